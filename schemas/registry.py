@@ -1,0 +1,175 @@
+"""The registry: what a zone consists of and when. Immutable values; `zone_yaml.py` reads them from a file.
+
+All times are epoch milliseconds; validity is half-open [valid_from_ms, valid_to_ms). An open end is `FOREVER`, an open start `ALWAYS`.
+Quantities are exact: `Fraction` where a decimal was written.
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final, Literal
+
+ALWAYS: Final = -(1 << 62)
+FOREVER: Final = 1 << 62
+
+Role = Literal["main", "sub", "generation", "storage", "production", "boundary"]
+Direction = Literal["import", "export", "generation", "consumption", "charge", "discharge"]
+Kind = Literal["cumulative", "interval", "power"]
+Text = dict[str, str]
+"""Language (en, de, zh) -> text."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZonePolicy:
+    """The zone's own settings. Durations in milliseconds."""
+
+    id: str
+    name: Text
+    factor_regions: tuple[str, ...]
+    timezone: str
+    key: Literal["gateway", "site", "meter"]
+    window_ms: int
+    tick_ms: int
+    live_ms: int
+    delay_ms: int
+    lateness_ms: int
+    future_ms: int
+    idle_ms: int
+    max_gap_ms: int
+    n_confirm: int
+    boundary_tolerance_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    id: str
+    name: Text
+    sector: str = ""
+    employees: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    id: str
+    company: str
+    """'' where the site belongs to no company (the zone's own grid point)."""
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    id: str
+    site: str
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """One register of one meter version: what a channel means while that version is valid."""
+
+    id: str
+    carrier: str
+    direction: Direction
+    kind: Kind
+    unit: str
+    """Unit as transmitted; readings that name another one are dead letters `unit_mismatch`."""
+    base_unit: str
+    scale: Fraction
+    """Micro-units of the base unit in one transmitted unit (exact)."""
+    multiplier: Fraction
+    modulus: Fraction | None
+    """First value that the register cannot show, in transmitted units, before the multiplier."""
+    max_power: Fraction | None
+    """Base units per hour after the multiplier."""
+    period_ms: int
+    ef_kg: Fraction
+    """kg CO2e per base unit of a generation register."""
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MeterVersion:
+    """One validity of a meter. A meter id may have several, ordered and not overlapping."""
+
+    id: str
+    site: str
+    gateway: str
+    """'' where none is given."""
+    role: Role
+    parent: str
+    """'' where none is given."""
+    registers: tuple[Register, ...]
+    valid_from_ms: int
+    valid_to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MeterChange:
+    """A known swap or reset: the old register's last value and the new one's first, in transmitted units."""
+
+    meter: str
+    register: str
+    at_ms: int
+    old_final: float
+    new_initial: float
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """An emission factor with its provenance.
+
+    `value` is in `unit` (kgCO2/kWh, tCO2/t, ...). `kg_per_base` is the exact mass in kg per base unit `base_unit`.
+    `confidence` L means unverified: never used by a look-up.
+    """
+
+    id: str
+    activity: str
+    region: str
+    """'' for a company's own factor."""
+    company: str
+    """'' for a factor of a region."""
+    basis: str
+    value: Fraction
+    unit: str
+    base_unit: str
+    kg_per_base: Fraction
+    data_year: int | None
+    published: str
+    valid_from_ms: int
+    valid_to_ms: int
+    source: str
+    source_url: str
+    confidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An alert rule. `when` names an indicator and exactly one of above | below; `clear` the level that ends it."""
+
+    id: str
+    on: Literal["zone", "company", "site", "meter", "register"]
+    indicator: str
+    above: float | None
+    below: float | None
+    for_ms: int
+    keep_firing_ms: int
+    clear_above: float | None
+    clear_below: float | None
+    severity: Literal["info", "warning", "critical"]
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """One version of a zone's registry, validated."""
+
+    version: int
+    zone: ZonePolicy
+    companies: tuple[Company, ...]
+    sites: tuple[Site, ...]
+    gateways: tuple[Gateway, ...]
+    meters: tuple[MeterVersion, ...]
+    meter_changes: tuple[MeterChange, ...]
+    factors: tuple[Factor, ...]
+    """The shipped table first, then the zone's own."""
+    rules: tuple[Rule, ...]
+    extra: dict[str, object] = field(default_factory=dict)
+    """`network`, `contracts`, `subscribers` as parsed; their capabilities read them."""

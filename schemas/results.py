@@ -1,0 +1,139 @@
+"""Result rows as columns: the one description that Arrow blocks, Parquet files and ClickHouse tables are made from.
+
+Times are int64 epoch milliseconds in arrays and Arrow (`timestamp(ms, UTC)`), `DateTime64(3, 'UTC')` in ClickHouse.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+_TYPES: Final[dict[str, tuple[pa.DataType, str]]] = {
+    "str": (pa.string(), "String"),
+    "code": (pa.dictionary(pa.int32(), pa.string()), "LowCardinality(String)"),
+    "time": (pa.timestamp("ms", tz="UTC"), "DateTime64(3, 'UTC')"),
+    "i64": (pa.int64(), "Int64"),
+    "i32": (pa.int32(), "Int32"),
+    "u32": (pa.uint32(), "UInt32"),
+    "f64": (pa.float64(), "Float64"),
+    "bytes": (pa.binary(), "String"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`kind` is a key of the type table; `null` allows null."""
+
+    name: str
+    kind: str
+    null: bool = False
+    stored: bool = True
+    """False: travels between agents, is not kept."""
+
+    @property
+    def arrow(self) -> pa.DataType:
+        return _TYPES[self.kind][0]
+
+    @property
+    def clickhouse(self) -> str:
+        name = _TYPES[self.kind][1]
+        return f"Nullable({name})" if self.null else name
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A result table. `key` are the identifying columns, in ORDER BY order, without `run`; `time` is the partitioning column."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    time: str
+    versioned: bool = True
+
+    @property
+    def stored(self) -> tuple[Column, ...]:
+        return tuple(c for c in self.columns if c.stored)
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        return pa.schema([pa.field(c.name, c.arrow, c.null) for c in self.columns])
+
+
+def _columns(text: str) -> tuple[Column, ...]:
+    """`name:kind` separated by blanks; `?` behind a kind allows null, a leading `-` means not stored."""
+    out = []
+    for item in text.split():
+        name, kind = item.split(":")
+        out.append(Column(name.lstrip("-"), kind.rstrip("?"), kind.endswith("?"), not name.startswith("-")))
+    return tuple(out)
+
+
+INTERVALS: Final = Table(
+    "intervals",
+    _columns(
+        "zone:code meter:code register:code start:time length_s:i32 site:code company:code node:code carrier:code role:code"
+        " direction:code value_micro:i64? estimated_micro:i64 covered_ms:i64 quality:code method:code revision:i64"
+        " -was_value_micro:i64? -was_estimated_micro:i64 -was_covered_ms:i64"
+    ),
+    ("zone", "meter", "register", "start"),
+    "start",
+)
+EMISSIONS: Final = Table(
+    "emissions",
+    _columns(
+        "zone:code company:code meter:code register:code start:time length_s:i32 scope:i32 basis:code energy_micro:i64?"
+        " co2e_mg:i64? estimated_micro:i64 factor_id:code rung:code revision:i64"
+    ),
+    ("zone", "company", "meter", "register", "start", "scope", "basis"),
+    "start",
+)
+TOTALS: Final = Table(
+    "totals",
+    _columns(
+        "zone:code entity_kind:code entity:code start:time length_s:i32 carrier:code scope:i32 basis:code energy_micro:i64?"
+        " co2e_mg:i64? estimated_micro:i64 covered_ms:i64 expected_ms:i64 revision:i64"
+    ),
+    ("zone", "entity_kind", "entity", "start", "carrier", "scope", "basis"),
+    "start",
+)
+INTENSITY: Final = Table(
+    "intensity",
+    _columns(
+        "zone:code node:code basis:code start:time length_s:i32 energy_micro:i64? co2e_mg:i64? g_per_kwh:f64?"
+        " estimated_share:f64 covered_ms:i64 expected_ms:i64 revision:i64"
+    ),
+    ("zone", "node", "basis", "start"),
+    "start",
+)
+LIVE: Final = Table(
+    "live",
+    _columns(
+        "zone:code entity_kind:code entity:code at:time power_kw:f64? g_per_kwh:f64? co2e_kg_per_h:f64? reporting:u32 expected:u32"
+    ),
+    ("zone", "entity_kind", "entity", "at"),
+    "at",
+    versioned=False,
+)
+ALERTS: Final = Table(
+    "alerts",
+    _columns(
+        "zone:code fingerprint:str starts_at:time rule:code severity:code state:code company:code meter:code node:code ends_at:time?"
+        " value:f64? expected_low:f64? expected_high:f64? impact_kg:f64? evidence:str revision:i64"
+    ),
+    ("zone", "fingerprint", "starts_at"),
+    "starts_at",
+)
+DEAD_LETTERS: Final = Table(
+    "dead_letters",
+    _columns("zone:code topic:code partition:i32 offset:i64 item:i32 reason:code key:bytes value:bytes received_at:time"),
+    ("zone", "topic", "partition", "offset", "item"),
+    "received_at",
+    versioned=False,
+)
+
+TABLES: Final = {t.name: t for t in (INTERVALS, EMISSIONS, TOTALS, INTENSITY, LIVE, ALERTS, DEAD_LETTERS)}
+FINAL_TABLES: Final = ("intervals", "emissions", "totals", "intensity", "alerts", "dead_letters")
+"""What `replay file --out` writes."""
+QUALITIES: Final = ("missing", "measured", "corrected", "estimated")
+METHODS: Final = ("", "register", "interval", "power", "sender", "interpolated", "swap_gap")
+"""In order of precedence: the last that applies names the row."""
