@@ -1,0 +1,70 @@
+"""Alerts: identity, life cycle and the built-in rules. This text is the contract that the core and its oracle follow.
+
+Identity
+    `fingerprint` = first 16 hex digits of SHA-256 over the canonical JSON (sorted keys, no blanks, UTF-8) of the labels: `zone`, `rule`
+    and those of `company`, `meter`, `register`, `carrier` that the rule is about. One alert = (run, zone, fingerprint, starts_at).
+Transitions
+    A row is a transition: `raised`, `updated`, `resolved` or `acknowledged`. `revision` = the tick that made it. Of several
+    transitions of one alert in one tick only the last is a row. `raised` has `ends_at` null unless said otherwise.
+    `evidence` is canonical JSON. Columns that do not apply are '' or null. `node` is the site's node for rules about a meter.
+Judging a window
+    A rule judges each window of its subject once, in order of time, starting with the earliest window that has a row when
+    the first is judged: at the first tick >= the window's due tick at which it is fully covered (covered_ms = length;
+    zone: covered_ms = expected_ms), at the latest at the tick ceil((end + delay + length) / tick), and never before its
+    predecessor. Later revisions raise and clear nothing. Windows without a row (no valid registration) are skipped.
+    `n(d)` = max(1, ceil(d / length)) windows.
+
+Meter rules (intervals stage; labels meter, register; `company` is filled but is no label; severity `warning`)
+    silent_channel      n(3 x period) consecutive judged windows with covered_ms = 0. starts_at = start of the first. Resolved by a
+                        judged window with coverage; ends_at = its start. evidence {"register": r, "windows": n}.
+    stuck               a run of judged windows, fully covered, estimated_micro = 0, with equal value_micro, reaches
+                        max(6, 2 x longest run that ended before). Zero windows (value 0) raise only when more than one day of
+                        windows (86,400,000 / length) has been judged by then. Windows that are not fully covered or partly
+                        estimated leave the run as it is. A different value ends the run (and updates the longest, also when
+                        it alerted) and resolves; ends_at = that window's start. starts_at = start of the run's first window;
+                        `value` = the repeated value in base units; evidence {"register": r, "windows": run when raised}.
+    impossible_value    a judged window holds a reading that was not booked: a `power` or `interval` value < 0 or > 1.2 x max_power,
+                        or a held cumulative reading that rises too far or drops by more than bound (without max_power: any drop).
+                        Resolved by a judged window with coverage and no such reading; ends_at = its start. starts_at = start of the
+                        window; `value` = the last such reading by ts, base units after the multiplier (energy of the
+                        period for `interval`, base units per hour for `power`); evidence {"register": r, "readings": count}.
+    register_backwards  the same for a held cumulative reading that drops by no more than bound (max_power known).
+                        A cumulative or interval reading belongs to the window (start, end] that holds its ts, a power sample to
+                        [start, end). Held readings that later start a new series are booked, not impossible.
+    gap_too_long        a segment longer than max_gap, at the first tick whose readings contain it. starts_at = its first reading's
+                        ts, ends_at = its second's, `value` = its advance in base units; evidence {"energy_micro": e, "max_gap_ms": g,
+                        "register": r}. It stays raised: a replay with a larger max_gap books the energy.
+Ledger rules
+    no_factor           labels company, carrier; severity `critical`. An emissions row with energy and without a factor. starts_at = start
+                        of the earliest such row in the tick that raised it. Resolved at the first later tick that has an emissions
+                        row with factor and start > starts_at; ends_at = the earliest such start. evidence {"carrier": c}.
+    rules of the registry   on zone or company (label company). `n(for)` consecutive judged windows breach -> raised, starts_at =
+                        start of the first, `value` = the last breaching window's, expected_high = above, expected_low = below.
+                        Clear = the `clear` bound holds (default: no breach). `n(keep_firing)` consecutive clear windows -> resolved;
+                        ends_at = start of the first of them. A window whose value is null keeps the state and both counts.
+                        A window that neither breaches nor clears resets both counts. evidence {"indicator": i}.
+                        Judged per window: zone by its intensity row, company by its electricity use row (scope 0); a company
+                        without electricity is not judged.
+                        Indicators: g_per_kwh (zone), co2e_kg (sum of the totals rows with carrier '' and basis location),
+                        energy_kwh and power_kw (electricity use, scope 0).
+Pipeline alerts (prefix `ops_`) follow the wall clock and are no part of the ledger.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Final, Literal
+
+State = Literal["raised", "updated", "resolved", "acknowledged"]
+STUCK_WINDOWS: Final = 6
+SILENT_PERIODS: Final = 3
+
+
+def canonical_json(value: Mapping[str, object]) -> str:
+    """Sorted keys, no blanks, text as it is."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """16 hex digits that identify an alert by its labels (annotations are not part of it, as in Prometheus' model)."""
+    return hashlib.sha256(canonical_json(labels).encode()).hexdigest()[:16]
