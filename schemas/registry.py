@@ -1,7 +1,7 @@
 """The registry: what a zone consists of and when. Immutable values; `zone_yaml.py` reads them from a file.
 
-All times are epoch milliseconds; validity is half-open [valid_from_ms, valid_to_ms). An open end is `FOREVER`, an open start `ALWAYS`.
-Quantities are exact: `Fraction` where a decimal was written.
+All times are epoch milliseconds; validity is half-open [valid_from_ms, valid_to_ms). An open end is
+`FOREVER`, an open start `ALWAYS`. Quantities are exact: `Fraction` where a decimal was written.
 """
 
 from dataclasses import dataclass, field
@@ -41,6 +41,8 @@ class ZonePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Company:
+    """A company of the zone."""
+
     id: str
     name: Text
     sector: str = ""
@@ -49,6 +51,8 @@ class Company:
 
 @dataclass(frozen=True, slots=True)
 class Site:
+    """Where meters stand: one company's premises at one node of the network."""
+
     id: str
     company: str
     """'' where the site belongs to no company (the zone's own grid point)."""
@@ -57,6 +61,8 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
+    """A device that sends the readings of several meters."""
+
     id: str
     site: str
 
@@ -173,3 +179,5 @@ class Registry:
     rules: tuple[Rule, ...]
     extra: dict[str, object] = field(default_factory=dict)
     """`network`, `contracts`, `subscribers` as parsed; their capabilities read them."""
+    sha256: str = ""
+    """Hex digest of the zone.yaml that this was read from."""

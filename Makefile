@@ -1,0 +1,87 @@
+# The front door: `make demo` shows zonepulse at work, `make test` proves it. Both set up .venv by themselves.
+PYTHON ?= python3
+DIR ?= tests/cases
+ARGS ?=
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --custom-compile-command "make lock"
+# Numba does not see that a kernel in another file changed: a change of any kernel starts a new cache.
+NUMBA_CACHE = $(CURDIR)/.venv/numba/$(firstword $(shell cat processors/*.py | sha256sum))
+
+.PHONY: help demo test cases fmt lint typecheck bench setup dev lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: .venv/.ready ## run a whole zone on this machine and show its ledger (ARGS="--keep" leaves it running)
+	NUMBA_CACHE_DIR=$(NUMBA_CACHE) $(BIN)/zonepulse demo $(ARGS)
+
+test: lint typecheck ## everything that must hold; the last line is pytest's summary
+	@echo "== 1/3 unit and property tests without the compiler"
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --hypothesis-profile=brief tests/unit tests/property
+	@echo "== 2/3 unit and property tests, compiled, with bounds checked"
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/unit tests/property
+	@echo "== 3/3 contracts, and real Kafka and ClickHouse"
+	$(BIN)/python -m pytest --durations=10 tests/contract tests/integration
+
+cases: .venv/.ready ## run case files (DIR=tests/cases)
+	$(BIN)/python tests/cases/run.py $(DIR)
+
+fmt: dev ## write the code as the linter wants it
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+lint: dev ## style, and which way imports point
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+typecheck: dev .typeroot ## mypy --strict
+	$(BIN)/mypy
+
+bench: dev ## throughput and latency
+	$(BIN)/python -m pytest --benchmark-enable --benchmark-only tests/bench $(ARGS)
+
+setup: .venv/.ready ## .venv with what running needs
+dev: .venv/.ready-dev ## .venv with what developing needs
+
+lock: dev ## resolve both lock files anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
+	$(LOCK) $(UPGRADE) --group build pyproject.toml -o requirements.lock
+	$(LOCK) $(UPGRADE) --group dev --constraint requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## remove everything that was built, .venv included
+	rm -rf .venv .typeroot build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
+
+# Stamps: a step runs again only when what it was made from changes.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "zonepulse needs Python 3.11, 3.12 or 3.13, $(PYTHON) is $$($(PYTHON) --version 2>&1); name another one: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "$(PYTHON) cannot make virtual environments; as root: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: requirements.lock | .venv/bin/python
+	@echo "installing what zonepulse runs on (requirements.lock)"
+	$(PIP) install --require-hashes -r requirements.lock
+	@touch $@
+
+.venv/.ready: pyproject.toml .venv/.installed
+	$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.venv/.ready-dev: requirements-dev.lock .venv/.ready
+	@echo "installing what developing needs (requirements-dev.lock)"
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.typeroot: pyproject.toml
+	@rm -rf $@ && mkdir -p $@/zonepulse
+	@for p in schemas processors streams deploy; do ln -s ../../$$p $@/zonepulse/$$p; done
+	@ln -s ../../tests/oracle $@/zonepulse/oracle
+	@touch $@

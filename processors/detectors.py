@@ -1,0 +1,86 @@
+"""Meter-level rules, judged window by window: silent_channel, stuck, impossible_value, register_backwards (schemas/alerts.py is their contract).
+
+Each function takes a DETECTOR record and one judged window and writes transitions; a window is judged once, in order of time.
+"""
+
+from typing import Any
+
+from numba import njit
+
+from zonepulse.processors.layout import BACKWARDS, IMPOSSIBLE, SILENT, STUCK, UNSET
+from zonepulse.processors.segments import estimated_of, value_of
+
+DAY_MS = 86_400_000
+STUCK_WINDOWS = 6
+SILENT_PERIODS = 3
+
+
+@njit(cache=True, nogil=True)
+def emit(out: Any, subject: Any, rule: int, raised: int, span: tuple[int, int], tick: int, value: int, count: int) -> None:
+    """Append a transition of `subject` = (channel, version) over `span` = (starts_at, ends_at); `value` UNSET = none."""
+    t = out.transitions[out.used[1]]
+    out.used[1] += 1
+    t.channel, t.version = subject[0], subject[1]
+    t.rule, t.raised, t.starts_at, t.ends_at, t.tick = rule, raised, span[0], span[1], tick
+    t.value, t.count = value, count
+
+
+@njit(cache=True, nogil=True)
+def judge_silence(det: Any, covered: bool, start: int, period: int, length: int, out: Any, subject: Any, tick: int) -> None:
+    """`n` = ceil(3 periods / length) uncovered windows in a row."""
+    needed = max(1, -(-SILENT_PERIODS * period // length))
+    if covered:
+        if det.silent_on:
+            emit(out, subject, SILENT, 0, (det.silent_start, start), tick, UNSET, det.silent_on)
+        det.silent_run = 0
+        det.silent_on = 0
+        return
+    if det.silent_run == 0:
+        det.silent_start = start
+    det.silent_run += 1
+    if det.silent_run == needed:
+        emit(out, subject, SILENT, 1, (det.silent_start, UNSET), tick, UNSET, needed)
+        det.silent_on = needed
+
+
+@njit(cache=True, nogil=True)
+def judge_stuck(det: Any, value: int, start: int, length: int, out: Any, subject: Any, tick: int) -> None:
+    """A run of equal, fully measured windows reaches max(6, 2 x the longest run before)."""
+    if det.stuck_run > 0 and value == det.stuck_val:
+        det.stuck_run += 1
+    else:
+        if det.stuck_on:
+            emit(out, subject, STUCK, 0, (det.stuck_start, start), tick, det.stuck_val, det.stuck_on)
+        det.stuck_longest = max(det.stuck_longest, det.stuck_run)
+        det.stuck_run, det.stuck_start, det.stuck_val, det.stuck_on = 1, start, value, 0
+    warm = value != 0 or det.judged > DAY_MS // length
+    if not det.stuck_on and warm and det.stuck_run >= max(STUCK_WINDOWS, 2 * det.stuck_longest):
+        emit(out, subject, STUCK, 1, (det.stuck_start, UNSET), tick, value, det.stuck_run)
+        det.stuck_on = det.stuck_run
+
+
+@njit(cache=True, nogil=True)
+def judge_refused(since: int, bad_n: int, bad_val: int, covered: bool, start: int, rule: int, out: Any, subject: Any, tick: int) -> int:
+    """Readings of the window that were not booked; returns the start of the alert, UNSET when there is none."""
+    if bad_n > 0:
+        if since == UNSET:
+            emit(out, subject, rule, 1, (start, UNSET), tick, bad_val, bad_n)
+            return start
+        return since
+    if covered and since != UNSET:
+        emit(out, subject, rule, 0, (since, start), tick, UNSET, 0)
+        return UNSET
+    return since
+
+
+@njit(cache=True, nogil=True)
+def judge_window(det: Any, w: Any, start: int, period: int, length: int, out: Any, subject: Any, tick: int) -> None:
+    """Judge one window of a channel at `tick`."""
+    det.judged += 1
+    det.tick = tick
+    covered = w.cov > 0
+    judge_silence(det, covered, start, period, length, out, subject, tick)
+    if w.cov == length and estimated_of(w) == 0:
+        judge_stuck(det, value_of(w), start, length, out, subject, tick)
+    det.impossible_start = judge_refused(det.impossible_start, w.bad_n, w.bad_val, covered, start, IMPOSSIBLE, out, subject, tick)
+    det.backwards_start = judge_refused(det.backwards_start, w.back_n, w.back_val, covered, start, BACKWARDS, out, subject, tick)

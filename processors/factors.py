@@ -1,0 +1,70 @@
+"""Factor look-up: which emission factor a quantity takes at an instant, and for how long."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from fractions import Fraction
+
+from zonepulse.schemas.factors import Choice, choices
+from zonepulse.schemas.registry import Registry
+from zonepulse.schemas.units import MICRO
+
+
+class AmbiguousFactor(ValueError):
+    """Several factors fit at one time; a validated registry has none for its own channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The factor that answers in [valid_from_ms, valid_to_ms). `rung` is `company` or the region that answered."""
+
+    factor_id: str
+    rung: str
+    factor_mg: int
+    """mg CO2e per base unit x 1e6, that is kg per base unit x 1e6, rounded half to even."""
+    valid_from_ms: int
+    valid_to_ms: int
+
+
+Span = tuple[int, int, Resolved | None]
+"""[from_ms, to_ms) and what answers in it."""
+
+
+def factor_mg(kg_per_base: Fraction) -> int:
+    """kg CO2e per base unit -> the integer that kernels multiply with: rint(kg x 1e6), half to even, on the exact value."""
+    return round(kg_per_base * MICRO)
+
+
+class FactorTable:
+    """The location-based factors of one registry version. Immutable; keeps the time lines it has worked out."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._factors = registry.factors
+        self._regions = registry.zone.factor_regions
+        self._lines: dict[tuple[str, str, str], tuple[list[int], list[Span]]] = {}
+
+    def location(self, carrier: str, company: str, base_unit: str, at_ms: int) -> Resolved | None:
+        """The factor at an instant; None where there is none. `company` is '' for the zone itself. Raises AmbiguousFactor."""
+        starts, spans = self._line(carrier, company, base_unit)
+        return spans[bisect_right(starts, at_ms) - 1][2]
+
+    def timeline(self, carrier: str, company: str, base_unit: str) -> list[Span]:
+        """What answers over all time, in order and without gaps. Raises AmbiguousFactor."""
+        return list(self._line(carrier, company, base_unit)[1])
+
+    def _line(self, carrier: str, company: str, base_unit: str) -> tuple[list[int], list[Span]]:
+        key = (carrier, company, base_unit)
+        if key not in self._lines:
+            found = choices(self._factors, carrier, company, self._regions, base_unit)
+            spans = [(c.from_ms, c.to_ms, _resolve(c)) for c in found]
+            self._lines[key] = ([s[0] for s in spans], spans)
+        return self._lines[key]
+
+
+def _resolve(choice: Choice) -> Resolved | None:
+    if not choice.factors:
+        return None
+    if len(choice.factors) > 1:
+        ids = " and ".join(f.id for f in choice.factors)
+        raise AmbiguousFactor(f"{ids} are valid at the same time on rung {choice.rung}; end one where the other begins")
+    (factor,) = choice.factors
+    return Resolved(factor.id, choice.rung, factor_mg(factor.kg_per_base), choice.from_ms, choice.to_ms)

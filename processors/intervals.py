@@ -1,0 +1,197 @@
+"""One partition of readings -> closed, revisable energy intervals, dead letters and meter alerts.
+
+`Partition.apply` takes records in log order; everything it returns is a pure function of the log, the registry and the partition count.
+The state is arrays only (admission.State, `clock`); `next_offset` is what to read next.
+
+Tick k closes when ingest time (the largest Kafka timestamp so far) reaches k x tick. Rows come sorted by revision; `through` is the last
+tick closed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zonepulse.processors.admission import Facts, Items, State, admit, new_counts
+from zonepulse.processors.channels import Channels
+from zonepulse.processors.layout import (
+    POLICY,
+    READING,
+    ROW,
+    TRANSITION,
+    UNSET,
+    Records,
+    empty_channels,
+    empty_detectors,
+    empty_heads,
+    records,
+)
+from zonepulse.processors.windows import ROWS_PER_WINDOW, Out, Work, close_channels, due_window, new_out, new_work
+from zonepulse.schemas.registry import ZonePolicy
+
+STEP_WINDOWS: Final = 96
+"""A jump over many ticks closes at most this many windows a channel at a time, so that work space stays small."""
+_FIELDS: Final = ("tick", "ingest", "next_offset")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one batch made: rows (layout.ROW, sorted by revision), transitions (layout.TRANSITION) and the last tick closed."""
+
+    rows: Records
+    transitions: Records
+    through: int
+
+
+@dataclass(slots=True)
+class _Collected:
+    rows: list[Records] = field(default_factory=list)
+    transitions: list[Records] = field(default_factory=list)
+
+
+def policy_record(zone: ZonePolicy) -> Any:
+    """The zone's settings as the kernels' POLICY record."""
+    policy = records(POLICY)[0]
+    policy.length, policy.tick, policy.delay = zone.window_ms, zone.tick_ms, zone.delay_ms
+    policy.lateness, policy.future, policy.max_gap = zone.lateness_ms, zone.future_ms, zone.max_gap_ms
+    policy.tolerance, policy.n_confirm = zone.boundary_tolerance_ms, zone.n_confirm
+    return policy
+
+
+def facts_of(channels: Channels, partition: int) -> tuple[Facts, NDArray[np.int64]]:
+    """Kernel facts of one partition and the channels that live in it."""
+    mine = channels.partition_channels(partition)
+    local = np.full(len(channels.names), -1, np.int64)
+    local[mine] = np.arange(len(mine))
+    changes = np.zeros((len(channels.changes), 4), np.int64)
+    changes[:, :3] = channels.changes
+    versions = channels.versions.view(np.recarray)
+    return Facts(versions, channels.first, channels.count, changes, channels.change_first, local, partition), mine
+
+
+class Partition:
+    """State and fold of one partition of `zp.readings`."""
+
+    def __init__(self, channels: Channels, partition: int, work: Work | None = None, out: Out | None = None) -> None:
+        """`work` and `out` are scratch and may be shared by partitions that run one after another."""
+        self.channels = channels
+        self.partition = partition
+        self.policy = policy_record(channels.registry.zone)
+        self.facts, self.globals = facts_of(channels, partition)
+        n = len(self.globals)
+        free = np.full(40, -1, np.int64)
+        pool = records(READING, max(64, 16 * n))
+        self.state = State(empty_heads(n), empty_channels(n), empty_detectors(n), pool, free, np.zeros(n, np.int64), new_counts())
+        self.tick = UNSET
+        self.ingest = UNSET
+        self.next_offset = 0
+        self._work = work or new_work()
+        self._out = out or new_out()
+        self._all = np.arange(n)
+
+    @property
+    def latest_ts(self) -> int:
+        """The largest accepted ts, UNSET before the first."""
+        return int(self.state.counts[2])
+
+    def ingest_times(self, timestamp_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Ingest time of each record: the largest timestamp up to it in the partition. Does not move the state."""
+        return np.maximum(np.maximum.accumulate(timestamp_ms), self.ingest)
+
+    def apply(self, items: Items, heartbeat_ms: int | None = None) -> Step:
+        """Fold readings (ascending ingest) and close every tick that ingest time has reached; `heartbeat_ms` is ingest time without a
+        reading behind them. `items.reason` is filled in place."""
+        found = _Collected()
+        ticks = items.ingest // self.policy.tick
+        edges = np.flatnonzero(np.diff(ticks)) + 1 if len(ticks) else np.empty(0, np.int64)
+        for start, stop in zip([0, *edges], [*edges, len(ticks)], strict=True) if len(ticks) else ():
+            self._close_until(int(ticks[start]), found)
+            self._admit(items, int(start), int(stop))
+        if len(ticks):
+            self.ingest = max(self.ingest, int(items.ingest[-1]))
+        if heartbeat_ms is not None:
+            self.ingest = max(self.ingest, heartbeat_ms)
+            self._close_until(self.ingest // int(self.policy.tick), found)
+        return self._step(found)
+
+    def _step(self, found: _Collected) -> Step:
+        rows = np.concatenate(found.rows) if found.rows else np.zeros(0, ROW)
+        order = np.lexsort((rows["start"], rows["channel"], rows["revision"]))
+        transitions = np.concatenate(found.transitions) if found.transitions else np.zeros(0, TRANSITION)
+        return Step(rows[order].view(np.recarray), last_transitions(transitions).view(np.recarray), self.tick)
+
+    def _admit(self, items: Items, start: int, stop: int) -> None:
+        while (start := admit(items, start, stop, self.state, self.facts, self.policy)) < stop:
+            grown = records(READING, 2 * len(self.state.pool))
+            grown[: len(self.state.pool)] = self.state.pool
+            self.state = self.state._replace(pool=grown)
+
+    def _close_until(self, tick: int, found: _Collected) -> None:
+        if self.tick == UNSET:
+            self.tick = tick
+        while self.tick < tick:
+            step = self._next_stop(tick)
+            self._close((self.tick + 1, step), found)
+            self.tick = step
+
+    def _next_stop(self, tick: int) -> int:
+        """A jump is cut so that one close sees at most STEP_WINDOWS due windows."""
+        if len(self.state.channels) == 0 or int(self.state.channels.last.max()) == UNSET:
+            return tick
+        policy = self.policy
+        idle = (int(self.state.channels.last.max()) + int(policy.max_gap)) // int(policy.length) + 2
+        if due_window(self.tick, policy) > idle and self.state.counts[0] == 0:
+            return tick
+        return min(tick, self.tick + STEP_WINDOWS * int(policy.length) // int(policy.tick))
+
+    def _close(self, ticks: tuple[int, int], found: _Collected) -> None:
+        has_due = due_window(ticks[1], self.policy) > due_window(ticks[0] - 1, self.policy)
+        dirty = self.state.dirty[: self.state.counts[0]].copy()
+        order = self._all if has_due else dirty
+        start = 0
+        while True:
+            start = close_channels(
+                order, start, self.globals, ticks, self.state, self.facts, self._work, self._out, self.policy
+            )
+            self._collect(found)
+            if start == len(order):
+                break
+            self._grow()
+        still = dirty[self.state.channels.min_new[dirty] != 1 << 62]
+        self.state.dirty[: len(still)] = still
+        self.state.counts[0] = len(still)
+
+    def _collect(self, found: _Collected) -> None:
+        n, m = self._out.used
+        if n:
+            found.rows.append(self._out.rows[:n].copy())
+        if m:
+            found.transitions.append(self._out.transitions[:m].copy())
+        self._out.used[:] = 0
+
+    def _grow(self) -> None:
+        """Make scratch and output large enough for the channel that did not fit."""
+        windows, gaps = (int(n) for n in self._work.need)
+        if windows > len(self._work.win) or gaps > len(self._work.gaps):
+            self._work = new_work(max(2 * windows, len(self._work.win)), max(2 * gaps, len(self._work.gaps)))
+        if windows * ROWS_PER_WINDOW + gaps > len(self._out.transitions):
+            self._out = new_out(2 * (windows * ROWS_PER_WINDOW + gaps))
+
+
+def last_transitions(transitions: Records) -> Records:
+    """Of several transitions of one alert in one tick the last, in order of tick."""
+    last: dict[tuple[int, int, int, int], int] = {}
+    for i, t in enumerate(transitions):
+        last[int(t["channel"]), int(t["rule"]), int(t["starts_at"]), int(t["tick"])] = i
+    order = sorted(last.values(), key=lambda i: (int(transitions["tick"][i]), i))
+    return transitions[order] if order else transitions
+
+
+def run_ticks(rows: Records) -> Iterator[tuple[int, slice]]:
+    """(revision, slice) of each run of equal revision; rows are sorted by it."""
+    edges = [0, *(np.flatnonzero(np.diff(rows["revision"])) + 1), len(rows)]
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        if stop > start:
+            yield int(rows["revision"][start]), slice(int(start), int(stop))

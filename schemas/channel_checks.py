@@ -1,0 +1,133 @@
+"""What every channel of a registry must keep: quantities that cannot overflow, and a factor for what bears emissions."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from zonepulse.schemas.factors import (
+    LOOKUP_BASES,
+    OWN_RUNG,
+    activity_of,
+    channel_bears,
+    choices,
+)
+from zonepulse.schemas.problems import Report, nearest, step
+from zonepulse.schemas.registry import Factor, MeterVersion, Register, Registry
+from zonepulse.schemas.units import GAS_CARRIERS, LIMIT_ENERGY, MICRO
+from zonepulse.schemas.values import instant_text
+
+POWER_HEADROOM: Final = 4_320_000
+"""ms of an hour x the 1.2 that VEE allows: a bound of power x time is computed in this."""
+
+
+def check_channels(registry: Registry, report: Report) -> None:
+    """Report channels that could overflow, contradict themselves, or bear emissions that no factor describes."""
+    for path, _, register in _channels(registry):
+        _check_quantities(register, path, report)
+        _check_reference(register, path, report)
+        if register.ef_kg < 0 or (register.ef_kg and register.direction != "generation"):
+            report.add(
+                f"{path}.ef", "belongs to registers of direction generation, zero or more", "remove it, or mend the direction"
+            )
+    _check_emissions(registry, report)
+
+
+def _channels(registry: Registry) -> Iterator[tuple[str, MeterVersion, Register]]:
+    for i, version in enumerate(registry.meters):
+        for register in version.registers:
+            yield step(f"meters[{i}].registers", register.id), version, register
+
+
+def _check_quantities(register: Register, path: str, report: Report) -> None:
+    quantities = {"multiplier": register.multiplier, "modulus": register.modulus, "max_power": register.max_power}
+    bad = {name for name, value in quantities.items() if value is not None and value <= 0}
+    for name in bad:
+        report.add(f"{path}.{name}", "is not above zero", "write a number above zero, or leave it out")
+    if not register.period_ms:
+        report.add(f"{path}.period", "is zero", "write how often the meter reports, such as 15m")
+    if register.multiplier.numerator * register.multiplier.denominator >= LIMIT_ENERGY:
+        report.add(f"{path}.multiplier", "has too many digits to multiply exactly", "write at most nine significant digits")
+    if register.modulus is not None and not bad and register.modulus * register.scale * register.multiplier >= LIMIT_ENERGY:
+        limit = Fraction(LIMIT_ENERGY) / register.scale / register.multiplier
+        what = "modulus x multiplier does not fit 64 bits in micro-units"
+        report.add(f"{path}.modulus", what, f"it must be below {_short(limit)}; mend modulus, multiplier or unit")
+    if register.max_power is not None and register.max_power * MICRO * POWER_HEADROOM >= LIMIT_ENERGY:
+        limit = Fraction(LIMIT_ENERGY, MICRO * POWER_HEADROOM)
+        report.add(
+            f"{path}.max_power", "does not fit 64 bits in micro-units", f"write it in base units per hour, below {_short(limit)}"
+        )
+
+
+def _check_reference(register: Register, path: str, report: Report) -> None:
+    if register.reference is None or not register.base_unit:
+        return
+    if register.carrier not in GAS_CARRIERS:
+        report.add(
+            f"{path}.reference", f"{register.carrier} has no reference temperature", "remove it: it belongs to fuel gas in m3"
+        )
+    elif register.unit.startswith("Nm3") and register.reference != "0C":
+        report.add(f"{path}.reference", "Nm3 is at 0 C by definition", "remove it, or write the unit m3")
+
+
+def _check_emissions(registry: Registry, report: Report) -> None:
+    """Report once for every (carrier, company, base unit), at its first channel."""
+    company_of = {s.id: s.company for s in registry.sites}
+    done: set[tuple[str, str, str]] = set()
+    for path, version, register in _channels(registry):
+        key = (register.carrier, company_of.get(version.site, ""), register.base_unit)
+        if register.base_unit and channel_bears(version.role, register.carrier, register.direction) and key not in done:
+            done.add(key)
+            _check_factors(registry, *key, f"{path}.carrier", report)
+
+
+def _check_factors(registry: Registry, carrier: str, company: str, base_unit: str, path: str, report: Report) -> None:
+    found = choices(registry.factors, carrier, company, registry.zone.factor_regions, base_unit)
+    if not any(choice.factors for choice in found):
+        report.add(path, *_why_no_factor(registry, carrier, company, base_unit))
+    for choice in found:
+        if len(choice.factors) > 1:
+            ids = " and ".join(repr(f.id) for f in choice.factors)
+            since = instant_text(choice.from_ms, ZoneInfo(registry.zone.timezone))
+            remedy = "end one where the other begins"
+            if choice.rung != OWN_RUNG:
+                remedy += f", or give yours a region of its own, ahead of {choice.rung} in factor_regions"
+            report.add(path, f"{ids} all apply from {since} (rung {choice.rung})", remedy)
+
+
+def _why_no_factor(registry: Registry, carrier: str, company: str, base_unit: str) -> tuple[str, str]:
+    """What is wrong, and the remedy: the first obstacle that keeps every factor of the activity away."""
+    activity = activity_of(carrier)
+    rungs = {OWN_RUNG, *registry.zone.factor_regions}
+    add = f"add a factor of {activity} to `factors`, in kgCO2/{base_unit}"
+    left = [f for f in registry.factors if f.activity == activity]
+    if not left:
+        carriers = {f.activity for f in registry.factors} | {"electricity", "heat"}
+        return f"no factor of {activity!r} exists", nearest(carrier, carriers, add)
+    here = [f for f in left if (f.company == company if f.company else f.region in rungs)]
+    if not here:
+        return f"no factor of {activity!r} is for this company or these factor_regions: {_ids(left)}", add
+    fitting = [f for f in here if f.base_unit == base_unit]
+    if not fitting:
+        return (
+            f"no factor of {activity!r} fits {base_unit}: {_ids(here)} count {_units(here)}",
+            f"{add}, or mend the channel's unit",
+        )
+    based = [f for f in fitting if f.basis in LOOKUP_BASES]
+    if not based:
+        return f"no factor of {activity!r} has basis location or default: {_ids(fitting)}", add
+    # Any other than an unverified factor would have been found.
+    return f"the only factor of {activity!r} is unverified (confidence L): {_ids(based)}", f"{add}, with its source"
+
+
+def _ids(factors: list[Factor]) -> str:
+    shown = ", ".join(f.id for f in factors[:3])
+    return shown if len(factors) <= 3 else f"{shown} and {len(factors) - 3} more"
+
+
+def _units(factors: list[Factor]) -> str:
+    return " and ".join(sorted({f.base_unit for f in factors if f.base_unit}))
+
+
+def _short(value: Fraction) -> str:
+    return f"{float(value):.6g}"

@@ -1,0 +1,61 @@
+"""Dead letters on the wire: value = the original bytes, key = the original key, and headers that say where from and why.
+
+Numbers in headers are decimal text. `item` is the index inside the record (0 for a lone object), -1 = the whole record.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from zonepulse.schemas.records import Headers
+
+WHOLE_RECORD: Final = -1
+_NAMES: Final = ("topic", "partition", "offset", "item", "reason", "received_at")
+
+
+class BadDeadLetter(ValueError):
+    """The headers are not those of a dead letter; the message names the header."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """What could not be booked. `received_at_ms` is the Kafka timestamp of the record (epoch ms)."""
+
+    topic: str
+    partition: int
+    offset: int
+    item: int
+    reason: str
+    received_at_ms: int
+    key: bytes | None
+    value: bytes | None
+
+    def headers(self) -> Headers:
+        """The headers to send; `key` and `value` travel as the record's own."""
+        fields = (self.topic, self.partition, self.offset, self.item, self.reason, self.received_at_ms)
+        return tuple((name, str(field).encode()) for name, field in zip(_NAMES, fields, strict=True))
+
+
+def decode_dead_letter(headers: Iterable[tuple[str, bytes]], key: bytes | None, value: bytes | None) -> DeadLetter:
+    """The inverse of `DeadLetter.headers`; of equal headers the last counts, others are ignored. Raises BadDeadLetter."""
+    found = {name: text.decode("utf-8", "replace") for name, text in headers}
+    missing = [name for name in _NAMES if name not in found]
+    if missing:
+        raise BadDeadLetter(f"dead letter without header {', '.join(missing)}; only zonepulse's own agents write this topic")
+    return DeadLetter(
+        found["topic"],
+        _number(found, "partition"),
+        _number(found, "offset"),
+        _number(found, "item"),
+        found["reason"],
+        _number(found, "received_at"),
+        key,
+        value,
+    )
+
+
+def _number(found: dict[str, str], name: str) -> int:
+    try:
+        return int(found[name])
+    except ValueError:
+        raise BadDeadLetter(f"dead letter header {name} is {found[name]!r}, expected decimal text") from None

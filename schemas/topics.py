@@ -1,0 +1,70 @@
+"""The Kafka topics of a zone as data: one zone = one prefix. `streams/topics_admin.py` creates and checks them.
+
+Sizes in bytes, durations in milliseconds; `retention_ms` -1 keeps for ever.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+DEFAULT_PREFIX: Final = "zp."
+MAX_MESSAGE_BYTES: Final = 8_000_000
+"""Largest record that producers send and consumers fetch."""
+FOREVER_MS: Final = -1
+_DAY_MS: Final = 86_400_000
+_ANY_MS: Final = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. `name` is without prefix; `partitions` None = as configured for the zone, chosen once."""
+
+    name: str
+    key: str
+    value: str
+    partitions: int | None = 1
+    cleanup: Literal["delete", "compact"] = "delete"
+    retention_ms: int = FOREVER_MS
+    timestamp_type: Literal["CreateTime", "LogAppendTime"] = "CreateTime"
+    max_message_bytes: int = MAX_MESSAGE_BYTES
+
+    def full_name(self, prefix: str = DEFAULT_PREFIX) -> str:
+        """The name on the broker."""
+        return prefix + self.name
+
+    def config(self) -> dict[str, str]:
+        """The topic's settings as the broker names them. A simulated time may lie in the future, which brokers refuse by default."""
+        return {
+            "cleanup.policy": self.cleanup,
+            "retention.ms": str(self.retention_ms),
+            "message.timestamp.type": self.timestamp_type,
+            "message.timestamp.after.max.ms": str(_ANY_MS),
+            "max.message.bytes": str(self.max_message_bytes),
+        }
+
+
+READINGS: Final = Topic(
+    "readings",
+    key="what the zone's `key` names: gateway, site or meter id",
+    value="one reading (JSON object), several (JSON array) or an Arrow IPC stream",
+    partitions=None,
+    retention_ms=90 * _DAY_MS,
+    timestamp_type="LogAppendTime",
+)
+REGISTRY: Final = Topic(
+    "registry", key="version / kind / entity id", value="one entity of a registry version with all its validities", cleanup="compact"
+)
+INTERVALS: Final = Topic(
+    "intervals", key="source partition", value="Arrow IPC block of interval rows sorted by revision", retention_ms=30 * _DAY_MS
+)
+RESULTS: Final = Topic("results", key="table", value="Arrow IPC block of that table's rows", retention_ms=30 * _DAY_MS)
+ALERTS: Final = Topic("alerts", key="fingerprint", value="one transition (JSON object of the alerts table's columns)", cleanup="compact")
+DEADLETTERS: Final = Topic(
+    "deadletters", key="original key", value="original bytes; headers say where from and why", retention_ms=90 * _DAY_MS
+)
+
+TOPICS: Final = (READINGS, REGISTRY, INTERVALS, RESULTS, ALERTS, DEADLETTERS)
+
+
+def simulated(topic: Topic) -> Topic:
+    """The topic as demo, bench and tests need it: the producer sets the time (years back, if it likes) and nothing expires."""
+    return replace(topic, timestamp_type="CreateTime", retention_ms=FOREVER_MS)

@@ -1,0 +1,78 @@
+"""Values as text: exact decimals, durations and instants, with a remedy for each that cannot be read."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from typing import Final
+from zoneinfo import ZoneInfo
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MS_OF: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION: Final = re.compile(r"(\d{1,9})([smhd])")
+_DECIMAL: Final = re.compile(r"[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,2})?")
+_RATIO: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*[/:]\s*(\d{1,9}(?:\.\d{1,9})?)")
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
+_MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ]\s*(\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)\s*([Zz]|[-+]\d\d(?::?\d\d)?)?")
+
+
+class BadValue(ValueError):
+    """A value that cannot be read: `what` is wrong, and its `remedy`."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}; {remedy}")
+        self.what, self.remedy = what, remedy
+
+
+def parse_duration_ms(text: str) -> int:
+    """`60s`, `15m`, `2h`, `7d` in milliseconds. Raises BadValue."""
+    match = _DURATION.fullmatch(text)
+    if not match:
+        raise BadValue(f"{text!r} is no duration", "write a whole number and s, m, h or d, such as 90s, 15m, 2h, 7d")
+    return int(match[1]) * _MS_OF[match[2]]
+
+
+def parse_decimal(text: str) -> Fraction:
+    """The exact value of a decimal number. Raises BadValue."""
+    if _DECIMAL.fullmatch(text):
+        return Fraction(text)
+    raise BadValue(f"{text!r} is no decimal number", _decimal_remedy(text))
+
+
+def _decimal_remedy(text: str) -> str:
+    ratio = _RATIO.fullmatch(text)
+    if ratio and Fraction(ratio[2]):
+        quotient = Fraction(ratio[1]) / Fraction(ratio[2])
+        return f"write the quotient, {quotient.numerator if quotient.denominator == 1 else float(quotient)}"
+    if any(c in text for c in ",_' ") or text.count(".") > 1:
+        return "write digits and a decimal point only, no separators"
+    return "write it like 1234.5, without leading zeros"
+
+
+def parse_instant_ms(text: str, zone: ZoneInfo) -> int:
+    """Epoch ms of an ISO 8601 time with offset, or of the start of a date in `zone`; finer parts are cut. Raises BadValue."""
+    try:
+        if _DATE.fullmatch(text):
+            return _epoch_ms(datetime.fromisoformat(text).replace(tzinfo=zone))
+        match = _MOMENT.fullmatch(text)
+        if match is None:
+            raise BadValue(f"{text!r} is no time", "write a date such as 2026-01-01, or 2026-03-04T10:07:00+08:00")
+        if match[3] is None:
+            local = datetime.fromisoformat(f"{match[1]}T{match[2]}").replace(tzinfo=zone)
+            raise BadValue(f"{text!r} has no offset", f"write which one is meant, such as {local.isoformat()}")
+        return _epoch_ms(datetime.fromisoformat(f"{match[1]}T{match[2]}{match[3].upper()}"))
+    except BadValue:
+        raise
+    except ValueError as error:
+        raise BadValue(f"{text!r} is no time: {error}", "write a date or time that exists") from None
+
+
+def instant_text(at_ms: int, zone: ZoneInfo) -> str:
+    """ISO 8601 in `zone`, for messages; far instants as a number."""
+    try:
+        return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(zone).isoformat()
+    except OverflowError:
+        return f"{at_ms} ms"
+
+
+def _epoch_ms(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(milliseconds=1)

@@ -1,0 +1,129 @@
+"""Readers of single values: identifiers, exact decimals, durations, instants, localised texts.
+
+Each reports what it cannot read and returns a harmless placeholder, so that one run finds every mistake of a file.
+"""
+
+import re
+from fractions import Fraction
+from typing import Final, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from zonepulse.schemas.problems import nearest
+from zonepulse.schemas.registry import Text
+from zonepulse.schemas.values import BadValue, parse_decimal, parse_duration_ms, parse_instant_ms
+from zonepulse.schemas.yaml_places import Place, Reader
+
+S = TypeVar("S", bound=str)
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+MAX_ID_BYTES: Final = 200
+
+
+def _text(place: Place) -> str:
+    if place.kind == "str":
+        return place.text
+    quoted = f'"{place.text}"'
+    remedy = f"write it in quotes: {quoted}" if place.text else "write text"
+    place.fail(f"{place.shown} is no text", remedy)
+    return place.text
+
+
+def _identifier(place: Place) -> str:
+    text = _text(place)
+    if text != text.strip() or not text.isprintable() or (not text and place.kind == "str"):
+        place.fail(f"{text!r} is no identifier", "use visible characters, without blanks at its ends")
+    elif len(text.encode()) > MAX_ID_BYTES:
+        place.fail(f"the identifier has {len(text.encode())} bytes", f"at most {MAX_ID_BYTES} are allowed")
+    return text
+
+
+def _number(place: Place) -> Fraction:
+    try:
+        if not place.text or place.is_quoted:
+            raise BadValue(f"{place.shown} is no number", "write a number without quotes")
+        return parse_decimal(place.text)
+    except BadValue as error:
+        place.fail(error.what, error.remedy)
+        return Fraction(1)
+
+
+def _float(place: Place) -> float:
+    before = len(place.report.problems)
+    _number(place)
+    return float(place.text) if len(place.report.problems) == before else 0.0
+
+
+def _count(place: Place) -> int:
+    value = _number(place)
+    if value.denominator != 1 or value < 0:
+        place.fail(f"{place.shown} is no count", "write a whole number, 0 or more")
+    return int(value)
+
+
+def _duration_ms(place: Place) -> int:
+    try:
+        return parse_duration_ms(place.text)
+    except BadValue as error:
+        example = f"add the unit, such as {place.text}s" if place.text.isdecimal() else error.remedy
+        place.fail(f"{place.shown} is no duration", example)
+        return 60_000
+
+
+def _localised(place: Place) -> Text:
+    if place.kind == "str":
+        place.fail(f"{place.shown} has no language", f"write {{en: {place.text}}}")
+        return {}
+    texts = {key.text: (key, _text(value)) for key, value in place.members()}
+    for language, (_, text) in texts.items():
+        if not _LANGUAGE.fullmatch(language):
+            place.fail(f"{language!r} is no language", "use a code such as en, de or zh")
+        elif not text.strip():
+            place.fail(f"the text for {language} is empty", "write it, or leave the language out")
+    return {language: text for language, (_, text) in texts.items()}
+
+
+def _timezone(place: Place) -> str:
+    text = _text(place)
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, LookupError):
+        place.fail(f"{text!r} is no time zone", nearest(text, available_timezones(), "use an IANA name such as Asia/Shanghai"))
+        return "UTC"
+    return text
+
+
+def one_of(*options: S) -> Reader[S]:
+    """Reads one of these words."""
+
+    words = {option: option for option in options}
+
+    def read(place: Place) -> S:
+        if place.text in words:
+            return words[place.text]
+        place.fail(f"{place.shown} is none of {', '.join(options)}", nearest(place.text, options, "write one of them"))
+        return options[0]
+
+    return Reader(read, options[0], options[0])
+
+
+def instant_in(timezone_name: str, placeholder: int = 0) -> Reader[int]:
+    """Reads a time of the zone as epoch ms."""
+    zone = ZoneInfo(timezone_name)
+
+    def read(place: Place) -> int:
+        try:
+            return parse_instant_ms(place.text, zone)
+        except BadValue as error:
+            place.fail(error.what if place.text else f"{place.shown} is no time", error.remedy)
+            return placeholder
+
+    return Reader(read, placeholder, "2026-01-01")
+
+
+TEXT: Final = Reader(_text, "", "text")
+IDENTIFIER: Final = Reader(_identifier, "", "an-id")
+NUMBER: Final = Reader(_number, Fraction(1), "1.5")
+FLOAT: Final = Reader(_float, 0.0, "1.5")
+COUNT: Final = Reader(_count, 0, "3")
+DURATION: Final = Reader(_duration_ms, 60_000, "15m")
+LOCALISED: Final[Reader[Text]] = Reader(_localised, {}, "{en: text}")
+TIMEZONE: Final = Reader(_timezone, "UTC", "Asia/Shanghai")

@@ -1,0 +1,288 @@
+"""The sections of zone.yaml, each read into its entity. What needs more than one entity is in registry_checks.py."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Final, TypeVar
+
+from zonepulse.schemas.factors import BASES, CONFIDENCES, factor_unit
+from zonepulse.schemas.problems import nearest
+from zonepulse.schemas.registry import (
+    ALWAYS,
+    FOREVER,
+    Company,
+    Direction,
+    Factor,
+    Gateway,
+    Kind,
+    MeterChange,
+    MeterVersion,
+    Register,
+    Role,
+    Rule,
+    Site,
+    ZonePolicy,
+)
+from zonepulse.schemas.units import UnknownUnit, to_micro
+from zonepulse.schemas.values import BadValue
+from zonepulse.schemas.yaml_places import Fields, Place, Reader, plain
+from zonepulse.schemas.yaml_values import COUNT, DURATION, FLOAT, IDENTIFIER, LOCALISED, NUMBER, TEXT, TIMEZONE, instant_in, one_of
+
+T = TypeVar("T")
+_ROLE: Final[Reader[Role]] = one_of("main", "sub", "generation", "storage", "production", "boundary")
+_DIRECTION: Final[Reader[Direction]] = one_of("import", "export", "generation", "consumption", "charge", "discharge")
+_KIND: Final[Reader[Kind]] = one_of("cumulative", "interval", "power")
+_REFERENCE: Final = one_of("0C", "20C")
+_NO_VALIDITY: Final = "this has no validity of its own; give the meters another version that names another site"
+_TIMELESS: Final = {"valid_from": _NO_VALIDITY, "valid_to": _NO_VALIDITY}
+_ZONE_KEYS: Final = (
+    "id", "name", "factor_regions", "timezone", "key", "window", "tick", "live", "delay", "lateness", "future", "idle", "max_gap",
+    "vee",
+)  # fmt: skip
+_METER_KEYS: Final = ("id", "site", "gateway", "role", "parent", "registers", "valid_from", "valid_to")
+_REGISTER_KEYS: Final = (
+    "carrier", "direction", "kind", "unit", "reference", "multiplier", "modulus", "max_power", "period", "ef",
+)  # fmt: skip
+_FACTOR_KEYS: Final = (
+    "id", "activity", "region", "company", "basis", "value", "unit", "data_year", "published", "valid_from", "valid_to", "source",
+    "source_url", "confidence",
+)  # fmt: skip
+_RULE_KEYS: Final = ("id", "on", "when", "for", "keep_firing", "clear", "severity", "text")
+DEFAULT_WINDOW_MS: Final = 900_000
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The readers of times: `start` of a validity, `end` of one, and any `moment`. Dates begin in the zone's time zone."""
+
+    start: Reader[int]
+    end: Reader[int]
+
+    @classmethod
+    def of(cls, timezone: str) -> "Clock":
+        """The readers for a time zone that exists."""
+        return cls(instant_in(timezone), instant_in(timezone, FOREVER))
+
+    def validity(self, fields: Fields) -> tuple[int, int]:
+        """`valid_from` and `valid_to`; open where absent or null."""
+        return fields.read("valid_from", self.start, ALWAYS), fields.read("valid_to", self.end, FOREVER)
+
+
+def read_zone(place: Place) -> ZonePolicy:
+    """The zone's own settings; defaults where a setting is absent."""
+    f = Fields(place, _ZONE_KEYS, _TIMELESS)
+    vee_place = f.place_of("vee")
+    vee = Fields(vee_place, ("n_confirm", "boundary_tolerance")) if vee_place else None
+    zone_id = f.need("id", IDENTIFIER)
+    return ZonePolicy(
+        id=zone_id,
+        name=_name(f, zone_id),
+        factor_regions=tuple(IDENTIFIER.read(p) for p in f.items("factor_regions")),
+        timezone=f.need("timezone", TIMEZONE),
+        key=f.read("key", one_of("gateway", "site", "meter"), "gateway"),
+        window_ms=f.read("window", DURATION, DEFAULT_WINDOW_MS),
+        tick_ms=f.read("tick", DURATION, 60_000),
+        live_ms=f.read("live", DURATION, 5_000),
+        delay_ms=f.read("delay", DURATION, 60_000),
+        lateness_ms=f.read("lateness", DURATION, 7_200_000),
+        future_ms=f.read("future", DURATION, 300_000),
+        idle_ms=f.read("idle", DURATION, 10_000),
+        max_gap_ms=f.read("max_gap", DURATION, 7 * 86_400_000),
+        n_confirm=vee.read("n_confirm", COUNT, 3) if vee else 3,
+        boundary_tolerance_ms=vee.read("boundary_tolerance", DURATION, 60_000) if vee else 60_000,
+    )
+
+
+def read_company(place: Place) -> Company:
+    """One company; its name falls back to its id."""
+    f = Fields(place, ("id", "name", "sector", "employees"), _TIMELESS)
+    company = f.need("id", IDENTIFIER)
+    return Company(company, _name(f, company), f.read("sector", TEXT, ""), f.read("employees", _optional(COUNT), None))
+
+
+def read_site(place: Place) -> Site:
+    """One site; `company: null` is the zone's own."""
+    f = Fields(place, ("id", "company", "node"), _TIMELESS)
+    return Site(f.need("id", IDENTIFIER), f.read("company", IDENTIFIER, ""), f.read("node", IDENTIFIER, ""))
+
+
+def read_gateway(place: Place) -> Gateway:
+    """One gateway."""
+    f = Fields(place, ("id", "site"), _TIMELESS)
+    return Gateway(f.need("id", IDENTIFIER), f.need("site", IDENTIFIER))
+
+
+def read_meter(place: Place, clock: Clock, window_ms: int) -> MeterVersion:
+    """One validity of a meter, with its registers."""
+    f = Fields(place, _METER_KEYS)
+    meter, site, role = f.need("id", IDENTIFIER), f.need("site", IDENTIFIER), f.need("role", _ROLE)
+    start, end = clock.validity(f)
+    registers_in: Reader[tuple[Register, ...]] = Reader(lambda p: _read_registers(p, window_ms), (), '{"1.8.0": {...}}')
+    registers = f.need("registers", registers_in)
+    return MeterVersion(
+        meter, site, f.read("gateway", IDENTIFIER, ""), role, f.read("parent", IDENTIFIER, ""), registers, start, end
+    )
+
+
+def _read_registers(place: Place, window_ms: int) -> tuple[Register, ...]:
+    members = place.members()
+    if not members and isinstance(place.node.value, list):
+        place.fail("the meter has no registers", 'add one, such as "1.8.0": {carrier: electricity, ...}')
+    return tuple(_read_register(IDENTIFIER.read(key), value, window_ms) for key, value in members)
+
+
+def _read_register(register: str, place: Place, window_ms: int) -> Register:
+    f = Fields(place, _REGISTER_KEYS)
+    carrier, kind, unit = f.need("carrier", IDENTIFIER), f.need("kind", _KIND), f.need("unit", TEXT)
+    reference = f.read("reference", _optional(_REFERENCE), None)
+    base_unit, scale = _unit(f, unit, carrier, kind, reference)
+    return Register(
+        id=register,
+        carrier=carrier,
+        direction=f.need("direction", _DIRECTION),
+        kind=kind,
+        unit=unit,
+        base_unit=base_unit,
+        scale=scale,
+        multiplier=f.read("multiplier", NUMBER, Fraction(1)),
+        modulus=f.read("modulus", _optional(NUMBER), None),
+        max_power=f.read("max_power", _optional(NUMBER), None),
+        period_ms=f.read("period", DURATION, window_ms),
+        ef_kg=f.read("ef", NUMBER, Fraction(0)),
+        reference=reference,
+    )
+
+
+def _unit(f: Fields, unit: str, carrier: str, kind: str, reference: str | None) -> tuple[str, Fraction]:
+    place = f.place_of("unit")
+    if place is not None and carrier:
+        try:
+            return to_micro(unit, carrier, kind, reference)
+        except UnknownUnit as error:
+            what, _, known = str(error).partition("; known: ")
+            place.fail(
+                what, nearest(unit, known.split(", "), f"known units: {known}") if known else "add which one the meter corrects to"
+            )
+    return "", Fraction(1)
+
+
+def read_change(place: Place, clock: Clock) -> MeterChange:
+    """One known meter change; both values as the float64 nearest to what is written."""
+    f = Fields(place, ("meter", "register", "at", "old_final", "new_initial"))
+    meter, register, at_ms = f.need("meter", IDENTIFIER), f.need("register", IDENTIFIER), f.need("at", clock.start)
+    return MeterChange(meter, register, at_ms, f.need("old_final", FLOAT), f.need("new_initial", FLOAT))
+
+
+def read_factor(place: Place, clock: Clock) -> Factor:
+    """One of the zone's own factors: of a company or of a region."""
+    f = Fields(place, _FACTOR_KEYS)
+    unit, activity, value = f.need("unit", TEXT), f.need("activity", IDENTIFIER), f.need("value", NUMBER)
+    base_unit, kg = _factor_unit(f, unit, activity)
+    f.need("valid_from", clock.start)
+    start, end = clock.validity(f)
+    return Factor(
+        id=f.need("id", IDENTIFIER),
+        activity=activity,
+        region=f.read("region", IDENTIFIER, ""),
+        company=f.read("company", IDENTIFIER, ""),
+        basis=f.read("basis", one_of(*BASES), "default"),
+        value=value,
+        unit=unit,
+        base_unit=base_unit,
+        kg_per_base=value * kg,
+        data_year=f.read("data_year", _optional(COUNT), None),
+        published=f.read("published", Reader(lambda p: p.text, "", ""), ""),
+        valid_from_ms=start,
+        valid_to_ms=end,
+        source=f.need("source", TEXT),
+        source_url=f.read("source_url", TEXT, ""),
+        confidence=f.read("confidence", one_of(*CONFIDENCES), ""),
+    )
+
+
+def _factor_unit(f: Fields, unit: str, activity: str) -> tuple[str, Fraction]:
+    place = f.place_of("unit")
+    if place is not None and activity:
+        try:
+            return factor_unit(unit, activity)
+        except BadValue as error:
+            place.fail(error.what, error.remedy)
+    return "", Fraction(1)
+
+
+def read_rule(place: Place) -> Rule:
+    """One alert rule."""
+    f = Fields(place, _RULE_KEYS, _TIMELESS)
+    above, below, indicator = f.need("when", _WHEN)
+    clear_above, clear_below = f.read("clear", _CLEAR, (None, None))
+    rule = f.need("id", IDENTIFIER)
+    return Rule(
+        id=rule,
+        on=f.need("on", one_of("zone", "company", "site", "meter", "register")),
+        indicator=indicator,
+        above=above,
+        below=below,
+        for_ms=f.read("for", DURATION, 0),
+        keep_firing_ms=f.read("keep_firing", DURATION, 0),
+        clear_above=clear_above,
+        clear_below=clear_below,
+        severity=f.read("severity", one_of("info", "warning", "critical"), "warning"),
+        text=f.read("text", LOCALISED, {}) or {"en": rule},
+    )
+
+
+def _when(place: Place) -> tuple[float | None, float | None, str]:
+    f = Fields(place, ("indicator", "above", "below"))
+    return *_one_bound(place, f), f.need("indicator", IDENTIFIER)
+
+
+def _bounds(place: Place) -> tuple[float | None, float | None]:
+    return _one_bound(place, Fields(place, ("above", "below")))
+
+
+def _one_bound(place: Place, f: Fields) -> tuple[float | None, float | None]:
+    above, below = f.read("above", _optional(FLOAT), None), f.read("below", _optional(FLOAT), None)
+    if f.is_mapping and (above is None) == (below is None):
+        place.fail("needs exactly one of `above` and `below`", "write one of them; two bounds are two rules")
+    return above, below
+
+
+_WHEN: Final[Reader[tuple[float | None, float | None, str]]] = Reader(_when, (None, None, ""), "{indicator: g_per_kwh, above: 450}")
+_CLEAR: Final[Reader[tuple[float | None, float | None]]] = Reader(_bounds, (None, None), "{below: 430}")
+
+
+def read_network(place: Place) -> object:
+    """The electricity network, kept as it is after a look at its keys."""
+    f = Fields(place, ("nodes", "edges", "sources"))
+    for node in f.items("nodes"):
+        IDENTIFIER.read(node)
+    for edge in f.items("edges"):
+        _need_texts(Fields(edge, ("id", "from", "to", "meter_from", "meter_to")), "id", "from", "to")
+    for source in f.items("sources"):
+        _need_texts(Fields(source, ("node", "kind", "meter")), "node", "kind")
+    return plain(place)
+
+
+def read_contracts(place: Place, clock: Clock) -> object:
+    """Certificates and power purchase agreements, kept as they are after a look at their keys and times."""
+    for item in place.items():
+        f = Fields(item, ("id", "company", "kind", "mwh", "vintage", "valid_from", "valid_to", "ef", "evidence"))
+        _need_texts(f, "id", "company", "kind")
+        clock.validity(f)
+        for name in ("mwh", "vintage", "ef"):
+            f.read(name, NUMBER, Fraction(0))
+    return plain(place)
+
+
+def _need_texts(f: Fields, *names: str) -> None:
+    for name in names:
+        f.need(name, IDENTIFIER)
+
+
+def _name(f: Fields, entity: str) -> dict[str, str]:
+    return f.read("name", LOCALISED, {}) or {"en": entity}
+
+
+def _optional(reader: Reader[T]) -> Reader[T | None]:
+    read: Callable[[Place], Any] = reader.read
+    return Reader(read, None, reader.example)

@@ -1,0 +1,97 @@
+"""Reads zone.yaml, the external description of a zone, into a validated Registry. Pure: text in, value or every mistake out."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from zonepulse.schemas.channel_checks import check_channels
+from zonepulse.schemas.factors import load_factors, shipped_factors_csv
+from zonepulse.schemas.problems import Report
+from zonepulse.schemas.registry import MeterVersion, Registry, ZonePolicy
+from zonepulse.schemas.registry_checks import check_registry
+from zonepulse.schemas.yaml_places import Fields, Place, compose, plain
+from zonepulse.schemas.zone_sections import (
+    Clock,
+    read_change,
+    read_company,
+    read_contracts,
+    read_factor,
+    read_gateway,
+    read_meter,
+    read_network,
+    read_rule,
+    read_site,
+    read_zone,
+)
+
+T = TypeVar("T")
+_SECTIONS: Final = (
+    "zone", "companies", "sites", "gateways", "meters", "meter_changes", "factors", "network", "contracts", "rules", "subscribers",
+)  # fmt: skip
+
+
+def parse_zone(text: str, *, file: str = "zone.yaml", factors_csv: str | None = None) -> Registry:
+    """The registry that a zone.yaml describes, as version 0; the meters are in the order of their first mention, then of time.
+
+    `file` names it in messages. `factors_csv` replaces the shipped factor table. Raises RegistryError with every mistake found.
+    """
+    report = Report(file)
+    root = compose(text, report)
+    fields = Fields(root, _SECTIONS) if root else None
+    zone = fields.place_of("zone") if fields else None
+    if fields and fields.is_mapping and zone is None:
+        report.add("", "`zone` is missing", "begin with `zone:` and its id and timezone")
+    if fields is None or zone is None:
+        report.raise_if_any()
+        raise AssertionError("a file without a zone is reported")
+    draft, shipped = _read(fields, read_zone(zone), factors_csv)
+    _check(draft, shipped, report)
+    return replace(draft, meters=_ordered(draft.meters), sha256=hashlib.sha256(text.encode()).hexdigest())
+
+
+def _read(fields: Fields, policy: ZonePolicy, factors_csv: str | None) -> tuple[Registry, int]:
+    """The entities as written, with placeholders where something could not be read; and how many factors are shipped ones."""
+    clock = Clock.of(policy.timezone)
+    shipped = load_factors(shipped_factors_csv() if factors_csv is None else factors_csv, policy.timezone)
+    registry = Registry(
+        version=0,
+        zone=policy,
+        companies=_all(fields, "companies", read_company),
+        sites=_all(fields, "sites", read_site),
+        gateways=_all(fields, "gateways", read_gateway),
+        meters=_all(fields, "meters", lambda place: read_meter(place, clock, policy.window_ms)),
+        meter_changes=_all(fields, "meter_changes", lambda place: read_change(place, clock)),
+        factors=shipped + _all(fields, "factors", lambda place: read_factor(place, clock)),
+        rules=_all(fields, "rules", read_rule),
+        extra=_extra(fields, clock),
+    )
+    return registry, len(shipped)
+
+
+def _all(fields: Fields, section: str, read: Callable[[Place], T]) -> tuple[T, ...]:
+    return tuple(read(place) for place in fields.items(section))
+
+
+def _extra(fields: Fields, clock: Clock) -> dict[str, object]:
+    readers: dict[str, Callable[[Place], object]] = {
+        "network": read_network,
+        "contracts": lambda place: read_contracts(place, clock),
+        "subscribers": lambda place: [plain(p) for p in place.items()],
+    }
+    places = {name: fields.place_of(name) for name in readers}
+    return {name: readers[name](place) for name, place in places.items() if place is not None}
+
+
+def _check(draft: Registry, shipped: int, report: Report) -> None:
+    """Cross checks; those of channels only where units could be read at all."""
+    check_registry(draft, shipped, report)
+    check_channels(draft, report)
+    report.raise_if_any()
+
+
+def _ordered(meters: tuple[MeterVersion, ...]) -> tuple[MeterVersion, ...]:
+    first: dict[str, int] = {}
+    for i, version in enumerate(meters):
+        first.setdefault(version.id, i)
+    return tuple(sorted(meters, key=lambda m: (first[m.id], m.valid_from_ms)))

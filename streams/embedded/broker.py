@@ -1,0 +1,106 @@
+"""A real Apache Kafka broker (KRaft) as a child process, on loopback."""
+
+import base64
+import os
+import subprocess
+import uuid
+import warnings
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from kafka.errors import KafkaError
+
+from zonepulse.streams.embedded.kafka_jars import cache_folder, deploy_text, find_java, kafka_jars
+from zonepulse.streams.embedded.process import TAIL_LINES, ChildProcess, free_port
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python reads its protocol through importlib.resources.read_text
+    from kafka import KafkaAdminClient
+
+MAX_MESSAGE_BYTES: Final = 10 * 1024 * 1024
+READY_TIMEOUT_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 15.0
+_HEAP: Final = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true")
+
+
+class Broker:
+    """Apache Kafka in `folder` (made if missing): its data, its settings and its log `broker.log`.
+
+    Ports are free ones unless given. After `stop`, or a kill, `start` continues with the same data and ports.
+    Starting raises MissingTool (Java, Maven), ProcessDied or NotReady.
+    """
+
+    def __init__(self, folder: Path, port: int | None = None, controller_port: int | None = None, cache: Path | None = None) -> None:
+        self.folder = folder.resolve()
+        self.port = port or free_port()
+        self.controller_port = controller_port or free_port()
+        self._cache = cache or cache_folder(os.environ)
+        self.process = ChildProcess("Kafka broker", (), self.folder / "broker.log")
+
+    @property
+    def bootstrap(self) -> str:
+        """host:port for clients."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Process id of the Java process."""
+        return self.process.pid
+
+    def start(self) -> None:
+        """Fetches the jars and formats the data folder if need be, starts the broker, returns when it answers metadata requests."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """Starts the broker without waiting for it."""
+        java = [find_java(), *_HEAP, "-cp", f"{kafka_jars(self._cache)}/*"]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._write_settings()
+        java.append(f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}")
+        if not (self.folder / "data" / "meta.properties").exists():
+            self._format(java)
+        self.process.argv = (*java, "kafka.Kafka", str(self.folder / "server.properties"))
+        self.process.start()
+
+    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Returns when the broker answers a metadata request. Raises ProcessDied, NotReady."""
+        self.process.wait_ready(self._answers, timeout_s)
+
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Ends the broker cleanly, by force after `timeout_s`. Harmless if it does not run."""
+        self.process.stop(timeout_s)
+
+    def log_tail(self, lines: int = TAIL_LINES) -> str:
+        """The last lines of its log."""
+        return self.process.log_tail(lines)
+
+    def _write_settings(self) -> None:
+        filled = Template(deploy_text("server.properties")).substitute(
+            port=self.port,
+            controller_port=self.controller_port,
+            log_dir=self.folder / "data",
+            max_message_bytes=MAX_MESSAGE_BYTES,
+        )
+        (self.folder / "server.properties").write_text(filled, "utf-8")
+        (self.folder / "log4j2.properties").write_text(deploy_text("log4j2.properties"), "utf-8")
+
+    def _format(self, java: list[str]) -> None:
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "0", 1)
+        command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.folder / "server.properties")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=READY_TIMEOUT_S)
+        if done.returncode != 0:
+            raise RuntimeError(f"Kafka cannot format {self.folder / 'data'} (exit code {done.returncode}):\n{(done.stdout + done.stderr)[-3000:]}")
+
+    def _answers(self) -> bool:
+        try:
+            admin = KafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=3000, bootstrap_timeout_ms=1000)
+        except KafkaError:
+            return False
+        try:
+            return bool(admin.describe_cluster()["brokers"])
+        except KafkaError:
+            return False
+        finally:
+            admin.close()

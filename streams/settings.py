@@ -1,0 +1,96 @@
+"""What an installation chooses, read once from `ZONEPULSE_*` and passed down."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+PREFIX: Final = "ZONEPULSE_"
+_SWITCH: Final = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
+
+
+class BadSetting(ValueError):
+    """A setting cannot be read; the message names the variable, its value and what is expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One zone's workers. Each field is `ZONEPULSE_<FIELD>` in the environment; durations in seconds."""
+
+    broker: str = "127.0.0.1:9092"
+    """host:port, several separated by commas."""
+    topic_prefix: str = "zp."
+    clickhouse_host: str = "127.0.0.1"
+    clickhouse_port: int = 8123
+    clickhouse_user: str = "default"
+    clickhouse_password: str = ""
+    """From `ZONEPULSE_CLICKHOUSE_PASSWORD`, or the file that `ZONEPULSE_CLICKHOUSE_PASSWORD_FILE` names."""
+    zone_file: Path = Path("zone.yaml")
+    partitions: int = 4
+    """Of the readings topic; chosen once."""
+    instance: str = "0"
+    """Tells workers of one kind apart in logs and metrics."""
+    session_timeout_s: float = 6.0
+    """After this silence a worker's partitions go to another one."""
+    data_dir: Path = Path("data")
+    log_level: str = "INFO"
+    metrics_port: int = 0
+    """0 = no metrics server."""
+    raw_batches: bool = False
+    """Read hot topics as raw record batches instead of as client records: faster, with the same result."""
+
+    def __repr__(self) -> str:
+        return f"Settings(broker={self.broker!r}, clickhouse={self.clickhouse_host}:{self.clickhouse_port}, prefix={self.topic_prefix!r})"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Settings of an environment; what is absent keeps its default. Raises BadSetting."""
+        default = cls()
+        return cls(
+            broker=environ.get(PREFIX + "BROKER", default.broker),
+            topic_prefix=environ.get(PREFIX + "TOPIC_PREFIX", default.topic_prefix),
+            clickhouse_host=environ.get(PREFIX + "CLICKHOUSE_HOST", default.clickhouse_host),
+            clickhouse_port=_read(environ, "CLICKHOUSE_PORT", int, default.clickhouse_port, "a port number"),
+            clickhouse_user=environ.get(PREFIX + "CLICKHOUSE_USER", default.clickhouse_user),
+            clickhouse_password=_password(environ),
+            zone_file=Path(environ.get(PREFIX + "ZONE_FILE", default.zone_file)),
+            partitions=_read(environ, "PARTITIONS", _positive, default.partitions, "a whole number from 1"),
+            instance=environ.get(PREFIX + "INSTANCE", default.instance),
+            session_timeout_s=_read(environ, "SESSION_TIMEOUT_S", float, default.session_timeout_s, "seconds"),
+            data_dir=Path(environ.get(PREFIX + "DATA_DIR", default.data_dir)),
+            log_level=environ.get(PREFIX + "LOG_LEVEL", default.log_level).upper(),
+            metrics_port=_read(environ, "METRICS_PORT", int, default.metrics_port, "a port number, 0 = off"),
+            raw_batches=_read(environ, "RAW_BATCHES", _switch, default.raw_batches, "on or off"),
+        )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _switch(text: str) -> bool:
+    return _SWITCH[text.lower()]
+
+
+def _read(environ: Mapping[str, str], name: str, parse: Callable[[str], T], default: T, expected: str) -> T:
+    text = environ.get(PREFIX + name)
+    if text is None:
+        return default
+    try:
+        return parse(text)
+    except (ValueError, KeyError):
+        raise BadSetting(f"{PREFIX}{name} is {text!r}, expected {expected}") from None
+
+
+def _password(environ: Mapping[str, str]) -> str:
+    file = environ.get(PREFIX + "CLICKHOUSE_PASSWORD_FILE")
+    if file is None:
+        return environ.get(PREFIX + "CLICKHOUSE_PASSWORD", "")
+    try:
+        return Path(file).read_text("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise BadSetting(f"{PREFIX}CLICKHOUSE_PASSWORD_FILE names {file!r}, which cannot be read: {error.strerror}") from error

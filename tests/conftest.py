@@ -1,0 +1,78 @@
+"""What holds for every test: no hidden I/O, a kernel cache that cannot be stale, and how hard Hypothesis tries."""
+
+import hashlib
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+REPOSITORY = Path(__file__).parents[1]
+
+settings.register_profile("thorough", deadline=None, print_blob=True)
+settings.register_profile("brief", settings.get_profile("thorough"), max_examples=15)
+settings.load_profile("thorough")
+
+
+def _kernel_cache() -> Path:
+    """One directory for each version of the kernels, with and without bounds checks: numba's own cache tells neither apart."""
+    digest = hashlib.sha256(os.environ.get("NUMBA_BOUNDSCHECK", "").encode())
+    for source in sorted((REPOSITORY / "processors").rglob("*.py")):
+        digest.update(source.read_bytes())
+    return REPOSITORY / ".venv" / "numba" / digest.hexdigest()[:16]
+
+
+os.environ.setdefault("NUMBA_CACHE_DIR", str(_kernel_cache()))
+
+
+class Guard:
+    """Fails a test that reaches outside without saying so, even when the code under test swallowed the exception.
+
+    An audit hook sees every socket and process whatever library opens it. Threads that ran before the test are not its doing.
+    """
+
+    SOCKETS = frozenset({"socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo"})
+    PROCESSES = frozenset({"subprocess.Popen", "os.posix_spawn", "os.fork", "os.exec", "os.system"})
+
+    def __init__(self) -> None:
+        self._watching = False
+        self._bystanders: set[int | None] = set()
+        self._reached: list[str] = []
+        sys.addaudithook(self._audit)
+
+    def _audit(self, event: str, _: object) -> None:
+        if self._watching and event in self.SOCKETS | self.PROCESSES and threading.get_ident() not in self._bystanders:
+            self._reached.append(f"{event}\n{''.join(traceback.format_stack())}")
+            raise PermissionError(f"{event} in a test that is not marked `integration`")
+
+    def watch(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Runs one phase of `item`."""
+        self._reached.clear()
+        self._bystanders = {t.ident for t in threading.enumerate()} - {threading.get_ident()}
+        self._watching = item.get_closest_marker("integration") is None
+        try:
+            result = yield
+        finally:
+            self._watching = False
+        if self._reached:
+            pytest.fail(f"mark it `integration`, or do not open sockets or processes: {self._reached[0]}", pytrace=False)
+        return result
+
+
+_guard = Guard()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Fixtures are watched as the test is."""
+    return (yield from _guard.watch(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """The test itself."""
+    return (yield from _guard.watch(item))

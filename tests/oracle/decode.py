@@ -1,0 +1,214 @@
+"""Records into items: what was sent, or why it cannot be read. JSON objects and arrays, Arrow IPC streams, rows of files."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
+
+MAX_ITEMS: Final = 100_000
+ARROW_TYPE: Final = b"application/vnd.apache.arrow.stream"
+JSON_TYPE: Final = b"application/json"
+QUALITIES: Final = ("measured", "estimated", "corrected")
+_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_CLAMP: Final = 1 << 61
+_BLANK: Final = " \t\n\r"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One Kafka record of `zp.readings`."""
+
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Sent(NamedTuple):
+    """A reading as sent. `value` may be infinite; `seq` is -1 where absent."""
+
+    meter: str
+    register: str
+    ts_ms: int
+    value: float
+    unit: str | None
+    seq: int
+    quality: str
+
+
+class Item(NamedTuple):
+    """One item of a record: `content` is the reading or the reason why there is none; `source` makes its original bytes."""
+
+    index: int
+    content: Sent | str
+    source: Callable[[], bytes]
+
+
+def decode(record: Record) -> Iterator[Item]:
+    """The items of a record in order; a record that cannot be read at all is one item with index -1."""
+    value = record.value or b""
+    declared = [v for k, v in record.headers if k == "content-type"]
+    is_arrow = declared[-1] == ARROW_TYPE if declared and declared[-1] in (ARROW_TYPE, JSON_TYPE) else value[:4] == b"\xff\xff\xff\xff"
+    try:
+        items = _arrow_items(value) if is_arrow else _json_items(value)
+    except (ValueError, RecursionError, KeyError, pa.ArrowException):
+        yield Item(-1, "malformed", lambda: value)
+        return
+    if len(items) > MAX_ITEMS:
+        yield Item(-1, "too_large", lambda: value)
+    else:
+        yield from items
+
+
+def read_fields(fields: Mapping[str, Any]) -> Sent | str:
+    """The reading in a mapping of plain values, or `malformed` or `naive_time`."""
+    meter, register, value = fields.get("meter"), fields.get("register"), fields.get("value")
+    unit, seq, quality = fields.get("unit"), fields.get("seq"), fields.get("quality")
+    if not (isinstance(meter, str) and isinstance(register, str) and isinstance(unit, str | None)):
+        return "malformed"
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or value != value:
+        return "malformed"
+    if seq is not None and (isinstance(seq, bool) or not isinstance(seq, int) or not 0 <= seq < 1 << 32):
+        return "malformed"
+    if quality is not None and quality not in QUALITIES:
+        return "malformed"
+    ts_ms = read_time(fields.get("ts"))
+    if isinstance(ts_ms, str):
+        return ts_ms
+    return Sent(meter, register, ts_ms, _nearest(value), unit, -1 if seq is None else seq, quality or "measured")
+
+
+def read_time(ts: object) -> int | str:
+    """Epoch milliseconds, cut; or `malformed` or `naive_time`."""
+    if isinstance(ts, bool):
+        return "malformed"
+    if isinstance(ts, int):
+        return max(-_CLAMP, min(_CLAMP, ts))
+    if isinstance(ts, str):
+        try:
+            ts = datetime.fromisoformat(ts)
+        except ValueError:
+            return "malformed"
+    if not isinstance(ts, datetime):
+        return "malformed"
+    return "naive_time" if ts.tzinfo is None else (ts - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _nearest(value: int | float | Decimal) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+class _Flaws:
+    """Remembers whether the value being parsed held a duplicate key or a literal NaN or Infinity."""
+
+    def __init__(self) -> None:
+        self.found = False
+
+    def pairs(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        fields = dict(pairs)
+        self.found = self.found or len(fields) < len(pairs)
+        return fields
+
+    def constant(self, _: str) -> None:
+        self.found = True
+
+
+def _integer(text: str) -> int:
+    """Any integer literal; one of hundreds of digits is beyond float64 and int64 whatever it says."""
+    if len(text) < 400:
+        return int(text)
+    return -(10**400) if text.startswith("-") else 10**400
+
+
+def _skip(text: str, at: int) -> int:
+    while at < len(text) and text[at] in _BLANK:
+        at += 1
+    return at
+
+
+def _json_items(value: bytes) -> list[Item]:
+    """Raises ValueError unless the whole record is one JSON value."""
+    text = value.decode("utf-8")
+    flaws = _Flaws()
+    decoder = json.JSONDecoder(object_pairs_hook=flaws.pairs, parse_constant=flaws.constant, parse_int=_integer)
+
+    def item(index: int, start: int) -> tuple[Item, int]:
+        flaws.found = False
+        element, end = decoder.raw_decode(text, start)
+        content = "malformed" if flaws.found or not isinstance(element, dict) else read_fields(element)
+        return Item(index, content, lambda: text[start:end].encode()), end
+
+    items: list[Item] = []
+    at = _skip(text, 0)
+    if text[at : at + 1] != "[":
+        lone, at = item(0, at)
+        items.append(lone)
+    else:
+        at = _skip(text, at + 1)
+        is_open = text[at : at + 1] != "]"
+        while is_open:
+            element, at = item(len(items), _skip(text, at))
+            items.append(element)
+            at = _skip(text, at)
+            is_open = text[at : at + 1] == ","
+            at += is_open
+        if text[at : at + 1] != "]":
+            raise ValueError("an array of readings does not end")
+        at += 1
+    if _skip(text, at) != len(text):
+        raise ValueError("something follows the JSON value")
+    return items
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _times(column: pa.ChunkedArray) -> list[object]:
+    """Epoch milliseconds; a column without time zone gives naive datetimes, whatever they say."""
+    kind = column.type
+    if not pa.types.is_timestamp(kind):
+        return list(column.to_pylist())
+    if kind.tz is None:
+        return [None if v is None else datetime.min for v in column.cast(pa.int64()).to_pylist()]
+    per_ms = {"ms": 1, "us": 1000, "ns": 1_000_000}
+    raw = column.cast(pa.int64()).to_pylist()
+    return [None if v is None else v * 1000 if kind.unit == "s" else v // per_ms[kind.unit] for v in raw]
+
+
+def _one_row(table: pa.Table, row: int) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.slice(row, 1))
+    return bytes(sink.getvalue())
+
+
+def _arrow_items(value: bytes) -> list[Item]:
+    """Raises an Arrow error, KeyError or ValueError where the block or one of its columns cannot be read."""
+    table = pa.ipc.open_stream(value).read_all()
+    columns: dict[str, list[object]] = {}
+    for name in ("meter", "register", "ts", "value", "unit", "seq", "quality"):
+        if name in ("unit", "seq", "quality") and name not in table.column_names:
+            continue
+        column = table.column(name)
+        if name in ("meter", "register", "unit", "quality") and not (_is_text(column.type) or pa.types.is_null(column.type)):
+            raise ValueError(f"column {name} holds no text")
+        columns[name] = _times(column) if name == "ts" else column.to_pylist()
+    if table.num_rows > MAX_ITEMS:
+        return [Item(-1, "too_large", lambda: value)] * table.num_rows
+    return [
+        Item(i, read_fields({name: values[i] for name, values in columns.items()}), lambda i=i: _one_row(table, i))  # type: ignore[misc]
+        for i in range(table.num_rows)
+    ]

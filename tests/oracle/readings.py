@@ -1,0 +1,92 @@
+"""Sent readings into accepted readings of a channel, or into the reason of a dead letter."""
+
+from typing import Final, NamedTuple
+
+from .decode import Sent
+from .registry import Facts, Registry
+
+LIMIT_REG: Final = 1 << 53
+LIMIT_ENERGY: Final = 1 << 62
+
+
+class Reading(NamedTuple):
+    """An accepted reading. `ts_ms` is its key: of an interval, the end of its period on the grid."""
+
+    ts_ms: int
+    reg: int
+    energy: int
+    seq: int
+    quality: str
+    facts: Facts
+
+    @property
+    def starts_ms(self) -> int:
+        """The earliest instant that the reading speaks of."""
+        return self.ts_ms - self.facts.period_ms if self.facts.kind == "interval" else self.ts_ms
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Kafka's default partitioner: positive murmur2 of the key, modulo the number of partitions."""
+    data, m, mask = key.encode(), 0x5BD1E995, 0xFFFFFFFF
+    h = (0x9747B28C ^ len(data)) & mask
+    whole = len(data) // 4 * 4
+    for i in range(0, whole, 4):
+        k = int.from_bytes(data[i : i + 4], "little") * m & mask
+        k = (k ^ (k >> 24)) * m & mask
+        h = (h * m & mask) ^ k
+    if whole < len(data):
+        h = (h ^ int.from_bytes(data[whole:], "little")) * m & mask
+    h = (h ^ (h >> 13)) * m & mask
+    return ((h ^ (h >> 15)) & 0x7FFFFFFF) % partitions
+
+
+class Gate:
+    """Decides which readings of a log are accepted."""
+
+    def __init__(self, registry: Registry, partitions: int) -> None:
+        self._registry = registry
+        self._partitions = partitions
+        self._partition_of: dict[str, int] = {}
+
+    def judge(self, sent: Sent, partition: int, ingest_ms: int) -> Reading | str:
+        """The accepted reading, or the first reason that refuses it."""
+        if sent.meter not in self._registry.meters:
+            return "unknown_meter"
+        facts = self._facts(sent.meter, sent.register, sent.ts_ms)
+        if facts is None:
+            return "unknown_register"
+        if self._partition(facts.key) != partition:
+            return "wrong_partition"
+        if sent.unit is not None and sent.unit != facts.unit:
+            return "unit_mismatch"
+        try:
+            reg = facts.reg(sent.value)
+        except OverflowError:
+            return "out_of_range"
+        energy = facts.energy(reg)
+        if abs(reg) >= LIMIT_REG or abs(energy) >= LIMIT_ENERGY:
+            return "out_of_range"
+        ts_ms = sent.ts_ms if facts.kind != "interval" else self._snapped(sent.ts_ms, facts.period_ms)
+        if ts_ms is None:
+            return "off_grid"
+        if sent.ts_ms - ingest_ms > self._registry.policy.future_ms:
+            return "future"
+        if ingest_ms - sent.ts_ms > self._registry.policy.lateness_ms:
+            return "late"
+        return Reading(ts_ms, reg, energy, sent.seq, sent.quality, facts)
+
+    def _facts(self, meter: str, register: str, ts_ms: int) -> Facts | None:
+        """A power sample on an edge begins the later version, any other reading ends the earlier one."""
+        here = self._registry.facts_at(meter, register, ts_ms)
+        before = self._registry.facts_at(meter, register, ts_ms - 1)
+        return here if before is None or (here is not None and here.kind == "power") else before
+
+    def _partition(self, key: str) -> int:
+        if key not in self._partition_of:
+            self._partition_of[key] = partition_of(key, self._partitions)
+        return self._partition_of[key]
+
+    def _snapped(self, ts_ms: int, period_ms: int) -> int | None:
+        """The nearest instant of the period grid if it is near enough."""
+        nearest = (ts_ms + period_ms // 2) // period_ms * period_ms
+        return nearest if abs(ts_ms - nearest) <= self._registry.policy.tolerance_ms else None
