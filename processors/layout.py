@@ -43,7 +43,7 @@ HEAD: Final = np.dtype(
         ("bits", "i4"),
         ("series", "i4"),
         ("kind", "i4"),
-        ("flags", "i4"),
+        ("marks", "i4"),
     ]
 )
 """What is settled: nothing that can still arrive changes it. `kind` -1 = nothing yet."""
@@ -141,7 +141,7 @@ POLICY: Final = np.dtype(
         ("n_confirm", "i8"),
     ]
 )
-SPAN: Final = np.dtype([("base", "i8"), ("n", "i8"), ("bound", "i8"), ("first", "i8"), ("touched", "i8"), ("keep", "i8"), ("gaps", "i8")])
+SPAN: Final = np.dtype([("origin", "i8"), ("n", "i8"), ("bound", "i8"), ("first", "i8"), ("touched", "i8"), ("keep", "i8"), ("gaps", "i8")])
 """One fold: in: first window, windows, settle bound, start of the channel's coverage; out: first window that what is new may have
 changed, first reading that stays in the ring, long gaps found."""
 

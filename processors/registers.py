@@ -4,7 +4,7 @@ Rules (VEE of a cumulative register): against the last good reading R0, with `sa
 bound = max_power x max(t1 - same_since, period): 0 <= rise <= 1.2 bound is good; modulus - R0 + R1 within [0, bound] is a roll-over;
 else the reading is held. `n_confirm` consecutive held, non-decreasing readings start a new series at the first of them and the others are
 judged again. The gap of a swap is booked at the mean rate of the segments that adjoin it. A known meter change closes and opens series by
-its two values. Nothing is dropped: held readings stay in the ring until they are decided.
+its two values, as soon as a reading at or behind it is there. Nothing is dropped: held readings stay in the ring until they are decided.
 
 The state machine is a HEAD record; the fold starts from what is settled and runs over the ring.
 """
@@ -97,7 +97,7 @@ def start_series(st: Any, ts: int, e: int, flags: int, series: int) -> None:
     st.ts, st.e, st.same_since = ts, e, ts
     st.seg_adv, st.seg_ms = 0, 0
     st.gap_ts = NEVER
-    st.flags, st.series, st.kind = flags, series, CUMULATIVE
+    st.marks, st.series, st.kind = flags, series, CUMULATIVE
 
 
 @njit(cache=True, nogil=True)
@@ -114,7 +114,7 @@ def accept(win: Any, span: Any, st: Any, ts: int, e: int, adv: int, flags: int, 
     ms = ts - st.ts
     if 0 < ms <= policy.max_gap:
         bits = M_REGISTER
-        either = flags | st.flags
+        either = flags | st.marks
         if either & ESTIMATED:
             bits |= M_SENDER | BIT_ESTIMATED
         if 2 * ms > 3 * min(version.period, policy.length):
@@ -132,7 +132,7 @@ def accept(win: Any, span: Any, st: Any, ts: int, e: int, adv: int, flags: int, 
     if adv != 0:
         st.same_since = ts
     st.seg_adv, st.seg_ms = adv, ms
-    st.ts, st.e, st.flags = ts, e, flags
+    st.ts, st.e, st.marks = ts, e, flags
 
 
 @njit(cache=True, nogil=True)
@@ -143,9 +143,9 @@ def hold_power(win: Any, span: Any, st: Any, until: int, versions: Any, policy: 
         return
     end = min(until, st.ts + versions[v].period * 3 // 2, versions[v].valid_to)
     bits = M_POWER
-    if st.flags & ESTIMATED:
+    if st.marks & ESTIMATED:
         bits |= M_SENDER | BIT_ESTIMATED
-    if st.flags & CORRECTED:
+    if st.marks & CORRECTED:
         bits |= BIT_CORRECTED
     book_power(win, span, policy.length, st.ts, end, st.e, bits)
 
@@ -153,7 +153,7 @@ def hold_power(win: Any, span: Any, st: Any, until: int, versions: Any, policy: 
 @njit(cache=True, nogil=True)
 def mark_bad(win: Any, span: Any, w: int, value: int, backwards: bool) -> None:
     """Remember a reading that is not booked in its window, for the detectors."""
-    i = w - span.base
+    i = w - span.origin
     if 0 <= i < span.n:
         if backwards:
             win[i].back_n += 1
@@ -218,7 +218,7 @@ def fold_power(win: Any, span: Any, st: Any, ts: int, p: int, flags: int, versio
         return
     if st.kind == POWER:
         hold_power(win, span, st, ts, versions, policy)
-    st.ts, st.e, st.flags, st.kind = ts, p, flags, POWER
+    st.ts, st.e, st.marks, st.kind = ts, p, flags, POWER
     st.gap_ts = NEVER
 
 
@@ -250,12 +250,12 @@ def settle(win: Any, span: Any, st: Any, settled: Any, keep: int, length: int) -
     settled.ts, settled.e, settled.same_since = st.ts, st.e, st.same_since
     settled.seg_adv, settled.seg_ms = st.seg_adv, st.seg_ms
     settled.gap_ts, settled.gap_adv, settled.gap_ms = st.gap_ts, st.gap_adv, st.gap_ms
-    settled.series, settled.kind, settled.flags = st.series, st.kind, st.flags
+    settled.series, settled.kind, settled.marks = st.series, st.kind, st.marks
     span.keep = keep
     if st.kind < 0:
         return
     settled.win = anchor_of(st) // length
-    i = settled.win - span.base
+    i = settled.win - span.origin
     if 0 <= i < span.n:
         settled.val, settled.rem, settled.est, settled.est_rem = win[i].val, win[i].rem, win[i].est, win[i].est_rem
         settled.cov, settled.bits = win[i].cov, win[i].bits
@@ -292,7 +292,7 @@ def fold(old: bool, st: Any, settled: Any, ring: Any, win: Any, span: Any, versi
             j += 1
         ts = ring[i].ts if i < len(ring) else NEVER
         at = changes[j][0] if j < len(changes) else NEVER
-        if ts == NEVER and at == NEVER:
+        if ts == NEVER:
             break
         if not saved and min(ts, at) >= span.bound:
             settle(win, span, st, settled, run[0] if run_n else i, length)

@@ -42,7 +42,7 @@ def book_segment(win: Any, span: Any, length: int, t0: int, t1: int, amount: int
     w = t0 // length
     a, low = t0, 0
     while a < t1:
-        i = w - span.base
+        i = w - span.origin
         if i >= span.n:
             return
         b = min((w + 1) * length, t1)
@@ -65,7 +65,7 @@ def book_power(win: Any, span: Any, length: int, t0: int, t1: int, power: int, b
     w = t0 // length
     a = t0
     while a < t1:
-        i = w - span.base
+        i = w - span.origin
         if i >= span.n:
             return
         b = min((w + 1) * length, t1)

@@ -86,7 +86,7 @@ def prepare(work: Any, head: Any, n: int, base: int, bound: int, win: Any) -> No
     """Set the fold's start: the settled state, and what is booked in its open window."""
     work.state[0] = head
     span = work.span[0]
-    span.base, span.n, span.bound, span.touched, span.gaps, span.keep = base, n, bound, NEVER, 0, 0
+    span.origin, span.n, span.bound, span.touched, span.gaps, span.keep = base, n, bound, NEVER, 0, 0
     for i in range(n):
         w = win[i]
         w.val, w.rem, w.est, w.est_rem, w.cov, w.bits = 0, 0, 0, 0, 0, 0
@@ -144,11 +144,11 @@ def emit_rows(ch: Any, channel: int, versions: Any, base_version: int, ticks: An
     begin = min(span.touched, was_due + 1)
     if was_high != UNSET:
         begin = min(begin, was_high + 1)
-    for w in range(max(begin, low, span.base), min(due, high) + 1):
+    for w in range(max(begin, low, span.origin), min(due, high) + 1):
         v = version_at(versions, w * length)
         if v < 0:
             continue
-        i = w - span.base
+        i = w - span.origin
         emitted = w <= was_due and was_low <= w <= was_high
         if emitted and (w < span.touched or is_same(work.win[i], work.old_win[i])):
             continue
@@ -173,18 +173,18 @@ def judge_windows(ch: Any, det: Any, channel: int, versions: Any, base_version: 
     length, span = policy.length, work.span[0]
     if det.next_win == UNSET:
         det.next_win = ch.first // length
-    w = max(det.next_win, span.base)
+    w = max(det.next_win, span.origin)
     last = min(due_window(ticks[1], policy), (ch.last + policy.max_gap - 1) // length)
     while w <= last:
         v = version_at(versions, w * length)
         if v >= 0:
             tick = max(ticks[0], det.tick, due_tick(w, policy))
-            if work.win[w - span.base].cov != length:
+            if work.win[w - span.origin].cov != length:
                 tick = max(tick, due_tick(w + 1, policy))
             if tick > ticks[1]:
                 break
             judge_window(
-                det, work.win[w - span.base], w * length, versions[v].period, length, out, (channel, base_version + v), tick
+                det, work.win[w - span.origin], w * length, versions[v].period, length, out, (channel, base_version + v), tick
             )
         w += 1
     det.next_win = w

@@ -9,6 +9,7 @@ from zonepulse.schemas.factors import (
     LOOKUP_BASES,
     OWN_RUNG,
     activity_of,
+    carrier_of,
     channel_bears,
     choices,
 )
@@ -102,7 +103,7 @@ def _why_no_factor(registry: Registry, carrier: str, company: str, base_unit: st
     add = f"add a factor of {activity} to `factors`, in kgCO2/{base_unit}"
     left = [f for f in registry.factors if f.activity == activity]
     if not left:
-        carriers = {f.activity for f in registry.factors} | {"electricity", "heat"}
+        carriers = {carrier_of(f.activity) for f in registry.factors} - {carrier}
         return f"no factor of {activity!r} exists", nearest(carrier, carriers, add)
     here = [f for f in left if (f.company == company if f.company else f.region in rungs)]
     if not here:

@@ -63,6 +63,11 @@ def activity_of(carrier: str) -> str:
     return _ACTIVITY_OF.get(carrier, carrier)
 
 
+def carrier_of(activity: str) -> str:
+    """The carrier that looks up an activity's factors."""
+    return _CARRIER_OF.get(activity, activity)
+
+
 def carrier_bears(carrier: str) -> bool:
     """Whether using this carrier causes emissions that a factor describes."""
     return carrier not in _NO_EMISSIONS and not carrier.startswith("product:")
@@ -88,7 +93,7 @@ def factor_unit(unit: str, activity: str) -> tuple[str, Fraction]:
     if match[2] == "m3" and activity in GAS_CARRIERS:
         raise BadValue(f"unit {unit!r} says no reference temperature", "write kgCO2/Nm3; 1 m3 at 20 C is 0.931776 Nm3")
     try:
-        base, micro = to_micro(match[2], _CARRIER_OF.get(activity, activity), "interval")
+        base, micro = to_micro(match[2], carrier_of(activity), "interval")
     except UnknownUnit as error:
         raise BadValue(f"unit {unit!r} does not measure {activity}", str(error).rpartition("; ")[2]) from None
     return base, _KG_IN[match[1]] * MICRO / micro

@@ -179,7 +179,7 @@ def _check_changes(registry: Registry, report: Report) -> None:
         if key in seen:
             report.add(path, f"the same change stands twice, first on line {report.line(seen[key])}", "keep one of the two")
         seen.setdefault(key, path)
-        if change.meter in known:
+        if change.meter in known and change.at_ms != ALWAYS:
             _check_change(change, path, registry, report)
 
 
@@ -219,18 +219,22 @@ def _check_rule(rule: Rule, path: str, report: Report) -> None:
     if rule.indicator and rule.indicator not in INDICATORS:
         remedy = nearest(rule.indicator, INDICATORS, f"known indicators: {', '.join(INDICATORS)}")
         report.add(f"{path}.when.indicator", f"unknown indicator {rule.indicator!r}", remedy)
-    if rule.above is not None and (rule.clear_above is not None or (rule.clear_below or rule.above) > rule.above):
+    if rule.above is not None and (rule.clear_above is not None or not _holds(rule.clear_below, rule.above)):
         report.add(
             f"{path}.clear",
             f"never clears a rule that fires above {rule.above}",
             f"write {{below: b}} with b of at most {rule.above}",
         )
-    if rule.below is not None and (rule.clear_below is not None or (rule.clear_above or rule.below) < rule.below):
+    if rule.below is not None and (rule.clear_below is not None or not _holds(rule.below, rule.clear_above)):
         report.add(
             f"{path}.clear",
             f"never clears a rule that fires below {rule.below}",
             f"write {{above: a}} with a of at least {rule.below}",
         )
+
+
+def _holds(low: float | None, high: float | None) -> bool:
+    return low is None or high is None or low <= high
 
 
 def _extra(registry: Registry, section: str) -> Iterator[tuple[str, Any]]:

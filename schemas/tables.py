@@ -73,9 +73,7 @@ def _latest_version(name: str) -> str:
 
 def _result(table: Table, engine: str, ttl: str = "") -> Storage:
     final = f"SELECT * FROM {DATABASE}.{table.name} FINAL" if engine.startswith("Replacing") else ""
-    return Storage(
-        table.name, (_RUN, *table.stored), engine, ("run", *table.key), f"toYYYYMM({table.time})", ttl, final
-    )
+    return Storage(table.name, (_RUN, *table.stored), engine, ("run", *table.key), f"toYYYYMM({table.time})", ttl, final)
 
 
 _VERSIONED: Final = "ReplacingMergeTree(revision)"
@@ -169,4 +167,3 @@ def statements() -> tuple[str, ...]:
 def sql_file() -> str:
     """The text of deploy/clickhouse/0001_results.sql."""
     return "-- Generated: zonepulse.schemas.tables.sql_file()\n\n" + ";\n\n".join(statements()) + ";\n"
-

@@ -32,7 +32,7 @@ class Topic:
         return prefix + self.name
 
     def config(self) -> dict[str, str]:
-        """The topic's settings as the broker names them. A simulated time may lie in the future, which brokers refuse by default."""
+        """The topic's settings as the broker names them. Simulated times may lie in the future, which brokers refuse by default."""
         return {
             "cleanup.policy": self.cleanup,
             "retention.ms": str(self.retention_ms),
@@ -51,13 +51,18 @@ READINGS: Final = Topic(
     timestamp_type="LogAppendTime",
 )
 REGISTRY: Final = Topic(
-    "registry", key="version / kind / entity id", value="one entity of a registry version with all its validities", cleanup="compact"
+    "registry",
+    key="version / kind / entity id",
+    value="one entity of a registry version with all its validities",
+    cleanup="compact",
 )
 INTERVALS: Final = Topic(
     "intervals", key="source partition", value="Arrow IPC block of interval rows sorted by revision", retention_ms=30 * _DAY_MS
 )
 RESULTS: Final = Topic("results", key="table", value="Arrow IPC block of that table's rows", retention_ms=30 * _DAY_MS)
-ALERTS: Final = Topic("alerts", key="fingerprint", value="one transition (JSON object of the alerts table's columns)", cleanup="compact")
+ALERTS: Final = Topic(
+    "alerts", key="fingerprint", value="one transition (JSON object of the alerts table's columns)", cleanup="compact"
+)
 DEADLETTERS: Final = Topic(
     "deadletters", key="original key", value="original bytes; headers say where from and why", retention_ms=90 * _DAY_MS
 )

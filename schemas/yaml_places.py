@@ -6,11 +6,11 @@ and a key such as `on` stays `on`.
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import yaml
 
-from zonepulse.schemas.problems import Report, nearest, step
+from zonepulse.schemas.problems import RegistryError, Report, nearest, step
 
 T = TypeVar("T")
 _TAG: Final = "tag:yaml.org,2002:"
@@ -62,7 +62,7 @@ class Place:
         """Report a mistake here."""
         self.report.add(self.path, what, remedy)
 
-    def members(self) -> list[tuple["Place", "Place"]]:
+    def members(self, inside: tuple[int, ...] = ()) -> list[tuple["Place", "Place"]]:
         """(key, value) of a mapping, merge keys (`<<`) expanded; reports duplicates and what is no mapping."""
         if not isinstance(self.node, yaml.MappingNode):
             self.fail(f"{self.shown} is no mapping", "write `key: value` lines here")
@@ -77,7 +77,7 @@ class Place:
                 continue
             seen[key.text] = key
             out.append((key, self._child(step(self.path, key.text), node, key_node.start_mark.line + 1)))
-        return out + [(k, v) for k, v in self._merged() if k.text not in seen]
+        return out + [(k, v) for k, v in self._merged((*inside, id(self.node))) if k.text not in seen]
 
     def items(self) -> list["Place"]:
         """The items of a list; an empty value is an empty list; reports what is no list."""
@@ -97,12 +97,15 @@ class Place:
         self.report.lines[path] = line
         return Place(node, path, self.report)
 
-    def _merged(self) -> list[tuple["Place", "Place"]]:
+    def _merged(self, inside: tuple[int, ...]) -> list[tuple["Place", "Place"]]:
         sources = [v for k, v in self.node.value if k.tag == f"{_TAG}merge"]
         flat = [n for v in sources for n in (v.value if isinstance(v, yaml.SequenceNode) else [v])]
         pairs: dict[str, tuple[Place, Place]] = {}
         for node in flat:
-            for key, value in Place(node, self.path, self.report).members():
+            if id(node) in inside:
+                self.fail("a merge key that merges its own mapping", "write the values out")
+                continue
+            for key, value in Place(node, self.path, self.report).members(inside):
                 pairs.setdefault(key.text, (key, value))
         return list(pairs.values())
 
@@ -155,25 +158,27 @@ class Fields:
         return [] if place is None else place.items()
 
 
-def compose(text: str, report: Report) -> Place | None:
-    """The document's root; None after reporting that the text is no YAML or is empty."""
+def compose(text: str, report: Report) -> Place:
+    """The document's root. Raises RegistryError: the text is no YAML, or empty."""
+    report.lines[""] = 1
     try:
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         report.lines[""] = mark.line + 1 if mark else 1
-        report.add(
-            "", f"no valid YAML: {error.problem or error.context}", "mend this line; indent with blanks, quote text with : or #"
+        _refuse(
+            f"no valid YAML: {error.problem or error.context}", "mend this line; indent with blanks, quote text with : or #", report
         )
-        return None
-    except yaml.YAMLError as error:
-        report.add("", f"no valid YAML: {' '.join(str(error).split())}", "save the file as UTF-8 text")
-        return None
+    except (yaml.YAMLError, UnicodeError) as error:
+        _refuse(f"no valid YAML: {' '.join(str(error).split())}", "save the file as plain UTF-8 text", report)
     if root is None:
-        report.add("", "the file is empty", "begin with `zone:`")
-        return None
-    report.lines[""] = 1
+        _refuse("the file is empty", "begin with `zone:`", report)
     return Place(root, "", report)
+
+
+def _refuse(what: str, remedy: str, report: Report) -> NoReturn:
+    report.add("", what, remedy)
+    raise RegistryError(report.problems) from None
 
 
 def plain(place: Place, inside: tuple[int, ...] = ()) -> object:

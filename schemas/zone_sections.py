@@ -57,11 +57,12 @@ class Clock:
 
     start: Reader[int]
     end: Reader[int]
+    moment: Reader[int]
 
     @classmethod
     def of(cls, timezone: str) -> "Clock":
         """The readers for a time zone that exists."""
-        return cls(instant_in(timezone), instant_in(timezone, FOREVER))
+        return cls(instant_in(timezone), instant_in(timezone, FOREVER), instant_in(timezone, ALWAYS))
 
     def validity(self, fields: Fields) -> tuple[int, int]:
         """`valid_from` and `valid_to`; open where absent or null."""
@@ -70,7 +71,7 @@ class Clock:
 
 def read_zone(place: Place) -> ZonePolicy:
     """The zone's own settings; defaults where a setting is absent."""
-    f = Fields(place, _ZONE_KEYS, _TIMELESS)
+    f = Fields(place, _ZONE_KEYS)
     vee_place = f.place_of("vee")
     vee = Fields(vee_place, ("n_confirm", "boundary_tolerance")) if vee_place else None
     zone_id = f.need("id", IDENTIFIER)
@@ -169,7 +170,7 @@ def _unit(f: Fields, unit: str, carrier: str, kind: str, reference: str | None) 
 def read_change(place: Place, clock: Clock) -> MeterChange:
     """One known meter change; both values as the float64 nearest to what is written."""
     f = Fields(place, ("meter", "register", "at", "old_final", "new_initial"))
-    meter, register, at_ms = f.need("meter", IDENTIFIER), f.need("register", IDENTIFIER), f.need("at", clock.start)
+    meter, register, at_ms = f.need("meter", IDENTIFIER), f.need("register", IDENTIFIER), f.need("at", clock.moment)
     return MeterChange(meter, register, at_ms, f.need("old_final", FLOAT), f.need("new_initial", FLOAT))
 
 
@@ -212,7 +213,7 @@ def _factor_unit(f: Fields, unit: str, activity: str) -> tuple[str, Fraction]:
 
 def read_rule(place: Place) -> Rule:
     """One alert rule."""
-    f = Fields(place, _RULE_KEYS, _TIMELESS)
+    f = Fields(place, _RULE_KEYS)
     above, below, indicator = f.need("when", _WHEN)
     clear_above, clear_below = f.read("clear", _CLEAR, (None, None))
     rule = f.need("id", IDENTIFIER)

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from zonepulse.schemas.channel_checks import check_channels
 from zonepulse.schemas.factors import load_factors, shipped_factors_csv
-from zonepulse.schemas.problems import Report
+from zonepulse.schemas.problems import RegistryError, Report
 from zonepulse.schemas.registry import MeterVersion, Registry, ZonePolicy
 from zonepulse.schemas.registry_checks import check_registry
 from zonepulse.schemas.yaml_places import Fields, Place, compose, plain
@@ -37,14 +37,11 @@ def parse_zone(text: str, *, file: str = "zone.yaml", factors_csv: str | None = 
     `file` names it in messages. `factors_csv` replaces the shipped factor table. Raises RegistryError with every mistake found.
     """
     report = Report(file)
-    root = compose(text, report)
-    fields = Fields(root, _SECTIONS) if root else None
-    zone = fields.place_of("zone") if fields else None
-    if fields and fields.is_mapping and zone is None:
+    fields = Fields(compose(text, report), _SECTIONS)
+    zone = fields.place_of("zone")
+    if zone is None:
         report.add("", "`zone` is missing", "begin with `zone:` and its id and timezone")
-    if fields is None or zone is None:
-        report.raise_if_any()
-        raise AssertionError("a file without a zone is reported")
+        raise RegistryError(report.problems)
     draft, shipped = _read(fields, read_zone(zone), factors_csv)
     _check(draft, shipped, report)
     return replace(draft, meters=_ordered(draft.meters), sha256=hashlib.sha256(text.encode()).hexdigest())

@@ -15,14 +15,14 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 
-from zonepulse.schemas.tables import DATABASE, statements
+from zonepulse.schemas.tables import DATABASE
 from zonepulse.streams.settings import Settings
 
 TIMEOUT_S: Final = 30
 RETRY_AFTER_S: Final = 1.0
 _INSERT: Final = {"async_insert": 0, "insert_deduplicate": 1}
 _BUSY_CODES: Final = frozenset({3, 159, 160, 202, 203, 209, 210, 241, 242, 243, 252, 279, 319, 425, 745, 999})
-"""ClickHouse error codes that pass: unexpected EOF, time-outs, too many queries, network, memory, read-only replica, space, parts, keeper."""
+"""ClickHouse errors that pass: cut connections, time-outs, too many queries, memory, read-only replica, space, parts, keeper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +86,6 @@ class ClickHouseSink:
         """See Sink."""
         await asyncio.to_thread(self._write, batch)
 
-    async def create_tables(self) -> None:
-        """Makes database, tables and views that are missing. Raises SinkBackpressure or SinkRejected."""
-        await asyncio.to_thread(self._create_tables)
-
-    def _create_tables(self) -> None:
-        try:
-            for statement in statements():
-                self._connected().command(statement)
-        except ClickHouseError as error:
-            raise _failure(error, "database zonepulse", 0, self._where) from error
-
     def _write(self, batch: RowBatch) -> None:
         rows = batch.rows.num_rows
         try:
@@ -106,7 +95,9 @@ class ClickHouseSink:
         except ClickHouseError as error:
             raise _failure(error, f"table {batch.table}", rows, self._where) from error
         if 0 < summary.written_rows < rows:
-            raise SinkRejected(f"ClickHouse at {self._where} took {summary.written_rows} of {rows} rows for {batch.table}", rows, None)
+            raise SinkRejected(
+                f"ClickHouse at {self._where} took {summary.written_rows} of {rows} rows for {batch.table}", rows, None
+            )
 
     def _connected(self) -> Client:
         if self._client is None:

@@ -41,7 +41,8 @@ class Settings:
     """Read hot topics as raw record batches instead of as client records: faster, with the same result."""
 
     def __repr__(self) -> str:
-        return f"Settings(broker={self.broker!r}, clickhouse={self.clickhouse_host}:{self.clickhouse_port}, prefix={self.topic_prefix!r})"
+        clickhouse = f"{self.clickhouse_host}:{self.clickhouse_port}"
+        return f"Settings(broker={self.broker!r}, clickhouse={clickhouse!r}, topic_prefix={self.topic_prefix!r})"  # no password
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":

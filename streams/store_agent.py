@@ -7,17 +7,18 @@ and rows that are written twice are one row to the reader.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import faust
 import pyarrow as pa
-from faust.types import TP
+from faust.types import TP, StreamT
 
-from zonepulse.streams.batches import Batch, BatchChannel, Hooks, batch_channel
+from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
 from zonepulse.streams.clickhouse_sink import RowBatch, Sink, SinkBackpressure, Source
 from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.stored_rows import STORED_TOPICS, rows_of
 
 MAX_ROWS: Final = 50_000
@@ -108,13 +109,13 @@ def add_store_agent(app: faust.App, sink: Sink, zone: str, prefix: str, metrics:
     names: Mapping[str, str] = {t.full_name(prefix): t.name for t in STORED_TOPICS}
     store.batches = batches = batch_channel(app, names, Hooks(on_revoked=store.forget), max_bytes=4_000_000)
 
-    @app.agent(batches.channel, name="store")
-    async def write_rows(stream: AsyncIterator[Batch]) -> None:
+    async def write_rows(stream: StreamT[Any]) -> None:
         async for batch in batches.receive(stream):
             await store.add(batch)
 
-    @app.timer(MAX_AGE_S, name="store_flush")
-    async def flush() -> None:
+    async def flush_by_age() -> None:
         await store.flush()
 
+    app.agent(batches.channel, name="store")(write_rows)
+    app.timer(MAX_AGE_S, name="store_flush")(flush_by_age)
     return store

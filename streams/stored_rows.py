@@ -53,21 +53,22 @@ def _intervals(records: RecordSpans, i: int, _: str) -> tuple[str, pa.Table] | N
     block = _arrow(records, i)
     if (block.schema.metadata or {}).get(KIND) == LIVE_PARTIAL:
         return None
-    return INTERVALS.name, _stored(INTERVALS, block)
+    return INTERVALS.name, stored(INTERVALS, block)
 
 
 def _block(records: RecordSpans, i: int, _: str) -> tuple[str, pa.Table]:
     name = (records.key(i) or b"").decode()
     if name not in TABLES:
         raise ValueError(f"key {name!r} is no table; known: {', '.join(TABLES)}")
-    return name, _stored(TABLES[name], _arrow(records, i))
+    return name, stored(TABLES[name], _arrow(records, i))
 
 
 def _arrow(records: RecordSpans, i: int) -> pa.Table:
     return pa.ipc.open_stream(pa.py_buffer(records.value(i) or b"")).read_all()
 
 
-def _stored(table: Table, block: pa.Table) -> pa.Table:
+def stored(table: Table, block: pa.Table) -> pa.Table:
+    """A block as the table keeps it: stored columns, plain types, `run` first. Raises KeyError, ValueError, pa.ArrowException."""
     columns = [block.column(c.name).cast(_plain(c)) for c in table.stored]
     return _with_run(table, columns, block.num_rows)
 

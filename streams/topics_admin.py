@@ -17,11 +17,17 @@ _CHECKED: Final = {
 
 
 class WrongTopic(RuntimeError):
-    """An existing topic is not as zonepulse needs it; each line names the topic, what was found, what is expected and the remedy."""
+    """An existing topic is not as needed; each line names the topic, what was found, what is expected and the remedy."""
 
 
 def ensure_topics(
-    broker: str, prefix: str, partitions: int, *, is_simulated: bool = False, replication: int = -1, topics: Iterable[Topic] = TOPICS
+    broker: str,
+    prefix: str,
+    partitions: int,
+    *,
+    is_simulated: bool = False,
+    replication: int = -1,
+    topics: Iterable[Topic] = TOPICS,
 ) -> list[str]:
     """Creates missing topics, checks existing ones; returns the names created. `replication` -1 = the broker's default.
 
@@ -61,8 +67,9 @@ def _found(admin: Any, name: str) -> dict[str, str]:
 def _differences(name: str, topic: Topic, found: dict[str, str], partitions: int) -> Iterator[str]:
     count = str(topic.partitions or partitions)
     if found["partitions"] != count:
-        fix = f"set ZONEPULSE_PARTITIONS={found['partitions']} or use another topic prefix" if topic.partitions is None else "use another topic prefix"
-        yield f"topic {name} has {found['partitions']} partitions, expected {count} (chosen once: it decides where records go): {fix}"
+        setting = f"set ZONEPULSE_PARTITIONS={found['partitions']} or " if topic.partitions is None else ""
+        why = "chosen once, since it decides where records go"
+        yield f"topic {name} has {found['partitions']} partitions, expected {count} ({why}): {setting}use another topic prefix"
     for setting, remedy in _CHECKED.items():
         expected = topic.config()[setting]
         if found[setting] != expected:

@@ -12,7 +12,7 @@ from typing import Final
 from kafka.errors import KafkaError
 
 from zonepulse.streams.embedded.kafka_jars import cache_folder, deploy_text, find_java, kafka_jars
-from zonepulse.streams.embedded.process import TAIL_LINES, ChildProcess, free_port
+from zonepulse.streams.embedded.process import TAIL_LINES, ChildProcess, free_port, is_listening, locked, require_free
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python reads its protocol through importlib.resources.read_text
@@ -28,10 +28,12 @@ class Broker:
     """Apache Kafka in `folder` (made if missing): its data, its settings and its log `broker.log`.
 
     Ports are free ones unless given. After `stop`, or a kill, `start` continues with the same data and ports.
-    Starting raises MissingTool (Java, Maven), ProcessDied or NotReady.
+    Starting raises MissingTool (Java, Maven), PortTaken, FolderTaken, ProcessDied or NotReady.
     """
 
-    def __init__(self, folder: Path, port: int | None = None, controller_port: int | None = None, cache: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, port: int | None = None, controller_port: int | None = None, cache: Path | None = None
+    ) -> None:
         self.folder = folder.resolve()
         self.port = port or free_port()
         self.controller_port = controller_port or free_port()
@@ -50,23 +52,15 @@ class Broker:
 
     def start(self) -> None:
         """Fetches the jars and formats the data folder if need be, starts the broker, returns when it answers metadata requests."""
-        self.launch()
-        self.wait_ready()
-
-    def launch(self) -> None:
-        """Starts the broker without waiting for it."""
+        require_free(self.process.name, self.port)
         java = [find_java(), *_HEAP, "-cp", f"{kafka_jars(self._cache)}/*"]
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._write_settings()
-        java.append(f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}")
-        if not (self.folder / "data" / "meta.properties").exists():
-            self._format(java)
-        self.process.argv = (*java, "kafka.Kafka", str(self.folder / "server.properties"))
-        self.process.start()
-
-    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
-        """Returns when the broker answers a metadata request. Raises ProcessDied, NotReady."""
-        self.process.wait_ready(self._answers, timeout_s)
+        with locked(self.process.name, self.folder) as lock:
+            self._write_settings()
+            java.append(f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}")
+            if not (self.folder / "data" / "meta.properties").exists():
+                self._format(java)
+            self.process.argv = (*java, "kafka.Kafka", str(self.folder / "server.properties"))
+            self.process.start_and_wait(self._answers, READY_TIMEOUT_S, keep=(lock,))
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Ends the broker cleanly, by force after `timeout_s`. Harmless if it does not run."""
@@ -91,9 +85,12 @@ class Broker:
         command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.folder / "server.properties")]
         done = subprocess.run(command, capture_output=True, text=True, timeout=READY_TIMEOUT_S)
         if done.returncode != 0:
-            raise RuntimeError(f"Kafka cannot format {self.folder / 'data'} (exit code {done.returncode}):\n{(done.stdout + done.stderr)[-3000:]}")
+            told = (done.stdout + done.stderr)[-3000:]
+            raise RuntimeError(f"Kafka cannot format {self.folder / 'data'} (exit code {done.returncode}):\n{told}")
 
     def _answers(self) -> bool:
+        if not is_listening(self.port):  # kafka-python leaks a socket for every refused connection
+            return False
         try:
             admin = KafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=3000, bootstrap_timeout_ms=1000)
         except KafkaError:

@@ -27,6 +27,7 @@ from zonepulse.streams.embedded.clickhouse_errors import (
     NOT_IMPLEMENTED,
     REQUEST_TOO_LARGE,
     TOO_MANY_SIMULTANEOUS_QUERIES,
+    UNKNOWN_EXCEPTION,
     ClickHouseError,
 )
 from zonepulse.streams.embedded.clickhouse_users import Role, User, Users, read_users
@@ -36,11 +37,32 @@ if TYPE_CHECKING:  # importing chdb starts the engine's library, which reads TZ 
 
 log = logging.getLogger(__name__)
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 MIB: Final = 1 << 20
 _TRANSPORT: Final = frozenset(
-    "query database session_id session_timeout session_check query_id compress decompress user password quota_key default_format"
-    " enable_http_compression client_protocol_version wait_end_of_query buffer_size http_headers_progress_interval_ms"
-    " send_progress_in_http_headers cancel_http_readonly_queries_on_client_close role".split()
+    {
+        "query",
+        "database",
+        "session_id",
+        "session_timeout",
+        "session_check",
+        "query_id",
+        "compress",
+        "decompress",
+        "user",
+        "password",
+    }
+    | {
+        "quota_key",
+        "default_format",
+        "enable_http_compression",
+        "client_protocol_version",
+        "wait_end_of_query",
+        "buffer_size",
+        "role",
+    }
+    | {"http_headers_progress_interval_ms", "send_progress_in_http_headers", "cancel_http_readonly_queries_on_client_close"}
 )
 """Query arguments that are no settings."""
 _HELLO: Final = b"SELECT displayName(), version(), revision(), timezone()"
@@ -91,9 +113,10 @@ class Endpoint:
         if not sql:
             return web.Response(text="Ok.\n")
         statement = self._statement(user, request, arguments, sql)
-        encoding = http_codec.choose(request.headers.get("Accept-Encoding", "")) if arguments.get("enable_http_compression") == "1" else None
         if sql.strip() == _HELLO:
-            return web.Response(body=_hello(self._engine.version), headers={"X-ClickHouse-Format": "Native", "X-ClickHouse-Timezone": "UTC"})
+            return web.Response(body=_hello(self._engine.version), headers={"X-ClickHouse-Format": "Native"})
+        is_compressed = arguments.get("enable_http_compression") == "1"
+        encoding = http_codec.choose(request.headers.get("Accept-Encoding", "")) if is_compressed else None
         result, data, encoded = await self._run(user.role, statement, encoding)
         return web.Response(body=data, headers=_headers(statement.tag, result, encoded))
 
@@ -103,13 +126,14 @@ class Endpoint:
             text = f"Too many simultaneous queries: {self._pending[role]} of {role}s are under way. (TOO_MANY_SIMULTANEOUS_QUERIES)"
             raise ClickHouseError(TOO_MANY_SIMULTANEOUS_QUERIES, text)
         self._pending[role] += 1
-        work = asyncio.get_running_loop().run_in_executor(self._pools[role], _execute, self._engine, statement, encoding)
+        job = self._pools[role].submit(_execute, self._engine, statement, encoding)
+        work = asyncio.wrap_future(job)
         work.add_done_callback(partial(self._finished, role))
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:  # the client went away
-            if not work.cancel():
-                await asyncio.get_running_loop().run_in_executor(None, self._engine.cancel, statement.tag)
+            if not job.cancel():
+                await asyncio.to_thread(self._engine.cancel, statement.tag)
             raise
 
     def _finished(self, role: Role, work: "asyncio.Future[tuple[Result, bytes, str | None]]") -> None:
@@ -122,7 +146,7 @@ class Endpoint:
         arguments = dict(request.query)
         for name in ("compress", "decompress"):
             if arguments.get(name, "0") == "1":
-                raise ClickHouseError(NOT_IMPLEMENTED, f"{name}=1 is not offered: use enable_http_compression=1 and Content-Encoding")
+                raise ClickHouseError(NOT_IMPLEMENTED, f"{name}=1 is not offered: use enable_http_compression or Content-Encoding")
         if request.content_type == "multipart/form-data":
             form = await request.post()
             files = [name for name, value in form.items() if not isinstance(value, str)]
@@ -161,7 +185,7 @@ async def _ping(_: web.Request) -> web.Response:
 
 
 @web.middleware
-async def _answer_errors(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Errors as ClickHouse shows them. Neither URL nor statement is logged: they may hold secrets."""
     started = time.monotonic()
     try:
@@ -170,6 +194,11 @@ async def _answer_errors(request: web.Request, handler: Callable[[web.Request], 
         fault = ClickHouseError(REQUEST_TOO_LARGE, f"the body is too large: {error.text}: send it in parts")
     except ClickHouseError as error:
         fault = error
+    except web.HTTPException:
+        raise
+    except Exception:
+        log.exception("the endpoint itself failed")
+        fault = ClickHouseError(UNKNOWN_EXCEPTION, "the endpoint itself failed: see its log")
     log.warning("statement failed after %.3f s with code %d", time.monotonic() - started, fault.code)
     return web.Response(status=fault.status, text=f"{fault}\n", headers={"X-ClickHouse-Exception-Code": str(fault.code)})
 
@@ -231,7 +260,7 @@ async def serve(endpoint: Endpoint, port: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner = web.AppRunner(endpoint.app(), access_log=None, handler_cancellation=True, shutdown_timeout=5.0)
+    runner = web.AppRunner(endpoint.app(), access_log=None, handler_cancellation=True, auto_decompress=False, shutdown_timeout=5.0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     log.info("listening on 127.0.0.1:%d", port)
@@ -245,7 +274,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="ClickHouse's HTTP interface over the embedded engine")
     parser.add_argument("--path", type=Path, required=True, help="data folder")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--users", type=Path, required=True, help="JSON list of users: name, role (writer, reader), password or password_env")
+    parser.add_argument("--users", type=Path, required=True, help="JSON: name, role (writer, reader), password or password_env")
     parser.add_argument("--max-memory-mb", type=int, default=4096, help="of the engine; one statement may use three quarters")
     parser.add_argument("--max-body-mb", type=int, default=512, help="of a request, before and after decompression")
     parser.add_argument("--max-result-mb", type=int, default=1024, help="of a writer's answer; a reader's is a quarter")

@@ -40,14 +40,18 @@ _CONFIG: Final = """<clickhouse>
 """
 _NAME: Final = r"(?:\w+|`[^`]+`|\"[^\"]+\")"
 _INSERT: Final = re.compile(
-    rf"\s*(INSERT\s+INTO\s+(?:TABLE\s+)?{_NAME}(?:\.{_NAME})?\s*(?:\([^()]*\))?(?:\s*SETTINGS\s[^()]*?)?)\s*\bFORMAT\s+(\w+)[ \t\f]*(?:\r?\n)?".encode(),
+    (
+        rf"\s*(INSERT\s+INTO\s+(?:TABLE\s+)?{_NAME}(?:\.{_NAME})?\s*(?:\([^()]*\))?(?:\s*SETTINGS\s[^()]*?)?)"
+        r"\s*\bFORMAT\s+(\w+)[ \t\f]*(?:\r?\n)?"
+    ).encode(),
     re.IGNORECASE,
 )
 """An INSERT with its data behind a FORMAT clause: the statement and the format; the data follow the match."""
 _FORMAT: Final = re.compile(r"\sFORMAT\s+(\w+)\s*(?:SETTINGS\s[^'`\"]*)?;?\s*\Z", re.IGNORECASE)
 _READS: Final = frozenset({"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "("})
 _FORBIDDEN: Final = re.compile(r"\b(file|outfile|infile|python|processes|user_processes|processlist)\b", re.IGNORECASE)
-_QUOTED_STRING: Final = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
+_STRING: Final = re.compile(r"(`(?:[^`\\]|\\.)*`)|'(?:[^'\\]|\\.)*'", re.DOTALL)
+"""A string literal of a formatted statement; group 1 is a quoted identifier, which may hold apostrophes."""
 _READER_SETTINGS: Final = re.compile(
     r"max_(execution_time|memory_usage|result_rows|result_bytes|block_size|threads|rows_to_read|bytes_to_read)"
     r"|(result|read|timeout)_overflow_mode|(output|input)_format_\w+|date_time_(in|out)put_format|session_timezone|final|use_query_cache"
@@ -180,10 +184,10 @@ def _rows_announced(form: str, data: memoryview) -> int | None:
     """Rows that the data say they hold, where a format says it without being parsed."""
     if form == "Arrow" and len(data):
         with pa.ipc.open_file(pa.py_buffer(data)) as reader:
-            return sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches))
+            return int(sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches)))
     if form == "ArrowStream" and len(data):
         with pa.ipc.open_stream(io.BytesIO(data)) as reader:
-            return sum(batch.num_rows for batch in reader)
+            return int(sum(batch.num_rows for batch in reader))
     return None
 
 
@@ -215,7 +219,7 @@ def _refuse_unless_reading(connection: Connection, statement: Statement) -> None
     query = {"query": _text(statement.sql).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\0", "\\0")}
     plain = connection.query("SELECT formatQuerySingleLine({query:String})", "RawBLOB", query).bytes().decode()
     start = re.match(r"\w+|\(", plain)
-    forbidden = _FORBIDDEN.search(_QUOTED_STRING.sub("''", plain))
+    forbidden = _FORBIDDEN.search(_STRING.sub(lambda found: found[1] or "''", plain))
     if start is None or start[0].upper() not in _READS:
         raise _readonly(statement.user)
     if forbidden:
@@ -232,7 +236,7 @@ def _lower(name: str, asked: str, bound: int) -> str:
         wanted = float(asked)
     except ValueError:
         raise ClickHouseError(BAD_ARGUMENTS, f"setting {name} = {asked!r} is no number") from None
-    return asked if 0 < wanted and (bound == 0 or wanted <= bound) else str(bound)
+    return asked if wanted > 0 and (bound == 0 or wanted <= bound) else str(bound)
 
 
 def _quoted(text: str, quote: str = "'") -> str:

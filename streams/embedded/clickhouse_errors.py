@@ -13,7 +13,7 @@ TOO_MANY_SIMULTANEOUS_QUERIES: Final = 202
 CANNOT_DECOMPRESS: Final = 271
 REQUEST_TOO_LARGE: Final = 307  # TOO_MANY_BYTES
 AUTHENTICATION_FAILED: Final = 516
-_UNNAMED: Final = 1002  # UNKNOWN_EXCEPTION
+UNKNOWN_EXCEPTION: Final = 1002
 
 # Source: ClickHouse src/Server/HTTP/exceptionCodeToHTTPStatus.cpp; what is not listed is 500.
 _STATUS: Final = {
@@ -46,9 +46,10 @@ class ClickHouseError(Exception):
         """What the engine raised, with its innermost code."""
         told = _TOLD.search(str(error))
         if told is None:
-            return cls(_UNNAMED, str(error))
+            return cls(UNKNOWN_EXCEPTION, str(error))
         code = int(told[1])
         text = told[0]
         while nested := re.match(r"Code: (\d+)\. DB::Exception: (?=Code: )", text):
             text = text[nested.end() :]
-        return cls(code, _VERSION.sub("", re.sub(r"\ACode: \d+\. (DB::Exception: )?", "", text)).strip())
+        text = _VERSION.sub("", re.sub(r"\ACode: \d+\. (DB::Exception: )?", "", text)).strip()
+        return cls(code, re.sub(r"(\(\w+\))(?:\s*\1)+", r"\1", text))

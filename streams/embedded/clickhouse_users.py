@@ -46,8 +46,8 @@ class Users:
         user, digest = self._users.get(name, (None, _digest("")))
         is_right = hmac.compare_digest(digest, _digest(password))
         if user is None or not is_right:
-            text = f"{name}: Authentication failed: password is incorrect, or there is no user with such name. (AUTHENTICATION_FAILED)"
-            raise ClickHouseError(AUTHENTICATION_FAILED, text)
+            text = "Authentication failed: password is incorrect, or there is no user with such name. (AUTHENTICATION_FAILED)"
+            raise ClickHouseError(AUTHENTICATION_FAILED, f"{name}: {text}")
         return user
 
 

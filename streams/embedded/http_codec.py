@@ -22,7 +22,7 @@ class _Frame(Protocol):
     @property
     def eof(self) -> bool: ...
     @property
-    def unused_data(self) -> bytes: ...
+    def unused_data(self) -> bytes | None: ...
     def decompress(self, data: bytes, /) -> bytes: ...
 
 
@@ -89,13 +89,13 @@ def _decode_frames(body: bytes, new_frame: Callable[[], _Frame], encoding: str, 
             raise ClickHouseError(CANNOT_DECOMPRESS, f"the body is no valid {encoding} at byte {position}: {error}") from error
         position += len(piece)
         if frame.eof:
-            position -= len(frame.unused_data)
+            position -= len(frame.unused_data or b"")
             frame = None
         size += len(out[-1])
         if size > limit:
             raise _too_large(limit)
     if frame is not None:
-        raise ClickHouseError(CANNOT_DECOMPRESS, f"the {encoding} body of {len(body)} bytes ends in the middle of a frame: send it again")
+        raise ClickHouseError(CANNOT_DECOMPRESS, f"the {encoding} body ({len(body)} bytes) ends inside a frame: send it again")
     return b"".join(out)
 
 
@@ -109,7 +109,7 @@ def _decode_brotli(body: bytes) -> bytes:
         cramjam.brotli.decompress(body[:-1])
     except cramjam.DecompressionError:
         return plain
-    raise ClickHouseError(CANNOT_DECOMPRESS, "more follows behind the br stream of the body: send one stream, or use lz4, zstd or gzip")
+    raise ClickHouseError(CANNOT_DECOMPRESS, "more follows behind the br stream: send one stream, or use lz4, zstd or gzip")
 
 
 def _too_large(limit: int) -> ClickHouseError:

@@ -63,13 +63,16 @@ def kafka_jars(cache: Path) -> Path:
 def _fetch(work: Path) -> Path:
     maven = shutil.which("mvn")
     if maven is None:
-        raise MissingTool("the first start fetches the embedded Kafka with Maven and there is no `mvn` on PATH: apt-get install maven")
+        raise MissingTool(
+            "the embedded Kafka is fetched with Maven, and there is no `mvn` on PATH: install it (Debian: apt-get install maven)"
+        )
     with as_file(files("zonepulse.deploy").joinpath("kafka", "pom.xml")) as pom:
         shutil.copy(pom, work / "pom.xml")
     command = [maven, "-q", "-B", "-f", str(work / "pom.xml"), "dependency:copy-dependencies", f"-DoutputDirectory={work / 'jars'}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_TIMEOUT_S)
     if done.returncode != 0:
-        raise RuntimeError(f"Maven could not fetch the embedded Kafka (exit code {done.returncode}):\n{(done.stdout + done.stderr)[-3000:]}")
+        told = (done.stdout + done.stderr)[-3000:]
+        raise RuntimeError(f"Maven could not fetch the embedded Kafka (exit code {done.returncode}):\n{told}")
     return work / "jars"
 
 

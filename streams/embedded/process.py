@@ -1,5 +1,6 @@
 """A child process that never outlives its parent, with its output in a log file."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -7,8 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -29,7 +31,7 @@ os.execvp(sys.argv[2], sys.argv[2:])
 
 
 class ProcessDied(RuntimeError):
-    """A child ended without being asked to. `name`, `exit_code` (negative: the signal) and the log's last lines, also in the message."""
+    """A child ended without being asked to: `name`, `exit_code` (negative: the signal), `tail` (the log's last lines)."""
 
     def __init__(self, name: str, exit_code: int, log: Path, tail: str) -> None:
         ended = f"signal {signal.Signals(-exit_code).name}" if exit_code < 0 else f"exit code {exit_code}"
@@ -41,12 +43,52 @@ class NotReady(RuntimeError):
     """A child runs but did not become ready in time; the message holds its log's last lines."""
 
 
+class PortTaken(RuntimeError):
+    """The port a child was to listen on is in use; the message names both."""
+
+
+class FolderTaken(RuntimeError):
+    """Another server runs on the data folder; the message names it."""
+
+
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def is_listening(port: int) -> bool:
+    """Whether something accepts connections on a TCP port of 127.0.0.1."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def require_free(name: str, port: int) -> None:
+    """Raises PortTaken if something listens there: it would be mistaken for the child that cannot start because of it."""
+    if is_listening(port):
+        raise PortTaken(f"{name}: port {port} of 127.0.0.1 is in use: stop what listens there or choose another port")
+
+
+@contextmanager
+def locked(name: str, folder: Path) -> Iterator[int]:
+    """The data folder (made if missing), locked: an open file that its server keeps, so the lock ends with the server.
+
+    Two Kafka brokers on one folder would ruin it without noticing. Raises FolderTaken.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield lock
+    except BlockingIOError:
+        raise FolderTaken(f"{name}: another process uses {folder}: stop it or choose another folder") from None
+    finally:
+        os.close(lock)
 
 
 def log_tail(log: Path, lines: int = TAIL_LINES) -> str:
@@ -71,7 +113,9 @@ class ChildProcess:
     its children in order.
     """
 
-    def __init__(self, name: str, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+    def __init__(
+        self, name: str, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> None:
         self.name, self.argv, self.log = name, tuple(argv), log
         self._env, self._cwd = dict(os.environ if env is None else env), cwd
         self._process: subprocess.Popen[bytes] | None = None
@@ -93,21 +137,34 @@ class ChildProcess:
         """Started and not ended."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> None:
-        """Starts the program; returns at once. Raises FileNotFoundError if there is no such program, RuntimeError if it runs."""
+    def start(self, keep: tuple[int, ...] = ()) -> None:
+        """Starts the program with the open files `keep` and returns at once.
+
+        Raises FileNotFoundError if there is no such program, RuntimeError if it runs already.
+        """
         if self.is_running:
             raise RuntimeError(f"{self.name} runs already (process {self.pid}): stop() it first")
         if shutil.which(self.argv[0]) is None:
             raise FileNotFoundError(f"{self.name}: program {self.argv[0]!r} not found on PATH")
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self._process = _spawner().submit(self._fork).result()
+        self._process = _spawner().submit(self._fork, keep).result()
 
-    def _fork(self) -> "subprocess.Popen[bytes]":
-        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *self.argv]
+    def _fork(self, keep: tuple[int, ...]) -> "subprocess.Popen[bytes]":
+        argv = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *self.argv]
+        env, cwd = self._env, self._cwd
         with self.log.open("ab") as out:
             return subprocess.Popen(
-                launcher, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self._env, cwd=self._cwd, start_new_session=True
+                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd=cwd, pass_fds=keep, start_new_session=True
             )
+
+    def start_and_wait(self, is_ready: Callable[[], bool], timeout_s: float, keep: tuple[int, ...] = ()) -> None:
+        """`start` and `wait_ready`; a child that did not become ready is stopped."""
+        self.start(keep)
+        try:
+            self.wait_ready(is_ready, timeout_s)
+        except BaseException:
+            self.stop()
+            raise
 
     def wait_ready(self, is_ready: Callable[[], bool], timeout_s: float) -> None:
         """Blocks until `is_ready()`. Raises ProcessDied if the child ends first, NotReady after `timeout_s`."""
@@ -115,8 +172,10 @@ class ChildProcess:
         while not is_ready():
             self.check()
             if time.monotonic() > deadline:
-                raise NotReady(f"{self.name} (process {self.pid}) is not ready after {timeout_s:g} s; the end of {self.log}:\n{self.log_tail()}")
+                late = f"{self.name} (process {self.pid}) is not ready after {timeout_s:g} s"
+                raise NotReady(f"{late}; the end of {self.log}:\n{self.log_tail()}")
             time.sleep(POLL_S)
+        self.check()
 
     def check(self) -> None:
         """Raises ProcessDied if it ended."""
@@ -125,7 +184,7 @@ class ChildProcess:
             raise ProcessDied(self.name, code, self.log, self.log_tail())
 
     def stop(self, timeout_s: float = 15.0) -> int | None:
-        """SIGTERM, and SIGKILL after `timeout_s`; a stopped (SIGSTOP) child is woken first. The exit code; None if never started."""
+        """SIGTERM, and SIGKILL after `timeout_s`; wakes a child in SIGSTOP. The exit code; None if never started."""
         if self._process is None:
             return None
         if self._process.poll() is None:

@@ -1,7 +1,8 @@
 """Runs published case files: `python tests/cases/run.py [DIR]` (DIR = this folder if left out).
 
-DIR holds files with the names and formats of those beside this script; a file that is not there is left out. Prints every case that
-fails with what was expected and got, then `N passed, N failed`. Exit status 1 if anything failed, a file that cannot be read included.
+DIR holds files with the names and formats of those beside this script; a file that is not there is left out. Prints every case
+that fails with what was expected and got, then `N passed, N failed`. Exit status 1 if anything failed; a file that cannot be read
+counts as one failure.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The suite `vee_cases.json`: validation, estimation and editing of metered values.
 
-A group's adapter turns `params` and `input` of a case into everything that the group may expect, by the functions that zonepulse runs.
-Parameters that a case leaves out have the published defaults of those functions.
+A group's adapter turns `params` and `input` of a case into everything that the group may expect, by the functions that
+zonepulse runs. Parameters that a case leaves out have the published defaults of those functions.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -114,7 +114,11 @@ def _like_day(values: Values) -> estimation.LikeDay:
 
 def unit_mixup(params: Values, values: Values) -> dict[str, object]:
     if "rated_kw" in values:
-        return {"outcome": quality.ratio_check(values["power_kw"], values["rated_kw"], **_given(params, max_over_rated="max_over_rated"))}
+        return {
+            "outcome": quality.ratio_check(
+                values["power_kw"], values["rated_kw"], **_given(params, max_over_rated="max_over_rated")
+            )
+        }
     given = _given(params, factors="candidates", log10_tolerance="log10_tolerance")
     found = quality.unit_step_check(values["history_daily"], values["new_daily"], **given)
     return {"outcome": found.outcome, "log10_ratio": found.log10_ratio, "matched": found.matched}
@@ -130,10 +134,8 @@ def stuck(params: Values, values: Values) -> dict[str, object]:
 def sum_check(params: Values, values: Values) -> dict[str, object]:
     """The limit is `max_multipliers` (default 2) x `multiplier`, or `max_share` of the advance."""
     advance = values["register_advance"]
-    if "max_share" in params:
-        limit = params["max_share"] * abs(advance)
-    else:
-        limit = params.get("max_multipliers", 2) * params["multiplier"]
+    by_share = "max_share" in params
+    limit = params["max_share"] * abs(advance) if by_share else params.get("max_multipliers", 2) * params["multiplier"]
     found = quality.sum_check(values["interval_sum"], advance, limit)
     return {"outcome": found.outcome, "difference": found.difference, "limit": found.limit}
 

@@ -1,5 +1,6 @@
 """What became of one case, and how expected and got are compared: numbers to 1e-6, times as instants, null only equals null."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,13 +38,15 @@ def problems(expected: Mapping[str, object], got: Mapping[str, object], answers:
         elif key not in got:
             found.append(f"expected.{key}: this runner does not know the key here; it knows {', '.join(sorted(got))}")
         else:
-            found += [f"{path}\n    expected {show(e)}\n    got      {show(g)}" for path, e, g in _differences(value, got[key], key)]
+            found += [
+                f"{path}\n    expected {show(e)}\n    got      {show(g)}" for path, e, g in _differences(value, got[key], key)
+            ]
     return tuple(found)
 
 
 def show(value: object) -> str:
-    """A value as JSON would write it, more or less."""
-    return "null" if value is None else "nothing" if value is ABSENT else repr(value)
+    """A value as JSON writes it."""
+    return "nothing" if value is ABSENT else json.dumps(value, ensure_ascii=False, default=str)
 
 
 class _Absent:

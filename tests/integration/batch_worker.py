@@ -13,7 +13,8 @@ import numpy as np
 from faust.types import TP
 
 from zonepulse.streams.app import build_app, run_worker
-from zonepulse.streams.batches import Batch, Hooks, batch_channel
+from zonepulse.streams.batch_channel import Hooks, batch_channel
+from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.settings import Settings
 
 
@@ -46,7 +47,9 @@ def main(options: dict[str, Any]) -> None:
                 raise RuntimeError("asked to fail")
             await asyncio.sleep(options.get("sleep_s", 0))
             tp = TP(batch.topic, batch.partition)
-            say(event="batch", lag=batches.lag(tp), **summary(batch))
+            say(event="batch", lag=batches.lag(tp, batch.next_offset), **summary(batch))
+            if tp.partition == 0 and (back_to := options.pop("seek_once", None)) is not None:
+                await batches.seek({tp: back_to})
             if options.get("commit"):
                 await batches.commit({tp: batch.next_offset})
 
@@ -71,10 +74,14 @@ def summary(batch: Batch) -> dict[str, Any]:
     }
     if len(batch) <= 20:
         fields["contents"] = [
-            [_text(batch.key(i)), _text(batch.value(i)), [[k, v.decode()] for k, v in batch.headers.get(i, ())], int(batch.timestamp_ms[i])]
+            [_text(batch.key(i)), _text(batch.value(i)), headers_of(batch, i), int(batch.timestamp_ms[i])]
             for i in range(len(batch))
         ]
     return fields
+
+
+def headers_of(batch: Batch, i: int) -> list[list[str]]:
+    return [[name, value.decode()] for name, value in batch.headers.get(i, ())]
 
 
 def _text(value: bytes | None) -> str | None:

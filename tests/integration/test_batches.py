@@ -118,7 +118,7 @@ def test_headers_times_and_null_keys_and_values_are_kept(case: Case) -> None:
 
 def test_a_slow_agent_bounds_memory_and_still_gets_everything(case: Case) -> None:
     case.fill(100_000, size=1000)
-    with case.worker(sleep_s=0.15, max_records=4_000) as worker:
+    with case.worker(sleep_s=0.08, max_records=4_000) as worker:
         wait_until(lambda: case.received() >= 40_000, 30, "a tenth received")
         process_info, largest = psutil.Process(worker.pid), 0
         produce(case.broker.bootstrap, f"{case.topic}-ordinary", [(0, None, b"meanwhile", [], None)])
@@ -150,19 +150,20 @@ def test_a_worker_without_commits_starts_from_the_beginning_and_one_with_a_state
 
 
 def test_a_second_worker_takes_its_share_and_a_killed_ones_work_without_loss_or_double(case: Case) -> None:
-    case.fill(5_000)
-    options = {"commit": True, "sleep_s": 0.02, "max_records": 200}
-    with case.worker(**options):
+    case.fill(10_000)
+    options = {"commit": True, "sleep_s": 0.1, "max_records": 200}
+    with case.worker(**options) as first:
         wait_until(lambda: case.received() >= 3_000, 20, "the first worker busy")
         with case.worker(**options) as second:
             wait_until(lambda: any(e["pid"] == second.pid for e in case.events("batch")), 20, "the second worker busy")
-            wait_until(lambda: case.received() >= 14_000, 40, "both busy")
+            wait_until(lambda: case.received() >= 24_000, 40, "both busy")
             second.kill()
-        wait_until(lambda: coverage(case) >= 20_000, 40, "the survivor has done the rest")
+        wait_until(lambda: coverage(case) >= 40_000, 40, "the survivor has done the rest")
+        assert first.poll() is None
     for partition in range(PARTITIONS):
         done = ranges(case.events("batch"), partition)
-        assert [offset for first, last in committed(done) for offset in range(first, last + 1)] == list(range(5_000))
-    repeated = case.received() - 20_000
+        assert [offset for first, last in committed(done) for offset in range(first, last + 1)] == list(range(10_000))
+    repeated = case.received() - 40_000
     assert repeated <= 4 * 200, "only batches whose commit was cut off may come again"
 
 
@@ -171,6 +172,13 @@ def test_an_agent_that_fails_ends_the_worker_with_an_exit_code(case: Case) -> No
     with case.worker(fail_at=50) as worker:
         assert worker.wait(30) == 1
     assert "asked to fail" in case.log()
+
+
+def test_a_seek_reads_on_from_there_and_drops_what_was_on_its_way(case: Case) -> None:
+    case.fill(1000)
+    with case.worker(seek_once=50, max_records=100):
+        wait_until(lambda: case.received() >= 4_050, 30, "all received, and some again")
+    assert [e["first"] for e in case.events("batch") if e["partition"] == 0] == [0, *range(50, 1000, 100)]
 
 
 def test_a_table_recovers_beside_batch_topics(case: Case) -> None:

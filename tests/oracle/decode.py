@@ -44,9 +44,9 @@ class Sent(NamedTuple):
 
 
 class Item(NamedTuple):
-    """One item of a record: `content` is the reading or the reason why there is none; `source` makes its original bytes."""
+    """An item of a record: its index, the reading or the reason why there is none, and what makes its original bytes."""
 
-    index: int
+    number: int
     content: Sent | str
     source: Callable[[], bytes]
 
@@ -54,10 +54,8 @@ class Item(NamedTuple):
 def decode(record: Record) -> Iterator[Item]:
     """The items of a record in order; a record that cannot be read at all is one item with index -1."""
     value = record.value or b""
-    declared = [v for k, v in record.headers if k == "content-type"]
-    is_arrow = declared[-1] == ARROW_TYPE if declared and declared[-1] in (ARROW_TYPE, JSON_TYPE) else value[:4] == b"\xff\xff\xff\xff"
     try:
-        items = _arrow_items(value) if is_arrow else _json_items(value)
+        items = _arrow_items(value) if _is_arrow(record) else _json_items(value)
     except (ValueError, RecursionError, KeyError, pa.ArrowException):
         yield Item(-1, "malformed", lambda: value)
         return
@@ -65,6 +63,14 @@ def decode(record: Record) -> Iterator[Item]:
         yield Item(-1, "too_large", lambda: value)
     else:
         yield from items
+
+
+def _is_arrow(record: Record) -> bool:
+    """What the last content type says; sniffed where there is none, or one that nobody knows."""
+    declared = [v for k, v in record.headers if k == "content-type"][-1:]
+    if declared in ([ARROW_TYPE], [JSON_TYPE]):
+        return declared == [ARROW_TYPE]
+    return (record.value or b"").startswith(b"\xff\xff\xff\xff")
 
 
 def read_fields(fields: Mapping[str, Any]) -> Sent | str:

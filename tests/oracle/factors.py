@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from .registry import Registry
-from .units import kg_per_base_unit
+from zonepulse.oracle.registry import Registry
+from zonepulse.oracle.units import kg_per_base_unit
 
 _ACTIVITIES = {"electricity": "grid_electricity", "heat": "purchased_heat"}
 
@@ -42,7 +42,6 @@ class FactorTable:
                     if factor.basis == basis and fit is not None and fit[0] == base_unit:
                         return Answer(round(fit[1] * 1_000_000), factor.id, rung)
         return None
-
 
 
 def emission_mg(energy_micro: int, factor_mg: int) -> int:

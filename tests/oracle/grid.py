@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from .registry import Policy
+from zonepulse.oracle.registry import Policy
 
 
 class Grid(NamedTuple):
@@ -14,6 +14,7 @@ class Grid(NamedTuple):
 
     @staticmethod
     def of(policy: Policy) -> "Grid":
+        """The grid of a zone."""
         return Grid(policy.window_ms, policy.tick_ms, policy.delay_ms)
 
     def window(self, at_ms: int) -> int:
@@ -21,6 +22,7 @@ class Grid(NamedTuple):
         return at_ms // self.window_ms
 
     def start_ms(self, window: int) -> int:
+        """Where a window starts."""
         return window * self.window_ms
 
     def tick(self, ingest_ms: int) -> int:

@@ -5,11 +5,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .alerts import MeterRules, Transition
-from .grid import Grid
-from .readings import Reading
-from .registry import Facts, Registry
-from .vee import METHODS, Mark, Piece, Segment, Series
+from zonepulse.oracle.alerts import MeterRules, Transition
+from zonepulse.oracle.grid import Grid
+from zonepulse.oracle.readings import Reading
+from zonepulse.oracle.registry import Change, Facts, Registry
+from zonepulse.oracle.vee import METHODS, Mark, Piece, Segment, Series
 
 
 class Row(NamedTuple):
@@ -114,7 +114,7 @@ class Fold:
     def _again_from(self, position: int) -> list[Segment]:
         """Undo the steps from a position on and take them again with the readings as they are now."""
         self._undo(*self._open)
-        while len(self._steps) > position + 1 and len(self._steps) > 1:
+        while len(self._steps) > position + 1:
             step = self._steps.pop()
             self._undo(step.pieces, step.marks)
         too_long: list[Segment] = []
@@ -131,7 +131,8 @@ class Fold:
         slot = self._slots[self._order[i]]
         return slot.winner, slot.differs or slot.winner.quality == "corrected"
 
-    def _changes_before(self, i: int) -> list:  # type: ignore[type-arg]
+    def _changes_before(self, i: int) -> list[Change]:
+        """The changes between the reading before and this one; one before the first reading has no effect."""
         if not self._changes:
             return []
         after_ms = self._order[i - 1] if i > 0 else self._order[0] - 1
@@ -177,6 +178,7 @@ class Channel:
 
     @property
     def transitions(self) -> list[Transition]:
+        """The alerts of its rules."""
         return self._rules.transitions
 
     def live(self, readings_by_tick: dict[int, list[Reading]], until_tick: int) -> None:
@@ -196,7 +198,9 @@ class Channel:
     def _close(self, tick: int) -> None:
         """Emit what the readings of this tick changed, and what becomes due with it."""
         visible = self._visible(tick)
-        for window in sorted(self._fold.dirty | set(visible) - set(self._emitted)) if visible != self._emitted else sorted(self._fold.dirty):
+        earlier = range(visible.start, min(self._emitted.start, visible.stop))
+        later = range(max(self._emitted.stop, visible.start), visible.stop)
+        for window in sorted({*self._fold.dirty, *earlier, *later}):
             if window in visible:
                 self._emit(window, tick)
         self._emitted = visible

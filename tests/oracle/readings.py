@@ -2,8 +2,8 @@
 
 from typing import Final, NamedTuple
 
-from .decode import Sent
-from .registry import Facts, Registry
+from zonepulse.oracle.decode import Sent
+from zonepulse.oracle.registry import Facts, Registry
 
 LIMIT_REG: Final = 1 << 53
 LIMIT_ENERGY: Final = 1 << 62

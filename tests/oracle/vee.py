@@ -7,8 +7,8 @@ that a reading which arrives out of order only needs the steps from there on aga
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from .readings import Reading
-from .registry import Change, Facts, Policy
+from zonepulse.oracle.readings import Reading
+from zonepulse.oracle.registry import Change, Facts, Policy
 
 REGISTER, INTERVAL, POWER, SENDER, INTERPOLATED, SWAP_GAP = range(1, 7)
 """How a piece was made, in order of precedence."""
@@ -33,6 +33,7 @@ class Segment(NamedTuple):
 
     @property
     def duration_ms(self) -> int:
+        """How long it lasts."""
         return self.end_ms - self.start_ms
 
 
@@ -73,6 +74,7 @@ class Held(NamedTuple):
 
     @property
     def mark(self) -> Mark:
+        """Its trace if it is never booked."""
         return Mark(self.point.ts_ms - 1, self.point.ts_ms, self.rule, self.point.energy)
 
 
@@ -91,6 +93,7 @@ class Sample(NamedTuple):
     facts: Facts
 
     def piece(self, until_ms: int) -> list[Piece]:
+        """What it holds until the next sample, 1.5 periods or its version's end; nothing at that very end."""
         end_ms = min(until_ms, self.point.ts_ms + self.facts.period_ms * 3 // 2, self.facts.valid_to_ms)
         if end_ms <= self.point.ts_ms:
             return []

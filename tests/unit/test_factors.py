@@ -3,28 +3,33 @@
 import json
 from datetime import UTC, datetime
 from fractions import Fraction
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from zones import EXAMPLE, SNAPSHOTS, zone
+
 from zonepulse.processors.factors import AmbiguousFactor, FactorTable, factor_mg
 from zonepulse.schemas.factors import FactorTableError, factor_unit, load_factors, shipped_factors_csv
 from zonepulse.schemas.registry import ALWAYS, FOREVER
 from zonepulse.schemas.values import BadValue, parse_instant_ms
 from zonepulse.schemas.zone_yaml import parse_zone
-from zones import EXAMPLE, SNAPSHOTS, zone
 
 HEADER = shipped_factors_csv().splitlines()[0]
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+GASES = ("natural_gas", "coke_oven_gas", "blast_furnace_gas")
+FUELS = ("lng", "lpg", "diesel", "gasoline", "kerosene", "fuel_oil", "anthracite", "bituminous_coal", "lignite", "coke")
 CHANNELS = [
-    ("electricity", "kWh"), ("heat", "GJ"), ("natural_gas", "Nm3"), ("natural_gas", "GJ"), ("lng", "kg"), ("lng", "GJ"), ("lpg", "kg"),
-    ("lpg", "GJ"), ("diesel", "kg"), ("diesel", "GJ"), ("gasoline", "kg"), ("gasoline", "GJ"), ("kerosene", "kg"), ("kerosene", "GJ"),
-    ("fuel_oil", "kg"), ("fuel_oil", "GJ"), ("anthracite", "kg"), ("anthracite", "GJ"), ("bituminous_coal", "kg"),
-    ("bituminous_coal", "GJ"), ("lignite", "kg"), ("lignite", "GJ"), ("coke", "kg"), ("coke", "GJ"), ("coke_oven_gas", "Nm3"),
-    ("coke_oven_gas", "GJ"), ("blast_furnace_gas", "Nm3"), ("blast_furnace_gas", "GJ"), ("steam", "kg"),
-    ("purchased_steam_sat_0.8MPa", "kg"), ("water", "m3"),
-]  # fmt: skip
+    ("electricity", "kWh"),
+    ("heat", "GJ"),
+    *((carrier, base) for carrier in GASES for base in ("Nm3", "GJ")),
+    *((carrier, base) for carrier in FUELS for base in ("kg", "GJ")),
+    ("steam", "kg"),
+    ("purchased_steam_sat_0.8MPa", "kg"),
+    ("water", "m3"),
+]
 
 
 def at(text: str) -> int:
@@ -37,9 +42,9 @@ def _when(ms: int) -> str:
 
 def test_every_resolved_factor_is_the_one_of_the_snapshot() -> None:
     resolved = {}
-    for regions in (["CN-JS", "CN-EAST", "CN"], ["CN-SH", "CN"], ["CN-AH", "CN-EAST"], ["CN-ZJ"], ["CN"]):
+    for regions in (["CN-JS", "CN"], ["CN-EAST"], ["CN-SH", "CN"], ["CN-AH", "CN-EAST"], ["CN-ZJ"], ["CN"]):
         table = FactorTable(zone(("[CN-JS, CN]", f"[{', '.join(regions)}]")))
-        for carrier, base in CHANNELS:
+        for carrier, base in CHANNELS if regions[0] == "CN-JS" else CHANNELS[:1]:
             resolved[f"{' '.join(regions)}: {carrier} per {base}"] = [
                 f"{_when(start)} .. {_when(end)}: " + (f"{r.factor_id} ({r.rung}) {r.factor_mg}" if r else "none")
                 for start, end, r in table.timeline(carrier, "a", base)
@@ -54,7 +59,9 @@ def test_a_companys_own_factor_comes_before_those_of_regions() -> None:
     assert own and (own.factor_id, own.rung, own.factor_mg) == ("steelworks-gas-2026", "company", 2_162_200)
     before = table.location("natural_gas", "steelworks", "Nm3", at("2026-01-01") - 1)
     assert before and (before.factor_id, before.rung, before.valid_to_ms) == ("fuel-a-natural-gas-vol", "CN", at("2026-01-01"))
-    assert table.location("natural_gas", "", "Nm3", at("2026-02-01")) == table.location("natural_gas", "other", "Nm3", at("2026-02-01"))
+    assert table.location("natural_gas", "", "Nm3", at("2026-02-01")) == table.location(
+        "natural_gas", "other", "Nm3", at("2026-02-01")
+    )
 
 
 def test_regions_answer_in_the_order_of_the_zone() -> None:
@@ -74,7 +81,8 @@ def test_validity_is_half_open_in_the_zones_time() -> None:
 
 def test_location_comes_before_default_and_other_bases_never() -> None:
     own = "factors:\n" + "".join(
-        f"  - {{id: {basis}, activity: grid_electricity, company: a, basis: {basis}, value: 1, unit: kgCO2/kWh, valid_from: {since}, source: x}}\n"
+        f"  - {{id: {basis}, activity: grid_electricity, company: a, basis: {basis}, value: 1, unit: kgCO2/kWh,"
+        f" valid_from: {since}, source: x}}\n"
         for basis, since in (("footprint", "2020-01-01"), ("default", "2024-01-01"), ("location", "2025-01-01"))
     )
     table = FactorTable(zone(more=own))
@@ -93,7 +101,7 @@ def test_an_unverified_factor_is_never_used() -> None:
 def test_a_time_line_covers_all_time_without_gaps() -> None:
     spans = FactorTable(zone()).timeline("electricity", "a", "kWh")
     assert (spans[0][0], spans[-1][1]) == (ALWAYS, FOREVER)
-    assert all(one[1] == other[0] for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one[1] == other[0] for one, other in pairwise(spans))
     assert spans[0][2] is None
 
 
@@ -106,7 +114,8 @@ def test_a_look_up_and_the_time_line_agree(at_ms: int) -> None:
 
 def test_two_factors_at_one_time_are_never_guessed_between() -> None:
     two = "factors:\n" + "".join(
-        f"  - {{id: own-{i}, activity: lng, company: a, value: {i}, unit: tCO2/t, valid_from: 2024-01-01, source: x}}\n" for i in (1, 2)
+        f"  - {{id: own-{i}, activity: lng, company: a, value: {i}, unit: tCO2/t, valid_from: 2024-01-01, source: x}}\n"
+        for i in (1, 2)
     )
     with pytest.raises(AmbiguousFactor, match="own-1 and own-2"):
         FactorTable(zone(more=two)).location("lng", "a", "kg", at("2024-05-01"))

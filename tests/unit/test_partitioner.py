@@ -6,8 +6,9 @@ from aiokafka.partitioner import murmur2 as aiokafka_murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner.default import murmur2 as kafka_python_murmur2
-from zonepulse.schemas.partitioner import murmur2, partition_key, partition_of
 from zones import zone
+
+from zonepulse.schemas.partitioner import murmur2, partition_key, partition_of
 
 
 @given(st.binary(max_size=64))

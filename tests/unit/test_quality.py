@@ -27,7 +27,8 @@ def test_a_clock_exactly_three_minutes_off_passes_and_a_second_more_fails(sign: 
 
 
 @pytest.mark.parametrize(
-    ("offset_s", "action"), [(0, "none"), (19.9, "none"), (20, "correct"), (-900, "correct"), (900.1, "investigate"), (-3600, "investigate")]
+    ("offset_s", "action"),
+    [(0, "none"), (19.9, "none"), (20, "correct"), (-900, "correct"), (900.1, "investigate"), (-3600, "investigate")],
 )
 def test_a_clock_is_corrected_inside_the_range_and_investigated_above(offset_s: float, action: str) -> None:
     assert clock_action(offset_s) == action
@@ -87,7 +88,9 @@ def test_power_above_five_quarters_of_the_rating_questions_the_ratio() -> None:
     assert ratio_check(-125.1, 100) is Outcome.RATIO_SUSPECT
 
 
-@pytest.mark.parametrize(("factor", "matched"), [(80, 80), (1 / 80, 80), (40 * 1.1, 40), (1000, 1000), (60, None), (1, None), (1e6, None)])
+@pytest.mark.parametrize(
+    ("factor", "matched"), [(80, 80), (1 / 80, 80), (40 * 1.1, 40), (1000, 1000), (60, None), (1, None), (1e6, None)]
+)
 def test_a_level_step_is_matched_to_the_nearest_factor_in_either_direction(factor: float, matched: float | None) -> None:
     found = unit_step_check(2400, 2400 * factor)
     assert found.matched == matched

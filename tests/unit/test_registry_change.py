@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from zones import zone
+
 from zonepulse.schemas.registry import Registry
 from zonepulse.schemas.registry_change import check_applicable, diff
-from zones import zone
 
 CLOSED_MS = 1_767_232_800_000  # 2026-01-01T10:00:00+08:00
 OWN = """\
@@ -36,7 +37,12 @@ def test_the_same_registry_is_applicable() -> None:
 
 @pytest.mark.parametrize(
     ("name", "old", "new"),
-    [("id", "id: z,", "id: y,"), ("window", "id: z,", "id: z, window: 30m,"), ("tick", "id: z,", "id: z, tick: 5m,"), ("key", "id: z,", "id: z, key: meter,")],
+    [
+        ("id", "id: z,", "id: y,"),
+        ("window", "id: z,", "id: z, window: 30m,"),
+        ("tick", "id: z,", "id: z, tick: 5m,"),
+        ("key", "id: z,", "id: z, key: meter,"),
+    ],
 )
 def test_what_the_stored_state_is_made_with_cannot_change(name: str, old: str, new: str) -> None:
     assert f"zone.{name}" in _paths(zone(), zone((old, new)))
@@ -86,7 +92,9 @@ def test_a_new_meter_may_begin_now_but_not_in_the_past() -> None:
     assert _paths(zone(), zone(more=LATER.replace("id: M", "id: M2") % "2025-12-01")) == ["meters.M2"]
 
 
-@pytest.mark.parametrize(("at", "paths"), [("2026-01-01T08:00:00+08:00", []), ("2026-01-01T07:59:59.999+08:00", ["meter_changes.M"])])
+@pytest.mark.parametrize(
+    ("at", "paths"), [("2026-01-01T08:00:00+08:00", []), ("2026-01-01T07:59:59.999+08:00", ["meter_changes.M"])]
+)
 def test_a_meter_change_may_go_back_by_the_lateness(at: str, paths: list[str]) -> None:
     assert _paths(zone(), zone(more=CHANGE % at)) == paths
     assert _paths(zone(more=CHANGE % at), zone()) == paths

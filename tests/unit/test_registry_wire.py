@@ -9,10 +9,11 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zones import EXAMPLE
+
 from zonepulse.schemas.registry import Registry
 from zonepulse.schemas.registry_wire import IncompleteVersion, by_version, from_entities, is_complete, split_key, to_entities
 from zonepulse.schemas.zone_yaml import parse_zone
-from zones import EXAMPLE
 
 Strategy = st.SearchStrategy[Any]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
@@ -37,7 +38,9 @@ def _of(hint: Any) -> Strategy:
     return st.builds(hint, **{name: _of(field) for name, field in get_type_hints(hint).items()})
 
 
-JSON = st.recursive(st.none() | st.booleans() | INTEGERS | FLOATS | TEXT, lambda x: st.lists(x) | st.dictionaries(TEXT, x), max_leaves=4)
+JSON = st.recursive(
+    st.none() | st.booleans() | INTEGERS | FLOATS | TEXT, lambda x: st.lists(x) | st.dictionaries(TEXT, x), max_leaves=4
+)
 registries = st.builds(
     Registry,
     **{name: _of(hint) for name, hint in get_type_hints(Registry).items() if name != "extra"},

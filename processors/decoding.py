@@ -1,0 +1,100 @@
+"""Records or file columns -> Items for admission, and what admission refused -> dead letters with their original bytes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from zonepulse.processors.admission import NO_METER, NO_REGISTER, NO_UNIT, Items
+from zonepulse.processors.channels import Channels
+from zonepulse.schemas.columns import ColumnChunk
+from zonepulse.schemas.dead_letters import DeadLetter
+from zonepulse.schemas.readings import REASONS, decode, item_bytes
+from zonepulse.schemas.records import CONTENT_TYPE, REGISTRY, RecordSpans
+
+UNKNOWN_UNIT = -2
+"""A unit that no register has."""
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Items with their place: `record` = position of the record in the batch, `item` = index inside it."""
+
+    items: Items
+    record: Ints
+    item: Ints
+
+
+def channel_of(channels: Channels, meter: str, register: str) -> int:
+    """Channel number, or NO_METER / NO_REGISTER."""
+    found = channels.index.get((meter, register))
+    if found is not None:
+        return found
+    return NO_REGISTER if meter in channels.meters else NO_METER
+
+
+def decode_records(records: RecordSpans, start: int, stop: int, ingest_ms: Ints, channels: Channels) -> Batch:
+    """Decode records [start, stop) exactly; `ingest_ms` belongs to all records of the batch."""
+    channel: list[int] = []
+    columns: tuple[list[Any], ...] = ([], [], [], [], [], [], [], [])
+    for i in range(start, stop):
+        found = decode(records.value(i), records.header(i, CONTENT_TYPE))
+        channel += [channel_of(channels, m, r) for m, r in zip(found.meter, found.register, strict=True)]
+        unit = [NO_UNIT if u is None else channels.units.get(u, UNKNOWN_UNIT) for u in found.unit]
+        rows = (found.ts, found.value, unit, found.seq, found.quality, found.reason, found.item, [i] * len(found.ts))
+        for column, cells in zip(columns, rows, strict=True):
+            column += cells
+    ts, value, unit, seq, quality, reason, item, record = columns
+    where = np.array(record, np.int64)
+    items = Items(
+        np.array(channel, np.int64), np.array(ts, np.int64), np.array(value, np.float64), np.array(unit, np.int64),
+        np.array(seq, np.int64), np.array(quality, np.int64), ingest_ms[where], np.array(reason, np.int64),
+    )  # fmt: skip
+    return Batch(items, where, np.array(item, np.int64))
+
+
+def _codes(column: pa.DictionaryArray, null: int) -> NDArray[np.int64]:
+    return np.asarray(column.indices.fill_null(null), np.int64)
+
+
+def decode_columns(chunk: ColumnChunk, rows: Ints, ingest_ms: Ints, channels: Channels) -> Items:
+    """The chosen rows of a file chunk as items."""
+    meters, registers = chunk.meter.dictionary.to_pylist(), chunk.register.dictionary.to_pylist()
+    width = max(1, len(registers))
+    pairs = _codes(chunk.meter, 0)[rows] * width + _codes(chunk.register, 0)[rows]
+    used, compact = np.unique(pairs, return_inverse=True)
+    numbers = np.array(
+        [channel_of(channels, meters[p // width], registers[p % width]) if meters and registers else NO_METER for p in used.tolist()],
+        np.int64,
+    )
+    units = np.array([channels.units.get(u, UNKNOWN_UNIT) for u in chunk.unit.dictionary.to_pylist()] + [NO_UNIT], np.int64)
+    return Items(
+        numbers[compact], chunk.ts_ms[rows], chunk.value[rows], units[_codes(chunk.unit, -1)[rows]], chunk.seq[rows],
+        chunk.quality[rows].astype(np.int64), ingest_ms, chunk.reason[rows].astype(np.int64),
+    )  # fmt: skip
+
+
+def dead_letters(batch: Batch, records: RecordSpans) -> Iterator[DeadLetter]:
+    """What of a decoded batch was refused, with its bytes."""
+    for i in np.flatnonzero(batch.items.reason).tolist():
+        r, item = int(batch.record[i]), int(batch.item[i])
+        value = records.value(r)
+        kept = None if value is None else item_bytes(value, item, records.header(r, CONTENT_TYPE))
+        yield DeadLetter(
+            records.topic, records.partition, int(records.offset[r]), item, REASONS[int(batch.items.reason[i])],
+            int(records.timestamp_ms[r]), records.key(r), kept,
+        )  # fmt: skip
+
+
+def registry_switches(records: RecordSpans) -> list[tuple[int, int]]:
+    """(position, version) of the heartbeats behind which a partition uses another registry version."""
+    found = []
+    for i in sorted(records.headers):
+        version = records.header(i, REGISTRY)
+        if version is not None and version.isdigit():
+            found.append((i, int(version)))
+    return found

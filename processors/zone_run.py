@@ -1,0 +1,131 @@
+"""The whole functional core of one zone in one object: what live agents do in several processes, `replay file` and tests do here.
+
+Feed it records or file columns in arrival order, then `finish`; every call returns the rows that it made.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from zonepulse.processors.admission import Items
+from zonepulse.processors.blocks import dead_letter_batch, interval_batch
+from zonepulse.processors.channels import Channels, compile_registry
+from zonepulse.processors.decoding import Batch, dead_letters, decode_columns, decode_records
+from zonepulse.processors.intervals import Partition, Step
+from zonepulse.processors.layout import UNSET
+from zonepulse.processors.ledger import Ledger, Results
+from zonepulse.processors.meter_alerts import alert_rows
+from zonepulse.processors.windows import new_out, new_work
+from zonepulse.schemas.columns import ColumnChunk
+from zonepulse.schemas.dead_letters import DeadLetter
+from zonepulse.schemas.readings import REASONS
+from zonepulse.schemas.records import RecordSpans
+from zonepulse.schemas.registry import Registry
+from zonepulse.schemas.results import DEAD_LETTERS, INTERVALS
+
+_UNCHECKED_MS: Final = 1 << 61
+
+
+@dataclass(slots=True)
+class Counts:
+    """What went through: readings accepted and refused (by reason), interval rows."""
+
+    readings: int = 0
+    intervals: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+
+
+class ZoneRun:
+    """All partitions and the ledger of one zone, run in step. Results are rows by table name."""
+
+    def __init__(self, registry: Registry, partitions: int, topic: str = "zp.readings", *, check_future: bool = True) -> None:
+        self.registry = registry
+        self.channels: Channels = compile_registry(registry, partitions)
+        work, out = new_work(), new_out()
+        self.partitions = [Partition(self.channels, p, work, out) for p in range(partitions)]
+        if not check_future:
+            for partition in self.partitions:
+                partition.policy.future = _UNCHECKED_MS
+        self.ledger = Ledger(self.channels)
+        self.topic = topic
+        self.counts = Counts()
+        self._latest_ingest = UNSET
+
+    def begin(self, ingest_ms: int) -> None:
+        """The opening heartbeat of every partition."""
+        for partition in self.partitions:
+            partition.apply(no_items(), ingest_ms)
+
+    def records(self, records: RecordSpans, item: NDArray[np.int64] | None = None) -> dict[str, list[pa.RecordBatch]]:
+        """Fold records of one partition; `item` names the place of a lone reading inside its former record."""
+        partition = self.partitions[records.partition]
+        ingest = partition.ingest_times(records.timestamp_ms)
+        batch = decode_records(records, 0, len(records), ingest, self.channels)
+        if item is not None:
+            whole = batch.item < 0
+            batch = Batch(batch.items, batch.record, np.where(whole, batch.item, item[batch.record] + batch.item))
+        step = self._apply(partition, batch.items, int(ingest[-1]))
+        return self._collect(partition, step, list(dead_letters(batch, records)))
+
+    def columns(self, chunk: ColumnChunk, partition_of: NDArray[np.int64]) -> Iterator[dict[str, list[pa.RecordBatch]]]:
+        """Fold a file chunk, partition by partition; `partition_of` gives each row's partition."""
+        for number in np.unique(partition_of).tolist():
+            partition = self.partitions[number]
+            rows = np.flatnonzero(partition_of == number)
+            ingest = partition.ingest_times(chunk.ingest_ms[rows])
+            items = decode_columns(chunk, rows, ingest, self.channels)
+            step = self._apply(partition, items, int(ingest[-1]))
+            letters = [self._letter(chunk, int(rows[i]), number, int(items.reason[i])) for i in np.flatnonzero(items.reason)]
+            yield self._collect(partition, step, letters)
+
+    def _letter(self, chunk: ColumnChunk, row: int, partition: int, reason: int) -> DeadLetter:
+        place = (int(chunk.offset[row]), int(chunk.item[row]), REASONS[reason], int(chunk.ingest_ms[row]))
+        return DeadLetter(self.topic, partition, *place, None, chunk.row_bytes(row))
+
+    def _apply(self, partition: Partition, items: Items, ingest_ms: int) -> Step:
+        self._latest_ingest = max(self._latest_ingest, ingest_ms)
+        return partition.apply(items, ingest_ms)
+
+    def final_window_start(self) -> int:
+        """Start of the window that holds the largest ingest time, or accepted ts if later."""
+        length = self.registry.zone.window_ms
+        return max(self._latest_ingest, *(p.latest_ts for p in self.partitions)) // length * length
+
+    def finish(self) -> dict[str, list[pa.RecordBatch]]:
+        """The closing heartbeat of every partition, past the final window + delay + tick; no later row is made."""
+        zone = self.registry.zone
+        last = self.final_window_start()
+        out: dict[str, list[pa.RecordBatch]] = {}
+        for partition in self.partitions:
+            step = partition.apply(no_items(), last + zone.window_ms + zone.delay_ms + zone.tick_ms)
+            step = Step(step.rows[step.rows["start"] <= last], step.transitions, step.through)
+            for name, batches in self._collect(partition, step, []).items():
+                out.setdefault(name, []).extend(batches)
+        return out
+
+    def _collect(self, partition: Partition, step: Step, letters: list[DeadLetter]) -> dict[str, list[pa.RecordBatch]]:
+        out: dict[str, list[pa.RecordBatch]] = {}
+        self.counts.intervals += len(step.rows)
+        if len(step.rows):
+            out[INTERVALS.name] = [interval_batch(step.rows, self.channels)]
+        if letters:
+            out[DEAD_LETTERS.name] = [dead_letter_batch(letters, self.registry.zone.id)]
+            for letter in letters:
+                self.counts.refused[letter.reason] = self.counts.refused.get(letter.reason, 0) + 1
+        self.ledger.offer(partition.partition, step.rows, step.through)
+        results = self.ledger.advance()
+        results.alerts = alert_rows(step.transitions, self.channels) + results.alerts
+        return out | {name: table.to_batches() for name, table in results.tables(self.registry.zone.id).items()}
+
+
+def no_items() -> Items:
+    """No reading."""
+    none: Any = np.empty(0, np.int64)
+    return Items(none, none, np.empty(0, np.float64), none, none, none, none, none)
+
+
+__all__ = ["Counts", "Results", "ZoneRun", "no_items"]

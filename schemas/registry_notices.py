@@ -1,0 +1,77 @@
+"""What is allowed in a registry but probably not meant: channels, factors and rules that will never have an effect.
+
+`registry apply` shows these; it does not refuse them.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from zonepulse.schemas.factors import LOOKUP_BASES, UNVERIFIED, channel_bears, is_usable
+from zonepulse.schemas.problems import Problem, step
+from zonepulse.schemas.registry import Factor, Registry, Rule
+
+_COUNTED: Final = {
+    "generation": ("generation",),
+    "production": ("generation",),
+    "storage": ("charge", "discharge"),
+    "boundary": ("import", "export"),
+}
+_JUDGED: Final = {
+    "zone": ("g_per_kwh", "co2e_kg", "energy_kwh", "power_kw"),
+    "company": ("co2e_kg", "energy_kwh", "power_kw"),
+}
+
+
+def counted_directions(role: str, carrier: str) -> tuple[str, ...]:
+    """The directions that totals count for channels of this role and carrier."""
+    if role in _COUNTED:
+        return _COUNTED[role]
+    return ("import", "export") if carrier in ("electricity", "reactive") else ("consumption",)
+
+
+def notices(registry: Registry, *, file: str = "zone.yaml") -> list[Problem]:
+    """Everything that has no effect, with what to do if one is wanted."""
+    found = [*_uncounted(registry), *_unused_factors(registry), *_unjudged(registry.rules)]
+    return [Problem(file, 0, path, what, remedy) for path, what, remedy in found]
+
+
+Notice = tuple[str, str, str]
+
+
+def _uncounted(registry: Registry) -> Iterator[Notice]:
+    for meter in registry.meters:
+        for register in meter.registers:
+            counted = counted_directions(meter.role, register.carrier)
+            if register.direction not in counted:
+                path = step(f"meters.{meter.id}.registers", register.id)
+                what = f"{register.direction} of {register.carrier} by a {meter.role} meter is kept as intervals but in no total"
+                yield path, what, f"if it should count, write direction: {' or '.join(counted)}"
+
+
+def _unused_factors(registry: Registry) -> Iterator[Notice]:
+    company_of = {s.id: s.company for s in registry.sites}
+    channels = {
+        (company_of[m.site], r.carrier, r.base_unit)
+        for m in registry.meters
+        for r in m.registers
+        if channel_bears(m.role, r.carrier, r.direction)
+    }
+    for factor in registry.factors:
+        used = any(company == factor.company and is_usable(factor, carrier, unit) for company, carrier, unit in channels)
+        if factor.company and not used:
+            yield f"factors.{factor.id}", "no channel ever uses this factor", _why_unused(factor)
+
+
+def _why_unused(factor: Factor) -> str:
+    if factor.confidence == UNVERIFIED:
+        return "confidence L means unverified; verify it and write H or M"
+    if factor.basis not in LOOKUP_BASES:
+        return f"basis {factor.basis} answers no location look-up; write location or default if it should"
+    return f"check that {factor.company} has a channel of {factor.activity} counted in {factor.base_unit}"
+
+
+def _unjudged(rules: tuple[Rule, ...]) -> Iterator[Notice]:
+    for rule in rules:
+        if rule.indicator not in _JUDGED.get(rule.on, ()):
+            judged = "; ".join(f"on {on}: {', '.join(indicators)}" for on, indicators in _JUDGED.items())
+            yield f"rules.{rule.id}", f"nothing judges {rule.indicator} on {rule.on}", f"judged are {judged}"

@@ -1,0 +1,75 @@
+"""The embedded ClickHouse endpoint as a child process, with its users."""
+
+import http.client
+import secrets
+import sys
+from pathlib import Path
+
+import msgspec
+
+from zonepulse.streams.embedded.clickhouse_users import Role, User, write_users
+from zonepulse.streams.embedded.process import TAIL_LINES, ChildProcess, free_port, locked, require_free
+
+READY_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 15.0
+WRITER = "zonepulse"
+READER = "dashboard"
+
+
+class ClickHouseProcess:
+    """The endpoint in `folder` (made if missing): its data, its `users.json` (mode 600, random passwords) and `clickhouse.log`.
+
+    The port is a free one unless given. After `stop`, or a kill, `start` continues with the same data, port and passwords.
+    Starting raises PortTaken, FolderTaken, ProcessDied or NotReady. `options` are further command-line options of the endpoint.
+    """
+
+    def __init__(self, folder: Path, port: int | None = None, options: tuple[str, ...] = ()) -> None:
+        self.folder = folder.resolve()
+        self.port = port or free_port()
+        argv = [sys.executable, "-m", "zonepulse.streams.embedded.clickhouse_endpoint", "--path", str(self.folder)]
+        argv += ["--port", str(self.port), "--users", str(self.users_file), *options]
+        self.process = ChildProcess("ClickHouse endpoint", argv, self.folder / "clickhouse.log", cwd=self.folder)
+
+    @property
+    def users_file(self) -> Path:
+        """JSON, readable by its owner only."""
+        return self.folder / "users.json"
+
+    @property
+    def pid(self) -> int:
+        """Process id of the endpoint."""
+        return self.process.pid
+
+    def password(self, user: str) -> str:
+        """Of `zonepulse` (writer) or `dashboard` (reader); known after the first start."""
+        return next(known.password for known in self._users() if known.name == user)
+
+    def start(self) -> None:
+        """Makes users if there are none, starts the endpoint, returns when it answers."""
+        require_free(self.process.name, self.port)
+        with locked(self.process.name, self.folder) as lock:
+            if not self.users_file.exists():
+                roles: dict[str, Role] = {WRITER: "writer", READER: "reader"}
+                write_users(self.users_file, [User(name, role, secrets.token_urlsafe(24)) for name, role in roles.items()])
+            self.process.start_and_wait(self._answers, READY_TIMEOUT_S, keep=(lock,))
+
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Ends it cleanly, by force after `timeout_s`. Harmless if it does not run."""
+        self.process.stop(timeout_s)
+
+    def log_tail(self, lines: int = TAIL_LINES) -> str:
+        """The last lines of its log."""
+        return self.process.log_tail(lines)
+
+    def _users(self) -> list[User]:
+        return msgspec.json.decode(self.users_file.read_bytes(), type=list[User])
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", "/ping")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()

@@ -1,0 +1,154 @@
+"""Everything one machine needs: Kafka, ClickHouse and the processes that use them, started, watched and stopped together."""
+
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+
+from zonepulse.streams import migrations
+from zonepulse.streams.embedded.broker import Broker
+from zonepulse.streams.embedded.clickhouse_process import READER, WRITER, ClickHouseProcess
+from zonepulse.streams.embedded.process import ChildProcess, ProcessDied
+from zonepulse.streams.embedded.supervisor import Restart, Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class ClickHouseAccess:
+    """What a client needs to connect. The password stays out of logs."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+
+
+class Stack:
+    """A broker and a ClickHouse endpoint under `folder`, with the migrations applied; a context manager.
+
+    Without `folder` a temporary one is used and removed at the end. What dies is reported to `on_death` (called in the
+    supervisor's thread) and makes `check` raise. Everything is stopped at the end, whether it comes by return, exception,
+    Ctrl-C or SIGTERM (as SystemExit, when entered in the main thread).
+    """
+
+    def __init__(self, folder: Path | None = None, on_death: Callable[[ProcessDied], None] | None = None) -> None:
+        self._keep = ExitStack()
+        self.folder = folder.resolve() if folder else self._temporary()
+        self.broker = Broker(self.folder / "kafka")
+        self.clickhouse_process = ClickHouseProcess(self.folder / "clickhouse")
+        self.supervisor = Supervisor(on_death)
+        self.applied: list[str] = []
+        """Migrations applied by this start."""
+
+    def _temporary(self) -> Path:
+        return Path(self._keep.enter_context(tempfile.TemporaryDirectory(prefix="zonepulse-")))
+
+    @property
+    def kafka(self) -> str:
+        """host:port of the broker."""
+        return self.broker.bootstrap
+
+    @property
+    def clickhouse(self) -> ClickHouseAccess:
+        """Of the writer; known after the start."""
+        return self._access(WRITER)
+
+    @property
+    def dashboard(self) -> ClickHouseAccess:
+        """Of the read-only user; known after the start."""
+        return self._access(READER)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a worker of this stack: this process's own and where the servers are."""
+        access = self.clickhouse
+        return dict(os.environ) | {
+            "ZONEPULSE_BROKER": self.kafka,
+            "ZONEPULSE_CLICKHOUSE_HOST": access.host,
+            "ZONEPULSE_CLICKHOUSE_PORT": str(access.port),
+            "ZONEPULSE_CLICKHOUSE_USER": access.user,
+            "ZONEPULSE_CLICKHOUSE_PASSWORD": access.password,
+        }
+
+    def client(self, access: ClickHouseAccess | None = None) -> Client:
+        """A clickhouse-connect client on database `zonepulse`, of the writer unless told otherwise. Close it."""
+        return self._connect(access or self.clickhouse, "zonepulse")
+
+    def start(self) -> None:
+        """Starts both servers at once and applies the migrations. On failure nothing is left running."""
+        try:
+            with ThreadPoolExecutor(2, "start") as pool:
+                for started in [pool.submit(server.start) for server in (self.broker, self.clickhouse_process)]:
+                    started.result()
+            for server in (self.broker, self.clickhouse_process):
+                self.supervisor.watch(server.process)
+            with self._connect(self.clickhouse, "default") as client:
+                self.applied = migrations.apply(client)
+        except BaseException:
+            self.stop()
+            raise
+
+    def supervise(
+        self,
+        name: str,
+        argv: Sequence[str],
+        restart: Restart | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> ChildProcess:
+        """Starts one more process, logging to `logs/NAME.log`; `restart` says whether to start it again when it dies."""
+        child = ChildProcess(name, argv, self.folder / "logs" / f"{name}.log", env if env is not None else self.environment, cwd)
+        child.start()
+        self.supervisor.watch(child, restart)
+        return child
+
+    def check(self) -> None:
+        """Raises the ProcessDied of the first child that ended without being asked to."""
+        if self.supervisor.deaths:
+            raise self.supervisor.deaths[0]
+
+    def stop(self) -> None:
+        """Stops all processes, the latest first, the servers last, and removes a temporary folder. Harmless when stopped."""
+        for child in reversed(self.supervisor.stop()):
+            child.stop()
+        with ThreadPoolExecutor(2, "stop") as pool:
+            for stopped in [pool.submit(server.stop) for server in (self.clickhouse_process, self.broker)]:
+                stopped.result()
+        self._keep.close()
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._keep.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _exit))
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def _access(self, user: str) -> ClickHouseAccess:
+        return ClickHouseAccess("127.0.0.1", self.clickhouse_process.port, user, self.clickhouse_process.password(user))
+
+    @staticmethod
+    def _connect(access: ClickHouseAccess, database: str) -> Client:
+        return clickhouse_connect.get_client(
+            interface="http",
+            host=access.host,
+            port=access.port,
+            username=access.user,
+            password=access.password,
+            database=database,
+            autogenerate_session_id=False,
+        )
+
+
+def _exit(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)

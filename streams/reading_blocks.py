@@ -1,0 +1,31 @@
+"""What readers of files of readings hand on, about 64 thousand rows at a time; and how they refuse a file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import pyarrow as pa
+
+BLOCK_ROWS: Final = 65_536
+BLOCK_BYTES: Final = 4 << 20
+
+Form = Literal["json", "text", "typed"]
+
+
+class BadFile(ValueError):
+    """The file is refused as a whole; the message names file, line or row, column and remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive rows of one file, or rows of several merged ones; then `path` is one of them.
+
+    `table` has the columns `ingest_ms`, `partition`, `offset`, `item` as far as the file has them (int64, no nulls). Form
+
+    - `typed` (Parquet) or `text` (CSV, every cell is text or null): the columns of a reading as they were written;
+    - `json`: `value` (large_binary), the bytes of the line, and `ts_ms` (int64, UNKNOWN_MS: none) where there is no `ingest_ms`.
+    """
+
+    path: Path
+    form: Form
+    table: pa.Table

@@ -1,0 +1,255 @@
+"""The store against a real broker and the real ClickHouse engine."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+from uuid import uuid4
+
+import clickhouse_connect
+import numpy as np
+import pyarrow as pa
+import pytest
+from clickhouse_connect.driver.client import Client
+from kafka.admin import KafkaAdminClient
+from live_parts import create_topics, process, produce, wait_until
+
+from zonepulse.schemas.alerts import canonical_json
+from zonepulse.schemas.dead_letters import DeadLetter
+from zonepulse.schemas.results import ALERTS, INTERVALS, LIVE, TOTALS, Column, Table
+from zonepulse.schemas.topics import TOPICS
+from zonepulse.streams import migrations
+from zonepulse.streams.clickhouse_sink import ClickHouseSink, RowBatch, SinkBackpressure, SinkRejected, Source
+from zonepulse.streams.embedded.broker import Broker
+from zonepulse.streams.embedded.process import ChildProcess, free_port
+from zonepulse.streams.settings import Settings
+from zonepulse.streams.stored_rows import stored
+from zonepulse.streams.topics_admin import WrongTopic, ensure_topics
+
+pytestmark = pytest.mark.integration
+WORKER = Path(__file__).with_name("store_worker.py")
+START_MS = 1_790_000_100_000
+NOW_MS = int(time.time() * 1000)
+"""Rows of the live view expire: ClickHouse drops older ones as they come in."""
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    broker = Broker(tmp_path_factory.mktemp("kafka"))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+class ClickHouse:
+    """The embedded engine behind its endpoint."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        users = folder / "users.json"
+        users.write_text(json.dumps([{"name": "worker", "role": "writer", "password": "secret"}]))
+        users.chmod(0o600)
+        command = [sys.executable, "-m", "zonepulse.streams.embedded.clickhouse_endpoint"]
+        arguments = ["--path", str(folder / "data"), "--port", str(self.port), "--users", str(users)]
+        self.process = ChildProcess("ClickHouse endpoint", [*command, *arguments], folder / "clickhouse.log")
+
+    def start(self) -> None:
+        self.process.start()
+        self.process.wait_ready(self._answers, 60)
+
+    def _answers(self) -> bool:
+        try:
+            with urlopen(f"http://127.0.0.1:{self.port}/ping", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except (URLError, OSError):
+            return False
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(clickhouse_port=self.port, clickhouse_user="worker", clickhouse_password="secret")
+
+    def client(self) -> Client:
+        return clickhouse_connect.get_client(host="127.0.0.1", port=self.port, username="worker", password="secret")
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with self.client() as client:
+            return [tuple(row) for row in client.query(sql).result_rows]
+
+
+@pytest.fixture(scope="module")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
+    clickhouse = ClickHouse(tmp_path_factory.mktemp("clickhouse"))
+    clickhouse.start()
+    with clickhouse.client() as client:
+        migrations.apply(client)
+    yield clickhouse
+    clickhouse.process.stop()
+
+
+@pytest.fixture
+def prefix(broker: Broker) -> str:
+    prefix = f"z{uuid4().hex[:8]}."
+    ensure_topics(broker.bootstrap, prefix, 2, is_simulated=True)
+    return prefix
+
+
+def block(table: Table, rows: int, first: int, zone: str, kind: str = "") -> bytes:
+    """`rows` rows numbered from `first`, in Arrow's stream format."""
+    number = np.arange(first, first + rows)
+
+    def values(column: Column) -> pa.Array:
+        if column.name == "zone":
+            return pa.array([zone] * rows, pa.string()).dictionary_encode()
+        if column.kind == "code":
+            return pa.array([f"{column.name}-{i % 7}" for i in number], pa.string()).dictionary_encode()
+        if column.kind == "time":
+            start = NOW_MS if table is LIVE else START_MS
+            return pa.array(start + number * 900_000, pa.int64()).cast(column.arrow)
+        found = pa.array(number, mask=number % 3 == 0) if column.null else pa.array(number)
+        return found.cast(column.arrow)
+
+    schema = table.arrow_schema.with_metadata({"kind": kind} if kind else {})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_table(pa.Table.from_arrays([values(c) for c in table.columns], schema=schema))
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def alert(zone: str, n: int) -> dict[str, object]:
+    text = {c.name: f"{c.name}-{n}" for c in ALERTS.stored if c.kind in ("str", "code")}
+    number: dict[str, object] = {"value": 1.5, "expected_low": None, "expected_high": 1, "impact_kg": None, "revision": n}
+    times: dict[str, object] = {"starts_at": START_MS, "ends_at": START_MS + 123 if n % 2 else None}
+    return {**text, **number, **times, "zone": zone, "evidence": canonical_json({"windows": n})}
+
+
+def options(broker: Broker, clickhouse: ClickHouse, prefix: str, folder: Path) -> dict[str, Any]:
+    return {"broker": broker.bootstrap, "prefix": prefix, "clickhouse_port": clickhouse.port, "data_dir": str(folder)}
+
+
+def count(clickhouse: ClickHouse, table: str, zone: str) -> int:
+    return int(clickhouse.rows(f"SELECT count() FROM zonepulse.{table} WHERE zone = '{zone}'")[0][0])
+
+
+def test_every_kind_of_row_is_stored_as_it_was_sent(broker: Broker, clickhouse: ClickHouse, prefix: str, tmp_path: Path) -> None:
+    zone = "TC"
+    letter = DeadLetter(f"{prefix}readings", 1, 17, -1, "malformed", START_MS + 7, None, b"{\xff")
+    produce(
+        broker.bootstrap,
+        f"{prefix}intervals",
+        [(0, b"0", block(INTERVALS, 100, 0, zone), [], None), (0, b"0", block(INTERVALS, 50, 900, zone, "live_partial"), [], None)],
+    )
+    produce(
+        broker.bootstrap,
+        f"{prefix}results",
+        [(0, b"totals", block(TOTALS, 30, 0, zone), [], None), (0, b"live", block(LIVE, 5, 0, zone), [], None)],
+    )
+    alerts = [(0, b"f", canonical_json(alert(zone, n)).encode(), [], None) for n in range(3)]
+    produce(broker.bootstrap, f"{prefix}alerts", [*alerts, (0, b"gone", None, [], None)])
+    produce(broker.bootstrap, f"{prefix}deadletters", [(0, letter.key, letter.value, list(letter.headers()), None)])
+    wanted = {"intervals": 100, "totals": 30, "live": 5, "alerts": 3, "dead_letters": 1}
+    with process(WORKER, options(broker, clickhouse, prefix, tmp_path), tmp_path / "worker.log"):
+        wait_until(lambda: all(count(clickhouse, t, zone) == n for t, n in wanted.items()), 30, f"{wanted} stored")
+
+    for table, rows in ((INTERVALS, 100), (TOTALS, 30)):
+        sent = pa.ipc.open_stream(block(table, rows, 0, zone)).read_all().select([c.name for c in table.stored]).to_pylist()
+        columns = ", ".join(c.name for c in table.stored)
+        found = clickhouse.rows(
+            f"SELECT {columns} FROM zonepulse.{table.name}_final WHERE run = 'live' AND zone = '{zone}' ORDER BY revision"
+        )
+        assert found == [tuple(v.replace(tzinfo=None) if isinstance(v, datetime) else v for v in row.values()) for row in sent]
+    ((received, *letters),) = clickhouse.rows(
+        "SELECT toUnixTimestamp64Milli(received_at), topic, partition, offset, item, reason, key, hex(value)"
+        " FROM zonepulse.dead_letters"
+    )
+    assert (received, letters) == (START_MS + 7, [f"{prefix}readings", 1, 17, -1, "malformed", "", "7BFF"])
+    found = clickhouse.rows(
+        "SELECT evidence, value, expected_low, toUnixTimestamp64Milli(ends_at) FROM zonepulse.alerts_final ORDER BY revision"
+    )
+    assert found == [(f'{{"windows":{n}}}', 1.5, None, START_MS + 123 if n % 2 else None) for n in range(3)]
+
+
+def test_no_row_is_lost_while_clickhouse_is_away(broker: Broker, clickhouse: ClickHouse, prefix: str, tmp_path: Path) -> None:
+    zone = prefix
+    with process(WORKER, options(broker, clickhouse, prefix, tmp_path), tmp_path / "worker.log"):
+        produce(broker.bootstrap, f"{prefix}intervals", [(0, b"0", block(INTERVALS, 5_000, 0, zone), [], None)])
+        wait_until(lambda: count(clickhouse, "intervals", zone) == 5_000, 30, "the first block stored")
+        clickhouse.process.stop()
+        produce(
+            broker.bootstrap,
+            f"{prefix}intervals",
+            [(0, b"0", block(INTERVALS, 5_000, first, zone), [], None) for first in range(5_000, 100_000, 5_000)],
+        )
+        log = tmp_path / "worker.log"
+        wait_until(lambda: "trying again" in log.read_text(), 20, "the store waiting for ClickHouse")
+        clickhouse.start()
+        wait_until(lambda: count(clickhouse, "intervals", zone) >= 100_000, 40, "all blocks stored")
+    assert clickhouse.rows(f"SELECT count(), sum(revision) FROM zonepulse.intervals_final WHERE zone = '{zone}'") == [
+        (100_000, sum(range(100_000)))
+    ]
+
+
+def test_a_restarted_store_goes_on_where_it_committed(broker: Broker, clickhouse: ClickHouse, prefix: str, tmp_path: Path) -> None:
+    zone = prefix
+    for first in (0, 1_000):
+        produce(broker.bootstrap, f"{prefix}results", [(0, b"live", block(LIVE, 1_000, first, zone), [], None)])
+        with process(WORKER, options(broker, clickhouse, prefix, tmp_path), tmp_path / "worker.log"):
+            wait_until(lambda total=first + 1_000: count(clickhouse, "live", zone) == total, 30, "all stored")  # type: ignore[misc]
+            wait_until(lambda total=first: committed(broker, prefix) >= (2 if total else 1), 10, "offsets committed")  # type: ignore[misc]
+    assert count(clickhouse, "live", zone) == 2_000
+
+
+def committed(broker: Broker, prefix: str) -> int:
+    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    try:
+        offsets = admin.list_group_offsets({f"{prefix}store": None})
+    finally:
+        admin.close()
+    found = [o.offset for tp, o in offsets[f"{prefix}store"].items() if tp.topic == f"{prefix}results"]
+    return max(found, default=0)
+
+
+def test_an_unreadable_block_stops_the_store_and_names_the_record(
+    broker: Broker, clickhouse: ClickHouse, prefix: str, tmp_path: Path
+) -> None:
+    produce(broker.bootstrap, f"{prefix}results", [(0, b"tables", block(LIVE, 1, 0, prefix), [], None)])
+    with process(WORKER, options(broker, clickhouse, prefix, tmp_path), tmp_path / "worker.log") as worker:
+        assert worker.wait(30) == 1
+    assert f"{prefix}results/0 offset 0: ValueError: key 'tables' is no table" in (tmp_path / "worker.log").read_text()
+
+
+def test_a_retried_insert_is_written_once_and_another_under_equal_offsets_is_not_dropped(clickhouse: ClickHouse) -> None:
+    sink, zone = ClickHouseSink(clickhouse.settings), uuid4().hex
+    rows = [stored(LIVE, pa.ipc.open_stream(block(LIVE, 10, first, zone)).read_all()) for first in (0, 100)]
+    for written in (rows[0], rows[0], rows[1]):
+        asyncio.run(sink.write(RowBatch("live", written, Source("t", 0, 0, 9))))
+    assert count(clickhouse, "live", zone) == 20
+
+
+def test_the_sink_tells_what_passes_from_what_never_will(clickhouse: ClickHouse) -> None:
+    rows = pa.table({"run": ["live"]})
+    batch = RowBatch("no_such_table", rows, Source("t", 0, 0, 0))
+    with pytest.raises(SinkRejected, match="no_such_table") as rejected:
+        asyncio.run(ClickHouseSink(clickhouse.settings).write(batch))
+    assert (rejected.value.rows, rejected.value.code) == (1, 60)
+    with pytest.raises(SinkBackpressure, match="cannot take"):
+        asyncio.run(ClickHouseSink(Settings(clickhouse_port=free_port())).write(batch))
+
+
+def test_topics_are_made_as_declared_and_wrong_ones_refused_with_a_remedy(broker: Broker) -> None:
+    prefix = f"z{uuid4().hex[:8]}."
+    assert ensure_topics(broker.bootstrap, prefix, 3) == [prefix + t.name for t in TOPICS]
+    assert ensure_topics(broker.bootstrap, prefix, 3) == []
+    with pytest.raises(WrongTopic, match=r"has 3 partitions, expected 4.*set ZONEPULSE_PARTITIONS=3"):
+        ensure_topics(broker.bootstrap, prefix, 4)
+    with pytest.raises(WrongTopic, match=r"message\.timestamp\.type=LogAppendTime, expected CreateTime"):
+        ensure_topics(broker.bootstrap, prefix, 3, is_simulated=True)
+    other = f"z{uuid4().hex[:8]}."
+    create_topics(broker.bootstrap, {f"{other}registry": 2})
+    with pytest.raises(WrongTopic, match=r"registry has 2 partitions, expected 1[\s\S]*cleanup\.policy=delete, expected compact"):
+        ensure_topics(broker.bootstrap, other, 3)

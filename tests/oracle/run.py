@@ -1,0 +1,145 @@
+"""From a log to the final rows of every table.
+
+Only one registry version is known here. A later one would take over in `_Log.take`, at the record whose header `registry` names it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from zonepulse.oracle.decode import Item, Record, decode, read_fields
+from zonepulse.oracle.grid import Grid
+from zonepulse.oracle.intervals import Channel, Version
+from zonepulse.oracle.ledger import Event, Ledger
+from zonepulse.oracle.readings import Gate, Reading
+from zonepulse.oracle.registry import Registry
+from zonepulse.oracle.zone_file import read_registry
+
+Tables = dict[str, list[dict[str, Any]]]
+_ChannelKey = tuple[int, str, str]
+"""Partition, meter, register."""
+
+
+class _Log:
+    """A log as far as it has been read: what was accepted, by channel and tick, and what was not."""
+
+    def __init__(self, registry: Registry, partitions: int) -> None:
+        self._registry = registry
+        self._grid = Grid.of(registry.policy)
+        self._gate = Gate(registry, partitions)
+        self.ingest_ms: dict[int, int] = {}
+        """Partition -> largest timestamp so far."""
+        self.latest_ms: int | None = None
+        """The latest key of an accepted reading."""
+        self.channels: defaultdict[_ChannelKey, defaultdict[int, list[Reading]]] = defaultdict(lambda: defaultdict(list))
+        self.dead_letters: list[dict[str, Any]] = []
+
+    def take(self, partition: int, offset: int, timestamp_ms: int, key: bytes, items: Iterable[Item]) -> None:
+        """One record, in log order."""
+        ingest_ms = max(timestamp_ms, self.ingest_ms.get(partition, timestamp_ms))
+        self.ingest_ms[partition] = ingest_ms
+        for item in items:
+            found = item.content if isinstance(item.content, str) else self._gate.judge(item.content, partition, ingest_ms)
+            if isinstance(found, str):
+                self.dead_letters.append(
+                    {
+                        "zone": self._registry.policy.zone,
+                        "topic": "zp.readings",
+                        "partition": partition,
+                        "offset": offset,
+                        "item": item.number,
+                        "reason": found,
+                        "key": key,
+                        "value": item.source(),
+                        "received_at": timestamp_ms,
+                    }
+                )
+            else:
+                channel = (partition, found.facts.meter, found.facts.register)
+                self.channels[channel][self._grid.tick(ingest_ms)].append(found)
+                self.latest_ms = found.ts_ms if self.latest_ms is None else max(self.latest_ms, found.ts_ms)
+
+    def end(self, partitions: int, end_ms: int) -> int:
+        """The closing heartbeats of a finished file; the final window."""
+        latest = max([end_ms, *self.ingest_ms.values(), *([] if self.latest_ms is None else [self.latest_ms])])
+        policy, window = self._registry.policy, self._grid.window(latest)
+        closing_ms = self._grid.start_ms(window + 1) + policy.delay_ms + policy.tick_ms
+        self.ingest_ms = dict.fromkeys(range(partitions), closing_ms)
+        return window
+
+
+def run(zone_yaml: str, factors_csv: str, records: Iterable[Record], partitions: int, end_ms: int | None = None) -> Tables:
+    """Table -> final rows (the highest revision of every key) of a log of records; times are epoch milliseconds.
+
+    `zone_yaml` and `factors_csv` are texts. Records of one partition come in offset order; those of several may interleave.
+    Without `end_ms` only the ticks that the log itself closes are closed. With it the log is a finished file: heartbeats close
+    every partition behind the final window, which holds the largest of `end_ms`, ingest time and accepted reading; no later row
+    exists.
+    """
+    registry = read_registry(zone_yaml, factors_csv)
+    log = _Log(registry, partitions)
+    for record in records:
+        log.take(record.partition, record.offset, record.timestamp_ms, record.key or b"", decode(record))
+    return _tables(registry, log, partitions, end_ms)
+
+
+def run_columns(
+    zone_yaml: str, factors_csv: str, rows: Iterable[Mapping[str, Any]], partitions: int, end_ms: int | None = None
+) -> Tables:
+    """The same for rows of a file: meter, register, ts (epoch ms, text or datetime), value, unit, seq, quality, ingest_ms,
+    partition, offset and item. Dead letters have an empty value and key.
+    """
+    registry = read_registry(zone_yaml, factors_csv)
+    log = _Log(registry, partitions)
+    for row in rows:
+        item = Item(row["item"], read_fields(row), bytes)
+        log.take(row["partition"], row["offset"], row["ingest_ms"], b"", [item])
+    return _tables(registry, log, partitions, end_ms)
+
+
+def _tables(registry: Registry, log: _Log, partitions: int, end_ms: int | None) -> Tables:
+    final_window = None if end_ms is None else log.end(partitions, end_ms)
+    tick_ms = registry.policy.tick_ms
+    ledger, transitions, events = Ledger(registry), [], []
+    intervals: dict[tuple[str, str, int], dict[str, Any]] = {}
+    for (partition, meter, register), readings in sorted(log.channels.items()):
+        channel = Channel(registry, meter, register, final_window)
+        channel.live(readings, log.ingest_ms[partition] // tick_ms)
+        transitions += channel.transitions
+        row_of = partial(_interval, registry, channel)
+        for version in channel.versions:
+            events.append(Event(version.tick, (meter, register), version.window, version.row))
+            intervals[meter, register, version.window] = row_of(version)
+    if len(log.ingest_ms) == partitions:
+        ledger.live(events, min(log.ingest_ms.values()) // tick_ms)
+    alerts = {}
+    for transition in sorted([*transitions, *ledger.transitions], key=lambda t: t["revision"]):
+        alerts[transition["fingerprint"], transition["starts_at"]] = transition
+    tables: dict[str, list[dict[str, Any]]] = {"intervals": [*intervals.values()]}
+    tables |= {name: [*rows.values()] for name, rows in ledger.tables.items()}
+    return tables | {"alerts": [*alerts.values()], "dead_letters": log.dead_letters}
+
+
+def _interval(registry: Registry, channel: Channel, version: Version) -> dict[str, Any]:
+    facts, row = channel.facts(version.window), version.row
+    assert facts is not None
+    return {
+        "zone": registry.policy.zone,
+        "meter": facts.meter,
+        "register": facts.register,
+        "start": version.window * registry.policy.window_ms,
+        "length_s": registry.policy.window_ms // 1000,
+        "site": facts.site,
+        "company": facts.company,
+        "node": facts.node,
+        "carrier": facts.carrier,
+        "role": facts.role,
+        "direction": facts.direction,
+        "value_micro": row.value,
+        "estimated_micro": row.estimated,
+        "covered_ms": row.covered_ms,
+        "quality": row.quality,
+        "method": row.method,
+        "revision": version.tick,
+    }
