@@ -60,17 +60,27 @@ def judge_stuck(det: Any, value: int, start: int, length: int, out: Any, subject
 
 
 @njit(cache=True, nogil=True)
-def judge_refused(since: int, bad_n: int, bad_val: int, covered: bool, start: int, rule: int, out: Any, subject: Any, tick: int) -> int:
-    """Readings of the window that were not booked; returns the start of the alert, UNSET when there is none."""
-    if bad_n > 0:
-        if since == UNSET:
-            emit(out, subject, rule, 1, (start, UNSET), tick, bad_val, bad_n)
-            return start
-        return since
-    if covered and since != UNSET:
-        emit(out, subject, rule, 0, (since, start), tick, UNSET, 0)
-        return UNSET
-    return since
+def judge_impossible(det: Any, w: Any, start: int, out: Any, subject: Any, tick: int) -> None:
+    """impossible_value: the window holds readings that were not booked; a covered window without one resolves."""
+    if w.bad_n > 0:
+        if det.impossible_start == UNSET:
+            det.impossible_start, det.impossible_val, det.impossible_n = start, w.bad_val, w.bad_n
+            emit(out, subject, IMPOSSIBLE, 1, (start, UNSET), tick, w.bad_val, w.bad_n)
+    elif w.cov > 0 and det.impossible_start != UNSET:
+        emit(out, subject, IMPOSSIBLE, 0, (det.impossible_start, start), tick, det.impossible_val, det.impossible_n)
+        det.impossible_start = UNSET
+
+
+@njit(cache=True, nogil=True)
+def judge_backwards(det: Any, w: Any, start: int, out: Any, subject: Any, tick: int) -> None:
+    """register_backwards: the same for small drops of a register."""
+    if w.back_n > 0:
+        if det.backwards_start == UNSET:
+            det.backwards_start, det.backwards_val, det.backwards_n = start, w.back_val, w.back_n
+            emit(out, subject, BACKWARDS, 1, (start, UNSET), tick, w.back_val, w.back_n)
+    elif w.cov > 0 and det.backwards_start != UNSET:
+        emit(out, subject, BACKWARDS, 0, (det.backwards_start, start), tick, det.backwards_val, det.backwards_n)
+        det.backwards_start = UNSET
 
 
 @njit(cache=True, nogil=True)
@@ -82,5 +92,5 @@ def judge_window(det: Any, w: Any, start: int, period: int, length: int, out: An
     judge_silence(det, covered, start, period, length, out, subject, tick)
     if w.cov == length and estimated_of(w) == 0:
         judge_stuck(det, value_of(w), start, length, out, subject, tick)
-    det.impossible_start = judge_refused(det.impossible_start, w.bad_n, w.bad_val, covered, start, IMPOSSIBLE, out, subject, tick)
-    det.backwards_start = judge_refused(det.backwards_start, w.back_n, w.back_val, covered, start, BACKWARDS, out, subject, tick)
+    judge_impossible(det, w, start, out, subject, tick)
+    judge_backwards(det, w, start, out, subject, tick)

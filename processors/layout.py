@@ -71,8 +71,12 @@ DETECTOR: Final = np.dtype(
         ("stuck_start", "i8"),
         ("stuck_run", "i4"),
         ("stuck_longest", "i4"),
-        ("impossible_start", "i8"),  # start of the alert while raised, else UNSET; the same below
-        ("backwards_start", "i8"),
+        ("impossible_start", "i8"),  # start of the alert while raised, else UNSET; then value and readings it was raised with
+        ("impossible_val", "i8"),
+        ("backwards_start", "i8"),  # the same
+        ("backwards_val", "i8"),
+        ("impossible_n", "i4"),
+        ("backwards_n", "i4"),
         ("silent_on", "i4"),
         ("stuck_on", "i4"),
     ]

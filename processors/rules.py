@@ -16,8 +16,8 @@ class RuleState:
     clears: int = 0
     first_clear: int = 0
     active_since: int | None = None
-    last_breach: float = 0.0
-    """Value of the last breaching window."""
+    raised_at: float = 0.0
+    """Value of the window that raised it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,6 @@ def evaluate(rule: Rule, state: RuleState, start: int, value: float | None, leng
     if breach:
         state.first_breach = state.first_breach if state.breaches else start
         state.breaches += 1
-        state.last_breach = value
     else:
         state.breaches = 0
     if clear:
@@ -64,10 +63,10 @@ def evaluate(rule: Rule, state: RuleState, start: int, value: float | None, leng
     else:
         state.clears = 0
     if state.active_since is None and state.breaches >= windows_of(rule.for_ms, length_ms):
-        state.active_since, state.clears = state.first_breach, 0
-        return Transition("raised", state.active_since, None, state.last_breach)
+        state.active_since, state.clears, state.raised_at = state.first_breach, 0, value
+        return Transition("raised", state.active_since, None, value)
     if state.active_since is not None and state.clears >= windows_of(rule.keep_firing_ms, length_ms):
-        ended = Transition("resolved", state.active_since, state.first_clear, state.last_breach)
+        ended = Transition("resolved", state.active_since, state.first_clear, state.raised_at)
         state.active_since = None
         return ended
     return None

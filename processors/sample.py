@@ -30,8 +30,9 @@ COLUMNS: Final = ARROW_SCHEMA.append(pa.field("ingest_ms", pa.int64()))
 class Sample:
     """Records in order of arrival.
 
-    `key[i]`, `value[i]`, `arrival_ms[i]` (int64, never decreasing), `headers[i]` of Arrow blocks. `readings`
-    holds the well-formed readings of the records in the same order (`COLUMNS`); `faults` counts what was done, zeros left out; `changes` are the meter exchanges that belong into the registry.
+    `key[i]`, `value[i]`, `arrival_ms[i]` (int64, never decreasing), `headers[i]` of Arrow blocks.
+    `readings` holds the well-formed readings of the records in the same order (`COLUMNS`); `faults` counts what was done to them,
+    zeros left out; `changes` are the meter exchanges that belong into the registry.
     """
 
     key: list[bytes]

@@ -5,7 +5,8 @@ Identity
     and those of `company`, `meter`, `register`, `carrier` that the rule is about. One alert = (run, zone, fingerprint, starts_at).
 Transitions
     A row is a transition: `raised`, `updated`, `resolved` or `acknowledged`. `revision` = the tick that made it. Of several
-    transitions of one alert in one tick only the last is a row. `raised` has `ends_at` null unless said otherwise.
+    transitions of one alert in one tick only the last is a row. `raised` has `ends_at` null unless said otherwise; `resolved`
+    keeps the value and evidence it was raised with.
     `evidence` is canonical JSON. Columns that do not apply are '' or null. `node` is the site's node for rules about a meter.
 Judging a window
     A rule judges each window of its subject once, in order of time, starting with the earliest window that has a row when

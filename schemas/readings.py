@@ -71,20 +71,24 @@ class _Malformed(Exception):
     """Carries the reason code of one item."""
 
 
-_DUPLICATE_KEYS: Final = object()
-_CONSTANT: Final = object()
+_NO_JSON: Final = object()
+"""Stands for what strict JSON forbids and only spoils its own item: NaN, Infinity, an object with duplicate keys."""
+
+
+def _is_spoilt(value: Any) -> bool:
+    return value is _NO_JSON or (isinstance(value, list) and any(map(_is_spoilt, value)))
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> Any:
     found = dict(pairs)
-    return found if len(found) == len(pairs) else _DUPLICATE_KEYS
+    return _NO_JSON if len(found) != len(pairs) or any(map(_is_spoilt, found.values())) else found
 
 
 def _integer(text: str) -> Any:
     return int(text) if len(text) < 400 else math.inf
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=lambda _: _CONSTANT, parse_int=_integer)
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=lambda _: _NO_JSON, parse_int=_integer)
 _BLANK: Final = " \t\n\r"
 
 
@@ -230,6 +234,9 @@ ARROW_SCHEMA: Final = pa.schema(
 """The canonical block; unit, seq and quality may be absent, value may be a decimal, ts any unit with a zone or int64 epoch ms."""
 
 
+_TEXTS: Final = ("meter", "register", "unit", "quality")
+
+
 def read_block(value: bytes) -> pa.Table:
     """The Arrow IPC stream as a table; raises ValueError when a required column is absent."""
     try:
@@ -239,7 +246,15 @@ def read_block(value: bytes) -> pa.Table:
     absent = [c for c in ("meter", "register", "ts", "value") if c not in table.column_names]
     if absent:
         raise ValueError(f"block without column {', '.join(absent)}")
+    for name in table.column_names:
+        if table.column_names.count(name) > 1 or (name in _TEXTS and not _is_text(table.schema.field(name).type)):
+            raise ValueError(f"column {name} is doubled or no text")
     return table
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind))
 
 
 def one_row_stream(table: pa.Table, row: int) -> bytes:

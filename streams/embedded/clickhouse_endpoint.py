@@ -7,8 +7,6 @@ Not offered: sessions (settings end with their request), external tables, `compr
 
 import argparse
 import asyncio
-import base64
-import json
 import logging
 import os
 import signal
@@ -30,6 +28,7 @@ from zonepulse.streams.embedded.clickhouse_errors import (
     UNKNOWN_EXCEPTION,
     ClickHouseError,
 )
+from zonepulse.streams.embedded.clickhouse_http import HELLO, TRANSPORT, answer_headers, credentials, hello
 from zonepulse.streams.embedded.clickhouse_users import Role, User, Users, read_users
 
 if TYPE_CHECKING:  # importing chdb starts the engine's library, which reads TZ once: not before main() has set it
@@ -40,40 +39,6 @@ log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 MIB: Final = 1 << 20
-_TRANSPORT: Final = frozenset(
-    {
-        "query",
-        "database",
-        "session_id",
-        "session_timeout",
-        "session_check",
-        "query_id",
-        "compress",
-        "decompress",
-        "user",
-        "password",
-    }
-    | {
-        "quota_key",
-        "default_format",
-        "enable_http_compression",
-        "client_protocol_version",
-        "wait_end_of_query",
-        "buffer_size",
-        "role",
-    }
-    | {"http_headers_progress_interval_ms", "send_progress_in_http_headers", "cancel_http_readonly_queries_on_client_close"}
-)
-"""Query arguments that are no settings."""
-_HELLO: Final = b"SELECT displayName(), version(), revision(), timezone()"
-"""What clickhouse-go asks first over HTTP."""
-_CONTENT_TYPES: Final = {
-    "TabSeparated": "text/tab-separated-values; charset=UTF-8",
-    "JSON": "application/json; charset=UTF-8",
-    "JSONCompact": "application/json; charset=UTF-8",
-    "JSONEachRow": "application/x-ndjson; charset=UTF-8",
-    "CSV": "text/csv; charset=UTF-8; header=absent",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +73,17 @@ class Endpoint:
 
     async def handle(self, request: web.Request) -> web.Response:
         """One statement."""
-        user = self._users.authenticate(*_credentials(request))
+        user = self._users.authenticate(*credentials(request))
         arguments, sql = await self._read(request)
         if not sql:
             return web.Response(text="Ok.\n")
         statement = self._statement(user, request, arguments, sql)
-        if sql.strip() == _HELLO:
-            return web.Response(body=_hello(self._engine.version), headers={"X-ClickHouse-Format": "Native"})
+        if sql.strip() == HELLO:
+            return web.Response(body=hello(self._engine.version), headers={"X-ClickHouse-Format": "Native"})
         is_compressed = arguments.get("enable_http_compression") == "1"
         encoding = http_codec.choose(request.headers.get("Accept-Encoding", "")) if is_compressed else None
         result, data, encoded = await self._run(user.role, statement, encoding)
-        return web.Response(body=data, headers=_headers(statement.tag, result, encoded))
+        return web.Response(body=data, headers=answer_headers(statement.tag, result, encoded))
 
     async def _run(self, role: Role, statement: "Statement", encoding: str | None) -> "tuple[Result, bytes, str | None]":
         lane = self._lanes[role]
@@ -169,7 +134,7 @@ class Endpoint:
             self._lanes[user.role].limits,
             request.headers.get("X-ClickHouse-Database") or arguments.get("database", ""),
             request.headers.get("X-ClickHouse-Format") or arguments.get("default_format") or "TabSeparated",
-            {name: value for name, value in arguments.items() if name not in _TRANSPORT and not name.startswith("param_")},
+            {name: value for name, value in arguments.items() if name not in TRANSPORT and not name.startswith("param_")},
             {name.removeprefix("param_"): value for name, value in arguments.items() if name.startswith("param_")},
             request.method != "POST",
         )
@@ -201,58 +166,6 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
         fault = ClickHouseError(UNKNOWN_EXCEPTION, "the endpoint itself failed: see its log")
     log.warning("statement failed after %.3f s with code %d", time.monotonic() - started, fault.code)
     return web.Response(status=fault.status, text=f"{fault}\n", headers={"X-ClickHouse-Exception-Code": str(fault.code)})
-
-
-def _credentials(request: web.Request) -> tuple[str, str]:
-    """User and password from ClickHouse's headers, basic authentication or the URL, in this order."""
-    if "X-ClickHouse-User" in request.headers:
-        return request.headers["X-ClickHouse-User"], request.headers.get("X-ClickHouse-Key", "")
-    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "basic":
-        try:
-            name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except ValueError:
-            return "", ""
-        return name, password
-    return request.query.get("user", "default"), request.query.get("password", "")
-
-
-def _headers(tag: str, result: "Result", encoding: str | None) -> dict[str, str]:
-    summary = {
-        "read_rows": result.read_rows,
-        "read_bytes": result.read_bytes,
-        "written_rows": result.written_rows,
-        "written_bytes": result.written_bytes,
-        "elapsed_ns": int(result.elapsed_s * 1e9),
-    }
-    headers = {
-        "Content-Type": _CONTENT_TYPES.get(result.format, "application/octet-stream"),
-        "X-ClickHouse-Format": result.format,
-        "X-ClickHouse-Timezone": "UTC",
-        "X-ClickHouse-Query-Id": tag,
-        "X-ClickHouse-Server-Display-Name": "zonepulse",
-        "X-ClickHouse-Summary": json.dumps({name: str(count) for name, count in summary.items()}),
-    }
-    return headers | ({"Content-Encoding": encoding} if encoding else {})
-
-
-def _hello(version: str) -> bytes:
-    """The answer to clickhouse-go's first statement: one Native block in the newest form it knows (block info, a byte for
-    custom serialization a column). Revision 0 makes it read every later block as plain Native, which is what the engine writes.
-    """
-
-    def text(value: str) -> bytes:
-        raw = value.encode()
-        return bytes([len(raw)]) + raw
-
-    columns = (
-        ("displayName()", "String", text("zonepulse")),
-        ("version()", "String", text(version)),
-        ("revision()", "UInt32", bytes(4)),
-        ("timezone()", "String", text("UTC")),
-    )
-    block_info = b"\x01\x00\x02\xff\xff\xff\xff\x00"
-    return block_info + bytes([len(columns), 1]) + b"".join(text(name) + text(kind) + b"\0" + data for name, kind, data in columns)
 
 
 async def serve(endpoint: Endpoint, port: int) -> None:

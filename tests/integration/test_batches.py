@@ -151,7 +151,7 @@ def test_a_worker_without_commits_starts_from_the_beginning_and_one_with_a_state
 
 def test_a_second_worker_takes_its_share_and_a_killed_ones_work_without_loss_or_double(case: Case) -> None:
     case.fill(10_000)
-    options = {"commit": True, "sleep_s": 0.1, "max_records": 200}
+    options = {"commit": True, "sleep_s": 0.06, "max_records": 200}
     with case.worker(**options) as first:
         wait_until(lambda: case.received() >= 3_000, 20, "the first worker busy")
         with case.worker(**options) as second:

@@ -1,0 +1,34 @@
+import pytest
+
+from zonepulse.schemas.dead_letters import WHOLE_RECORD, BadDeadLetter, DeadLetter, decode_dead_letter
+
+LETTER = DeadLetter("zp.readings", 3, 1 << 40, WHOLE_RECORD, "malformed", 1_790_000_000_123, b"gw-1", b"\x00{")
+
+
+def test_a_dead_letter_survives_the_wire() -> None:
+    assert decode_dead_letter(LETTER.headers(), LETTER.key, LETTER.value) == LETTER
+
+
+def test_numbers_travel_as_decimal_text() -> None:
+    assert dict(LETTER.headers()) == {
+        "topic": b"zp.readings",
+        "partition": b"3",
+        "offset": b"1099511627776",
+        "item": b"-1",
+        "reason": b"malformed",
+        "received_at": b"1790000000123",
+    }
+
+
+def test_headers_of_others_are_ignored() -> None:
+    assert decode_dead_letter((("trace", b"x"), *LETTER.headers()), LETTER.key, LETTER.value) == LETTER
+
+
+def test_a_missing_header_is_named() -> None:
+    with pytest.raises(BadDeadLetter, match="without header offset, reason"):
+        decode_dead_letter([h for h in LETTER.headers() if h[0] not in ("offset", "reason")], None, None)
+
+
+def test_a_number_that_is_none_is_named_with_its_value() -> None:
+    with pytest.raises(BadDeadLetter, match="header item is 'first'"):
+        decode_dead_letter((*LETTER.headers(), ("item", b"first")), None, None)
