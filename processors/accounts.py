@@ -101,7 +101,8 @@ class Accounts:
     line_signs: NDArray[np.int64]
     cell_first: NDArray[np.int64]
     cell_lines: NDArray[np.int64]
-    cells: int
+    cells: tuple[tuple[str, str, str], ...]
+    """(entity, carrier, flow) of each cell."""
     guard_first: NDArray[np.int64]
     guard_bounds: NDArray[np.int64]
     expected_first: NDArray[np.int64]
@@ -307,7 +308,7 @@ def compile_accounts(channels: Channels) -> Accounts:
     guard_first, guard_bounds = build.guards.arrays()
     return Accounts(
         np.array(rows, ACCOUNT).view(np.recarray), np.array(out.rows, LINE).view(np.recarray), line_first,
-        np.ascontiguousarray(terms[:, 0]), np.ascontiguousarray(terms[:, 1]), cell_first, cell_lines, len(build.cells),
+        np.ascontiguousarray(terms[:, 0]), np.ascontiguousarray(terms[:, 1]), cell_first, cell_lines, tuple(build.cells),
         guard_first, guard_bounds, expected_first, expected, factor_first, factors, zone_factor,
         entities, list(carriers), list(build.factor_ids), list(build.rungs),
     )  # fmt: skip

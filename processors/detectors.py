@@ -7,8 +7,8 @@ from typing import Any
 
 from numba import njit
 
-from zonepulse.processors.layout import BACKWARDS, IMPOSSIBLE, SILENT, STUCK, UNSET
-from zonepulse.processors.segments import estimated_of, value_of
+from zonepulse.processors.layout import BACKWARDS, BIT_ESTIMATED, IMPOSSIBLE, SILENT, STUCK, UNSET
+from zonepulse.processors.segments import value_of
 
 DAY_MS = 86_400_000
 STUCK_WINDOWS = 6
@@ -90,7 +90,7 @@ def judge_window(det: Any, w: Any, start: int, period: int, length: int, out: An
     det.tick = tick
     covered = w.cov > 0
     judge_silence(det, covered, start, period, length, out, subject, tick)
-    if w.cov == length and estimated_of(w) == 0:
+    if w.cov == length and not w.bits & BIT_ESTIMATED:
         judge_stuck(det, value_of(w), start, length, out, subject, tick)
     judge_impossible(det, w, start, out, subject, tick)
     judge_backwards(det, w, start, out, subject, tick)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from zonepulse.processors.admission import Facts, Items, State, admit, new_counts
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.layout import (
+    NEVER,
     POLICY,
     READING,
     ROW,
@@ -91,6 +92,39 @@ class Partition:
         self._out = out or new_out()
         self._all = np.arange(n)
 
+    def use(self, channels: Channels) -> None:
+        """Go on under another registry version (channel numbers kept). New meter changes revise their channels at the next tick."""
+        before, was = self.facts, self.globals
+        known = {(int(c), *map(int, row[:3])) for c, row in zip(_owners(before.change_first), before.changes, strict=True)}
+        self.channels = channels
+        self.facts, self.globals = facts_of(channels, self.partition)
+        place = np.searchsorted(self.globals, was)
+        if not np.array_equal(self.globals[np.minimum(place, len(self.globals) - 1)], was):
+            gone = sorted(set(was.tolist()) - set(self.globals.tolist()))
+            raise ValueError(f"registry version {channels.registry.version} drops {channels.names[gone[0]]}; end its validity instead")
+        n, old = len(self.globals), self.state
+        heads, places, detectors = empty_heads(n), empty_channels(n), empty_detectors(n)
+        heads[place], places[place], detectors[place] = old.heads, old.channels, old.detectors
+        dirty = np.zeros(n, np.int64)
+        dirty[: old.counts[0]] = place[old.dirty[: old.counts[0]]]
+        self.state = State(heads, places, detectors, old.pool, old.free, dirty, old.counts)
+        self._all = np.arange(n)
+        for i, c in enumerate(_owners(self.facts.change_first)):
+            change = self.facts.changes[i]
+            if (int(c), *map(int, change[:3])) not in known and self.facts.local[c] >= 0:
+                change[3] = 1
+                self._mark(int(self.facts.local[c]), int(change[0]))
+
+    def _mark(self, place: int, at_ms: int) -> None:
+        """Make a channel's rows from `at_ms` on at the next tick."""
+        channel = self.state.channels[place]
+        if channel.last == UNSET:
+            return
+        if channel.min_new == NEVER:
+            self.state.dirty[self.state.counts[0]] = place
+            self.state.counts[0] += 1
+        channel.min_new = min(int(channel.min_new), at_ms)
+
     @property
     def latest_ts(self) -> int:
         """The largest accepted ts, UNSET before the first."""
@@ -159,7 +193,9 @@ class Partition:
             if start == len(order):
                 break
             self._grow()
-        still = dirty[self.state.channels.min_new[dirty] != 1 << 62]
+        still = dirty[self.state.channels.min_new[dirty] != NEVER]
+        if not len(still):
+            self.facts.changes[:, 3] = 0
         self.state.dirty[: len(still)] = still
         self.state.counts[0] = len(still)
 
@@ -178,6 +214,11 @@ class Partition:
             self._work = new_work(max(2 * windows, len(self._work.win)), max(2 * gaps, len(self._work.gaps)))
         if windows * ROWS_PER_WINDOW + gaps > len(self._out.transitions):
             self._out = new_out(2 * (windows * ROWS_PER_WINDOW + gaps))
+
+
+def _owners(first: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Channel of each known change."""
+    return np.repeat(np.arange(len(first) - 1), np.diff(first))
 
 
 def last_transitions(transitions: Records) -> Records:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zonepulse.processors.accounts import BASES, ENTITY_KINDS, INTENSITY, SCOPE, USE, Accounts, compile_accounts
-from zonepulse.processors.blocks import alert_batch, coded, constant, table_batch, times, version_labels
+from zonepulse.processors.blocks import alert_batch, coded, constant, table_batch, times, version_labels, versions_of
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.layout import ROW, UNSET, Records, records
 from zonepulse.processors.posting import EMISSION, HAS_CO2E, LINE_VALUE, Books, Chart, changed_lines, post, read_line, remember
@@ -88,22 +88,61 @@ class Ledger:
         self._books = self._new_books(_SLOTS)
         self._no_factor: dict[tuple[str, str], _NoFactor] = {}
         self._subjects = self._make_subjects()
+        self._announced: dict[int, dict[int, int]] = {}
+        self._versions: dict[int, Channels] = {channels.registry.version: channels}
 
     # --- input ----------------------------------------------------------------------------------------------------------------
 
-    def offer(self, partition: int, rows: Records, through: int) -> None:
-        """Rows of one partition (sorted by revision) and the last tick it has closed."""
+    def announce(self, partition: int, channels: Channels) -> None:
+        """A partition's rows are made with this registry version from here on; the ledger follows when all partitions have it."""
+        version = channels.registry.version
+        if version > self.channels.registry.version:
+            self._versions[version] = channels
+            self._announced.setdefault(version, {}).setdefault(partition, int(self.through[partition]))
+
+    def offer(self, partition: int, rows: Records, through: int | None) -> None:
+        """Rows of one partition (sorted by revision) and the last tick it has closed (None: more rows of this fetch follow)."""
         fresh = rows[rows["revision"] > self.applied]
         if len(fresh):
             self._waiting[partition].append(fresh)
-        self.through[partition] = max(int(self.through[partition]), through)
+        if through is not None:
+            self.through[partition] = max(int(self.through[partition]), through)
 
     def advance(self) -> Results:
-        """Apply every tick that all partitions have closed."""
+        """Apply every tick that all partitions have closed, each under the registry version that all of them had."""
         results = Results()
-        last = int(self.through.min())
+        for version, ticks in sorted(self._announced.items()):
+            if len(ticks) == len(self.through) and version > self.channels.registry.version:
+                self._advance_to(min(max(ticks.values()), int(self.through.min())), results)
+                self._use(self._versions[version])
+                del self._announced[version]
+        self._advance_to(int(self.through.min()), results)
+        return results
+
+    def _use(self, channels: Channels) -> None:
+        """Go on under another registry version: sums move to the cells of the same name, rules keep their state."""
+        before, books = self.accounts, self._books
+        states = {(s.company, r.id): (s, state) for s in self._subjects for r, state in s.rules}
+        self.channels, self.accounts = channels, compile_accounts(channels)
+        self._chart = chart_of(self.accounts)
+        self._books = self._new_books(len(books.start))
+        self._books.start[:] = books.start
+        new = {name: i for i, name in enumerate(self.accounts.cells)}
+        for old, name in enumerate(before.cells):
+            if name in new:
+                self._books.acc[:, new[name]] = books.acc[:, old]
+                self._books.seen[:, new[name]] = books.seen[:, old]
+        self._subjects = self._make_subjects()
+        for subject in self._subjects:
+            for i, (rule, _) in enumerate(subject.rules):
+                if (subject.company, rule.id) in states:
+                    was, state = states[subject.company, rule.id]
+                    subject.rules[i] = (rule, state)
+                    subject.next_start, subject.tick = was.next_start, was.tick
+
+    def _advance_to(self, last: int, results: Results) -> None:
         if last == UNSET or last <= self.applied:
-            return results
+            return
         rows = self._take(last)
         first = self.applied + 1 if self.applied != UNSET else (int(rows["revision"][0]) if len(rows) else last)
         edges = [0, *(np.flatnonzero(np.diff(rows["revision"])) + 1), len(rows)]
@@ -117,7 +156,6 @@ class Ledger:
             first = tick + 1
         self._judge(first, last, results)
         self.applied = last
-        return results
 
     def _take(self, last: int) -> Records:
         """The waiting rows of ticks <= last, ordered by (tick, partition, channel, start), repeats removed."""
@@ -137,12 +175,15 @@ class Ledger:
         rows = rows[rank]
         again = np.zeros(len(rows), bool)
         again[1:] = (np.diff(rows["revision"]) == 0) & (np.diff(rows["channel"]) == 0) & (np.diff(rows["start"]) == 0)
-        return rows[~again].view(np.recarray)
+        rows = rows[~again & (rows["channel"] < len(self.channels.names))].view(np.recarray)
+        if len(self._versions) > 1:
+            rows["version"] = versions_of(rows["channel"], rows["start"], self.channels)
+        return rows
 
     # --- posting --------------------------------------------------------------------------------------------------------------
 
     def _new_books(self, slots: int) -> Books:
-        cells, lines = self.accounts.cells, len(self.accounts.lines)
+        cells, lines = len(self.accounts.cells), len(self.accounts.lines)
         return Books(
             np.zeros((slots, cells, HAS_CO2E + 1), np.int64), np.zeros((slots, cells), np.int8),
             np.full((slots, lines), UNSET, np.int64), np.zeros(slots, np.int64),

@@ -18,7 +18,7 @@ Judging a window
 Meter rules (intervals stage; labels meter, register; `company` is filled but is no label; severity `warning`)
     silent_channel      n(3 x period) consecutive judged windows with covered_ms = 0. starts_at = start of the first. Resolved by a
                         judged window with coverage; ends_at = its start. evidence {"register": r, "windows": n}.
-    stuck               a run of judged windows, fully covered, estimated_micro = 0, with equal value_micro, reaches
+    stuck               a run of judged windows, fully covered, quality not `estimated`, with equal value_micro, reaches
                         max(6, 2 x longest run that ended before). Zero windows (value 0) raise only when more than one day of
                         windows (86,400,000 / length) has been judged by then. Windows that are not fully covered or partly
                         estimated leave the run as it is. A different value ends the run (and updates the longest, also when
@@ -40,7 +40,7 @@ Ledger rules
                         of the earliest such row in the tick that raised it. Resolved at the first later tick that has an emissions
                         row with factor and start > starts_at; ends_at = the earliest such start. evidence {"carrier": c}.
     rules of the registry   on zone or company (label company). `n(for)` consecutive judged windows breach -> raised, starts_at =
-                        start of the first, `value` = the last breaching window's, expected_high = above, expected_low = below.
+                        start of the first, `value` = that of the window that raised it, expected_high = above, expected_low = below.
                         Clear = the `clear` bound holds (default: no breach). `n(keep_firing)` consecutive clear windows -> resolved;
                         ends_at = start of the first of them. A window whose value is null keeps the state and both counts.
                         A window that neither breaches nor clears resets both counts. evidence {"indicator": i}.

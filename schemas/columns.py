@@ -43,8 +43,9 @@ class ColumnChunk:
     float64. `seq`: -1 where absent. `quality`: position in QUALITIES. `partition`: NO_PARTITION where the file names none; then
     `offset` counts such rows from 0. `item`: position inside the record.
 
-    `reason` is the mask: 0 for a well-formed reading, else MALFORMED or NAIVE_TIME of schemas/readings.py. Where it is not 0,
-    columns that could not be read hold null, UNKNOWN_MS, 0.0, -1 or 0, the others what was written. `source`: the columns as written.
+    `reason` is the mask: 0 for a well-formed reading, else MALFORMED or NAIVE_TIME of schemas/readings.py. Where not 0,
+    columns that could not be read hold null, UNKNOWN_MS, 0.0, -1 or 0, the others what was written. `source`: the columns as
+    written.
     """
 
     meter: pa.DictionaryArray

@@ -37,6 +37,8 @@ class Settings:
     log_level: str = "INFO"
     metrics_port: int = 0
     """0 = no metrics server."""
+    is_simulated: bool = False
+    """From `ZONEPULSE_SIMULATED`: the producer sets the topics' times and sends the heartbeats (demo, bench, tests)."""
     raw_batches: bool = False
     """Read hot topics as raw record batches instead of as client records: faster, with the same result."""
 
@@ -62,6 +64,7 @@ class Settings:
             data_dir=Path(environ.get(PREFIX + "DATA_DIR", default.data_dir)),
             log_level=environ.get(PREFIX + "LOG_LEVEL", default.log_level).upper(),
             metrics_port=_read(environ, "METRICS_PORT", int, default.metrics_port, "a port number, 0 = off"),
+            is_simulated=_read(environ, "SIMULATED", _switch, default.is_simulated, "on or off"),
             raw_batches=_read(environ, "RAW_BATCHES", _switch, default.raw_batches, "on or off"),
         )
 

@@ -32,11 +32,13 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(_kernel_cache()))
 class Guard:
     """Fails a test that reaches outside without saying so, even when the code under test swallowed the exception.
 
-    An audit hook sees every socket and process whatever library opens it. Threads that ran before the test are not its doing.
+    An audit hook sees every socket and process whatever library opens it. Threads that ran before the test are not its doing, nor
+    is what a library does while it is imported (urllib3 binds a socket to look for IPv6, croniter asks the platform).
     """
 
     SOCKETS = frozenset({"socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo"})
     PROCESSES = frozenset({"subprocess.Popen", "os.posix_spawn", "os.fork", "os.exec", "os.system"})
+    OUTSIDE = SOCKETS | PROCESSES
 
     def __init__(self) -> None:
         self._watching = False
@@ -45,7 +47,9 @@ class Guard:
         sys.addaudithook(self._audit)
 
     def _audit(self, event: str, _: object) -> None:
-        if self._watching and event in self.SOCKETS | self.PROCESSES and threading.get_ident() not in self._bystanders:
+        if not self._watching or event not in self.OUTSIDE or threading.get_ident() in self._bystanders:
+            return
+        if "<frozen importlib._bootstrap>" not in {frame.filename for frame in traceback.extract_stack()}:
             self._reached.append(f"{event}\n{''.join(traceback.format_stack())}")
             raise PermissionError(f"{event} in a test that is not marked `integration`")
 

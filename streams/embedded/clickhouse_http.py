@@ -60,6 +60,7 @@ def credentials(request: web.Request) -> tuple[str, str]:
 
 
 def answer_headers(tag: str, result: "Result", encoding: str | None) -> dict[str, str]:
+    """Headers of an answer; `encoding` is its Content-Encoding, None for none."""
     summary = {
         "read_rows": result.read_rows,
         "read_bytes": result.read_bytes,

@@ -17,6 +17,8 @@ from typing import Final
 
 TAIL_LINES: Final = 20
 POLL_S: Final = 0.05
+DYING_S: Final = 3.0
+"""A killed server holds its lock until its last thread is gone."""
 
 # Runs before the program, under the program's process id: the kernel kills the program as soon as the parent is gone
 # (PR_SET_PDEATHSIG = 1, Linux). A parent that died before this line is noticed by its id.
@@ -74,6 +76,14 @@ def require_free(name: str, port: int) -> None:
         raise PortTaken(f"{name}: port {port} of 127.0.0.1 is in use: stop what listens there or choose another port")
 
 
+def _try_lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextmanager
 def locked(name: str, folder: Path) -> Iterator[int]:
     """The data folder (made if missing), locked: an open file that its server keeps, so the lock ends with the server.
@@ -83,10 +93,12 @@ def locked(name: str, folder: Path) -> Iterator[int]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        deadline = time.monotonic() + DYING_S
+        while not _try_lock(lock):
+            if time.monotonic() > deadline:
+                raise FolderTaken(f"{name}: another process uses {folder}: stop it or choose another folder")
+            time.sleep(POLL_S)
         yield lock
-    except BlockingIOError:
-        raise FolderTaken(f"{name}: another process uses {folder}: stop it or choose another folder") from None
     finally:
         os.close(lock)
 

@@ -68,12 +68,12 @@ class MeterRules:
     _longest: int = 0
     _told: set[Segment] = field(default_factory=set)
 
-    def judge(self, window: int, value: int | None, estimated: int, covered_ms: int, marks: list[Mark], tick: int) -> None:
+    def judge(self, window: int, value: int | None, quality: str, covered_ms: int, marks: list[Mark], tick: int) -> None:
         """All rules about one window, with its row and its marks as they are at `tick`."""
         self._judged += 1
         facts = self._facts(window)
         self._judge_silence(window, covered_ms > 0, facts, tick)
-        if covered_ms == self.registry.policy.window_ms and estimated == 0 and value is not None:
+        if covered_ms == self.registry.policy.window_ms and quality != "estimated" and value is not None:
             self._judge_stuck(window, value, tick)
         for rule in ("impossible_value", "register_backwards"):
             self._judge_marks(rule, window, covered_ms > 0, [m for m in marks if m.rule == rule], tick)

@@ -239,6 +239,6 @@ class Channel:
                 tick = max(self._now, self._grid.judge_tick(window, row.covered_ms == self._grid.window_ms))
                 if tick > until_tick:
                     return
-                self._rules.judge(window, row.value, row.estimated, row.covered_ms, self._fold.marks(window), tick)
+                self._rules.judge(window, row.value, row.quality, row.covered_ms, self._fold.marks(window), tick)
                 self._now, self._judged = tick, window
             window += 1

@@ -1,0 +1,61 @@
+"""Arrow IPC blocks on the wire: what agents send each other in `zp.intervals` and `zp.results`."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from zonepulse.processors.blocks import interval_batch
+from zonepulse.processors.channels import Channels
+from zonepulse.processors.layout import Records
+
+ROWS_A_BLOCK: Final = 6_000
+"""About 120 bytes a row: a block stays below 900 kB."""
+PARTITION: Final = b"partition"
+THROUGH: Final = b"through"
+REGISTRY: Final = b"registry"
+KIND: Final = b"kind"
+LIVE_PARTIAL: Final = b"live_partial"
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalBlock:
+    """One record of `zp.intervals`. `through` is the last tick its partition has closed, None in all but the last block of a fetch."""
+
+    batch: pa.RecordBatch
+    partition: int
+    through: int | None
+    registry: int
+    is_live: bool
+
+
+def encode(batch: pa.RecordBatch, metadata: Mapping[bytes, bytes] | None = None) -> bytes:
+    """A record batch as an Arrow IPC stream; `metadata` becomes the schema's."""
+    schema = batch.schema.with_metadata(dict(metadata)) if metadata else batch.schema
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_batch(batch.replace_schema_metadata(schema.metadata))
+    return bytes(sink.getvalue())
+
+
+def interval_blocks(rows: Records, channels: Channels, partition: int, through: int) -> Iterator[bytes]:
+    """The rows of a fetch (sorted by revision) as blocks; the last, possibly empty, carries `through`."""
+    metadata = {PARTITION: b"%d" % partition, REGISTRY: b"%d" % channels.registry.version}
+    starts = range(0, max(1, len(rows)), ROWS_A_BLOCK)
+    for start in starts:
+        last = {THROUGH: b"%d" % through} if start == starts[-1] else {}
+        yield encode(interval_batch(rows[start : start + ROWS_A_BLOCK], channels), metadata | last)
+
+
+def decode_block(value: bytes) -> IntervalBlock:
+    """A record of `zp.intervals`. Raises pa.ArrowInvalid, KeyError."""
+    table = pa.ipc.open_stream(pa.py_buffer(value)).read_all()
+    metadata = table.schema.metadata or {}
+    through = metadata.get(THROUGH)
+    batches = table.to_batches()
+    batch = batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
+    return IntervalBlock(
+        batch, int(metadata[PARTITION]), None if through is None else int(through), int(metadata[REGISTRY]),
+        metadata.get(KIND) == LIVE_PARTIAL,
+    )  # fmt: skip

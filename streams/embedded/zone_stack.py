@@ -1,0 +1,55 @@
+"""A whole zone on one machine: the embedded servers, the zone's topics and its workers."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from zonepulse.streams.embedded.process import ChildProcess
+from zonepulse.streams.embedded.stack import Stack
+from zonepulse.streams.embedded.supervisor import Restart
+from zonepulse.streams.topics_admin import ensure_topics
+
+TASKS: Final = ("intervals", "ledger", "store")
+RESTART: Final = Restart(first_s=1.0, longest_s=30.0, healthy_s=60.0)
+
+
+class ZoneStack(Stack):
+    """A Stack that also runs workers. Topics are made for `partitions` partitions of readings."""
+
+    def __init__(self, partitions: int, folder: Path | None = None, *, is_simulated: bool = False) -> None:
+        super().__init__(folder)
+        self.partitions = partitions
+        self.is_simulated = is_simulated
+        self.workers: dict[str, ChildProcess] = {}
+
+    def start(self) -> None:
+        """Start the servers and make the topics."""
+        super().start()
+        try:
+            ensure_topics(self.kafka, "zp.", self.partitions, is_simulated=self.is_simulated, replication=1)
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def worker_environment(self) -> dict[str, str]:
+        """The environment of this zone's workers."""
+        return self.environment | {
+            "ZONEPULSE_PARTITIONS": str(self.partitions),
+            "ZONEPULSE_SIMULATED": "on" if self.is_simulated else "off",
+            "ZONEPULSE_DATA_DIR": str(self.folder / "workers"),
+        }
+
+    def start_worker(self, task: str, instance: str = "0", extra: Mapping[str, str] | None = None) -> ChildProcess:
+        """Start one more worker of a task; it is started again when it dies."""
+        name = f"{task}-{instance}"
+        argv = [sys.executable, "-m", "zonepulse.streams.cli.main", "worker", task]
+        env = self.worker_environment | {"ZONEPULSE_INSTANCE": instance} | dict(extra or {})
+        self.workers[name] = self.supervise(name, argv, RESTART, env)
+        return self.workers[name]
+
+    def start_workers(self) -> None:
+        """One worker a task."""
+        for task in TASKS:
+            self.start_worker(task)

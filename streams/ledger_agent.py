@@ -1,0 +1,86 @@
+"""Interval blocks of all partitions -> emissions, totals, intensity, alerts. One task a zone; the arithmetic is processors.ledger's."""
+
+from typing import Any, Final
+
+import faust
+from faust.types import TP, StreamT
+
+from zonepulse.processors.blocks import interval_rows
+from zonepulse.processors.ledger import Ledger, Results
+from zonepulse.schemas.records import RecordSpans
+from zonepulse.schemas.topics import ALERTS, INTERVALS, RESULTS
+from zonepulse.streams.app import Outbox
+from zonepulse.streams.arrow_wire import ROWS_A_BLOCK, decode_block, encode
+from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
+from zonepulse.streams.intervals_agent import alert_record
+from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.registry_store import RegistryStore
+from zonepulse.streams.settings import Settings
+
+NAME: Final = "ledger"
+
+
+class LedgerTask:
+    """The zone's books, while this worker holds them."""
+
+    def __init__(self, settings: Settings, registries: RegistryStore, outbox: Outbox, metrics: Metrics) -> None:
+        self._prefix = settings.topic_prefix
+        self._registries, self._outbox, self._metrics = registries, outbox, metrics
+        self._ledger: Ledger | None = None
+        self.next_offset = 0
+        self.batches: BatchChannel | None = None
+
+    async def assigned(self, _: set[TP]) -> None:
+        """Fresh books: without checkpoints the blocks are read from the beginning."""
+        self._ledger = Ledger(await self._registries.first())
+        self.next_offset = 0
+
+    async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:
+        """What to read first: behind what the state holds."""
+        return dict.fromkeys(tps, self.next_offset)
+
+    async def revoked(self, _: set[TP]) -> None:
+        """Somebody else goes on."""
+        self._ledger = None
+
+    async def handle(self, records: RecordSpans) -> None:
+        """Offer every block of the batch, apply the ticks that all partitions have closed, and send what that made."""
+        ledger = self._ledger
+        if ledger is None:
+            return
+        for i in range(len(records)):
+            block = decode_block(records.value(i) or b"")
+            if block.is_live:
+                continue
+            channels = await self._registries.version(block.registry)
+            ledger.announce(block.partition, channels)
+            ledger.offer(block.partition, interval_rows(block.batch, channels), block.through)
+        await self._send(ledger.advance())
+        self.next_offset = records.next_offset
+        self._metrics.records.labels(INTERVALS.name).inc(len(records))
+
+    async def _send(self, results: Results) -> None:
+        topic = RESULTS.full_name(self._prefix)
+        for name, batches in results.batches.items():
+            for batch in batches:
+                for start in range(0, batch.num_rows, ROWS_A_BLOCK):
+                    await self._outbox.send(topic, name.encode(), encode(batch.slice(start, ROWS_A_BLOCK)))
+        if self._ledger is not None:
+            zone = self._ledger.channels.registry.zone.id
+            for row in results.alerts:
+                await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, zone))
+        await self._outbox.flush()
+
+
+def add_ledger_agent(app: faust.App, settings: Settings, registries: RegistryStore, metrics: Metrics) -> LedgerTask:
+    """Make `app` the ledger's worker."""
+    task = LedgerTask(settings, registries, Outbox(app), metrics)
+    hooks = Hooks(task.assigned, task.start_offsets, task.revoked)
+    task.batches = batches = batch_channel(app, [INTERVALS.full_name(settings.topic_prefix)], hooks)
+
+    async def keep_books(stream: StreamT[Any]) -> None:
+        async for batch in batches.receive(stream):
+            await task.handle(batch)
+
+    app.agent(batches.channel, name=NAME)(keep_books)
+    return task
