@@ -1,0 +1,1 @@
+"""Builders of the Grafana dashboards. `grafana/build.py` writes what they make."""

@@ -1,0 +1,156 @@
+"""`zonepulse demo`: a real zone's ledger, filled from real meter data by the real parts, on this machine."""
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from clickhouse_connect.driver.client import Client
+from rich.console import Console
+from rich.live import Live
+
+from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.streams.demo_data import DEFAULT_DAYS, DEFAULT_SEED, demo_sample, demo_zone_yaml
+from zonepulse.streams.demo_run import PREFIX, Feed, Progress, oracle_differences
+from zonepulse.streams.demo_screen import View, summary_tables, utc
+from zonepulse.streams.embedded.zone_stack import ZoneStack
+from zonepulse.streams.registry_topic import publish
+
+_POLL_S: Final = 0.5
+_PATIENCE_S: Final = 300.0
+_COMPANIES: Final = """
+SELECT entity AS company,
+       sumOrNullIf(energy_micro, carrier = 'electricity' AND scope = 0) / 1e6 AS electricity_kwh,
+       sumOrNullIf(energy_micro, carrier = 'natural_gas' AND scope = 0) / 1e6 AS gas_nm3,
+       sumOrNullIf(co2e_mg, carrier = '') / 1e6 AS co2e_kg
+FROM totals_final WHERE run = 'live' AND entity_kind = 'company' GROUP BY entity ORDER BY co2e_kg DESC NULLS LAST"""
+
+
+class DemoFailed(RuntimeError):
+    """The pipeline stopped moving; the message says where."""
+
+
+def demo(
+    until: Annotated[str | None, typer.Option(help="end of the stretch, ISO 8601 with offset; default: the last full hour")] = None,
+    days: Annotated[int, typer.Option(help="length of the stretch", min=1, max=364)] = DEFAULT_DAYS,
+    seed: Annotated[int, typer.Option(help="seed of the sprinkled faults")] = DEFAULT_SEED,
+    speed_up: Annotated[float, typer.Option(help="times real time", min=1.0)] = 100_000.0,
+    partitions: Annotated[int, typer.Option(help="partitions of zp.readings", min=1, max=64)] = 4,
+    folder: Annotated[Path | None, typer.Option(help="keep the data here; default: a temporary folder")] = None,
+    once: Annotated[bool, typer.Option(help="end after the summary (the default)")] = True,
+    keep: Annotated[bool, typer.Option(help="keep the stack running after the summary, until Ctrl-C")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the summary as one JSON object")] = False,
+) -> None:
+    """Run the sample zone through Kafka, Faust and ClickHouse, show it live, and check every row against an independent oracle.
+
+    Exit code 0 only if ledger and oracle agree exactly.
+    """
+    console = Console(stderr=as_json)
+    until_ms = _until(until)
+    console.print(f"seed {seed}, {days} days until {utc(until_ms)}; starting Kafka and ClickHouse")
+    with ZoneStack(partitions, folder, is_simulated=True) as stack:
+        summary = _run(stack, console, until_ms, days, seed, speed_up)
+        if as_json:
+            print(json.dumps(summary), flush=True)
+        else:
+            console.print(summary_tables(summary))
+        if keep and once:
+            _wait(stack, console)
+    if summary["oracle_differences"]:
+        for line in summary["first_differences"]:
+            console.print(line, markup=False)
+        raise typer.Exit(1)
+
+
+def _until(text: str | None) -> int:
+    if text is None:
+        return int(datetime.now(UTC).replace(minute=0, second=0, microsecond=0).timestamp() * 1000)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as bad:
+        raise typer.BadParameter(f"--until {text!r} is no ISO 8601 time; write 2026-11-01T00:00:00+08:00") from bad
+    if at.tzinfo is None:
+        raise typer.BadParameter(f"--until {text!r} has no offset; write {text}+08:00")
+    return int(at.timestamp() * 1000)
+
+
+def _run(stack: ZoneStack, console: Console, until_ms: int, days: int, seed: int, speed_up: float) -> dict[str, Any]:
+    zone_yaml = demo_zone_yaml(until_ms, days, seed)
+    registry = parse_zone(zone_yaml)
+    sample = demo_sample(until_ms, days, seed)
+    publish(stack.kafka, PREFIX, registry, stack.partitions, timestamp_ms=int(sample.arrival_ms[0]))
+    stack.start_workers()
+    feed = Feed(stack.kafka, sample, stack.partitions, registry.zone, speed_up)
+    view = View(registry.zone.name.get("en", registry.zone.id), len(sample))
+    begun = time.monotonic()
+    with stack.client() as client:
+        progress = Progress(stack.kafka, stack.partitions)
+        try:
+            feed.start()
+            with Live(view.render(), console=console, auto_refresh=False, transient=True) as live:
+                _follow(stack, feed, progress, client, view, live)
+            seconds = time.monotonic() - begun
+            console.print("the ledger is complete; the oracle reads the topic and checks every row")
+            return _summary(stack, client, zone_yaml, feed, seconds)
+        finally:
+            feed.stop()
+            progress.close()
+
+
+def _follow(stack: ZoneStack, feed: Feed, progress: Progress, client: Client, view: View, live: Live) -> None:
+    """Keep the screen true until everything sent has come through; raises when something died or nothing moves."""
+    last_tick = feed.end_ms // feed.zone.tick_ms
+    last_window = feed.end_ms - feed.zone.delay_ms - feed.zone.tick_ms - feed.zone.window_ms
+    before, moved_at, quiet = (0, 0), time.monotonic(), 0
+    while quiet < 2:
+        stack.check()
+        if feed.failure is not None:
+            raise DemoFailed(f"sending failed: {feed.failure}") from feed.failure
+        closed, lag = progress.closed_tick(), progress.store_lag()
+        view.refresh(client)
+        view.rate, view.sent, view.lag = (feed.sent - view.sent) / _POLL_S, feed.sent, lag
+        view.stage = "sending" if not feed.is_done else "closing the last windows"
+        live.update(view.render(), refresh=True)
+        has_last = bool(view.intensity) and view.intensity[-1][0].timestamp() * 1000 >= last_window
+        quiet = quiet + 1 if feed.is_done and closed >= last_tick and has_last and lag == 0 else 0
+        now = (closed, view.counts[0])
+        if now != before or not feed.is_done:
+            before, moved_at = now, time.monotonic()
+        elif time.monotonic() - moved_at > _PATIENCE_S:
+            raise DemoFailed(f"nothing moved for {_PATIENCE_S:.0f} s: tick {closed} of {last_tick}, store lag {lag}")
+        time.sleep(_POLL_S)
+
+
+def _summary(stack: ZoneStack, client: Client, zone_yaml: str, feed: Feed, seconds: float) -> dict[str, Any]:
+    differences = oracle_differences(stack.kafka, client, zone_yaml, stack.partitions)
+    refused = client.query("SELECT reason, count() FROM dead_letters_final WHERE run = 'live' GROUP BY reason ORDER BY reason").result_rows
+    found = client.query(_COMPANIES)
+    (intervals,), (alerts,) = (client.query(f"SELECT count() FROM {t}_final WHERE run = 'live'").result_rows[0] for t in ("intervals", "alerts"))
+    readings = feed.sample.readings.num_rows + sum(feed.sample.dead_letters.values())
+    return {
+        "readings": readings,
+        "records": feed.sent,
+        "intervals": intervals,
+        "alerts": alerts,
+        "dead_letters": dict(refused),
+        "faults": feed.sample.faults,
+        "companies": [dict(zip(found.column_names, row, strict=True)) for row in found.result_rows],
+        "seconds": round(seconds, 1),
+        "readings_per_s": round(readings / seconds),
+        "oracle_differences": sum(map(len, differences.values())),
+        "first_differences": [line for lines in differences.values() for line in lines][:20],
+    }
+
+
+def _wait(stack: ZoneStack, console: Console) -> None:
+    reader = stack.dashboard
+    console.print(f"Kafka {stack.kafka}   ClickHouse http://{reader.host}:{reader.port}, database zonepulse, user {reader.user}")
+    console.print(f"passwords: {stack.clickhouse_process.users_file}   Ctrl-C ends it")
+    try:
+        while True:
+            stack.check()
+            time.sleep(1)
+    except KeyboardInterrupt:
+        console.print("stopping")

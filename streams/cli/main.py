@@ -1,0 +1,103 @@
+"""`zonepulse`: its commands, each in a module of its own that is imported when it is asked for, so that help is quick."""
+
+import importlib
+import os
+from typing import Annotated, Any, Final, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from zonepulse.streams.cli.output import exit_code, explain, show_error
+from zonepulse.streams.kernel_cache import use_kernel_cache
+
+
+class Command(NamedTuple):
+    """A module of this folder, the function or Typer in it, and one line of help."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+COMMANDS: Final = {
+    "demo": Command("demo", "demo", "Run a whole sample zone on this machine and show its ledger."),
+    "up": Command("up", "up", "Start Kafka, ClickHouse and workers on this machine."),
+    "worker": Command("worker", "run_task", "Run one worker process: intervals, ledger or store."),
+    "produce": Command("produce", "produce", "Send the readings of files to Kafka."),
+    "replay": Command("replay", "app", "Run readings through the ledger again, from files or Kafka."),
+    "sql": Command("sql", "sql", "Ask the store in SQL."),
+    "registry": Command("registry", "app", "Publish and show a zone's registry; list unknown meters."),
+    "deadletters": Command("deadletters", "app", "List readings that were refused, and send them again."),
+    "doctor": Command("doctor", "doctor", "Check this machine and its servers; say how to mend them."),
+    "bench": Command("bench", "bench", "Measure throughput and latency."),
+    "chaos": Command("chaos", "chaos", "Kill parts of a running zone; prove that nothing is lost."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Lists commands without importing them, imports the one that runs, and turns expected errors into a line and an exit code."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of COMMANDS."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """What help needs of a command; None where there is none of this name."""
+        known = COMMANDS.get(cmd_name)
+        return known and TyperCommand(cmd_name, help=known.help, rich_markup_mode="rich")
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The real command. Kernels may be imported with it, so their cache is chosen first."""
+        self.commands = {name: self.get_command(ctx, name) for name in COMMANDS}  # for suggestions
+        name, stub, rest = super().resolve_command(ctx, args)
+        use_kernel_cache(os.environ)
+        return name, stub if name is None else load(name), rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command; an error that explains itself ends it without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            code = exit_code(error)
+            if code is None:
+                raise
+            show_error(explain(error))
+            raise typer.Exit(code) from error
+
+
+def load(name: str) -> Any:
+    """The command of this name as typer runs it. Raises ImportError where its module is missing."""
+    command = COMMANDS[name]
+    found = getattr(importlib.import_module(f"zonepulse.streams.cli.{command.module}"), command.attribute)
+    if not isinstance(found, typer.Typer):
+        group = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        group.command(name)(found)
+        found = group
+    ready = typer.main.get_command(found)
+    ready.name = name
+    return ready
+
+
+app = typer.Typer(
+    cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich"
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"zonepulse {importlib.import_module('importlib.metadata').version('zonepulse')}")
+        raise typer.Exit
+
+
+@app.callback()
+def zonepulse(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """A live carbon ledger for industrial zones.
+
+    Settings come from ZONEPULSE_* variables (ZONEPULSE_BROKER, ZONEPULSE_CLICKHOUSE_HOST, ...); `zonepulse doctor` checks them.
+    """
+
+
+if __name__ == "__main__":
+    app()

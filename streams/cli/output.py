@@ -1,0 +1,123 @@
+"""What a command prints: a table for people or, with --json, exactly one object for machines; errors as one clear line.
+
+Exit codes: 0 done, 1 failed, 2 bad input.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+FAILED: Final = 1
+BAD_INPUT: Final = 2
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+_CLIENTS: Final = ("kafka", "clickhouse_connect", "urllib3")
+"""Libraries whose exceptions say what a server refused."""
+
+
+class Stop(Exception):
+    """Ends a command: the message names the thing, the value and the remedy."""
+
+    def __init__(self, message: str, code: int = FAILED) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class BadInput(Stop):
+    """What the user gave cannot be used."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, BAD_INPUT)
+
+
+def exit_code(error: BaseException) -> int | None:
+    """The exit code of an error that its own message explains; None for one that is a mistake in the program."""
+    if isinstance(error, Stop):
+        return error.code
+    module = type(error).__module__
+    if module.startswith("zonepulse."):
+        return BAD_INPUT if isinstance(error, ValueError) else FAILED
+    return FAILED if isinstance(error, OSError) or module.partition(".")[0] in _CLIENTS else None
+
+
+def explain(error: BaseException) -> str:
+    """An error in one line, or the lines that it was given."""
+    if type(error).__module__.startswith("zonepulse."):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {(error.strerror or str(error)).lower()}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def show_error(message: str) -> None:
+    """On stderr, never wrapped."""
+    typer.echo(message, err=True)
+
+
+def stderr() -> Console:
+    """For progress and remarks; stdout is the command's result."""
+    return Console(stderr=True)
+
+
+def print_json(result: Mapping[str, Any]) -> None:
+    """One object on stdout."""
+    typer.echo(json.dumps(result, ensure_ascii=False, default=_plain))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", right: Sequence[str] = ()) -> None:
+    """`right`: columns of numbers. Cells are shown as they are, without markup; a long one is folded."""
+    table = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold")
+    for name in columns:
+        is_number = name in right
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(cell)) for cell in row))
+    console().print(table)
+
+
+def print_facts(facts: Iterable[tuple[str, object]]) -> None:
+    """Name and value, a line each."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(Text(name), Text(_cell(value)))
+    console().print(table)
+
+
+def console() -> Console:
+    """Stdout. Not a terminal: as wide as COLUMNS says, else wide enough that nothing is folded for a pipe."""
+    plain = Console()
+    return plain if plain.is_terminal or "COLUMNS" in os.environ else Console(width=240)
+
+
+def count(number: int) -> str:
+    """A whole number with its thousands apart."""
+    return f"{number:,}"
+
+
+def time_text(at: datetime) -> str:
+    """ISO 8601 in UTC, cut to the second where there are no fractions."""
+    text = at.astimezone(UTC).isoformat(timespec="milliseconds" if at.microsecond else "seconds")
+    return text.replace("+00:00", "Z")
+
+
+def _cell(cell: object) -> str:
+    if cell is None:
+        return "-"
+    return time_text(cell) if isinstance(cell, datetime) else str(cell)
+
+
+def _plain(value: object) -> object:
+    """What JSON has no form for."""
+    if isinstance(value, datetime):
+        return time_text(value if value.tzinfo else value.replace(tzinfo=UTC))
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return str(value)

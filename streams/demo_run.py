@@ -1,0 +1,174 @@
+"""The demo's work without its screen: feed the sample through Kafka, wait for the ledger, check every row against the oracle."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient
+from kafka.errors import CoordinatorNotAvailableError
+
+from zonepulse.oracle.compare import differences
+from zonepulse.oracle.decode import Record
+from zonepulse.oracle.run import run as run_oracle
+from zonepulse.processors.sample import Sample
+from zonepulse.schemas.factors import shipped_factors_csv
+from zonepulse.schemas.partitioner import partition_of
+from zonepulse.schemas.records import HEARTBEAT
+from zonepulse.schemas.registry import ZonePolicy
+from zonepulse.schemas.results import FINAL_TABLES, TABLES, Table
+from zonepulse.schemas.topics import READINGS
+from zonepulse.streams.arrow_wire import decode_block
+
+PREFIX: Final = "zp."
+STORE_GROUP: Final = "zp.store"
+_TIMEOUT_MS: Final = 1000
+
+
+@dataclass(slots=True)
+class Feed:
+    """Sends a sample to `zp.readings` in a thread, at `speed_up` times real time, between an opening and a closing heartbeat."""
+
+    broker: str
+    sample: Sample
+    partitions: int
+    zone: ZonePolicy
+    speed_up: float
+    sent: int = 0
+    failure: BaseException | None = None
+    _thread: threading.Thread | None = None
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def end_ms(self) -> int:
+        """Ingest time of the closing heartbeat: past the window of the last arrival, delay and tick."""
+        length = self.zone.window_ms
+        latest = max(int(self.sample.arrival_ms[-1]), self.latest_ts)
+        return (latest // length + 1) * length + self.zone.delay_ms + self.zone.tick_ms
+
+    @property
+    def latest_ts(self) -> int:
+        """The largest time of a reading that can have been accepted."""
+        ts, ingest = (self.sample.readings[name].cast(pa.int64()).to_numpy() for name in ("ts", "ingest_ms"))
+        return int(ts[ts <= ingest + self.zone.future_ms].max())
+
+    @property
+    def is_done(self) -> bool:
+        """Everything is sent and acknowledged."""
+        return self._thread is not None and not self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin sending."""
+        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop sending, wherever it is."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(10)
+
+    def _run(self) -> None:
+        try:
+            self._send()
+        except BaseException as error:
+            self.failure = error
+
+    def _send(self) -> None:
+        topic = READINGS.full_name(PREFIX)
+        producer = KafkaProducer(bootstrap_servers=self.broker, acks="all", linger_ms=20, retries=10)
+        try:
+            first, begun = int(self.sample.arrival_ms[0]), time.monotonic()
+            for i in range(len(self.sample)):
+                at = int(self.sample.arrival_ms[i])
+                ahead_s = (at - first) / 1000 / self.speed_up - (time.monotonic() - begun)
+                if ahead_s > 0.01 and self._stop.wait(ahead_s):
+                    return
+                key = self.sample.key[i]
+                headers = list(self.sample.headers.get(i, ()))
+                number = partition_of(key.decode(), self.partitions)
+                producer.send(topic, self.sample.value[i], key, headers, number, at)
+                self.sent += 1
+            for number in range(self.partitions):
+                producer.send(topic, HEARTBEAT, partition=number, timestamp_ms=self.end_ms)
+            producer.flush()
+        finally:
+            producer.close()
+
+
+def read_log(broker: str, topic: str) -> Iterator[Record]:
+    """Every record of a topic, partition by partition."""
+    consumer = KafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False, group_id=None)
+    try:
+        partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
+        ends = consumer.end_offsets(partitions)
+        for tp in partitions:
+            consumer.assign([tp])
+            consumer.seek_to_beginning(tp)
+            while consumer.position(tp) < ends[tp]:
+                for record in consumer.poll(_TIMEOUT_MS, 5000).get(tp, ()):
+                    yield Record(
+                        record.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers or ())
+                    )
+    finally:
+        consumer.close()
+
+
+class Progress:
+    """How far the pipeline has come: what partitions have closed, and what the store has yet to write."""
+
+    def __init__(self, broker: str, partitions: int) -> None:
+        self._consumer = KafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False, group_id=None)
+        self._blocks = TopicPartition(f"{PREFIX}intervals", 0)
+        self._stored = [TopicPartition(f"{PREFIX}{name}", 0) for name in ("intervals", "results", "alerts", "deadletters")]
+        self._admin = KafkaAdminClient(bootstrap_servers=broker)
+        self._consumer.assign([self._blocks])
+        self._consumer.seek_to_beginning(self._blocks)
+        self.through = dict.fromkeys(range(partitions), 0)
+
+    def close(self) -> None:
+        """Close the clients."""
+        self._consumer.close()
+        self._admin.close()
+
+    def closed_tick(self) -> int:
+        """The last tick that every partition has closed."""
+        for records in self._consumer.poll(0, 500).values():
+            for record in records:
+                block = decode_block(record.value)
+                if block.through is not None:
+                    self.through[block.partition] = max(self.through[block.partition], block.through)
+        return min(self.through.values())
+
+    def store_lag(self) -> int:
+        """Records that the store has not yet committed."""
+        ends = self._consumer.end_offsets(self._stored)
+        try:
+            known = {tp: meta.offset for tp, meta in self._admin.list_group_offsets(STORE_GROUP)[STORE_GROUP].items()}
+        except CoordinatorNotAvailableError:  # no group has ever committed on this broker
+            known = {}
+        return sum(end - max(0, known.get(tp, 0)) for tp, end in ends.items())
+
+
+def oracle_differences(broker: str, client: Client, zone_yaml: str, partitions: int) -> dict[str, list[str]]:
+    """Table -> where the stored final rows differ from the oracle's, which reads the topic itself."""
+    records = list(read_log(broker, READINGS.full_name(PREFIX)))
+    expected = run_oracle(zone_yaml, shipped_factors_csv(), records, partitions)
+    found = {}
+    for name in FINAL_TABLES:
+        found[name] = differences(expected[name], stored_rows(client, TABLES[name]), name)
+    return found
+
+
+def stored_rows(client: Client, table: Table) -> pa.Table:
+    """The live run's final rows of a table; only columns of bytes stay bytes."""
+    rows = client.query_arrow(f"SELECT * FROM {table.name}_final WHERE run = 'live'", use_strings=False)
+    for column in table.stored:
+        if column.kind in ("str", "code"):
+            at = rows.schema.get_field_index(column.name)
+            rows = rows.set_column(at, column.name, rows[column.name].cast(pa.string()))
+    return rows

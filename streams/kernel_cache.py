@@ -1,0 +1,30 @@
+"""Where numba keeps compiled kernels: one folder for each version of the processors' sources.
+
+Numba compiles a kernel anew when its own file changes, and does not notice a change in another file whose kernels it calls.
+A folder named after all of them cannot be stale.
+"""
+
+import hashlib
+from collections.abc import MutableMapping
+from importlib.resources import files
+from typing import Final
+
+from zonepulse.streams.embedded.kafka_jars import cache_folder
+
+VARIABLE: Final = "NUMBA_CACHE_DIR"
+_BOUNDS: Final = "NUMBA_BOUNDSCHECK"
+"""Compiled into the kernels, and not part of numba's own key."""
+
+
+def use_kernel_cache(environ: MutableMapping[str, str]) -> None:
+    """Sets `NUMBA_CACHE_DIR` unless it is set; call it before numba is imported. Child processes inherit it."""
+    environ.setdefault(VARIABLE, str(cache_folder(environ) / "kernels" / kernels_digest(environ.get(_BOUNDS, ""))))
+
+
+def kernels_digest(salt: str = "") -> str:
+    """16 hex digits that change with any source file of the processors, or `salt`."""
+    digest = hashlib.sha256(salt.encode())
+    sources = (f for f in files("zonepulse.processors").iterdir() if f.name.endswith(".py"))
+    for source in sorted(sources, key=lambda f: f.name):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,93 @@
+"""Registry versions on a real broker: published whole, numbered once, and announced to every partition."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+
+import pytest
+from kafka import KafkaProducer
+from live_parts import produce
+from zones import SMALL, small, zone
+
+from zonepulse.schemas.records import HEARTBEAT
+from zonepulse.schemas.registry_wire import to_entities
+from zonepulse.schemas.topics import READINGS, REGISTRY
+from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.streams.embedded.broker import Broker
+from zonepulse.streams.registry_topic import load_versions, newest_times, publish, read_to_end
+from zonepulse.streams.topics_admin import ensure_topics
+
+pytestmark = pytest.mark.integration
+PARTITIONS = 3
+_numbers = count()
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    broker = Broker(tmp_path_factory.mktemp("kafka"))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"t{next(_numbers)}."
+
+
+def announced(broker: Broker, prefix: str) -> list[tuple[int, bytes, int]]:
+    """(partition, version, timestamp) of the heartbeats that name one."""
+    records = read_to_end(broker.bootstrap, READINGS.full_name(prefix))
+    return [(r.partition, v, r.timestamp) for r in records if r.value == HEARTBEAT for k, v in r.headers if k == "registry"]
+
+
+def test_a_published_version_is_loaded_as_it_was_and_announced_to_every_partition(broker: Broker, prefix: str) -> None:
+    ensure_topics(broker.bootstrap, prefix, PARTITIONS)
+    registry = zone()
+    assert publish(broker.bootstrap, prefix, registry, PARTITIONS) == 1
+    assert load_versions(broker.bootstrap, REGISTRY.full_name(prefix)) == {1: replace(registry, version=1)}
+    assert [(p, v) for p, v, _ in announced(broker, prefix)] == [(p, b"1") for p in range(PARTITIONS)]
+
+
+def test_another_registry_gets_the_next_number_and_the_same_one_keeps_its_own(broker: Broker, prefix: str) -> None:
+    ensure_topics(broker.bootstrap, prefix, 1)
+    first, second = zone(), zone(("{id: b}", "{id: c}"), ("company: b", "company: c"))
+    assert [publish(broker.bootstrap, prefix, r, 1) for r in (first, second, second)] == [1, 2, 2]
+    assert sorted(load_versions(broker.bootstrap, REGISTRY.full_name(prefix))) == [1, 2]
+    assert [v for _, v, _ in announced(broker, prefix)] == [b"1", b"2", b"2"]
+
+
+def test_a_version_that_was_left_half_written_is_not_loaded_and_its_number_not_used_again(broker: Broker, prefix: str) -> None:
+    ensure_topics(broker.bootstrap, prefix, 1)
+    half = to_entities(replace(zone(), version=1))[:-1]
+    produce(broker.bootstrap, REGISTRY.full_name(prefix), [(0, key.encode(), value, [], None) for key, value in half])
+    assert load_versions(broker.bootstrap, REGISTRY.full_name(prefix)) == {}
+    assert publish(broker.bootstrap, prefix, zone(), 1) == 2
+
+
+def test_without_a_topic_there_are_no_versions(broker: Broker, prefix: str) -> None:
+    assert load_versions(broker.bootstrap, REGISTRY.full_name(prefix)) == {}
+
+
+def test_heartbeats_of_a_simulated_topic_stand_at_its_newest_record(broker: Broker, prefix: str) -> None:
+    ensure_topics(broker.bootstrap, prefix, 2, is_simulated=True)
+    publish(broker.bootstrap, prefix, parse_zone(SMALL), 2)
+    produce(broker.bootstrap, READINGS.full_name(prefix), [(1, b"k", b"[]", [], 1_790_000_000_000)])
+    publish(broker.bootstrap, prefix, parse_zone(small(more="\n# changed\n")), 2)
+    publish(broker.bootstrap, prefix, parse_zone(small(more="\n# once more\n")), 2, timestamp_ms=1_790_000_000_777)
+    assert announced(broker, prefix) == [
+        (0, b"1", 0), (0, b"2", 0), (0, b"3", 1_790_000_000_777),
+        (1, b"1", 0), (1, b"2", 1_790_000_000_000), (1, b"3", 1_790_000_000_777),
+    ]  # fmt: skip
+    assert newest_times(broker.bootstrap, READINGS.full_name(prefix), 2) == [1_790_000_000_777] * 2
+
+
+def test_a_long_topic_is_read_to_its_end_and_its_tail_alone(broker: Broker, prefix: str) -> None:
+    ensure_topics(broker.bootstrap, prefix, 1)
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, linger_ms=20, batch_size=1 << 18)
+    for i in range(12_000):
+        producer.send(REGISTRY.full_name(prefix), key=b"%d/meter/x" % (i % 7), value=b"x" * 1000)
+    producer.close()
+    topic = REGISTRY.full_name(prefix)
+    assert sum(1 for _ in read_to_end(broker.bootstrap, topic)) == 12_000
+    assert [r.offset for r in read_to_end(broker.bootstrap, topic, last=5)] == list(range(11_995, 12_000))
