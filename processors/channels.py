@@ -152,8 +152,6 @@ def _changes(
         for change in registry.meter_changes
         if (change.meter, change.register) in index
     )
-    changes = np.array(
-        [(at, energy(c, at - 1, old), energy(c, at, new)) for c, at, old, new in keyed], np.int64
-    ).reshape(-1, 3)
+    changes = np.array([(at, energy(c, at - 1, old), energy(c, at, new)) for c, at, old, new in keyed], np.int64).reshape(-1, 3)
     change_first = np.searchsorted(np.array([c for c, *_ in keyed], np.int64), np.arange(len(index) + 1))
     return changes, change_first.astype(np.int64)

@@ -68,7 +68,10 @@ def decode_columns(chunk: ColumnChunk, rows: Ints, ingest_ms: Ints, channels: Ch
     pairs = _codes(chunk.meter, 0)[rows] * width + _codes(chunk.register, 0)[rows]
     used, compact = np.unique(pairs, return_inverse=True)
     numbers = np.array(
-        [channel_of(channels, meters[p // width], registers[p % width]) if meters and registers else NO_METER for p in used.tolist()],
+        [
+            channel_of(channels, meters[p // width], registers[p % width]) if meters and registers else NO_METER
+            for p in used.tolist()
+        ],
         np.int64,
     )
     units = np.array([channels.units.get(u, UNKNOWN_UNIT) for u in chunk.unit.dictionary.to_pylist()] + [NO_UNIT], np.int64)

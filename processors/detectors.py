@@ -38,7 +38,7 @@ def judge_silence(det: Any, covered: bool, start: int, period: int, length: int,
     if det.silent_run == 0:
         det.silent_start = start
     det.silent_run += 1
-    if det.silent_run == needed:
+    if not det.silent_on and det.silent_run >= needed:
         emit(out, subject, SILENT, 1, (det.silent_start, UNSET), tick, UNSET, needed)
         det.silent_on = needed
 

@@ -101,7 +101,9 @@ class Partition:
         place = np.searchsorted(self.globals, was)
         if not np.array_equal(self.globals[np.minimum(place, len(self.globals) - 1)], was):
             gone = sorted(set(was.tolist()) - set(self.globals.tolist()))
-            raise ValueError(f"registry version {channels.registry.version} drops {channels.names[gone[0]]}; end its validity instead")
+            raise ValueError(
+                f"registry version {channels.registry.version} drops {channels.names[gone[0]]}; end its validity instead"
+            )
         n, old = len(self.globals), self.state
         heads, places, detectors = empty_heads(n), empty_channels(n), empty_detectors(n)
         heads[place], places[place], detectors[place] = old.heads, old.channels, old.detectors
@@ -186,9 +188,7 @@ class Partition:
         order = self._all if has_due else dirty
         start = 0
         while True:
-            start = close_channels(
-                order, start, self.globals, ticks, self.state, self.facts, self._work, self._out, self.policy
-            )
+            start = close_channels(order, start, self.globals, ticks, self.state, self.facts, self._work, self._out, self.policy)
             self._collect(found)
             if start == len(order):
                 break

@@ -145,7 +145,9 @@ POLICY: Final = np.dtype(
         ("n_confirm", "i8"),
     ]
 )
-SPAN: Final = np.dtype([("origin", "i8"), ("n", "i8"), ("bound", "i8"), ("first", "i8"), ("touched", "i8"), ("keep", "i8"), ("gaps", "i8")])
+SPAN: Final = np.dtype(
+    [("origin", "i8"), ("n", "i8"), ("bound", "i8"), ("first", "i8"), ("touched", "i8"), ("keep", "i8"), ("gaps", "i8")]
+)
 """One fold: in: first window, windows, settle bound, start of the channel's coverage; out: first window that what is new may have
 changed, first reading that stays in the ring, long gaps found."""
 

@@ -19,7 +19,8 @@ from zonepulse.processors.layout import ROW, UNSET, Records, records
 from zonepulse.processors.posting import EMISSION, HAS_CO2E, LINE_VALUE, Books, Chart, changed_lines, post, read_line, remember
 from zonepulse.processors.rules import Alert, RuleState, evaluate
 from zonepulse.schemas.registry import Rule
-from zonepulse.schemas.results import ALERTS, EMISSIONS, INTENSITY as INTENSITY_TABLE, TOTALS
+from zonepulse.schemas.results import ALERTS, EMISSIONS, TOTALS
+from zonepulse.schemas.results import INTENSITY as INTENSITY_TABLE
 from zonepulse.schemas.units import MICRO
 
 _SLOTS: Final = 64

@@ -271,7 +271,9 @@ def touch(span: Any, st: Any, start: int, length: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def fold(old: bool, st: Any, settled: Any, ring: Any, win: Any, span: Any, versions: Any, changes: Any, policy: Any, gaps: Any) -> None:
+def fold(
+    old: bool, st: Any, settled: Any, ring: Any, win: Any, span: Any, versions: Any, changes: Any, policy: Any, gaps: Any
+) -> None:
     """Run the state `st` over a channel's ring and known changes and book into `win` (zeroed by the caller).
 
     `old` folds the view in which rows were last made; else the present view, which also fills `settled`, `span.keep` and `span.touched`.
@@ -299,7 +301,7 @@ def fold(old: bool, st: Any, settled: Any, ring: Any, win: Any, span: Any, versi
             saved = True
         if at <= ts:
             if st.kind >= 0 or at == ts:
-                if changes[j][3]:
+                if not old and (changes[j][3] or ring[i].meta & (NEW | CONFLICT_NEW)):
                     touch(span, st, at, length)
                 mark_held(win, span, st, ring, run, versions, policy, old)
                 run, run_n = (0, 0), 0

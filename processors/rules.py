@@ -44,7 +44,9 @@ def is_clear(rule: Rule, value: float) -> bool:
     """Whether a value ends the alert; without a `clear` bound, whatever is no breach."""
     if rule.clear_above is None and rule.clear_below is None:
         return not is_breach(rule, value)
-    return (rule.clear_below is not None and value < rule.clear_below) or (rule.clear_above is not None and value > rule.clear_above)
+    return (rule.clear_below is not None and value < rule.clear_below) or (
+        rule.clear_above is not None and value > rule.clear_above
+    )
 
 
 def evaluate(rule: Rule, state: RuleState, start: int, value: float | None, length_ms: int) -> Transition | None:

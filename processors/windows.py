@@ -168,12 +168,12 @@ def emit_gaps(work: Any, found: int, was_found: int, subject: Any, out: Any, tic
 
 
 @njit(cache=True, nogil=True)
-def judge_windows(ch: Any, det: Any, channel: int, versions: Any, base_version: int, ticks: Any, work: Any, out: Any, policy: Any) -> None:
+def judge_windows(
+    ch: Any, det: Any, channel: int, versions: Any, base_version: int, ticks: Any, work: Any, out: Any, policy: Any
+) -> None:
     """Judge, in order, the windows that are fully covered or past their deadline by tick ticks[1]."""
     length, span = policy.length, work.span[0]
-    if det.next_win == UNSET:
-        det.next_win = ch.first // length
-    w = max(det.next_win, span.origin)
+    w = max(ch.first // length if det.next_win == UNSET else det.next_win, span.origin)
     last = min(due_window(ticks[1], policy), (ch.last + policy.max_gap - 1) // length)
     while w <= last:
         v = version_at(versions, w * length)
@@ -186,8 +186,8 @@ def judge_windows(ch: Any, det: Any, channel: int, versions: Any, base_version: 
             judge_window(
                 det, work.win[w - span.origin], w * length, versions[v].period, length, out, (channel, base_version + v), tick
             )
+            det.next_win = w + 1
         w += 1
-    det.next_win = w
 
 
 @njit(cache=True, nogil=True)
@@ -211,14 +211,15 @@ def settle_ring(state: Any, ch: Any, keep: int) -> None:
 @njit(cache=True, nogil=True)
 def is_untouched(ch: Any, ticks: Any, policy: Any) -> bool:
     """Whether closing these ticks can change no row of the channel: nothing becomes due (or needs judging), and what is new lies behind
-    the last due window, in order."""
+    the last due window, in order, and leaves no gap that is too long."""
     due, was_due = due_window(ticks[1], policy), due_window(ticks[0] - 1, policy)
     high = (ch.last + policy.max_gap - 1) // policy.length
     if ch.last == UNSET or (due > was_due and high + 1 > was_due and ch.first // policy.length <= due):
         return ch.last == UNSET
     if ch.min_new == NEVER:
         return True
-    return ch.min_new > ch.old_last and min(ch.min_new, ch.anchor) // policy.length > due
+    earliest = min(ch.min_new, ch.anchor)
+    return ch.min_new > ch.old_last and earliest // policy.length > due and ch.last - earliest <= policy.max_gap
 
 
 @njit(cache=True, nogil=True)
@@ -229,9 +230,7 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
         return True
     head = state.heads[place]
     base = head.win if head.kind >= 0 else ch.first // policy.length
-    n = due_window(ticks[1], policy) - base + 1
-    if n <= 0:
-        return True
+    n = max(0, due_window(ticks[1], policy) - base + 1)
     base_version = facts.first[channel]
     versions = facts.versions[base_version : base_version + facts.count[channel]]
     changes = facts.changes[facts.change_first[channel] : facts.change_first[channel + 1]]
@@ -264,7 +263,9 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
 
 
 @njit(cache=True, nogil=True)
-def close_channels(order: Any, start: int, globals_: Any, ticks: Any, state: Any, facts: Any, work: Any, out: Any, policy: Any) -> int:
+def close_channels(
+    order: Any, start: int, globals_: Any, ticks: Any, state: Any, facts: Any, work: Any, out: Any, policy: Any
+) -> int:
     """Close every channel of `order` from position `start`; returns where it had to stop (len(order) when done)."""
     for i in range(start, len(order)):
         if not close_channel(order[i], globals_[order[i]], ticks, state, facts, work, out, policy):

@@ -56,9 +56,11 @@ def _units_of(carrier: str, reference: str | None) -> dict[str, tuple[str, Fract
     if carrier == "reactive":
         return {u: ("kvarh", Fraction(v, 1000)) for u, v in _VAR_HOURS.items()}
     if carrier.startswith("product:"):
-        return {u: ("piece", f) for u, f in _PIECES.items()} | {u: ("kg", f) for u, f in _MASS.items()} | {
-            u: ("m3", f) for u, f in _VOLUME.items()
-        }
+        return (
+            {u: ("piece", f) for u, f in _PIECES.items()}
+            | {u: ("kg", f) for u, f in _MASS.items()}
+            | {u: ("m3", f) for u, f in _VOLUME.items()}
+        )
     units = {u: ("GJ", f) for u, f in _energy_units("GJ").items()} | {u: ("kg", f) for u, f in _MASS.items()}
     if carrier in GAS_CARRIERS:
         units["Nm3"] = ("Nm3", Fraction(1))
@@ -87,5 +89,9 @@ def to_micro(unit: str, carrier: str, kind: str, reference: str | None = None) -
         return base, per_unit * MICRO
     if quantity == "m3" and carrier in GAS_CARRIERS:
         raise UnknownUnit(f"{carrier} in m3 needs `reference: 0C` or `reference: 20C`")
-    known = sorted(units) if kind != "power" else sorted([a for a, q in _POWER_ALIASES.items() if q in units] + [f"{u}/h" for u in units])
+    known = (
+        sorted(units)
+        if kind != "power"
+        else sorted([a for a, q in _POWER_ALIASES.items() if q in units] + [f"{u}/h" for u in units])
+    )
     raise UnknownUnit(f"unit {unit!r} is unknown for {carrier} ({kind}); known: {', '.join(known)}")

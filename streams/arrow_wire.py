@@ -17,6 +17,7 @@ THROUGH: Final = b"through"
 REGISTRY: Final = b"registry"
 KIND: Final = b"kind"
 LIVE_PARTIAL: Final = b"live_partial"
+AT: Final = b"at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class IntervalBlock:
     partition: int
     through: int | None
     registry: int
-    is_live: bool
+    live_at_ms: int | None
+    """Ingest time of a block of live sums; None for interval rows."""
 
 
 def encode(batch: pa.RecordBatch, metadata: Mapping[bytes, bytes] | None = None) -> bytes:
@@ -48,6 +50,11 @@ def interval_blocks(rows: Records, channels: Channels, partition: int, through: 
         yield encode(interval_batch(rows[start : start + ROWS_A_BLOCK], channels), metadata | last)
 
 
+def live_block(sums: pa.RecordBatch, partition: int, at_ms: int, registry: int) -> bytes:
+    """Sums for the live view (processors.live.PARTIAL) of one partition at its ingest time."""
+    return encode(sums, {PARTITION: b"%d" % partition, REGISTRY: b"%d" % registry, KIND: LIVE_PARTIAL, AT: b"%d" % at_ms})
+
+
 def decode_block(value: bytes) -> IntervalBlock:
     """A record of `zp.intervals`. Raises pa.ArrowInvalid, KeyError."""
     table = pa.ipc.open_stream(pa.py_buffer(value)).read_all()
@@ -57,5 +64,5 @@ def decode_block(value: bytes) -> IntervalBlock:
     batch = batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
     return IntervalBlock(
         batch, int(metadata[PARTITION]), None if through is None else int(through), int(metadata[REGISTRY]),
-        metadata.get(KIND) == LIVE_PARTIAL,
+        int(metadata[AT]) if metadata.get(KIND) == LIVE_PARTIAL else None,
     )  # fmt: skip

@@ -74,7 +74,11 @@ class View:
         spark = "".join(_spark(g, low, high) for _, g in self.intensity)
         now = self.intensity[-1][1]
         text = "unknown" if now is None else f"{now:,.1f} g CO2e/kWh"
-        lines = Group(Text(text, style="bold"), Text(spark, overflow="crop", no_wrap=True), Text(f"last day: {low:,.0f} to {high:,.0f}", "dim"))
+        lines = Group(
+            Text(text, style="bold"),
+            Text(spark, overflow="crop", no_wrap=True),
+            Text(f"last day: {low:,.0f} to {high:,.0f}", "dim"),
+        )
         return Panel(lines, title="carbon intensity of the zone", height=9)
 
     def _emitters(self) -> RenderableType:

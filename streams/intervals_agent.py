@@ -11,12 +11,14 @@ from faust.types import TP, StreamT
 from zonepulse.processors.decoding import Batch as Decoded
 from zonepulse.processors.decoding import dead_letters, decode_records, registry_switches
 from zonepulse.processors.intervals import Partition, Step
+from zonepulse.processors.layout import UNSET
+from zonepulse.processors.live import PartialSums
 from zonepulse.processors.meter_alerts import alert_rows
 from zonepulse.processors.windows import new_out, new_work
 from zonepulse.schemas.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.topics import ALERTS, DEADLETTERS, INTERVALS, READINGS
 from zonepulse.streams.app import Outbox
-from zonepulse.streams.arrow_wire import interval_blocks
+from zonepulse.streams.arrow_wire import interval_blocks, live_block
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.registry_store import RegistryStore
@@ -38,6 +40,7 @@ class IntervalsTask:
         self._registries, self._outbox, self._metrics = registries, outbox, metrics
         self._partitions: dict[int, Partition] = {}
         self._heard: dict[int, float] = {}
+        self._sums: dict[int, PartialSums] = {}
         self._work, self._out = new_work(), new_out()
         self.batches: BatchChannel | None = None
 
@@ -87,6 +90,18 @@ class IntervalsTask:
             self._metrics.dead_letters.labels(letter.reason).inc()
             await self._outbox.send(DEADLETTERS.full_name(self._prefix), letter.key, letter.value, headers=letter.headers())
 
+    async def send_live(self) -> None:
+        """Sums per entity of every partition that has reached the end of its log; in catch-up none."""
+        topic = READINGS.full_name(self._prefix)
+        for number, partition in list(self._partitions.items()):
+            if self.batches is None or self.batches.lag(TP(topic, number), partition.next_offset) != 0 or partition.ingest == UNSET:
+                continue
+            version = partition.channels.registry.version
+            if version not in self._sums:
+                self._sums = {version: PartialSums(partition.channels)}
+            block = live_block(self._sums[version].batch(partition), number, partition.ingest, version)
+            await self._outbox.send(INTERVALS.full_name(self._prefix), b"%d" % number, block)
+
     async def send_heartbeats(self) -> None:
         """An empty record into every partition that is caught up and silent for `idle`; simulated topics bring their own."""
         if self._is_simulated or self.batches is None:
@@ -100,8 +115,10 @@ class IntervalsTask:
                 await self._outbox.send(topic, None, HEARTBEAT, partition=number)
 
 
-def add_intervals_agent(app: faust.App, settings: Settings, registries: RegistryStore, metrics: Metrics) -> IntervalsTask:
-    """Make `app` an intervals worker."""
+def add_intervals_agent(
+    app: faust.App, settings: Settings, registries: RegistryStore, metrics: Metrics, live_s: float = 5.0
+) -> IntervalsTask:
+    """Make `app` an intervals worker; `live_s` is the zone's `live`."""
     task = IntervalsTask(settings, registries, Outbox(app), metrics)
     hooks = Hooks(task.assigned, task.start_offsets, task.revoked)
     task.batches = batches = batch_channel(app, [READINGS.full_name(settings.topic_prefix)], hooks)
@@ -112,4 +129,5 @@ def add_intervals_agent(app: faust.App, settings: Settings, registries: Registry
 
     app.agent(batches.channel, name=NAME)(fold_readings)
     app.timer(1.0, name="heartbeats")(task.send_heartbeats)
+    app.timer(live_s, name="live")(task.send_live)
     return task

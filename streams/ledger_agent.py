@@ -1,13 +1,19 @@
 """Interval blocks of all partitions -> emissions, totals, intensity, alerts. One task a zone; the arithmetic is processors.ledger's."""
 
+import time
 from typing import Any, Final
 
 import faust
+import pyarrow as pa
 from faust.types import TP, StreamT
 
 from zonepulse.processors.blocks import interval_rows
+from zonepulse.processors.channels import Channels
 from zonepulse.processors.ledger import Ledger, Results
+from zonepulse.processors.live import LiveBoard
+from zonepulse.processors.ops_alerts import NoData
 from zonepulse.schemas.records import RecordSpans
+from zonepulse.schemas.results import LIVE
 from zonepulse.schemas.topics import ALERTS, INTERVALS, RESULTS
 from zonepulse.streams.app import Outbox
 from zonepulse.streams.arrow_wire import ROWS_A_BLOCK, decode_block, encode
@@ -27,12 +33,17 @@ class LedgerTask:
         self._prefix = settings.topic_prefix
         self._registries, self._outbox, self._metrics = registries, outbox, metrics
         self._ledger: Ledger | None = None
+        self._live: LiveBoard | None = None
+        self._shown: pa.RecordBatch | None = None
+        self._no_data = NoData("")
         self.next_offset = 0
         self.batches: BatchChannel | None = None
 
     async def assigned(self, _: set[TP]) -> None:
         """Fresh books: without checkpoints the blocks are read from the beginning."""
-        self._ledger = Ledger(await self._registries.first())
+        channels = await self._registries.first()
+        self._ledger = Ledger(channels)
+        self._no_data = NoData(channels.registry.zone.id)
         self.next_offset = 0
 
     async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:
@@ -50,14 +61,31 @@ class LedgerTask:
             return
         for i in range(len(records)):
             block = decode_block(records.value(i) or b"")
-            if block.is_live:
-                continue
             channels = await self._registries.version(block.registry)
+            if block.live_at_ms is not None:
+                self._board(channels).offer(block.partition, block.live_at_ms, block.batch)
+                continue
             ledger.announce(block.partition, channels)
             ledger.offer(block.partition, interval_rows(block.batch, channels), block.through)
         await self._send(ledger.advance())
         self.next_offset = records.next_offset
         self._metrics.records.labels(INTERVALS.name).inc(len(records))
+
+    def _board(self, channels: Channels) -> LiveBoard:
+        if self._live is None or self._live.channels is not channels:
+            self._live = LiveBoard(channels)
+        return self._live
+
+    async def send_live(self) -> None:
+        """Rows of table `live` from the newest sums, and the alert that says when no meter reports at all."""
+        if self._live is None:
+            return
+        rows = self._live.rows()
+        if rows is not None and rows != self._shown:
+            self._shown = rows
+            await self._outbox.send(RESULTS.full_name(self._prefix), LIVE.name.encode(), encode(rows))
+        for row in self._no_data.judge(self._live.is_silent, int(time.time() * 1000)):
+            await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, self._live.channels.registry.zone.id))
 
     async def _send(self, results: Results) -> None:
         topic = RESULTS.full_name(self._prefix)
@@ -72,8 +100,10 @@ class LedgerTask:
         await self._outbox.flush()
 
 
-def add_ledger_agent(app: faust.App, settings: Settings, registries: RegistryStore, metrics: Metrics) -> LedgerTask:
-    """Make `app` the ledger's worker."""
+def add_ledger_agent(
+    app: faust.App, settings: Settings, registries: RegistryStore, metrics: Metrics, live_s: float = 5.0
+) -> LedgerTask:
+    """Make `app` the ledger's worker; `live_s` is the zone's `live`."""
     task = LedgerTask(settings, registries, Outbox(app), metrics)
     hooks = Hooks(task.assigned, task.start_offsets, task.revoked)
     task.batches = batches = batch_channel(app, [INTERVALS.full_name(settings.topic_prefix)], hooks)
@@ -83,4 +113,5 @@ def add_ledger_agent(app: faust.App, settings: Settings, registries: RegistrySto
             await task.handle(batch)
 
     app.agent(batches.channel, name=NAME)(keep_books)
+    app.timer(live_s, name="live")(task.send_live)
     return task

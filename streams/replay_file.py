@@ -5,9 +5,9 @@ partition. Only the newest revision of every row is kept, so memory grows with t
 """
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 from zonepulse.processors.final_rows import final_rows
 from zonepulse.processors.zone_run import ZoneRun
 from zonepulse.schemas.columns import NO_PARTITION, ColumnChunk
-from zonepulse.schemas.partitioner import partition_key, partition_of
+from zonepulse.schemas.partitioner import partition_of
 from zonepulse.schemas.readings import decode
 from zonepulse.schemas.records import RecordSpans
-from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.registry_lookup import RegistryIndex
-from zonepulse.schemas.results import FINAL_TABLES, TABLES
+from zonepulse.schemas.registry import FOREVER, Registry
+from zonepulse.schemas.results import DEAD_LETTERS, FINAL_TABLES, TABLES
 from zonepulse.schemas.topics import READINGS
 from zonepulse.streams.reading_blocks import BadFile
 from zonepulse.streams.reading_files import RecordChunk, blocks_of, partition_count, read_files
+from zonepulse.streams.reading_keys import ReadingKeys
 from zonepulse.streams.stored_rows import stored
 
 COMPACT_ROWS: Final = 500_000
@@ -57,14 +57,155 @@ def replay_files(
     started = time.monotonic()
     n = partition_count(paths, partitions)
     zone, rows, log = ZoneRun(registry, n, check_future=not arrival), FinalRows(), _Log(registry, n)
-    earliest = _earliest_named(paths)
+    earliest_ms = _earliest_named(paths)
     for chunk in read_files(paths, READINGS.full_name(), arrival=arrival):
-        if log.first_ms is None:
-            zone.begin(min(earliest, *chunk_times(chunk)) if len(chunk_times(chunk)) else earliest)
-        for batches in log.fold(zone, chunk):
+        times = chunk.records.timestamp_ms if isinstance(chunk, RecordChunk) else chunk.ingest_ms
+        if log.first_ms is None and len(times):
+            log.first_ms = min(earliest_ms, int(times[0]))
+            zone.begin(log.first_ms)
+        for batches in log.fold(chunk, zone):
             rows.add(batches)
     if log.first_ms is not None:
         rows.add(zone.finish())
-    tables = {name: with_run(name, rows.table(name), run) for name in FINAL_TABLES}
+    tables = {name: with_run(stored(TABLES[name], rows.table(name)), run) for name in FINAL_TABLES}
     reasons = Counter(tables["dead_letters"]["reason"].to_pylist())
     return Replayed(tables, log.readings, dict(sorted(reasons.items())), n, log.first_ms, log.last_ms, time.monotonic() - started)
+
+
+def write_parquet(tables: Mapping[str, pa.Table], folder: Path) -> None:
+    """`<table>.parquet` for each table into `folder`, which is made if missing; each appears whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in tables.items():
+        work = folder / f".{name}.parquet.part"
+        pq.write_table(rows, work)
+        work.replace(folder / f"{name}.parquet")
+
+
+def with_run(rows: pa.Table, run: str) -> pa.Table:
+    """Stored rows under another run."""
+    return rows.set_column(0, rows.schema.field("run"), pa.array([run], pa.string()).take(pa.array(np.zeros(len(rows), np.int32))))
+
+
+def _earliest_named(paths: Sequence[Path]) -> int:
+    """The smallest `ingest_ms` of all files that name one: a partition may begin anywhere in a file."""
+    columns = (block.table["ingest_ms"] for path in paths for block in blocks_of(path) if "ingest_ms" in block.table.column_names)
+    return min((pc.min(column).as_py() for column in columns if len(column)), default=FOREVER)
+
+
+class FinalRows:
+    """Rows as they come, of each key the newest revision."""
+
+    def __init__(self, compact_rows: int = COMPACT_ROWS) -> None:
+        self._compact_rows = compact_rows
+        self._rows: defaultdict[str, list[pa.RecordBatch]] = defaultdict(list)
+        self._waiting: Counter[str] = Counter()
+        self._kept: Counter[str] = Counter()
+
+    def add(self, batches: Batches) -> None:
+        """Takes rows in, by table name. Superseded ones go when more wait than were left the last time."""
+        for name, found in batches.items():
+            self._rows[name] += found
+            self._waiting[name] += sum(b.num_rows for b in found)
+            if self._waiting[name] > max(self._compact_rows, self._kept[name]):
+                self._rows[name] = self.table(name).to_batches()
+                self._kept[name] = sum(b.num_rows for b in self._rows[name])
+                self._waiting[name] = 0
+
+    def table(self, name: str) -> pa.Table:
+        """The final rows of a table so far, sorted by key; empty with its schema where there are none."""
+        table = pa.Table.from_batches(self._rows[name], TABLES[name].arrow_schema)
+        return final_rows(table.unify_dictionaries(), TABLES[name])
+
+
+class _Log:
+    """Sends every row to its partition, numbers those that have no place yet, and counts."""
+
+    def __init__(self, registry: Registry, partitions: int) -> None:
+        self._keys, self._n = ReadingKeys(registry), partitions
+        self._ends = np.zeros(partitions, np.int64)
+        self._names_partitions: bool | None = None
+        self.readings = 0
+        self.first_ms: int | None = None
+        self.last_ms: int | None = None
+
+    def fold(self, chunk: RecordChunk | ColumnChunk, zone: ZoneRun) -> Iterator[Batches]:
+        """The rows that the core makes of a chunk."""
+        if isinstance(chunk, RecordChunk):
+            yield from self._fold_records(chunk, zone)
+        elif len(chunk):
+            self._seen(len(chunk), chunk.ingest_ms)
+            if self._is_placed(int(chunk.partition[0])):
+                partition = chunk.partition
+            else:
+                keys, rows = self._keys.of_columns(chunk)
+                partition = np.array([self._partition(key) for key in keys], np.int64)[rows]
+                chunk = replace(chunk, offset=self._offsets(partition))
+            yield from zone.columns(chunk, partition)
+
+    def _fold_records(self, chunk: RecordChunk, zone: ZoneRun) -> Iterator[Batches]:
+        records = chunk.records
+        if not len(records):
+            return
+        if self._is_placed(records.partition):
+            self._seen(sum(map(_items, map(records.value, range(len(records))))), records.timestamp_ms)
+            yield _folded(zone, records, chunk.item)
+            return
+        found = [self._keys.of_record(records.value(i)) for i in range(len(records))]
+        self._seen(sum(items for _, items in found), records.timestamp_ms)
+        partition = np.array([self._partition(key) for key, _ in found], np.int64)
+        offset = self._offsets(partition)
+        for p in np.unique(partition).tolist():
+            rows = np.flatnonzero(partition == p)
+            yield _folded(zone, _chosen(records, rows, p, offset[rows]), chunk.item[rows])
+
+    def _seen(self, readings: int, ingest_ms: _Ints) -> None:
+        self.readings += readings
+        self.last_ms = max(int(ingest_ms.max()), int(ingest_ms[0]) if self.last_ms is None else self.last_ms)
+
+    def _is_placed(self, partition: int) -> bool:
+        """Whether the file names partitions. Raises BadFile where another one did otherwise: offsets would collide."""
+        names = partition != NO_PARTITION
+        if self._names_partitions not in (None, names):
+            raise BadFile("some of the files name partitions and others do not: give all rows a partition and an offset, or none")
+        self._names_partitions = names
+        return names
+
+    def _partition(self, key: str | None) -> int:
+        return 0 if key is None else partition_of(key, self._n)
+
+    def _offsets(self, partition: _Ints) -> _Ints:
+        offset = np.empty(len(partition), np.int64)
+        for p in np.unique(partition).tolist():
+            rows = np.flatnonzero(partition == p)
+            offset[rows] = self._ends[p] + np.arange(len(rows))
+            self._ends[p] += len(rows)
+        return offset
+
+
+def _folded(zone: ZoneRun, records: RecordSpans, item: _Ints) -> Batches:
+    """Folds records of one partition. Some may be items of larger records that share an offset: the core gets the position of each
+    as its offset, and the dead letters their places back."""
+    if not item.any():
+        return zone.records(records)
+    batches = zone.records(replace(records, offset=np.arange(len(records))))
+    return {name: [_in_place(b, records, item) if name == DEAD_LETTERS.name else b for b in found] for name, found in batches.items()}
+
+
+def _in_place(letters: pa.RecordBatch, records: RecordSpans, item: _Ints) -> pa.RecordBatch:
+    position, inside = (letters[name].to_numpy() for name in ("offset", "item"))
+    item = np.where(inside < 0, inside, item[position] + inside).astype(np.int32)
+    offset = records.offset[position]
+    columns = [pa.array({"offset": offset, "item": item}[n]) if n in ("offset", "item") else letters[n] for n in letters.schema.names]
+    return pa.RecordBatch.from_arrays(columns, schema=letters.schema)
+
+
+def _items(value: bytes | None) -> int:
+    """How many readings, good or bad, a record holds."""
+    return 1 if value is None or value[:1] == b"{" else len(decode(value).meter)
+
+
+def _chosen(records: RecordSpans, rows: _Ints, partition: int, offset: _Ints) -> RecordSpans:
+    """Some of the records, under a partition and offsets of their own."""
+    spans = (records.key_start, records.key_end, records.value_start, records.value_end)
+    cut = [span[rows] for span in spans]
+    return RecordSpans(records.topic, partition, records.buffer, *cut, offset, records.timestamp_ms[rows], int(offset[-1]) + 1)

@@ -19,6 +19,7 @@ from zonepulse.streams.registry_topic import load_versions
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.store_agent import add_store_agent
 
+DEFAULT_LIVE_S: Final = 5.0
 log = logging.getLogger(__name__)
 
 
@@ -29,12 +30,18 @@ def _registries(settings: Settings) -> RegistryStore:
     return RegistryStore(load, settings.partitions)
 
 
+def _live_s(settings: Settings) -> float:
+    """The zone's `live` as of now; a change takes effect at the next start."""
+    versions = load_versions(settings.broker, REGISTRY.full_name(settings.topic_prefix))
+    return versions[max(versions)].zone.live_ms / 1000 if versions else DEFAULT_LIVE_S
+
+
 def _intervals(app: faust.App, settings: Settings, metrics: Metrics) -> None:
-    add_intervals_agent(app, settings, _registries(settings), metrics)
+    add_intervals_agent(app, settings, _registries(settings), metrics, _live_s(settings))
 
 
 def _ledger(app: faust.App, settings: Settings, metrics: Metrics) -> None:
-    add_ledger_agent(app, settings, _registries(settings), metrics)
+    add_ledger_agent(app, settings, _registries(settings), metrics, _live_s(settings))
 
 
 def _store(app: faust.App, settings: Settings, metrics: Metrics) -> None:

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 from hypothesis import strategies as st
-
 from zone_strategies import BASE, HOUR, MINUTE, Draw, instant, window_of, yaml_of, zones
+
 from zonepulse.oracle.decode import ARROW_TYPE, JSON_TYPE, Record
 from zonepulse.schemas.partitioner import partition_of
 from zonepulse.schemas.readings import ARROW_SCHEMA, one_row_stream
@@ -22,7 +22,21 @@ from zonepulse.schemas.units import to_micro
 STEPS: Final = ("period", "period", "period", "period", "edge", "grid", "odd", "same", "back", "gap", "long", "validity", "off")
 SOUND: Final = ("normal", "normal", "normal", "flat", "limit", "corrected")
 RISES: Final = (*SOUND, *SOUND, "over", "drop", "fall", "zero", "reset", "jump", "negative", "huge", "near_end")
-DELAYS: Final = ("none", "none", "none", "none", "second", "tick", "window", "lateness", "too_late", "future", "too_future", "half", "outage")
+DELAYS: Final = (
+    "none",
+    "none",
+    "none",
+    "none",
+    "second",
+    "tick",
+    "window",
+    "lateness",
+    "too_late",
+    "future",
+    "too_future",
+    "half",
+    "outage",
+)
 SENT_TYPES: Final = ("object", "object", "array", "arrow")
 
 
@@ -74,7 +88,9 @@ class Register:
 
 def partition_key(zone: dict[str, Any], version: dict[str, Any]) -> str:
     """The key that a meter's gateway sends with."""
-    return str({"gateway": version.get("gateway") or version["site"], "site": version["site"], "meter": version["id"]}[zone["zone"]["key"]])
+    return str(
+        {"gateway": version.get("gateway") or version["site"], "site": version["site"], "meter": version["id"]}[zone["zone"]["key"]]
+    )
 
 
 def micro_in(register: dict[str, Any]) -> tuple[Fraction, Fraction]:
@@ -166,7 +182,13 @@ def _register_value(facts: dict[str, Any], shown: Fraction, rise: str, bound: Fr
 
 def _flow_value(rise: str, most: Fraction, scale: Fraction) -> float:
     """A power, or the energy of a period."""
-    shares = {"normal": Fraction(1, 3), "flat": Fraction(0), "limit": Fraction(6, 5), "over": Fraction(13, 10), "negative": Fraction(-1, 3)}
+    shares = {
+        "normal": Fraction(1, 3),
+        "flat": Fraction(0),
+        "limit": Fraction(6, 5),
+        "over": Fraction(13, 10),
+        "negative": Fraction(-1, 3),
+    }
     if rise == "huge":
         return 1e300
     exact = most * shares.get(rise, Fraction(4, 7))
@@ -232,7 +254,9 @@ def logs(draw: Draw, zone: dict[str, Any], partitions: int, *, clean: bool = Fal
     for version in zone["meters"]:
         for name in version["registers"]:
             by_meter[version["id"], name].append(version)
-    sent = [s for (meter, name), versions in by_meter.items() for s in draw(readings(Register(zone, meter, name, versions), longest))]
+    sent = [
+        s for (meter, name), versions in by_meter.items() for s in draw(readings(Register(zone, meter, name, versions), longest))
+    ]
     sent.sort(key=lambda s: s.arrival_ms)
     records = _packed(draw, sent, partitions, clean)
     if not clean:

@@ -156,7 +156,7 @@ def meters(draw: Draw, number: int, sites: list[str], window: int, *, may_move: 
 @st.composite
 def factors(draw: Draw, window: int) -> list[dict[str, Any]]:
     """Own factors: of region X for everything (with a hole in time), and now and then one of a company."""
-    start, end = BASE + draw(st.integers(-2, 6)) * window, BASE + draw(st.integers(6, 9)) * window
+    start, end = BASE + draw(st.integers(-2, 5)) * window, BASE + draw(st.integers(6, 9)) * window
     rows = [
         {
             "id": f"x-{activity}-{i}", "activity": activity, "region": region, "value": value, "unit": unit, "source": "s",
@@ -234,7 +234,11 @@ def zones(draw: Draw, *, may_move: bool = False) -> dict[str, Any]:
     """A zone.yaml as plain values (`yaml_of` makes the text)."""
     policy = draw(policies())
     window = window_of(policy)
-    sites = [{"id": "s0", "company": "c0", "node": "n0"}, {"id": "s1", "company": "c1"}, {"id": "s2", "company": None, "node": "n2"}]
+    sites = [
+        {"id": "s0", "company": "c0", "node": "n0"},
+        {"id": "s1", "company": "c1"},
+        {"id": "s2", "company": None, "node": "n2"},
+    ]
     names = [s["id"] for s in sites[: draw(st.integers(1, 3))]]
     found = [v for i in range(draw(st.integers(1, 4))) for v in draw(meters(i, names, window, may_move=may_move))]
     return {

@@ -125,9 +125,13 @@ def _follow(stack: ZoneStack, feed: Feed, progress: Progress, client: Client, vi
 
 def _summary(stack: ZoneStack, client: Client, zone_yaml: str, feed: Feed, seconds: float) -> dict[str, Any]:
     differences = oracle_differences(stack.kafka, client, zone_yaml, stack.partitions)
-    refused = client.query("SELECT reason, count() FROM dead_letters_final WHERE run = 'live' GROUP BY reason ORDER BY reason").result_rows
+    refused = client.query(
+        "SELECT reason, count() FROM dead_letters_final WHERE run = 'live' GROUP BY reason ORDER BY reason"
+    ).result_rows
     found = client.query(_COMPANIES)
-    (intervals,), (alerts,) = (client.query(f"SELECT count() FROM {t}_final WHERE run = 'live'").result_rows[0] for t in ("intervals", "alerts"))
+    (intervals,), (alerts,) = (
+        client.query(f"SELECT count() FROM {t}_final WHERE run = 'live'").result_rows[0] for t in ("intervals", "alerts")
+    )
     readings = feed.sample.readings.num_rows + sum(feed.sample.dead_letters.values())
     return {
         "readings": readings,

@@ -1,0 +1,377 @@
+"""The dashboard *zone live*: five questions on top (status, intensity, comparison, pace, trust), then why, who and the evidence.
+
+Grafana can put a variable into a title, but not into descriptions, legends, column names, value mappings or the message of an empty
+panel. So the dashboard is generated once a language, with links between the three that keep time and variables.
+"""
+
+from typing import Any
+
+from boards.limits import COMPLETE, COMPLETE_WATCH, ESTIMATED_ACT, ESTIMATED_WATCH, LATE_ACT, LATE_WATCH, Limits
+from boards.parts import (
+    ACT, CORRECTED, DATASOURCE, GRID, OK, OWN, REASON_COLOURS, UNKNOWN, WATCH, Json, fixed, legend, limits, numbered, override, panel,
+    pattern_mappings, query, reduced, target, thresholds, value_mappings,
+)  # fmt: skip
+from boards.queries import NOTHING_AT_ALL, QUALITIES, REASONS, SEVERITIES, ZoneLive, bases, companies, runs, zones
+from boards.texts import LANGUAGE_NAMES, LANGUAGES, Texts
+
+UID = "zp-zone-live"
+COLOURS = {"critical": ACT, "warning": WATCH, "info": OK, "measured": OK, "corrected": CORRECTED, "estimated": WATCH, "missing": ACT}
+DASH = {"fill": "dash", "dash": [6, 4]}
+TOOLTIP = {"mode": "multi", "sort": "desc", "hideZeros": False}
+NOTHING = "–"  # noqa: RUF001 - what a reader sees
+
+
+def uid_of(language: str) -> str:
+    """The dashboard's uid in a language; English has the plain one."""
+    return UID if language == "en" else f"{UID}-{language}"
+
+
+def zone_live(zone: Limits, language: str) -> Json:
+    """The dashboard of a zone in a language."""
+    return _Board(zone, Texts(language)).dashboard()
+
+
+class _Board:
+    """Panels of one language. A method makes a panel; their order is the reading order, on a phone as well."""
+
+    def __init__(self, zone: Limits, say: Texts) -> None:
+        self._zone, self._say, self._sql = zone, say, ZoneLive(zone, say)
+        self._full = {"complete": f"{COMPLETE:.0%}"}
+
+    def dashboard(self) -> Json:
+        say, zone = self._say, self._zone
+        panels = numbered(
+            [
+                self._status(), self._intensity(), self._last_hour(), self._day_budget(), self._trust(), self._curve(),
+                self._wrong_now(), self._sources(), self._emitters(), self._quality(), self._rejected(),
+            ]  # fmt: skip
+        )
+        curve = next(one["id"] for one in panels if one["title"] == say("curve"))
+        return {
+            "uid": uid_of(say.language),
+            "title": say("zone_live") + ("" if say.language == "en" else f" ({LANGUAGE_NAMES[say.language]})"),
+            "description": say("zone_live_about"),
+            "tags": ["zonepulse", f"zonepulse-{say.language}"],
+            "schemaVersion": 42,
+            "version": 1,
+            "editable": True,
+            "graphTooltip": 1,
+            "timezone": zone.timezone,
+            "weekStart": "monday",
+            "time": {"from": "now-24h", "to": "now"},
+            "refresh": "5s",
+            "timepicker": {"refresh_intervals": ["5s", "10s", "30s", "1m", "5m"]},
+            "liveNow": False,
+            "preload": False,
+            "templating": {"list": self._variables()},
+            "annotations": {"list": [self._marks(curve)]},
+            "links": [_link(other) for other in LANGUAGES if other != say.language],
+            "panels": panels,
+        }
+
+    def _variables(self) -> list[Json]:
+        say, zone = self._say, self._zone
+        name = zone.zone_name.get(say.language, zone.zone)
+        return [
+            _variable("run", say("run"), runs(), 1, {"text": "live", "value": "live"}),
+            _variable("zone", say("zone"), zones(zone, say), 1, {"text": name, "value": zone.zone}),
+            _variable("basis", say("basis"), bases(), 2, {"text": "location", "value": "location"}),
+            _variable("company", say("company"), companies(say), 2, {"text": ["All"], "value": ["$__all"]}, many=True),
+        ]
+
+    def _marks(self, curve: int) -> Json:
+        return {
+            "name": self._say("alert_marks"),
+            "enable": True,
+            "hide": False,
+            "iconColor": WATCH,
+            "datasource": DATASOURCE,
+            "target": query("Anno", self._sql.alert_marks()),
+            "filter": {"exclude": False, "ids": [curve]},
+        }
+
+    def _about_limits(self) -> str:
+        say, zone = self._say, self._zone
+        colours = {"warning": say("amber"), "critical": say("magenta")}
+        said = [
+            say("limit", colour=colours[rule.severity], value=f"{rule.above:g}", rule=rule.id, zone=zone.zone)
+            for rule in zone.intensity_rules
+        ]
+        return " ".join(said) or say("no_limit", zone=zone.zone)
+
+    # --- the five questions -----------------------------------------------------------------------------------------------------
+
+    def _status(self) -> Json:
+        say, minutes = self._say, self._zone.blind_s // 60
+        words = {key: say(key) for key in ("blind", "act", "watch")}
+        patterns = (
+            (f"^({say('blind')}|{say('blind_why', blind_min=minutes)})$", UNKNOWN),
+            (f"^({say('act')}|[1-9]\\d* {say('critical')}.*)$", ACT),
+            (f"^({say('watch')}|0 {say('critical')}.*)$", WATCH),
+            (f"^({say('all_right')}|{say('all_right_why')})$", OK),
+        )
+        return panel(
+            "stat", say("status"), say("status_about", blind_min=minutes, **words), (0, 0, 4, 4),
+            [target("A", self._sql.status())],
+            fieldConfig=_fields(
+                mappings=pattern_mappings(patterns), color={"mode": "thresholds"}, thresholds=thresholds((UNKNOWN, None)),
+                noValue=say("blind"),
+            ),
+            options=_stat(reduced("lastNotNull", "/.*/"), colour="background_solid", text="value", orientation="horizontal",
+                          justify="center", sizes={"valueSize": 19}),
+        )  # fmt: skip
+
+    def _intensity(self) -> Json:
+        say, zone = self._say, self._zone
+        about = say("intensity_now_about", slowest_min=zone.slowest_s // 60, limits=self._about_limits(), **self._full)
+        return panel(
+            "stat", say("intensity_now"), about, (4, 0, 4, 4), [target("A", self._sql.intensity_now(), series=True)],
+            fieldConfig=_fields(
+                unit="suffix:gCO₂e/kWh", decimals=0, min=0, noValue=say("no_reading"), color={"mode": "thresholds"},
+                thresholds=limits(UNKNOWN, OK, zone.watch_g, zone.act_g),
+            ),
+            options=_stat(reduced("last"), graph="area", text="value", justify="center", sizes={"valueSize": 27}),
+            timeFrom="24h", hideTimeOverride=True,
+        )  # fmt: skip
+
+    def _last_hour(self) -> Json:
+        say = self._say
+        return panel(
+            "stat", say("last_hour"), say("last_hour_about", **self._full), (8, 0, 4, 4), [target("A", self._sql.last_hour())],
+            fieldConfig=_fields(
+                unit="percentunit", decimals=1, color={"mode": "thresholds"}, noValue=say("no_full_hour"),
+                thresholds=thresholds((UNKNOWN, None), (OK, -9), ("text", -0.02), (WATCH, 0.05), (ACT, 0.2)),
+            ),
+            options=_stat(reduced("lastNotNull", "/.*/"), text="value_and_name", orientation="horizontal", justify="auto",
+                          sizes={"titleSize": 13, "valueSize": 24}),
+        )  # fmt: skip
+
+    def _day_budget(self) -> Json:
+        say = self._say
+        return panel(
+            "bargauge", say("day_budget"), say("day_budget_about", timezone=self._zone.timezone, **self._full), (12, 0, 4, 4),
+            [target("A", self._sql.day_budget())],
+            fieldConfig=_fields(
+                override(say("day_gone"), color=fixed(UNKNOWN)),
+                override(say("emitted"), color={"mode": "thresholds"}, thresholds=thresholds((OK, None), (WATCH, 0.9), (ACT, 1))),
+                unit="percentunit", decimals=0, min=0, max=1, noValue=NOTHING, color=fixed(OK), thresholds=thresholds((OK, None)),
+            ),
+            options={
+                "reduceOptions": reduced("lastNotNull", "/.*/"), "orientation": "horizontal", "displayMode": "basic",
+                "valueMode": "text", "namePlacement": "left", "showUnfilled": True, "sizing": "auto", "minVizHeight": 16,
+            },
+        )  # fmt: skip
+
+    def _trust(self) -> Json:
+        say, zone = self._say, self._zone
+        return panel(
+            "stat", say("trust"), say("trust_about", slowest_min=zone.slowest_s // 60), (16, 0, 8, 4),
+            [target("A", self._sql.trust())],
+            fieldConfig=_fields(
+                override(say("complete"), unit="percentunit",
+                         thresholds=thresholds((UNKNOWN, None), (ACT, 0), (WATCH, COMPLETE), (OK, COMPLETE_WATCH))),
+                override(say("estimated"), unit="percentunit", thresholds=limits(UNKNOWN, OK, ESTIMATED_WATCH, ESTIMATED_ACT)),
+                override(say("too_late"), unit="short", decimals=0, thresholds=limits(UNKNOWN, OK, LATE_WATCH, LATE_ACT)),
+                override(say("newest_value"), unit="s", decimals=0, thresholds=limits(UNKNOWN, OK, zone.quiet_s, zone.blind_s)),
+                decimals=1, color={"mode": "thresholds"}, noValue=NOTHING,
+            ),
+            options=_stat(reduced("lastNotNull", "/.*/"), text="value_and_name", orientation="vertical", justify="center",
+                          sizes={"titleSize": 14, "valueSize": 28}),
+            timeFrom="24h", hideTimeOverride=True,
+        )  # fmt: skip
+
+    # --- why --------------------------------------------------------------------------------------------------------------------
+
+    def _curve(self) -> Json:
+        say, zone = self._say, self._zone
+        about = say("curve_about", estimated=f"{ESTIMATED_WATCH:.0%}", limits=self._about_limits(), **self._full)
+        known = [value for value in (zone.watch_g, zone.act_g) if value is not None]
+        axis = {"axisSoftMin": round(min(known) * 0.8), "axisSoftMax": round(max(known) * 1.05)} if known else {}
+        return panel(
+            "timeseries", say("curve"), about, (0, 4, 14, 7),
+            [
+                target("A", self._sql.curve(), series=True),
+                target("B", self._sql.curve_before(1, "yesterday"), series=True),
+                target("C", self._sql.curve_before(7, "last_week"), series=True),
+            ],
+            fieldConfig=_fields(
+                override(say("provisional"), color=fixed(OK), custom__lineStyle=DASH, custom__lineWidth=2),
+                override(say("yesterday"), color=fixed(UNKNOWN), custom__lineWidth=1),
+                override(say("last_week"), color=fixed(CORRECTED), custom__lineWidth=1),
+                unit="suffix:g/kWh", decimals=0, noValue=say("no_window"), color=fixed(OK), displayName="${__field.name}",
+                thresholds=limits("transparent", None, zone.watch_g, zone.act_g),
+                custom={
+                    "drawStyle": "line", "lineWidth": 2, "fillOpacity": 0, "showPoints": "never", "spanNulls": False,
+                    "thresholdsStyle": {"mode": "dashed"}, **axis,
+                },
+            ),
+            options={"legend": legend(), "tooltip": TOOLTIP}, interval=f"{zone.window_s}s",
+        )  # fmt: skip
+
+    def _wrong_now(self) -> Json:
+        say = self._say
+        severities = [(key, say(key), COLOURS[key]) for key in SEVERITIES]
+        return panel(
+            "table", say("wrong_now"), say("wrong_now_about"), (14, 4, 10, 7), [target("A", self._sql.wrong_now())],
+            fieldConfig=_fields(
+                override(say("severity"), custom__width=78, custom__cellOptions=_cell("color-background"),
+                         mappings=value_mappings(severities)),
+                override(say("what"), custom__wrapText=True),
+                override(say("who"), custom__width=140, links=[self._only(say("who"))]),
+                override(say("meters"), custom__width=70, unit="short", decimals=0, noValue=NOTHING),
+                override(say("since"), custom__width=82, unit="s", decimals=0),
+                override("company_id", custom__hideFrom__viz=True),
+                noValue=say("no_open_alert"), thresholds=thresholds(("text", None)), custom={"align": "auto", "filterable": False},
+            ),
+            options={"showHeader": True, "cellHeight": "sm", "enablePagination": False},
+        )  # fmt: skip
+
+    def _only(self, name: str) -> Json:
+        """A link that shows this dashboard for the row's company."""
+        keep = "${__url_time_range}&${run:queryparam}&${zone:queryparam}&${basis:queryparam}"
+        return {
+            "title": self._say("only_company") % name,
+            "url": f"/d/{uid_of(self._say.language)}?var-company=${{__data.fields.company_id}}&{keep}",
+        }
+
+    # --- who --------------------------------------------------------------------------------------------------------------------
+
+    def _sources(self) -> Json:
+        say = self._say
+        return panel(
+            "timeseries", say("sources"), say("sources_about", **self._full), (0, 11, 10, 8),
+            [target("A", self._sql.sources(), series=True)],
+            fieldConfig=_fields(
+                override(say("grid"), color=fixed(GRID)),
+                override(say("own"), color=fixed(OWN)),
+                unit="kwatt", decimals=1, min=0, noValue=say("no_window"), displayName="${__field.labels.source}",
+                thresholds=thresholds((OK, None)),
+                custom={
+                    "drawStyle": "line", "lineWidth": 1, "fillOpacity": 70, "stacking": {"mode": "normal", "group": "A"},
+                    "showPoints": "never", "spanNulls": False,
+                },
+            ),
+            options={"legend": legend("table", "right", ["lastNotNull"]), "tooltip": TOOLTIP}, interval=f"{self._zone.window_s}s",
+        )  # fmt: skip
+
+    def _emitters(self) -> Json:
+        say, timezone = self._say, self._zone.timezone
+        weak = {"unit": "percentunit", "decimals": 0, "custom__width": 84, "color": {"mode": "thresholds"}, "noValue": NOTHING}
+        change = thresholds((OK, None), ("text", -0.02), (WATCH, 0.1), (ACT, 0.3))
+        against: dict[str, Any] = {
+            "noValue": NOTHING, "unit": "percentunit", "decimals": 0, "custom__width": 98, "color": {"mode": "thresholds"},
+            "thresholds": change, "custom__cellOptions": {"type": "color-text"},
+        }  # fmt: skip
+        sparkline = {"type": "sparkline", "drawStyle": "line", "lineWidth": 1, "fillOpacity": 15, "showPoints": "never", "hideValue": True}
+        gauge = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
+        return panel(
+            "table", say("emitters", timezone=timezone), say("emitters_about"), (10, 11, 14, 8),
+            [target("A", self._sql.emitters())],
+            fieldConfig=_fields(
+                override("company_name", displayName=say("company"), custom__width=140, links=[self._only("company_name")]),
+                override("company_id", custom__hideFrom__viz=True),
+                override(say("today"), unit="masst", decimals=2, color=fixed(OK), min=0, fieldMinMax=True, noValue=NOTHING,
+                         custom__cellOptions=gauge, custom__width=130),
+                override(say("share"), unit="percentunit", decimals=0, noValue=NOTHING, custom__width=62),
+                override(say("vs_yesterday"), **against),
+                override(say("vs_last_week"), **against),
+                override(say("last_24_h"), unit="masst", color=fixed(OK), custom__minWidth=90, custom__cellOptions=sparkline),
+                override(say("estimated"), custom__cellOptions=_cell("color-background"), **weak,
+                         thresholds=limits("transparent", None, ESTIMATED_WATCH, ESTIMATED_ACT)),
+                override(say("complete"), custom__cellOptions=_cell("color-background"), **weak,
+                         thresholds=thresholds((ACT, None), (WATCH, COMPLETE), ("transparent", COMPLETE_WATCH))),
+                noValue=say("no_window_today"), thresholds=thresholds(("text", None)), custom={"align": "auto"},
+            ),
+            options={"showHeader": True, "cellHeight": "sm"},
+        )  # fmt: skip
+
+    # --- evidence ---------------------------------------------------------------------------------------------------------------
+
+    def _quality(self) -> Json:
+        say = self._say
+        states = [(str(code), say(key), COLOURS[key]) for code, key in enumerate(QUALITIES)]
+        states.append((str(NOTHING_AT_ALL), say("no_window_at_all"), UNKNOWN))
+        return panel(
+            "state-timeline", say("quality"), say("quality_about"), (0, 19, 14, 7), [target("A", self._sql.quality(), series=True)],
+            fieldConfig=_fields(
+                displayName="${__field.labels.channel}", mappings=value_mappings(states), color=fixed(UNKNOWN),
+                thresholds=thresholds((UNKNOWN, None)), custom={"fillOpacity": 85, "lineWidth": 0, "spanNulls": False},
+            ),
+            options={
+                "legend": legend(), "tooltip": {"mode": "single", "sort": "none"}, "rowHeight": 0.85, "mergeValues": True,
+                "showValue": "never", "alignValue": "left",
+            },
+            interval=f"{self._zone.window_s}s",
+        )  # fmt: skip
+
+    def _rejected(self) -> Json:
+        say = self._say
+        colours = [override(say(key), color=fixed(colour)) for key, colour in zip(REASONS, REASON_COLOURS, strict=True)]
+        return panel(
+            "barchart", say("rejected"), say("rejected_about"), (14, 19, 10, 7), [target("A", self._sql.rejected())],
+            fieldConfig=_fields(
+                *colours, unit="short", decimals=0, min=0, noValue=say("no_rejected"), thresholds=thresholds((OK, None)),
+                custom={"fillOpacity": 85, "lineWidth": 0, "axisWidth": 40},
+            ),
+            options={
+                "legend": legend(), "tooltip": TOOLTIP, "stacking": "normal", "barWidth": 0.85, "groupWidth": 0.7,
+                "orientation": "vertical", "xField": "time", "xTickLabelSpacing": 100, "showValue": "never", "fullHighlight": False,
+                "xTickLabelRotation": 0,
+            },
+            interval="1h",
+        )  # fmt: skip
+
+
+def _fields(*overrides: Json, **defaults: Any) -> Json:
+    return {"defaults": defaults, "overrides": list(overrides)}
+
+
+def _cell(kind: str) -> Json:
+    return {"type": kind, "mode": "basic"}
+
+
+def _stat(reduce: Json, *, text: str, justify: str, sizes: Json, colour: str = "value", graph: str = "none", orientation: str = "auto") -> Json:
+    return {
+        "reduceOptions": reduce,
+        "colorMode": colour,
+        "graphMode": graph,
+        "textMode": text,
+        "justifyMode": justify,
+        "orientation": orientation,
+        "text": sizes,
+    }
+
+
+def _variable(name: str, label: str, sql: str, refresh: int, current: Json, *, many: bool = False) -> Json:
+    """A query variable; `refresh` 2 = also when the variables or the time that it depends on change."""
+    return {
+        "name": name,
+        "label": label,
+        "type": "query",
+        "datasource": DATASOURCE,
+        "query": query(f"var-{name}", sql),
+        "definition": sql,
+        "refresh": refresh,
+        "multi": many,
+        "includeAll": many,
+        "hide": 0,
+        "sort": 0,
+        "regex": "",
+        "options": [],
+        "current": current,
+    }
+
+
+def _link(language: str) -> Json:
+    return {
+        "title": LANGUAGE_NAMES[language],
+        "type": "link",
+        "url": f"/d/{uid_of(language)}",
+        "icon": "dashboard",
+        "keepTime": True,
+        "includeVars": True,
+        "targetBlank": False,
+        "tags": [],
+        "asDropdown": False,
+        "tooltip": "",
+    }

@@ -1,0 +1,165 @@
+"""The bytes of a Kafka fetch -> records as spans: checks, transactions, decompression. No object a message.
+
+Only what was committed is seen (read_committed): control batches are skipped, and the batches of aborted transactions, which the broker
+names. Order of a producer's fate: an aborted transaction begins at its first offset and ends at the producer's abort marker.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zonepulse.processors.compression import BadCompression, decompress
+from zonepulse.processors.record_batches import (
+    BAD_CRC,
+    BAD_HEADER,
+    BAD_SIZE,
+    BATCH,
+    CODEC_BITS,
+    COMPLETE,
+    CONTROL,
+    HEADER_BYTES,
+    OLD_FORMAT,
+    SHORTEST_RECORD,
+    TRANSACTIONAL,
+    Records,
+    scan,
+    varint,
+    walk,
+)
+from zonepulse.schemas.records import Headers, RecordSpans
+
+Bytes = NDArray[np.uint8]
+_ABORT_MARKER: Final = b"\0\0"
+_WHY: Final = {BAD_SIZE: "has an impossible length or format", BAD_CRC: "fails its checksum", BAD_HEADER: "has an impossible header"}
+
+
+class CorruptBatch(ValueError):
+    """A record batch cannot be read; the message names topic, partition and offset."""
+
+    def __init__(self, topic: str, partition: int, offset: int, why: str) -> None:
+        super().__init__(
+            f"{topic}/{partition}: the record batch at offset {offset} {why}; the broker's log or the network damaged it."
+            f" Compare with kafka-dump-log on the broker, or skip it by committing offset {offset + 1} or later for this group"
+        )
+        self.topic, self.partition, self.offset = topic, partition, offset
+
+
+class OldFormat(ValueError):
+    """The fetch holds message formats 0 or 1, which only the ordinary client path reads."""
+
+
+def batches_of(buffer: Bytes, topic: str, partition: int, start_offset: int, must_check_crc: bool = True) -> Any:
+    """The complete batches of a fetch as BATCH records. Raises CorruptBatch, OldFormat."""
+    batches = np.empty(len(buffer) // HEADER_BYTES + 1, BATCH).view(np.recarray)
+    n, outcome, at = scan(buffer, must_check_crc, batches)
+    if outcome == OLD_FORMAT:
+        raise OldFormat(f"{topic}/{partition}: message format {buffer[at + 16]} at byte {at} of the fetch from offset {start_offset}")
+    if outcome != COMPLETE:
+        raise CorruptBatch(topic, partition, int(batches[n - 1].next) if n else start_offset, _WHY[outcome])
+    return batches[:n]
+
+
+def committed(batches: Any, buffer: Bytes, aborted: Iterable[tuple[int, int]]) -> NDArray[np.bool_]:
+    """Which batches hold records to be read. `aborted`: (producer, first offset) of the aborted transactions in the fetch."""
+    is_kept: NDArray[np.bool_] = (batches.attributes & CONTROL) == 0
+    waiting = sorted(aborted, key=lambda transaction: -transaction[1])
+    doomed: set[int] = set()
+    if not waiting:
+        return is_kept
+    for i in np.flatnonzero(batches.attributes & (TRANSACTIONAL | CONTROL)).tolist():
+        batch = batches[i]
+        while waiting and waiting[-1][1] <= batch.base:
+            doomed.add(waiting.pop()[0])
+        if not is_kept[i]:
+            if _is_abort(buffer, batches[i : i + 1]):
+                doomed.discard(int(batch.producer))
+        elif int(batch.producer) in doomed:
+            is_kept[i] = False
+    return is_kept
+
+
+def _is_abort(buffer: Bytes, control: Any) -> bool:
+    records, n, _, _ = _walked(buffer, control, 0)
+    return n > 0 and buffer[records.key_start[0] + 2 : records.key_end[0]].tobytes() == _ABORT_MARKER
+
+
+def _inflated(buffer: Bytes, batches: Any, topic: str, partition: int) -> tuple[Bytes, Any]:
+    """All records uncompressed in one buffer, and the batches with their places in it."""
+    codecs = batches.attributes & CODEC_BITS
+    if not codecs.any():
+        return buffer, batches
+    parts: list[Any] = []
+    for batch, codec in zip(batches, codecs.tolist(), strict=True):
+        packed = memoryview(buffer)[batch.start : batch.end]
+        try:
+            parts.append(decompress(codec, packed) if codec else packed)
+        except BadCompression as bad:
+            raise CorruptBatch(topic, partition, int(batch.base), f"cannot be decompressed ({bad})") from bad
+    moved = batches.copy()
+    moved.end = np.cumsum([len(part) for part in parts])
+    moved.start[0], moved.start[1:] = 0, moved.end[:-1]
+    return np.frombuffer(b"".join(parts), np.uint8), moved
+
+
+def _walked(buffer: Bytes, batches: Any, start_offset: int) -> tuple[Records, int, int, int]:
+    room = int(np.minimum(batches["count"], (batches.end - batches.start) // SHORTEST_RECORD).sum()) + 1
+    records = Records(*np.empty((len(Records._fields), room), np.int64))
+    return records, *walk(buffer, batches, start_offset, records)
+
+
+def spans_of_fetch(
+    raw: Any, topic: str, partition: int, start_offset: int, aborted: Sequence[tuple[int, int]] | None = None, must_check_crc: bool = True
+) -> RecordSpans:
+    """The committed records from `start_offset` on of the bytes of one fetch. Raises CorruptBatch, OldFormat.
+
+    `raw` may be any buffer and must not change while the spans live: uncompressed records stay where they are. `next_offset` lies behind
+    the last complete batch, also if nothing of it is seen.
+    """
+    buffer = np.frombuffer(raw, np.uint8)
+    batches = batches_of(buffer, topic, partition, start_offset, must_check_crc)
+    next_offset = max(start_offset, int(batches[-1].next)) if len(batches) else start_offset
+    kept = batches[committed(batches, buffer, aborted or ())]
+    buffer, kept = _inflated(buffer, kept, topic, partition)
+    records, n, headed, broken = _walked(buffer, kept, start_offset)
+    if broken >= 0:
+        raise CorruptBatch(topic, partition, int(kept[broken].base), "holds a record that is broken")
+    try:
+        headers = _headers(buffer, records, headed)
+    except ValueError as bad:
+        raise CorruptBatch(topic, partition, start_offset, f"or a later one has broken headers ({bad})") from bad
+    arrays = (array[:n] for array in records[:6])
+    return RecordSpans(topic, partition, buffer, *arrays, next_offset, headers)
+
+
+def _headers(buffer: Bytes, records: Records, headed: int) -> dict[int, Headers]:
+    """Headers by position of the record; neighbours with equal bytes share one tuple."""
+    if not headed:
+        return {}
+    groups, first, of_record = np.unique(records.header_group[:headed], return_index=True, return_inverse=True)
+    del groups
+    spans = zip(records.header_start[first].tolist(), records.header_end[first].tolist(), strict=True)
+    parsed = [parse_headers(buffer, start, end) for start, end in spans]
+    return dict(zip(records.headed[:headed].tolist(), map(parsed.__getitem__, of_record.tolist()), strict=True))
+
+
+def parse_headers(buffer: Bytes, start: int, end: int) -> Headers:
+    """The headers of one record, their count first. A null value counts as empty. Raises ValueError."""
+    count, at = varint(buffer, start, end)
+    found = []
+    for _ in range(count if at >= 0 else 0):
+        name, at = _text(buffer, at, end)
+        value, at = _text(buffer, at, end)
+        found.append((name.decode("utf-8", "replace"), value))
+    if at != end or count < 0:
+        raise ValueError("they do not end where the record ends")
+    return tuple(found)
+
+
+def _text(buffer: Bytes, at: int, end: int) -> tuple[bytes, int]:
+    size, at = varint(buffer, at, end)
+    if at < 0 or size > end - at:
+        raise ValueError("one is longer than the record")
+    behind = at + max(0, size)
+    return buffer[at:behind].tobytes(), behind

@@ -1,0 +1,148 @@
+"""`zonepulse replay`: readings through the ledger again."""
+
+import asyncio
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+import typer
+
+from zonepulse.schemas.registry import Registry
+from zonepulse.schemas.results import TABLES
+from zonepulse.schemas.tables import LIVE_RUN
+from zonepulse.streams.cli import servers
+from zonepulse.streams.cli.output import BadInput, JsonOption, Stop, count, print_facts, print_json, print_table
+from zonepulse.streams.cli.zone_files import read_zone, require_files
+from zonepulse.streams.clickhouse_sink import ClickHouseSink, RowBatch, SinkBackpressure, SinkRejected, Source
+from zonepulse.streams.replay_file import Replayed, replay_files, write_parquet
+from zonepulse.streams.settings import Settings
+
+INSERT_ROWS = 200_000
+_RUN_ID = re.compile(r"[A-Za-z0-9][\w.:-]{0,63}")
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Run readings through the ledger again.")
+
+
+@app.callback()
+def replay() -> None:
+    """Run readings through the ledger again, from files or from Kafka."""
+
+
+@app.command()
+def file(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parquet, CSV or JSON lines, in order of arrival.")],
+    zone: Annotated[Path, typer.Option(metavar="ZONE.YAML", help="The zone's registry.")] = Path("zone.yaml"),
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write DIR/<table>.parquet; otherwise into the store.")] = None,
+    partitions: Annotated[int | None, typer.Option(min=1, max=100_000, help="N; default 1 + the largest in the files.")] = None,
+    arrival: Annotated[bool, typer.Option("--arrival", help="Without ingest_ms: arrive at the running maximum of ts.")] = False,
+    run: Annotated[str | None, typer.Option(metavar="ID", help="Name of this run; default file-<time>.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Run files of readings through the ledger: no Kafka, and with --out no server at all.
+
+    The columns (keys, in JSON lines) are those of a reading, ingest_ms, and optional partition, offset, item.
+    """
+    require_files(files)
+    run = run_id(run)
+    registry = read_zone(zone)
+    settings = None if out else servers.settings()
+    if settings:
+        require_new_run(settings, run)
+    replayed = replay_files(registry, files, run, partitions, arrival=arrival)
+    if out:
+        write_parquet(replayed.tables, out)
+    elif settings:
+        store(settings, replayed, run, registry, files)
+    summary = summarize(replayed, run, registry, files, out)
+    if json:
+        print_json(summary)
+    else:
+        show(summary)
+
+
+def run_id(given: str | None) -> str:
+    """The given id if it can be one, else one made of the time. Raises BadInput."""
+    if given is None:
+        return f"file-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"[:-3] + "Z"
+    if given == LIVE_RUN or not _RUN_ID.fullmatch(given):
+        raise BadInput(f"--run {given!r}: choose another id: letters, digits and _ . : -, at most 64; {LIVE_RUN!r} is the workers'")
+    return given
+
+
+def require_new_run(settings: Settings, run: str) -> None:
+    """Raises Stop if the store has rows of this run: two runs under one id could not be told apart."""
+    with servers.store_client(settings) as client:
+        found = client.query("SELECT count() FROM runs WHERE run = {run:String}", parameters={"run": run}).result_rows[0][0]
+    if found:
+        raise Stop(f"--run {run!r} is in the store already; choose another id, or none for a new one")
+
+
+def store(settings: Settings, replayed: Replayed, run: str, registry: Registry, files: list[Path]) -> None:
+    """Writes the run's rows, then its entry in `runs`. Raises Stop where ClickHouse cannot or will not take them."""
+    sink = ClickHouseSink(settings)
+    try:
+        for name, rows in replayed.tables.items():
+            _insert(sink, name, rows.sort_by(TABLES[name].time), run)
+        _insert(sink, "runs", pa.Table.from_pylist([_run_row(replayed, run, registry, files)], _RUNS), run)
+    except (SinkBackpressure, SinkRejected) as error:
+        raise Stop(f"run {run} is only partly stored: {error}; mend the store and replay again under another --run") from error
+
+
+def _insert(sink: ClickHouseSink, table: str, rows: pa.Table, run: str) -> None:
+    for start in range(0, rows.num_rows, INSERT_ROWS):
+        part = rows.slice(start, INSERT_ROWS)
+        asyncio.run(sink.write(RowBatch(table, part, Source(run, 0, start, start + part.num_rows - 1))))
+
+
+_MS = pa.timestamp("ms", tz="UTC")
+_RUNS = pa.schema(
+    [pa.field(n, pa.string()) for n in ("run", "zone")]
+    + [pa.field("started_at", _MS), pa.field("finished_at", _MS), pa.field("state", pa.string())]
+    + [pa.field("registry_version", pa.int64())]
+    + [pa.field(n, pa.string()) for n in ("registry_hash", "input_topic", "input_from", "input_to")]
+    + [
+        pa.field("input_from_at", _MS),
+        pa.field("input_to_at", _MS),
+        pa.field("note", pa.string()),
+        pa.field("revision", pa.int64()),
+    ]
+)
+
+
+def _run_row(replayed: Replayed, run: str, registry: Registry, files: list[Path]) -> dict[str, Any]:
+    now_ms = round(datetime.now(UTC).timestamp() * 1000)
+    return {
+        "run": run, "zone": registry.zone.id, "started_at": now_ms - round(replayed.seconds * 1000), "finished_at": now_ms,
+        "state": "finished", "registry_version": registry.version, "registry_hash": registry.sha256, "input_topic": "",
+        "input_from": "", "input_to": "", "input_from_at": replayed.first_ingest_ms, "input_to_at": replayed.last_ingest_ms,
+        "note": f"replay file {' '.join(map(str, files))}", "revision": now_ms,
+    }  # fmt: skip
+
+
+def summarize(replayed: Replayed, run: str, registry: Registry, files: list[Path], out: Path | None) -> dict[str, Any]:
+    """What --json prints."""
+    return {
+        "run": run,
+        "zone": registry.zone.id,
+        "registry_sha256": registry.sha256,
+        "files": [str(path) for path in files],
+        "partitions": replayed.partitions,
+        "readings": replayed.readings,
+        "rows": {name: rows.num_rows for name, rows in replayed.tables.items()},
+        "dead_letters": replayed.dead_letters,
+        "seconds": round(replayed.seconds, 3),
+        "readings_per_s": round(replayed.readings / replayed.seconds),
+        "out": None if out is None else str(out),
+    }
+
+
+def show(summary: dict[str, Any]) -> None:
+    """The summary for people."""
+    where = f"{summary['out']}/<table>.parquet" if summary["out"] else "the store"
+    print_table(("table", "final rows"), [(n, count(rows)) for n, rows in summary["rows"].items()], right=("final rows",))
+    if summary["dead_letters"]:
+        reasons = [(reason, count(n)) for reason, n in summary["dead_letters"].items()]
+        print_table(("dead letters", "readings"), reasons, right=("readings",))
+    speed = f"{summary['seconds']:.1f} s, {count(summary['readings_per_s'])} readings/s, {summary['partitions']} partitions"
+    print_facts([("readings", count(summary["readings"])), ("took", speed), ("run", summary["run"]), ("written to", where)])

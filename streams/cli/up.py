@@ -1,0 +1,61 @@
+"""`zonepulse up`: a whole installation on this machine, until Ctrl-C."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from zonepulse.schemas.factors import shipped_factors_csv
+from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.streams.embedded.zone_stack import ZoneStack
+from zonepulse.streams.registry_topic import load_versions, publish
+
+
+def up(
+    folder: Annotated[Path, typer.Option(help="where servers and workers keep their data")] = Path("data"),
+    zone: Annotated[Path | None, typer.Option(help="zone.yaml to publish at the first start")] = None,
+    partitions: Annotated[int, typer.Option(help="partitions of zp.readings; chosen once", min=1, max=256)] = 4,
+    workers: Annotated[int, typer.Option(help="intervals workers", min=1, max=16)] = 1,
+) -> None:
+    """Start Kafka, ClickHouse and the workers, apply migrations, and keep everything running; what dies is started again and reported."""
+    console = Console()
+    text = zone.read_text("utf-8") if zone else None
+    registry = parse_zone(text, file=str(zone), factors_csv=shipped_factors_csv()) if text else None
+    console.print(f"starting Kafka and ClickHouse in {folder}")
+    with ZoneStack(partitions, folder) as stack:
+        if registry is not None:
+            console.print(f"registry version {publish(stack.kafka, 'zp.', registry, partitions)} of zone {registry.zone.id}")
+        elif not load_versions(stack.kafka, "zp.registry"):
+            console.print("no registry yet: `zonepulse registry apply zone.yaml`; the workers wait for it")
+        stack.start_workers()
+        for number in range(1, workers):
+            stack.start_worker("intervals", str(number))
+        _tell(stack, console)
+        _watch(stack, console)
+
+
+def _tell(stack: ZoneStack, console: Console) -> None:
+    reader = stack.dashboard
+    console.print(f"Kafka       {stack.kafka}      export ZONEPULSE_BROKER={stack.kafka}")
+    console.print(f"ClickHouse  http://{reader.host}:{reader.port}  database zonepulse, users {stack.clickhouse.user} and {reader.user}")
+    console.print(f"passwords   {stack.clickhouse_process.users_file}")
+    console.print(f"logs        {stack.folder / 'logs'}")
+    console.print("Ctrl-C stops everything")
+
+
+def _watch(stack: ZoneStack, console: Console) -> None:
+    """Report what dies; workers are started again by the supervisor, servers end the run."""
+    told = 0
+    try:
+        while True:
+            deaths = stack.supervisor.deaths
+            for death in deaths[told:]:
+                console.print(str(death), markup=False)
+            told = len(deaths)
+            for server in (stack.broker.process, stack.clickhouse_process.process):
+                server.check()
+            time.sleep(1)
+    except KeyboardInterrupt:
+        console.print("stopping")

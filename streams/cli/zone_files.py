@@ -1,0 +1,25 @@
+"""zone.yaml as commands read it."""
+
+from pathlib import Path
+
+from zonepulse.schemas.registry import Registry
+from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.streams.cli.output import BadInput
+
+
+def read_zone(path: Path) -> Registry:
+    """The registry of a file. Raises BadInput (it cannot be read), RegistryError (every mistake as file:line)."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise BadInput(f"{path}: {(error.strerror or str(error)).lower()}; name the zone's registry file") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path}: byte {error.start} is no UTF-8; save the file as UTF-8") from error
+    return parse_zone(text, file=str(path))
+
+
+def require_files(paths: list[Path]) -> None:
+    """Raises BadInput for the first that is no readable file."""
+    for path in paths:
+        if not path.is_file():
+            raise BadInput(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; name files of readings")
