@@ -6,6 +6,7 @@ Tick k is applied, partitions in order, once every partition has closed it. Rows
 
 from bisect import insort
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -147,7 +148,7 @@ class Ledger:
         rows = self._take(last)
         first = self.applied + 1 if self.applied != UNSET else (int(rows["revision"][0]) if len(rows) else last)
         edges = [0, *(np.flatnonzero(np.diff(rows["revision"])) + 1), len(rows)]
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in pairwise(edges):
             if stop == start:
                 continue
             tick = int(rows["revision"][start])

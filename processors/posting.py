@@ -67,7 +67,7 @@ class Chart(NamedTuple):
 
 
 class Books(NamedTuple):
-    """The ledger's sums by slot (a window): `acc`, `seen` (a row was posted to the cell), `stamp` (tick that last touched a line), start."""
+    """Sums by slot (a window): `acc`, `seen` (a row was posted to the cell), `stamp` (last tick that touched a line), `start` (ms)."""
 
     acc: Any
     seen: Any

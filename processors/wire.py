@@ -32,7 +32,11 @@ from zonepulse.schemas.records import Headers, RecordSpans
 
 Bytes = NDArray[np.uint8]
 _ABORT_MARKER: Final = b"\0\0"
-_WHY: Final = {BAD_SIZE: "has an impossible length or format", BAD_CRC: "fails its checksum", BAD_HEADER: "has an impossible header"}
+_WHY: Final = {
+    BAD_SIZE: "has an impossible length or format",
+    BAD_CRC: "fails its checksum",
+    BAD_HEADER: "has an impossible header",
+}
 
 
 class CorruptBatch(ValueError):
@@ -55,7 +59,9 @@ def batches_of(buffer: Bytes, topic: str, partition: int, start_offset: int, mus
     batches = np.empty(len(buffer) // HEADER_BYTES + 1, BATCH).view(np.recarray)
     n, outcome, at = scan(buffer, must_check_crc, batches)
     if outcome == OLD_FORMAT:
-        raise OldFormat(f"{topic}/{partition}: message format {buffer[at + 16]} at byte {at} of the fetch from offset {start_offset}")
+        raise OldFormat(
+            f"{topic}/{partition}: message format {buffer[at + 16]} at byte {at} of the fetch from offset {start_offset}"
+        )
     if outcome != COMPLETE:
         raise CorruptBatch(topic, partition, int(batches[n - 1].next) if n else start_offset, _WHY[outcome])
     return batches[:n]
@@ -110,7 +116,12 @@ def _walked(buffer: Bytes, batches: Any, start_offset: int) -> tuple[Records, in
 
 
 def spans_of_fetch(
-    raw: Any, topic: str, partition: int, start_offset: int, aborted: Sequence[tuple[int, int]] | None = None, must_check_crc: bool = True
+    raw: Any,
+    topic: str,
+    partition: int,
+    start_offset: int,
+    aborted: Sequence[tuple[int, int]] | None = None,
+    must_check_crc: bool = True,
 ) -> RecordSpans:
     """The committed records from `start_offset` on of the bytes of one fetch. Raises CorruptBatch, OldFormat.
 
