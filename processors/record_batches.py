@@ -27,8 +27,8 @@ BATCH: Final = np.dtype(
     [
         ("start", "i8"),  # of the records, in the buffer that is walked
         ("end", "i8"),
-        ("base", "i8"),  # offset that deltas count from
-        ("next", "i8"),  # offset behind the batch
+        ("base_offset", "i8"),  # offset that deltas count from
+        ("next_offset", "i8"),  # offset behind the batch
         ("attributes", "i8"),
         ("first_ms", "i8"),
         ("max_ms", "i8"),
@@ -90,14 +90,14 @@ def scan(buffer: Any, must_check_crc: bool, batches: Any) -> tuple[int, int, int
         if must_check_crc and crc32c(buffer, at + 21, end) != big_endian(buffer, at + 17, 4) & 0xFFFFFFFF:
             return n, BAD_CRC, at
         batch = batches[n]
-        batch.start, batch.end, batch.base = at + HEADER_BYTES, end, big_endian(buffer, at, 8)
+        batch.start, batch.end, batch.base_offset = at + HEADER_BYTES, end, big_endian(buffer, at, 8)
         batch.attributes = big_endian(buffer, at + 21, 2)
         batch.first_ms, batch.max_ms = big_endian(buffer, at + 27, 8), big_endian(buffer, at + 35, 8)
         batch.producer, batch.count = big_endian(buffer, at + 43, 8), big_endian(buffer, at + 57, 4)
         last_delta = big_endian(buffer, at + 23, 4)
-        if batch.count < 0 or last_delta < 0 or not (is_sane(batch.base) and is_sane(batch.first_ms) and is_sane(batch.max_ms)):
+        if batch.count < 0 or last_delta < 0 or not (is_sane(batch.base_offset) and is_sane(batch.first_ms) and is_sane(batch.max_ms)):
             return n, BAD_HEADER, at
-        batch.next = batch.base + last_delta + 1
+        batch.next_offset = batch.base_offset + last_delta + 1
         n += 1
         at = end
     return n, COMPLETE, at
@@ -147,7 +147,7 @@ def read_record(buffer: Any, at: int, limit: int, batch: Any, row: int, records:
     if at < 0:
         return -1, -1
     records.value_start[row], records.value_end[row] = value_start, at if value_start >= 0 else -1
-    records.offset[row] = batch.base + offset_delta
+    records.offset[row] = batch.base_offset + offset_delta
     records.timestamp_ms[row] = batch.max_ms if batch.attributes & LOG_APPEND_TIME else batch.first_ms + timestamp_delta
     return at, end
 

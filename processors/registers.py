@@ -138,7 +138,7 @@ def accept(win: Any, span: Any, st: Any, ts: int, e: int, adv: int, flags: int, 
 @njit(cache=True, nogil=True)
 def hold_power(win: Any, span: Any, st: Any, until: int, versions: Any, policy: Any) -> None:
     """Book the last power sample until the next one, at most 1.5 periods, and never beyond its validity."""
-    v = version_at(versions, st.ts)
+    v = version_of(versions, st.ts)
     if v < 0:
         return
     end = min(until, st.ts + versions[v].period * 3 // 2, versions[v].valid_to)

@@ -244,7 +244,7 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
         return False
     ring = state.pool[ch.ring : ch.ring + ch.held]
     span = work.span[0]
-    bound = ticks[1] * policy.tick - policy.lateness - max(policy.tolerance, policy.length + policy.delay + 2 * policy.tick)
+    bound = ticks[1] * policy.tick - policy.lateness - max(policy.tolerance, 2 * policy.length + policy.delay + 2 * policy.tick)
     prepare(work, head, n, base, bound, work.win)
     work.settled[0] = head
     fold(False, work.state[0], work.settled[0], ring, work.win, span, versions, changes, policy, work.gaps)

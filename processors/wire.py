@@ -63,7 +63,7 @@ def batches_of(buffer: Bytes, topic: str, partition: int, start_offset: int, mus
             f"{topic}/{partition}: message format {buffer[at + 16]} at byte {at} of the fetch from offset {start_offset}"
         )
     if outcome != COMPLETE:
-        raise CorruptBatch(topic, partition, int(batches[n - 1].next) if n else start_offset, _WHY[outcome])
+        raise CorruptBatch(topic, partition, int(batches[n - 1].next_offset) if n else start_offset, _WHY[outcome])
     return batches[:n]
 
 
@@ -76,7 +76,7 @@ def committed(batches: Any, buffer: Bytes, aborted: Iterable[tuple[int, int]]) -
         return is_kept
     for i in np.flatnonzero(batches.attributes & (TRANSACTIONAL | CONTROL)).tolist():
         batch = batches[i]
-        while waiting and waiting[-1][1] <= batch.base:
+        while waiting and waiting[-1][1] <= batch.base_offset:
             doomed.add(waiting.pop()[0])
         if not is_kept[i]:
             if _is_abort(buffer, batches[i : i + 1]):
@@ -102,7 +102,7 @@ def _inflated(buffer: Bytes, batches: Any, topic: str, partition: int) -> tuple[
         try:
             parts.append(decompress(codec, packed) if codec else packed)
         except BadCompression as bad:
-            raise CorruptBatch(topic, partition, int(batch.base), f"cannot be decompressed ({bad})") from bad
+            raise CorruptBatch(topic, partition, int(batch.base_offset), f"cannot be decompressed ({bad})") from bad
     moved = batches.copy()
     moved.end = np.cumsum([len(part) for part in parts])
     moved.start[0], moved.start[1:] = 0, moved.end[:-1]
@@ -130,12 +130,12 @@ def spans_of_fetch(
     """
     buffer = np.frombuffer(raw, np.uint8)
     batches = batches_of(buffer, topic, partition, start_offset, must_check_crc)
-    next_offset = max(start_offset, int(batches[-1].next)) if len(batches) else start_offset
+    next_offset = max(start_offset, int(batches[-1].next_offset)) if len(batches) else start_offset
     kept = batches[committed(batches, buffer, aborted or ())]
     buffer, kept = _inflated(buffer, kept, topic, partition)
     records, n, headed, broken = _walked(buffer, kept, start_offset)
     if broken >= 0:
-        raise CorruptBatch(topic, partition, int(kept[broken].base), "holds a record that is broken")
+        raise CorruptBatch(topic, partition, int(kept[broken].base_offset), "holds a record that is broken")
     try:
         headers = _headers(buffer, records, headed)
     except ValueError as bad:
