@@ -155,8 +155,28 @@ def snapped(ts: int, period: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def refusal(items: Any, i: int, version: Any, facts: Any, policy: Any) -> int:
-    """Reason code of a reading whose version is known, 0 if it is accepted."""
+def answering(versions: Any, ts: int) -> int:
+    """The version that answers a reading sent with `ts`, -1 if none: of a period, the one that answers its end on the grid."""
+    v = version_of(versions, ts)
+    if v >= 0 and versions[v].kind == INTERVAL:
+        return version_of(versions, snapped(ts, versions[v].period))
+    return v
+
+
+@njit(cache=True, nogil=True)
+def is_off_grid(versions: Any, v: int, ts: int, tolerance: int) -> bool:
+    """Whether a period ends too far from the grid, or at an edge that belongs to a version `v` with another grid, or with none."""
+    sent = versions[version_of(versions, ts)]
+    if sent.kind != INTERVAL:
+        return False
+    end = snapped(ts, sent.period)
+    return abs(end - ts) > tolerance or versions[v].kind != INTERVAL or end % versions[v].period != 0
+
+
+@njit(cache=True, nogil=True)
+def refusal(items: Any, i: int, versions: Any, v: int, facts: Any, policy: Any) -> int:
+    """Reason code of a reading that version `v` answers, 0 if it is accepted."""
+    version = versions[v]
     if version.partition != facts.partition:
         return WRONG_PARTITION
     if items.unit[i] != NO_UNIT and items.unit[i] != version.unit:
@@ -168,7 +188,7 @@ def refusal(items: Any, i: int, version: Any, facts: Any, policy: Any) -> int:
     if abs(whole) >= 4611686018427387904 // version.num:
         return OUT_OF_RANGE
     ts = items.ts[i]
-    if version.kind == INTERVAL and abs(snapped(ts, version.period) - ts) > policy.tolerance:
+    if is_off_grid(versions, v, ts, policy.tolerance):
         return OFF_GRID
     if ts - items.ingest[i] > policy.future:
         return FUTURE
@@ -188,11 +208,11 @@ def admit(items: Any, start: int, stop: int, state: Any, facts: Any, policy: Any
             items.reason[i] = UNKNOWN_METER if c == NO_METER else UNKNOWN_REGISTER
             continue
         versions = facts.versions[facts.first[c] : facts.first[c] + facts.count[c]]
-        v = version_of(versions, items.ts[i])
+        v = answering(versions, items.ts[i])
         if v < 0:
             items.reason[i] = UNKNOWN_REGISTER
             continue
-        items.reason[i] = refusal(items, i, versions[v], facts, policy)
+        items.reason[i] = refusal(items, i, versions, v, facts, policy)
         if items.reason[i] != 0:
             continue
         place = facts.local[c]

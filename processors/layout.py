@@ -119,7 +119,6 @@ ROW: Final = np.dtype(
 TRANSITION: Final = np.dtype(
     [
         ("channel", "i8"),
-        ("version", "i8"),
         ("rule", "i8"),
         ("raised", "i8"),  # 1 raised, 0 resolved
         ("starts_at", "i8"),

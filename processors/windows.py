@@ -157,7 +157,7 @@ def emit_rows(ch: Any, channel: int, versions: Any, base_version: int, ticks: An
 
 
 @njit(cache=True, nogil=True)
-def emit_gaps(work: Any, found: int, was_found: int, channel: int, versions: Any, base_version: int, out: Any, tick: int) -> None:
+def emit_gaps(work: Any, found: int, was_found: int, channel: int, out: Any, tick: int) -> None:
     """gap_too_long for every segment longer than max_gap that the old view did not have, or had with another advance."""
     for i in range(found):
         gap = work.gaps[i]
@@ -166,14 +166,11 @@ def emit_gaps(work: Any, found: int, was_found: int, channel: int, versions: Any
             was = work.old_gaps[k]
             known |= was.t0 == gap.t0 and was.t1 == gap.t1 and was.adv == gap.adv
         if not known:
-            subject = (channel, base_version + max(0, version_at(versions, gap.t0)))
-            emit(out, subject, GAP_TOO_LONG, 1, (gap.t0, gap.t1), tick, gap.adv, 0)
+            emit(out, channel, GAP_TOO_LONG, 1, (gap.t0, gap.t1), tick, gap.adv, 0)
 
 
 @njit(cache=True, nogil=True)
-def judge_windows(
-    ch: Any, det: Any, channel: int, versions: Any, base_version: int, ticks: Any, work: Any, out: Any, policy: Any
-) -> None:
+def judge_windows(ch: Any, det: Any, channel: int, versions: Any, ticks: Any, work: Any, out: Any, policy: Any) -> None:
     """Judge, in order, the windows that are fully covered or past their deadline by tick ticks[1]."""
     length, span = policy.length, work.span[0]
     w = max(ch.first // length if det.next_win == UNSET else det.next_win, span.origin)
@@ -186,9 +183,7 @@ def judge_windows(
                 tick = max(tick, due_tick(w + 1, policy))
             if tick > ticks[1]:
                 break
-            judge_window(
-                det, work.win[w - span.origin], w * length, versions[v].period, length, out, (channel, base_version + v), tick
-            )
+            judge_window(det, work.win[w - span.origin], w * length, versions[v].period, length, out, channel, tick)
             det.next_win = w + 1
         w += 1
 
@@ -257,8 +252,8 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
         was_found, span.touched = span.gaps, touched
     emit_rows(ch, channel, versions, base_version, ticks, work, out, policy)
     if touched != NEVER:
-        emit_gaps(work, found, was_found, channel, versions, base_version, out, ticks[0])
-    judge_windows(ch, state.detectors[place], channel, versions, base_version, ticks, work, out, policy)
+        emit_gaps(work, found, was_found, channel, out, ticks[0])
+    judge_windows(ch, state.detectors[place], channel, versions, ticks, work, out, policy)
     state.heads[place] = work.settled[0]
     settle_ring(state, ch, keep)
     return True

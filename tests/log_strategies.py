@@ -19,24 +19,22 @@ from zonepulse.schemas.partitioner import partition_of
 from zonepulse.schemas.readings import ARROW_SCHEMA, one_row_stream
 from zonepulse.schemas.units import to_micro
 
-STEPS: Final = ("period", "period", "period", "period", "edge", "grid", "odd", "same", "back", "gap", "long", "validity", "off")
-SOUND: Final = ("normal", "normal", "normal", "flat", "limit", "corrected")
-RISES: Final = (*SOUND, *SOUND, "over", "drop", "fall", "zero", "reset", "jump", "negative", "huge", "near_end")
-DELAYS: Final = (
-    "none",
-    "none",
-    "none",
-    "none",
-    "second",
-    "tick",
-    "window",
-    "lateness",
-    "too_late",
-    "future",
-    "too_future",
-    "half",
-    "outage",
-)
+CALM: Final = {
+    "step": ("period", "period", "period", "period", "period", "grid", "edge", "odd"),
+    "rise": ("normal", "normal", "normal", "flat", "limit", "corrected"),
+    "delay": ("none", "none", "none", "second", "half", "outage"),
+}
+WILD: Final = {
+    "step": ("period", "period", "edge", "grid", "odd", "same", "back", "gap", "long", "validity", "off"),
+    "rise": ("normal", "normal", "flat", "limit", "over", "drop", "fall", "zero", "reset", "jump", "negative", "huge", "near_end"),
+    "delay": ("none", "none", "tick", "window", "lateness", "too_late", "future", "too_future", "half", "outage"),
+}
+MOODS: Final = {
+    "calm": (CALM, CALM, CALM, CALM, CALM, CALM, CALM, WILD),
+    "mixed": (CALM, CALM, WILD),
+    "wild": (WILD,),
+}
+"""How often a register does what it should."""
 SENT_TYPES: Final = ("object", "object", "array", "arrow")
 
 
@@ -116,8 +114,9 @@ def readings(draw: Draw, register: Register, longest: int) -> list[Sent]:
     shown: Fraction | None = None
     out: list[Sent] = []
     outage = 0
+    moods = MOODS[draw(st.sampled_from(sorted(MOODS)))]
     for _ in range(draw(st.integers(1, longest))):
-        step, rise, delay = draw(st.sampled_from(STEPS)), draw(st.sampled_from(RISES)), draw(st.sampled_from(DELAYS))
+        step, rise, delay = (draw(st.sampled_from(draw(st.sampled_from(moods))[what])) for what in ("step", "rise", "delay"))
         version = register.at(ts)
         facts = version["registers"][register.name]
         period = int(facts["period"].removesuffix("s")) * 1000
