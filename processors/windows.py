@@ -133,7 +133,15 @@ def emit_row(out: Any, channel: int, version: int, start: int, revision: int, w:
 
 
 @njit(cache=True, nogil=True)
-def emit_rows(ch: Any, channel: int, versions: Any, base_version: int, ticks: Any, work: Any, out: Any, policy: Any) -> None:
+def row_version(facts: Any, channel: int, start: int) -> int:
+    """The version (place in facts.versions) of a window's row; -1 where there is none, or it is another partition's."""
+    first = facts.first[channel]
+    v = version_at(facts.versions[first : first + facts.count[channel]], start)
+    return first + v if v >= 0 and facts.versions[first + v].partition == facts.partition else -1
+
+
+@njit(cache=True, nogil=True)
+def emit_rows(ch: Any, channel: int, facts: Any, ticks: Any, work: Any, out: Any, policy: Any) -> None:
     """Rows of one channel for the ticks [ticks[0], ticks[1]] from its folded windows."""
     length, span = policy.length, work.span[0]
     due, was_due = due_window(ticks[1], policy), due_window(ticks[0] - 1, policy)
@@ -145,15 +153,15 @@ def emit_rows(ch: Any, channel: int, versions: Any, base_version: int, ticks: An
     if was_high != UNSET:
         begin = min(begin, was_high + 1)
     for w in range(max(begin, low, span.origin), min(due, high) + 1):
-        v = version_at(versions, w * length)
-        if v < 0:
+        version = row_version(facts, channel, w * length)
+        if version < 0:
             continue
         i = w - span.origin
         emitted = w <= was_due and was_low <= w <= was_high
         if emitted and (w < span.touched or is_same(work.win[i], work.old_win[i])):
             continue
         revision = ticks[0] if w <= was_due else max(ticks[0], due_tick(w, policy))
-        emit_row(out, channel, base_version + v, w * length, revision, work.win[i], work.old_win[i], emitted)
+        emit_row(out, channel, version, w * length, revision, work.win[i], work.old_win[i], emitted)
 
 
 @njit(cache=True, nogil=True)
@@ -170,20 +178,21 @@ def emit_gaps(work: Any, found: int, was_found: int, channel: int, out: Any, tic
 
 
 @njit(cache=True, nogil=True)
-def judge_windows(ch: Any, det: Any, channel: int, versions: Any, ticks: Any, work: Any, out: Any, policy: Any) -> None:
+def judge_windows(ch: Any, det: Any, channel: int, facts: Any, ticks: Any, work: Any, out: Any, policy: Any) -> None:
     """Judge, in order, the windows that are fully covered or past their deadline by tick ticks[1]."""
     length, span = policy.length, work.span[0]
     w = max(ch.first // length if det.next_win == UNSET else det.next_win, span.origin)
     last = min(due_window(ticks[1], policy), (ch.last + policy.max_gap - 1) // length)
     while w <= last:
-        v = version_at(versions, w * length)
-        if v >= 0:
+        version = row_version(facts, channel, w * length)
+        if version >= 0:
             tick = max(ticks[0], det.tick, due_tick(w, policy))
             if work.win[w - span.origin].cov != length:
                 tick = max(tick, due_tick(w + 1, policy))
             if tick > ticks[1]:
                 break
-            judge_window(det, work.win[w - span.origin], w * length, versions[v].period, length, out, channel, tick)
+            period = facts.versions[version].period
+            judge_window(det, work.win[w - span.origin], w * length, period, length, out, channel, tick)
             det.next_win = w + 1
         w += 1
 
@@ -229,8 +238,8 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
     head = state.heads[place]
     base = head.win if head.kind >= 0 else ch.first // policy.length
     n = max(0, due_window(ticks[1], policy) - base + 1)
-    base_version = facts.first[channel]
-    versions = facts.versions[base_version : base_version + facts.count[channel]]
+    first = facts.first[channel]
+    versions = facts.versions[first : first + facts.count[channel]]
     changes = facts.changes[facts.change_first[channel] : facts.change_first[channel + 1]]
     work.need[0], work.need[1] = n, ch.held + len(changes) + 1
     if n > len(work.win) or work.need[1] > len(work.gaps):
@@ -250,10 +259,10 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
         prepare(work, head, n, base, bound, work.old_win)
         fold(True, work.state[0], head, ring, work.old_win, span, versions, changes, policy, work.old_gaps)
         was_found, span.touched = span.gaps, touched
-    emit_rows(ch, channel, versions, base_version, ticks, work, out, policy)
+    emit_rows(ch, channel, facts, ticks, work, out, policy)
     if touched != NEVER:
         emit_gaps(work, found, was_found, channel, out, ticks[0])
-    judge_windows(ch, state.detectors[place], channel, versions, ticks, work, out, policy)
+    judge_windows(ch, state.detectors[place], channel, facts, ticks, work, out, policy)
     state.heads[place] = work.settled[0]
     settle_ring(state, ch, keep)
     return True

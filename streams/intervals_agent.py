@@ -1,25 +1,28 @@
 """Readings -> intervals: one task a partition of `zp.readings`. The arithmetic is processors.intervals'."""
 
+import asyncio
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
 import faust
 import msgspec
 from faust.types import TP, StreamT
 
-from zonepulse.processors.decoding import Batch as Decoded
-from zonepulse.processors.decoding import dead_letters, decode_records, registry_switches
-from zonepulse.processors.intervals import Partition, Step
+from zonepulse.processors.decoding import Ints, dead_letters, registry_switches
+from zonepulse.processors.fast_decoding import decode_fast
+from zonepulse.processors.intervals import Partition
 from zonepulse.processors.layout import UNSET
 from zonepulse.processors.live import PartialSums
 from zonepulse.processors.meter_alerts import alert_rows
 from zonepulse.processors.windows import new_out, new_work
+from zonepulse.schemas.dead_letters import DeadLetter
 from zonepulse.schemas.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.topics import ALERTS, DEADLETTERS, INTERVALS, READINGS
 from zonepulse.streams.app import Outbox
 from zonepulse.streams.arrow_wire import interval_blocks, live_block
-from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
+from zonepulse.streams.batch_channel import BatchChannel, Hooks, Router, batch_channel
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.settings import Settings
@@ -32,8 +35,38 @@ def alert_record(row: Mapping[str, Any], zone: str) -> tuple[bytes, bytes]:
     return str(row["fingerprint"]).encode(), msgspec.json.encode({"zone": zone, **row})
 
 
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What a stretch of records made, ready to be sent."""
+
+    blocks: list[bytes]
+    alerts: list[tuple[bytes, bytes]]
+    letters: list[DeadLetter]
+    readings: int
+    through: int
+    seconds: float
+
+
+def fold(partition: Partition, records: RecordSpans, start: int, stop: int, ingest: Ints) -> Folded:
+    """Decode records [start, stop), fold them into the partition's state and encode what that made. Mostly without Python's lock."""
+    begun = time.perf_counter()
+    decoded = decode_fast(records, start, stop, ingest, partition.channels)
+    step = partition.apply(decoded.items, int(ingest[stop - 1]))
+    seconds = time.perf_counter() - begun
+    channels = partition.channels
+    return Folded(
+        list(interval_blocks(step.rows, channels, partition.partition, step.through)),
+        [alert_record(row, channels.registry.zone.id) for row in alert_rows(step.transitions, channels)],
+        list(dead_letters(decoded, records)),
+        len(decoded.record),
+        step.through,
+        seconds,
+    )
+
+
 class IntervalsTask:
-    """The partitions this worker holds."""
+    """The partitions this worker holds. One batch is folded at a time, in a thread, while the next one is fetched; nothing else touches
+    a partition's state meanwhile (`_folding`)."""
 
     def __init__(self, settings: Settings, registries: RegistryStore, outbox: Outbox, metrics: Metrics) -> None:
         self._prefix, self._is_simulated = settings.topic_prefix, settings.is_simulated
@@ -42,6 +75,7 @@ class IntervalsTask:
         self._heard: dict[int, float] = {}
         self._sums: dict[int, PartialSums] = {}
         self._work, self._out = new_work(), new_out()
+        self._folding = asyncio.Lock()
         self.batches: BatchChannel | None = None
 
     async def assigned(self, tps: set[TP]) -> None:
@@ -62,57 +96,73 @@ class IntervalsTask:
 
     async def handle(self, records: RecordSpans) -> None:
         """Fold one batch and send what it made."""
-        partition = self._partitions[records.partition]
-        self._heard[records.partition] = time.monotonic()
-        ingest = partition.ingest_times(records.timestamp_ms)
-        start = 0
-        for position, version in [*registry_switches(records), (len(records) - 1, None)]:
-            stop = position + 1
-            if stop > start:
-                decoded = decode_records(records, start, stop, ingest, partition.channels)
-                step = partition.apply(decoded.items, int(ingest[stop - 1]))
-                await self._send(partition, step, decoded, records)
-                start = stop
-            if version is not None and version != partition.channels.registry.version:
-                partition.use(await self._registries.version(version))
-        partition.next_offset = records.next_offset
-        await self._outbox.flush()
-        self._metrics.records.labels(READINGS.name).inc(len(records))
+        async with self._folding:
+            partition = self._partitions.get(records.partition)
+            if partition is None:  # revoked while it waited
+                return
+            self._heard[records.partition] = time.monotonic()
+            ingest = partition.ingest_times(records.timestamp_ms)
+            start = 0
+            for position, version in [*registry_switches(records), (len(records) - 1, None)]:
+                stop = position + 1
+                if stop > start:
+                    await self._send(partition, await asyncio.to_thread(fold, partition, records, start, stop, ingest))
+                    start = stop
+                if version is not None and version != partition.channels.registry.version:
+                    partition.use(await self._registries.version(version))
+            partition.next_offset = records.next_offset
+        self._metrics.took(READINGS.name, records, self._lag(partition))
 
-    async def _send(self, partition: Partition, step: Step, decoded: Decoded, records: RecordSpans) -> None:
-        zone = partition.channels.registry.zone.id
+    async def _send(self, partition: Partition, folded: Folded) -> None:
+        """What the batch before made is acknowledged by now, most likely: at most one batch is under way."""
+        await self._outbox.flush()
         key = b"%d" % partition.partition
-        for block in interval_blocks(step.rows, partition.channels, partition.partition, step.through):
+        for block in folded.blocks:
             await self._outbox.send(INTERVALS.full_name(self._prefix), key, block)
-        for row in alert_rows(step.transitions, partition.channels):
-            await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, zone))
-        for letter in dead_letters(decoded, records):
+        for alert in folded.alerts:
+            await self._outbox.send(ALERTS.full_name(self._prefix), *alert)
+        for letter in folded.letters:
             self._metrics.dead_letters.labels(letter.reason).inc()
             await self._outbox.send(DEADLETTERS.full_name(self._prefix), letter.key, letter.value, headers=letter.headers())
+        self._measure(partition, folded)
+
+    def _measure(self, partition: Partition, folded: Folded) -> None:
+        self._metrics.readings.inc(folded.readings)
+        self._metrics.batch_readings.observe(folded.readings)
+        self._metrics.kernel_seconds.labels(NAME).observe(folded.seconds)
+        closed_s = folded.through * int(partition.policy.tick) / 1000
+        self._metrics.tick_lag.labels(NAME, str(partition.partition)).set(time.time() - closed_s)
+
+    def _lag(self, partition: Partition) -> int | None:
+        """Records between the partition's state and the end of its log; None if not known."""
+        if self.batches is None:
+            return None
+        return self.batches.lag(TP(READINGS.full_name(self._prefix), partition.partition), partition.next_offset)
 
     async def send_live(self) -> None:
         """Sums per entity of every partition that has reached the end of its log; in catch-up none."""
-        topic = READINGS.full_name(self._prefix)
-        for number, partition in list(self._partitions.items()):
-            if self.batches is None or self.batches.lag(TP(topic, number), partition.next_offset) != 0 or partition.ingest == UNSET:
-                continue
-            version = partition.channels.registry.version
-            if version not in self._sums:
-                self._sums = {version: PartialSums(partition.channels)}
-            block = live_block(self._sums[version].batch(partition), number, partition.ingest, version)
-            await self._outbox.send(INTERVALS.full_name(self._prefix), b"%d" % number, block)
+        async with self._folding:
+            for partition in list(self._partitions.values()):
+                if self._lag(partition) == 0 and partition.ingest != UNSET:
+                    await self._send_sums(partition)
+            await self._outbox.flush()
+
+    async def _send_sums(self, partition: Partition) -> None:
+        version = partition.channels.registry.version
+        if version not in self._sums:
+            self._sums = {version: PartialSums(partition.channels)}
+        block = live_block(self._sums[version].batch(partition), partition.partition, partition.ingest, version)
+        await self._outbox.send(INTERVALS.full_name(self._prefix), b"%d" % partition.partition, block)
 
     async def send_heartbeats(self) -> None:
         """An empty record into every partition that is caught up and silent for `idle`; simulated topics bring their own."""
-        if self._is_simulated or self.batches is None:
+        if self._is_simulated:
             return
-        topic = READINGS.full_name(self._prefix)
         for number, partition in list(self._partitions.items()):
-            idle_s = partition.channels.registry.zone.idle_ms / 1000
             silent_s = time.monotonic() - self._heard[number]
-            if silent_s >= idle_s and self.batches.lag(TP(topic, number), partition.next_offset) == 0:
+            if silent_s >= partition.channels.registry.zone.idle_ms / 1000 and self._lag(partition) == 0:
                 self._heard[number] = time.monotonic()
-                await self._outbox.send(topic, None, HEARTBEAT, partition=number)
+                await self._outbox.send(READINGS.full_name(self._prefix), None, HEARTBEAT, partition=number)
 
 
 def add_intervals_agent(
@@ -121,6 +171,7 @@ def add_intervals_agent(
     """Make `app` an intervals worker; `live_s` is the zone's `live`."""
     task = IntervalsTask(settings, registries, Outbox(app), metrics)
     hooks = Hooks(task.assigned, task.start_offsets, task.revoked)
+    cast(Router, app.transport).is_raw = settings.raw_batches
     task.batches = batches = batch_channel(app, [READINGS.full_name(settings.topic_prefix)], hooks)
 
     async def fold_readings(stream: StreamT[Any]) -> None:

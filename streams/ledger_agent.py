@@ -9,6 +9,7 @@ from faust.types import TP, StreamT
 
 from zonepulse.processors.blocks import interval_rows
 from zonepulse.processors.channels import Channels
+from zonepulse.processors.layout import UNSET
 from zonepulse.processors.ledger import Ledger, Results
 from zonepulse.processors.live import LiveBoard
 from zonepulse.processors.ops_alerts import NoData
@@ -67,9 +68,19 @@ class LedgerTask:
                 continue
             ledger.announce(block.partition, channels)
             ledger.offer(block.partition, interval_rows(block.batch, channels), block.through)
-        await self._send(ledger.advance())
+        begun = time.perf_counter()
+        results = ledger.advance()
+        self._metrics.kernel_seconds.labels(NAME).observe(time.perf_counter() - begun)
+        await self._send(results)
         self.next_offset = records.next_offset
-        self._metrics.records.labels(INTERVALS.name).inc(len(records))
+        self._measure(ledger, records)
+
+    def _measure(self, ledger: Ledger, records: RecordSpans) -> None:
+        topic = TP(INTERVALS.full_name(self._prefix), records.partition)
+        self._metrics.took(INTERVALS.name, records, self.batches.lag(topic, self.next_offset) if self.batches else None)
+        if ledger.applied != UNSET:
+            closed_s = ledger.applied * ledger.channels.registry.zone.tick_ms / 1000
+            self._metrics.tick_lag.labels(NAME, "").set(time.time() - closed_s)
 
     def _board(self, channels: Channels) -> LiveBoard:
         if self._live is None or self._live.channels is not channels:

@@ -13,7 +13,6 @@ import numpy as np
 from aiokafka.consumer import fetcher
 from faust.types import TP
 
-from zonepulse.processors.wire import spans_of_fetch
 from zonepulse.schemas.records import RecordSpans
 from zonepulse.streams.record_arrays import Batch
 
@@ -110,6 +109,8 @@ def read_batches(tp: TP, fetch: RawFetch, start: int, lease: int, max_records: i
 
     Raises processors.wire.CorruptBatch.
     """
+    from zonepulse.processors.wire import spans_of_fetch  # numba takes half a second to import: only those who read raw pay
+
     found = spans_of_fetch(fetch.buffer, tp.topic, tp.partition, start, fetch.aborted, fetch.must_check_crc)
     sizes = found.key_end - found.key_start + found.value_end - found.value_start
     behind = np.cumsum(sizes)

@@ -66,7 +66,8 @@ def rows_of(text: str, records: Sequence[Record], *, finish: bool = False) -> Ro
 def windows(rows: Rows) -> dict[str, tuple[Any, ...]]:
     """Clock of the start -> (value, estimated, covered seconds)."""
     return {
-        row["start"].strftime("%H:%M"): (row["value_micro"], row["estimated_micro"], row["covered_ms"] // 1000) for row in rows["intervals"]
+        row["start"].strftime("%H:%M"): (row["value_micro"], row["estimated_micro"], row["covered_ms"] // 1000)
+        for row in rows["intervals"]
     }
 
 

@@ -92,14 +92,20 @@ def _kafka_data(stack: Stack) -> Path:
 def _measure_clients(stack: Stack, trial: Trial, tell: Tell) -> dict[str, Any]:
     """Rates of other clients on the trial's topic, in readings: what a record holds counts as so many."""
     readings, name, topic = trial.load.readings, trial.form.name, trial.readings_topic
-    records = sum(1 for p in range(trial.load.partitions) for _ in trial.load.records(p, trial.form)) if trial.form.items > 1 else readings
+    records = (
+        sum(1 for p in range(trial.load.partitions) for _ in trial.load.records(p, trial.form))
+        if trial.form.items > 1
+        else readings
+    )
     tell(f"{name}: what bare clients make of the same topic")
     found = {
         f"java_poll_{name}": _rate(java_poll(stack.kafka, topic, records), readings, records),
         f"aiokafka_getmany_{name}": _rate(python_client("aiokafka", stack.kafka, topic, records), readings, records),
     }
     if name == "json":
-        found["stock_faust_json"] = _rate(python_client("faust", stack.kafka, topic, min(FAUST_RECORDS, records)), readings, records)
+        found["stock_faust_json"] = _rate(
+            python_client("faust", stack.kafka, topic, min(FAUST_RECORDS, records)), readings, records
+        )
     return found
 
 

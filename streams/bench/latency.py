@@ -108,7 +108,9 @@ def measure(stack: Stack, trial: Trial, rate: float, seconds: float) -> dict[str
     first = min(feed.sent_s.values(), default=0.0) + SETTLE_S
     found: dict[str, Any] = {"readings_per_s": rate, "sender_behind_s": feed.behind_s}
     for table in TABLES:
-        waits = [at - feed.sent_s[tick] for (name, tick), at in seen.items() if name == table and feed.sent_s.get(tick, 0.0) > first]
+        waits = [
+            at - feed.sent_s[tick] for (name, tick), at in seen.items() if name == table and feed.sent_s.get(tick, 0.0) > first
+        ]
         found[table] = {"samples": len(waits)} | _percentiles_ms(waits)
     return found
 
@@ -137,5 +139,3 @@ def _watch(stack: Stack, client: Client, trial: Trial, seconds: float) -> dict[t
 def load_for(zone: str, channels: int, partitions: int, rate: float, seconds: float) -> Load:
     """More than can be sent in that time."""
     return Load(zone, channels, partitions, int(rate * (seconds + 60) / channels) + WINDOW_MS // PERIOD_MS)
-
-

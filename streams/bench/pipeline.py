@@ -218,6 +218,7 @@ def wait_for_groups(stack: Stack, trial: Trial, tasks: tuple[str, ...]) -> None:
     admin = KafkaAdminClient(bootstrap_servers=stack.kafka)
     groups = [f"{trial.prefix}{task}" for task in tasks]
     try:
+
         def are_stable() -> bool:
             time.sleep(POLL_S)
             return all(group["group_state"] == "Stable" for group in admin.describe_groups(groups).values())

@@ -51,8 +51,13 @@ def _print_baselines(found: dict[str, Any]) -> None:
 
 def _print_latency(latency: dict[str, Any]) -> None:
     columns = ("rows", "samples", "p50 ms", "p99 ms")
-    rows = [(table, latency[table]["samples"], *(_ms(latency[table][p]) for p in ("p50_ms", "p99_ms"))) for table in ("intervals", "intensity")]
-    print_table(columns, rows, title=f"from sending to visible rows, at {latency['readings_per_s']:,.0f} readings/s", right=columns[1:])
+    rows = [
+        (table, latency[table]["samples"], *(_ms(latency[table][p]) for p in ("p50_ms", "p99_ms")))
+        for table in ("intervals", "intensity")
+    ]
+    print_table(
+        columns, rows, title=f"from sending to visible rows, at {latency['readings_per_s']:,.0f} readings/s", right=columns[1:]
+    )
 
 
 def _ms(value: float | None) -> str | None:

@@ -66,7 +66,9 @@ class Zone:
              "key": key, "value": value, "received_at": NOW_MS + i}
             for i, (reason, key, value) in enumerate(letters)
         ]  # fmt: skip
-        arrays = [pa.array([row[c.name] for row in rows], pa.string() if c.kind == "code" else c.arrow) for c in DEAD_LETTERS.columns]
+        arrays = [
+            pa.array([row[c.name] for row in rows], pa.string() if c.kind == "code" else c.arrow) for c in DEAD_LETTERS.columns
+        ]
         block = stored(DEAD_LETTERS, pa.Table.from_arrays(arrays, names=[c.name for c in DEAD_LETTERS.columns]))
         settings = Settings.from_env(self.environment)
         asyncio.run(ClickHouseSink(settings).write(RowBatch("dead_letters", block, Source(self.prefix, 0, 0, len(rows)))))
@@ -124,7 +126,8 @@ def test_what_is_accepted_now_is_sent_again_as_it_was(site: Zone) -> None:
 def test_a_meter_that_was_registered_since_is_redriven(site: Zone, tmp_path: Path) -> None:
     site.store([("unknown_meter", b"s", reading("NEW"))])
     assert site.object("deadletters", "redrive")["sent"] == 0
-    more = '  - {id: NEW, site: s, role: main, valid_from: 2024-01-01, registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh}}}\n'
+    register = '{"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh}}'
+    more = f"  - {{id: NEW, site: s, role: main, valid_from: 2024-01-01, registers: {register}}}\n"
     (tmp_path / "zone.yaml").write_text(SMALL + more)
     assert site.object("registry", "apply", tmp_path / "zone.yaml")["version"] == 2
     assert site.object("deadletters", "redrive")["sent"] == 1
@@ -169,7 +172,7 @@ def test_a_registry_is_applied_shown_and_refused(site: Zone, tmp_path: Path) -> 
     file.write_text(small(("site: s\n", "site: nowhere\n")))
     refused = site.run("registry", "apply", file)
     assert refused.exit_code == 2
-    assert f"{file}:11: " in refused.stderr
+    assert f"{file}:10: " in refused.stderr
 
 
 def test_sql_reads_and_does_not_write_unless_told(site: Zone) -> None:
@@ -186,7 +189,9 @@ def test_sql_reads_and_does_not_write_unless_told(site: Zone) -> None:
 
 def test_a_file_is_replayed_into_the_store_under_its_own_run_once(site: Zone, tmp_path: Path) -> None:
     (tmp_path / "zone.yaml").write_text(SMALL)
-    lines = [json.dumps(json.loads(reading(ts=NOW_MS + i * 900_000)) | {"value": i, "ingest_ms": NOW_MS + i * 900_000}) for i in range(5)]
+    lines = [
+        json.dumps(json.loads(reading(ts=NOW_MS + i * 900_000)) | {"value": i, "ingest_ms": NOW_MS + i * 900_000}) for i in range(5)
+    ]
     (tmp_path / "r.jsonl").write_text("\n".join(lines))
     arguments = ["replay", "file", "--zone", tmp_path / "zone.yaml", tmp_path / "r.jsonl", "--partitions", N, "--run", "once"]
     summary = site.object(*arguments)
@@ -195,7 +200,10 @@ def test_a_file_is_replayed_into_the_store_under_its_own_run_once(site: Zone, tm
     (known,) = site.object("sql", "SELECT state, registry_hash FROM runs_final WHERE run = 'once'")["rows"]
     assert known == {"state": "finished", "registry_hash": summary["registry_sha256"]}
     again = site.run(*arguments)
-    assert (again.exit_code, again.stderr) == (1, "--run 'once' is in the store already; choose another id, or none for a new one\n")
+    assert (again.exit_code, again.stderr) == (
+        1,
+        "--run 'once' is in the store already; choose another id, or none for a new one\n",
+    )
 
 
 def test_doctor_finds_everything_in_order(site: Zone) -> None:

@@ -88,7 +88,10 @@ def test_a_line_is_sent_as_it_is_with_its_key_its_time_and_to_its_partition(simu
     summary = simulated.summary("produce", path)
     assert (summary["readings"], summary["records"], summary["without_key"]) == (2, 2, 0)
     found = simulated.records()
-    assert [(r.key, r.value, r.timestamp) for r in found] == [(b"s", odd, T0 + 1000), (b"s", reading(2, ingest_ms=T0 + 2000), T0 + 2000)]
+    assert [(r.key, r.value, r.timestamp) for r in found] == [
+        (b"s", odd, T0 + 1000),
+        (b"s", reading(2, ingest_ms=T0 + 2000), T0 + 2000),
+    ]
     assert {r.partition for r in found} == {partition_of("s", N)}
 
 

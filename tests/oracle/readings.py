@@ -1,5 +1,6 @@
 """Sent readings into accepted readings of a channel, or into the reason of a dead letter."""
 
+from functools import cache
 from typing import Final, NamedTuple
 
 from zonepulse.oracle.decode import Sent
@@ -25,6 +26,7 @@ class Reading(NamedTuple):
         return self.ts_ms - self.facts.period_ms if self.facts.kind == "interval" else self.ts_ms
 
 
+@cache
 def partition_of(key: str, partitions: int) -> int:
     """Kafka's default partitioner: positive murmur2 of the key, modulo the number of partitions."""
     data, m, mask = key.encode(), 0x5BD1E995, 0xFFFFFFFF
@@ -46,7 +48,6 @@ class Gate:
     def __init__(self, registry: Registry, partitions: int) -> None:
         self._registry = registry
         self._partitions = partitions
-        self._partition_of: dict[str, int] = {}
 
     def judge(self, sent: Sent, partition: int, ingest_ms: int) -> Reading | str:
         """The accepted reading, or the first reason that refuses it."""
@@ -59,7 +60,7 @@ class Gate:
         facts = self._facts(sent.meter, sent.register, ts_ms)
         if facts is None:
             return "unknown_register"
-        if self._partition(facts.key) != partition:
+        if partition_of(facts.key, self._partitions) != partition:
             return "wrong_partition"
         if sent.unit is not None and sent.unit != facts.unit:
             return "unit_mismatch"
@@ -83,11 +84,6 @@ class Gate:
         here = self._registry.facts_at(meter, register, ts_ms)
         before = self._registry.facts_at(meter, register, ts_ms - 1)
         return here if before is None or (here is not None and here.kind == "power") else before
-
-    def _partition(self, key: str) -> int:
-        if key not in self._partition_of:
-            self._partition_of[key] = partition_of(key, self._partitions)
-        return self._partition_of[key]
 
     def _is_on_grid(self, sent_ms: int, end_ms: int, facts: Facts) -> bool:
         """Whether a period was sent near enough to its end, and the version that its end belongs to has such a period."""

@@ -1,6 +1,12 @@
 """Corner cases of a partition's fold, each of which once went wrong: core and oracle agree, and say this."""
 
+import json
+
+from core_runs import disagreements, emitted, expected, fetches, final
 from small_logs import IMPORT, MINUTE, alerts, at, log, meter, on_time, reading, rows_of, windows, zone_text
+
+from zonepulse.oracle.decode import Record
+from zonepulse.schemas.partitioner import partition_of
 
 MIDDAY = "2026-03-04T12:00:00+00:00"
 
@@ -76,3 +82,25 @@ def test_a_period_sent_just_behind_an_edge_is_counted_as_the_version_before_it_c
 def test_a_period_sent_just_behind_an_edge_is_off_grid_where_the_version_before_it_has_no_periods() -> None:
     rows = rows_of(zone_text(*versions(IMPORT, {**IMPORT, "kind": "interval"})), log(("12:01", reading("12:00:30", 2))))
     assert [letter["reason"] for letter in rows["dead_letters"]] == ["off_grid"]
+
+
+def test_a_change_at_the_end_of_a_validity_opens_a_series_that_a_later_equal_version_goes_on_with() -> None:
+    change = {"meter": "m", "register": "r", "at": MIDDAY, "old_final": 102, "new_initial": 0}
+    first, second = versions(IMPORT, IMPORT)
+    text = zone_text(first, {**second, "valid_from": "2026-03-04T12:15:00+00:00"}, meter_changes=[change])
+    rows = windows(rows_of(text, on_time(reading("11:45", 100), reading("12:30", 4))))
+    assert (rows["11:45"], rows["12:15"]) == ((2_000_000, 0, 900), (2_000_000, 2_000_000, 900))
+
+
+def test_a_meter_that_moves_to_another_partition_has_each_row_once() -> None:
+    first, second = versions(IMPORT, IMPORT, site="s2")
+    text = zone_text(first, second, zone={"key": "site"})
+    home, other = partition_of("s1", 2), partition_of("s2", 2)
+    assert home != other
+    sent = [("11:45", reading("11:45", 1), home), ("12:00", reading("12:00", 2), home)]
+    sent += [("12:15", reading("12:15", 3), other), ("12:30", reading("12:30", 4), other), ("13:00", [], home), ("13:00", [], other)]
+    records = [Record(p, i, at(t), b"k", json.dumps(v).encode()) for i, (t, v, p) in enumerate(sent)]
+    made = emitted(text, fetches(records), 2, finish=False)
+    assert disagreements(expected(text, records, 2, finish=False), final(made)) == []
+    rows = [(r["start"].strftime("%H:%M"), r["value_micro"]) for r in final(made)["intervals"].to_pylist()]
+    assert rows[:3] == [("11:45", 1_000_000), ("12:15", 1_000_000), ("12:30", None)]

@@ -43,7 +43,7 @@ def test_every_setting_has_its_variable() -> None:
         Path("/var/lib/zonepulse"),
         "DEBUG",
         9100,
-        True,
+        raw_batches=True,
     )
 
 

@@ -10,9 +10,16 @@ LATE = log(
 
 
 def test_a_readings_off_the_grid_share_their_energy_among_windows() -> None:
-    rows = rows_of(zone_text(meter(IMPORT)), on_time(reading("09:52", 100.0), reading("10:07", 103.0), reading("10:22", 104.000001)))
+    rows = rows_of(
+        zone_text(meter(IMPORT)), on_time(reading("09:52", 100.0), reading("10:07", 103.0), reading("10:22", 104.000001))
+    )
     found = windows(rows)
-    assert found == {"09:45": (1_600_000, 0, 480), "10:00": (1_933_333, 0, 900), "10:15": (466_668, 0, 420), **nothing(found, "10:30")}
+    assert found == {
+        "09:45": (1_600_000, 0, 480),
+        "10:00": (1_933_333, 0, 900),
+        "10:15": (466_668, 0, 420),
+        **nothing(found, "10:30"),
+    }
     assert sum(value or 0 for value, _, _ in found.values()) == 4_000_001
 
 
@@ -57,7 +64,9 @@ def test_e_a_transient_zero_keeps_its_windows_null_until_it_is_decided() -> None
 def test_f_an_hour_is_split_by_cumulative_floor() -> None:
     text = zone_text(meter({**IMPORT, "kind": "interval", "period": "1h"}))
     found = windows(rows_of(text, on_time(reading("11:00", 1.000001))))
-    assert [found[start] for start in ("10:00", "10:15", "10:30", "10:45")] == [(250_000, 250_000, 900)] * 3 + [(250_001, 250_001, 900)]
+    assert [found[start] for start in ("10:00", "10:15", "10:30", "10:45")] == [(250_000, 250_000, 900)] * 3 + [
+        (250_001, 250_001, 900)
+    ]
 
 
 def test_intensity_of_the_example_zone_is_416_grams() -> None:
@@ -78,7 +87,14 @@ def test_one_unit_is_so_many_micro_units(unit: str, micro: int) -> None:
 
 
 def test_gas_at_20_degrees_is_counted_in_normal_cubic_metres() -> None:
-    gas = {"carrier": "natural_gas", "direction": "consumption", "kind": "interval", "unit": "m3", "reference": "20C", "period": "15m"}
+    gas = {
+        "carrier": "natural_gas",
+        "direction": "consumption",
+        "kind": "interval",
+        "unit": "m3",
+        "reference": "20C",
+        "period": "15m",
+    }
     rows = rows_of(zone_text(meter(gas)), on_time(reading("10:15", 1)))
     assert windows(rows)["10:00"][0] == round(1_000_000 * 273.15 / 293.15)
 
@@ -106,7 +122,7 @@ def test_a_reading_exactly_on_an_edge_ends_the_earlier_window_and_a_power_sample
     ended = windows(rows_of(zone_text(meter(IMPORT)), on_time(reading("10:00", 1), reading("10:15", 2))))
     assert (ended["10:00"], ended["10:15"]) == ((1_000_000, 0, 900), (None, 0, 0))
     begun = windows(rows_of(zone_text(meter(power)), on_time(reading("10:15", 4))))
-    assert list(begun)[0] == "10:15"
+    assert next(iter(begun)) == "10:15"
     assert (begun["10:15"], begun["10:30"]) == ((1_000_000, 0, 900), (500_000, 0, 450))
 
 
