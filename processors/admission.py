@@ -155,28 +155,17 @@ def snapped(ts: int, period: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def answering(versions: Any, ts: int) -> int:
-    """The version that answers a reading sent with `ts`, -1 if none: of a period, the one that answers its end on the grid."""
-    v = version_of(versions, ts)
-    if v >= 0 and versions[v].kind == INTERVAL:
-        return version_of(versions, snapped(ts, versions[v].period))
-    return v
-
-
-@njit(cache=True, nogil=True)
-def is_off_grid(versions: Any, v: int, ts: int, tolerance: int) -> bool:
-    """Whether a period ends too far from the grid, or at an edge that belongs to a version `v` with another grid, or with none."""
-    sent = versions[version_of(versions, ts)]
+def is_off_grid(sent: Any, version: Any, ts: int, key: int, tolerance: int) -> bool:
+    """Whether a period ends too far from the grid, or at an edge where the version before has another grid, or no periods."""
     if sent.kind != INTERVAL:
         return False
-    end = snapped(ts, sent.period)
-    return abs(end - ts) > tolerance or versions[v].kind != INTERVAL or end % versions[v].period != 0
+    return abs(key - ts) > tolerance or version.kind != INTERVAL or key % version.period != 0
 
 
 @njit(cache=True, nogil=True)
-def refusal(items: Any, i: int, versions: Any, v: int, facts: Any, policy: Any) -> int:
-    """Reason code of a reading that version `v` answers, 0 if it is accepted."""
-    version = versions[v]
+def refusal(items: Any, i: int, key: int, sent: Any, version: Any, facts: Any, policy: Any) -> int:
+    """Reason code of a reading, 0 if it is accepted. `key` is its ts or, of a period, its end on the grid; `sent` is the version that
+    answers its ts, `version` the one that answers `key`."""
     if version.partition != facts.partition:
         return WRONG_PARTITION
     if items.unit[i] != NO_UNIT and items.unit[i] != version.unit:
@@ -188,7 +177,7 @@ def refusal(items: Any, i: int, versions: Any, v: int, facts: Any, policy: Any) 
     if abs(whole) >= 4611686018427387904 // version.num:
         return OUT_OF_RANGE
     ts = items.ts[i]
-    if is_off_grid(versions, v, ts, policy.tolerance):
+    if is_off_grid(sent, version, ts, key, policy.tolerance):
         return OFF_GRID
     if ts - items.ingest[i] > policy.future:
         return FUTURE
@@ -208,21 +197,22 @@ def admit(items: Any, start: int, stop: int, state: Any, facts: Any, policy: Any
             items.reason[i] = UNKNOWN_METER if c == NO_METER else UNKNOWN_REGISTER
             continue
         versions = facts.versions[facts.first[c] : facts.first[c] + facts.count[c]]
-        v = answering(versions, items.ts[i])
+        ts = items.ts[i]
+        sent = v = version_of(versions, ts)
+        if sent >= 0 and versions[sent].kind == INTERVAL:
+            ts = snapped(ts, versions[sent].period)
+            v = version_of(versions, ts)
         if v < 0:
             items.reason[i] = UNKNOWN_REGISTER
             continue
-        items.reason[i] = refusal(items, i, versions, v, facts, policy)
+        items.reason[i] = refusal(items, i, ts, versions[sent], versions[v], facts, policy)
         if items.reason[i] != 0:
             continue
         place = facts.local[c]
         ch = state.channels[place]
         if not make_room(state, ch):
             return i
-        ts, begin = items.ts[i], items.ts[i]
-        if versions[v].kind == INTERVAL:
-            ts = snapped(ts, versions[v].period)
-            begin = ts - versions[v].period
+        begin = ts - versions[v].period if versions[v].kind == INTERVAL else ts
         flags = ESTIMATED if items.quality[i] == 1 else (CORRECTED if items.quality[i] == 2 else 0)
         reg = np.int64(np.rint(items.value[i] * versions[v].scale))
         if insert(state, ch, ts, reg, (items.seq[i] + 1) << 8 | flags):

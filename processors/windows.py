@@ -218,7 +218,7 @@ def settle_ring(state: Any, ch: Any, keep: int) -> None:
 @njit(cache=True, nogil=True)
 def is_untouched(ch: Any, ticks: Any, policy: Any) -> bool:
     """Whether closing these ticks can change no row of the channel: nothing becomes due (or needs judging), and what is new lies behind
-    the last due window, in order, and leaves no gap that is too long."""
+    the last due window, in order, behind no due window without a row, and leaves no gap that is too long."""
     due, was_due = due_window(ticks[1], policy), due_window(ticks[0] - 1, policy)
     high = (ch.last + policy.max_gap - 1) // policy.length
     if ch.last == UNSET or (due > was_due and high + 1 > was_due and ch.first // policy.length <= due):
@@ -226,6 +226,8 @@ def is_untouched(ch: Any, ticks: Any, policy: Any) -> bool:
     if ch.min_new == NEVER:
         return True
     earliest = min(ch.min_new, ch.anchor)
+    if ch.old_last != UNSET and (ch.old_last + policy.max_gap - 1) // policy.length < due:
+        return False
     return ch.min_new > ch.old_last and earliest // policy.length > due and ch.last - earliest <= policy.max_gap
 
 

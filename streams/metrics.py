@@ -15,7 +15,7 @@ class Metrics:
     """The metrics of one worker. Labels: `topic` without prefix, `table`, `partition`, `task` (intervals or ledger), `reason`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        disable_created_metrics()  # a second series each, of no use to anybody here
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series each, of no use to anybody here
         self.registry = registry
         self.records = self._counter("records_total", "Kafka records handled", "topic")
         self.bytes = self._counter("record_bytes_total", "Keys and values of Kafka records handled, uncompressed", "topic")

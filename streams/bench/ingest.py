@@ -122,7 +122,7 @@ def _rate(told: dict[str, Any], readings: int, records: int) -> dict[str, Any]:
 
 
 def _measure_many(stack: Stack, options: Options, tell: Tell) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for name in ("json", "arrow"):
         if name in options.forms:
             trial = Trial(options.load(f"many-{name}", FORMS[name], options.many_channels), FORMS[name])

@@ -95,12 +95,26 @@ def test_a_change_at_the_end_of_a_validity_opens_a_series_that_a_later_equal_ver
 def test_a_meter_that_moves_to_another_partition_has_each_row_once() -> None:
     first, second = versions(IMPORT, IMPORT, site="s2")
     text = zone_text(first, second, zone={"key": "site"})
-    home, other = partition_of("s1", 2), partition_of("s2", 2)
+    home, other = partition_of("s1", 5), partition_of("s2", 5)
     assert home != other
     sent = [("11:45", reading("11:45", 1), home), ("12:00", reading("12:00", 2), home)]
-    sent += [("12:15", reading("12:15", 3), other), ("12:30", reading("12:30", 4), other), ("13:00", [], home), ("13:00", [], other)]
+    sent += [("12:15", reading("12:15", 3), other), ("12:30", reading("12:30", 4), other)]
+    sent += [("13:00", [], partition) for partition in range(5)]
     records = [Record(p, i, at(t), b"k", json.dumps(v).encode()) for i, (t, v, p) in enumerate(sent)]
-    made = emitted(text, fetches(records), 2, finish=False)
-    assert disagreements(expected(text, records, 2, finish=False), final(made)) == []
-    rows = [(r["start"].strftime("%H:%M"), r["value_micro"]) for r in final(made)["intervals"].to_pylist()]
+    made = final(emitted(text, fetches(records), 5, finish=False))
+    assert disagreements(expected(text, records, 5, finish=False), made) == []
+    rows = [(r["start"].strftime("%H:%M"), r["value_micro"]) for r in made["intervals"].to_pylist()]
     assert rows[:3] == [("11:45", 1_000_000), ("12:15", 1_000_000), ("12:30", None)]
+
+
+def test_a_period_sent_just_behind_an_edge_is_keyed_on_the_grid_it_was_sent_on() -> None:
+    interval = {**IMPORT, "kind": "interval"}
+    text = zone_text(*versions({**interval, "period": "1m"}, interval))
+    rows = rows_of(text, log(("12:01", reading("12:01", 2)), ("13:00", b"[]")))
+    assert windows(rows)["11:45"] == (2_000_000, 0, 60)
+
+
+def test_a_reading_far_behind_the_last_gives_the_due_windows_between_them_their_rows_at_once() -> None:
+    text = zone_text(meter({**IMPORT, "kind": "power", "unit": "kW"}), zone={"max_gap": "15m", "delay": "0s"})
+    rows = rows_of(text, log(("10:00", reading("10:00", -1)), ("11:00", reading("11:00", 1)), ("11:14", b"[]")))
+    assert {r["revision"] for r in rows["intervals"] if r["start"].strftime("%H:%M") > "10:00"} == {at("11:01") // MINUTE}
