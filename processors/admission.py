@@ -11,7 +11,7 @@ from numba import njit
 
 from zonepulse.processors.channels import INTERVAL
 from zonepulse.processors.layout import CONFLICT, CONFLICT_NEW, CORRECTED, ESTIMATED, GONE, NEVER, NEW, UNSET
-from zonepulse.processors.registers import version_of
+from zonepulse.processors.registers import energy_micro, version_of
 
 UNKNOWN_METER, UNKNOWN_REGISTER, WRONG_PARTITION, UNIT_MISMATCH, OUT_OF_RANGE, OFF_GRID, FUTURE, LATE = range(4, 12)
 """Reason codes: positions in schemas.readings.REASONS."""
@@ -19,6 +19,7 @@ NO_METER, NO_REGISTER = -1, -2
 """Channel numbers of readings whose meter, or register, is not in the registry."""
 NO_UNIT = -1
 SMALLEST_RING = 8
+LIMIT_ENERGY = 1 << 62
 DIRTY, POOL_USED, LATEST_TS = 0, 1, 2
 """Places in `counts`."""
 
@@ -173,8 +174,8 @@ def refusal(items: Any, i: int, key: int, sent: Any, version: Any, facts: Any, p
     product = items.value[i] * version.scale
     if not abs(product) < 9007199254740992.0:
         return OUT_OF_RANGE
-    whole = np.int64(np.rint(product)) // version.den
-    if abs(whole) >= 4611686018427387904 // version.num:
+    reg = np.int64(np.rint(product))
+    if abs(reg // version.den) > LIMIT_ENERGY // version.num + 1 or abs(energy_micro(reg, version)) >= LIMIT_ENERGY:
         return OUT_OF_RANGE
     ts = items.ts[i]
     if is_off_grid(sent, version, ts, key, policy.tolerance):

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from core_runs import disagreements, emitted, expected, fetches, final
 from small_logs import IMPORT, MINUTE, alerts, at, log, meter, on_time, reading, rows_of, windows, zone_text
 
@@ -118,3 +119,9 @@ def test_a_reading_far_behind_the_last_gives_the_due_windows_between_them_their_
     text = zone_text(meter({**IMPORT, "kind": "power", "unit": "kW"}), zone={"max_gap": "15m", "delay": "0s"})
     rows = rows_of(text, log(("10:00", reading("10:00", -1)), ("11:00", reading("11:00", 1)), ("11:14", b"[]")))
     assert {r["revision"] for r in rows["intervals"] if r["start"].strftime("%H:%M") > "10:00"} == {at("11:01") // MINUTE}
+
+
+@pytest.mark.parametrize(("value", "letters"), [(4611686018.427387, 0), (4611686018.427388, 1)])
+def test_energy_may_reach_but_not_be_2_to_the_62(value: float, letters: int) -> None:
+    rows = rows_of(zone_text(meter({**IMPORT, "multiplier": 1000})), log(("10:00", reading("10:00", value))))
+    assert [letter["reason"] for letter in rows["dead_letters"]] == ["out_of_range"] * letters

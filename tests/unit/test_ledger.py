@@ -19,9 +19,10 @@ def day(*meters: dict[str, Any], zone: dict[str, Any] | None = None, **sections:
 
 def total(rows: Rows, entity: str, carrier: str, scope: int, kind: str = "company") -> dict[str, Any] | None:
     """The totals row of the window 10:00."""
+    key = (kind, entity, carrier, scope, "10:00")
     found = [
         r for r in rows["totals"]
-        if (r["entity_kind"], r["entity"], r["carrier"], r["scope"], r["start"].strftime("%H:%M")) == (kind, entity, carrier, scope, "10:00")
+        if (r["entity_kind"], r["entity"], r["carrier"], r["scope"], r["start"].strftime("%H:%M")) == key
     ]  # fmt: skip
     return found[0] if found else None
 
@@ -66,8 +67,15 @@ def test_boundary_meters_measure_what_the_zone_draws_and_what_is_unaccounted() -
 
 
 def test_fuel_is_scope_1_and_heat_and_electricity_are_scope_2() -> None:
-    heat = {"id": "h", "activity": "purchased_heat", "region": "CN", "value": 0.1, "unit": "tCO2/GJ", "source": "s"}
-    rows = day(meter(FLOW, "a"), meter(GAS, "b"), meter({**GAS, "carrier": "heat", "unit": "GJ"}, "c"), factors=[heat])
+    heat = {"id": "h", "activity": "purchased_heat", "region": "X", "value": 0.1, "unit": "tCO2/GJ", "source": "s"}
+    heat["valid_from"] = "2026-01-01"
+    rows = day(
+        meter(FLOW, "a"),
+        meter(GAS, "b"),
+        meter({**GAS, "carrier": "heat", "unit": "GJ"}, "c"),
+        factors=[heat],
+        zone={"factor_regions": ["X", "CN-JS", "CN"]},
+    )
     scope_1, scope_2 = total(rows, "c1", "", 1), total(rows, "c1", "", 2)
     assert scope_1 is not None and scope_2 is not None
     assert (scope_1["co2e_mg"], scope_2["co2e_mg"]) == (200 * 2_162_190, 100 * 582_700 + 300 * 100_000_000)
@@ -85,6 +93,7 @@ def test_what_is_missing_is_null_and_what_should_be_covered_is_said() -> None:
 
 def test_emissions_round_half_up_row_by_row_and_totals_only_add() -> None:
     factor = {"id": "f", "activity": "grid_electricity", "region": "X", "value": 0.5, "unit": "kgCO2/kWh", "source": "s"}
+    factor["valid_from"] = "2026-01-01"
     text = zone_text(meter(FLOW, "a"), meter(FLOW, "b"), zone={"factor_regions": ["X"]}, factors=[factor])
     rows = rows_of(text, on_time(reading("10:15", 0.000001, "a"), reading("10:15", 0.000001, "b")))
     assert [row["co2e_mg"] for row in rows["emissions"] if row["energy_micro"]] == [1, 1]
