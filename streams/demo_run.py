@@ -10,7 +10,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
-from kafka.errors import CoordinatorNotAvailableError
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError
 
 from zonepulse.oracle.compare import differences
 from zonepulse.oracle.decode import Record
@@ -149,7 +149,7 @@ class Progress:
         ends = self._consumer.end_offsets(self._stored)
         try:
             known = {tp: meta.offset for tp, meta in self._admin.list_group_offsets(STORE_GROUP)[STORE_GROUP].items()}
-        except CoordinatorNotAvailableError:  # no group has ever committed on this broker
+        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):  # no group has committed yet, or it is just being read
             known = {}
         return sum(end - max(0, known.get(tp, 0)) for tp, end in ends.items())
 
