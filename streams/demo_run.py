@@ -149,7 +149,7 @@ class Progress:
         ends = self._consumer.end_offsets(self._stored)
         try:
             known = {tp: meta.offset for tp, meta in self._admin.list_group_offsets(STORE_GROUP)[STORE_GROUP].items()}
-        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):  # no group has committed yet, or it is just being read
+        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):  # none has committed, or it is being read
             known = {}
         return sum(end - max(0, known.get(tp, 0)) for tp, end in ends.items())
 
