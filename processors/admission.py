@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from zonepulse.processors.channels import INTERVAL
-from zonepulse.processors.layout import CONFLICT, CONFLICT_NEW, CORRECTED, ESTIMATED, GONE, NEVER, NEW, UNSET
+from zonepulse.processors.layout import CHUNK_CHANNELS, CONFLICT, CONFLICT_NEW, CORRECTED, ESTIMATED, GONE, NEVER, NEW, UNSET
 from zonepulse.processors.registers import version_of
 
 UNKNOWN_METER, UNKNOWN_REGISTER, WRONG_PARTITION, UNIT_MISMATCH, OUT_OF_RANGE, OFF_GRID, FUTURE, LATE = range(4, 12)
@@ -19,6 +19,8 @@ NO_METER, NO_REGISTER = -1, -2
 """Channel numbers of readings whose meter, or register, is not in the registry."""
 NO_UNIT = -1
 SMALLEST_RING = 8
+ABSURD = 1e200
+"""Beyond it a product with a scale may overflow."""
 DIRTY, POOL_USED, LATEST_TS = 0, 1, 2
 """Places in `counts`."""
 
@@ -26,7 +28,8 @@ DIRTY, POOL_USED, LATEST_TS = 0, 1, 2
 class State(NamedTuple):
     """All that a partition remembers about its channels; plain arrays, one record a channel, and the pool of rings.
 
-    `dirty[: counts[DIRTY]]` are the channels with readings that no row has seen; `free[k]` heads the list of blocks of 2**k readings.
+    `dirty[: counts[DIRTY]]` are the channels with readings that no row has seen; `free[k]` heads the list of blocks of 2**k readings;
+    `touched[k]` is 1 where one of the channels [k, k + 1) x CHUNK_CHANNELS changed since the last snapshot.
     """
 
     heads: Any
@@ -36,6 +39,7 @@ class State(NamedTuple):
     free: Any
     dirty: Any
     counts: Any
+    touched: Any
 
 
 class Facts(NamedTuple):
@@ -161,6 +165,8 @@ def refusal(items: Any, i: int, version: Any, facts: Any, policy: Any) -> int:
         return WRONG_PARTITION
     if items.unit[i] != NO_UNIT and items.unit[i] != version.unit:
         return UNIT_MISMATCH
+    if not abs(items.value[i]) < ABSURD:
+        return OUT_OF_RANGE
     product = items.value[i] * version.scale
     if not abs(product) < 9007199254740992.0:
         return OUT_OF_RANGE
@@ -199,6 +205,7 @@ def admit(items: Any, start: int, stop: int, state: Any, facts: Any, policy: Any
         ch = state.channels[place]
         if not make_room(state, ch):
             return i
+        state.touched[place // CHUNK_CHANNELS] = 1
         ts, begin = items.ts[i], items.ts[i]
         if versions[v].kind == INTERVAL:
             ts = snapped(ts, versions[v].period)
@@ -214,6 +221,11 @@ def admit(items: Any, start: int, stop: int, state: Any, facts: Any, policy: Any
         ch.last = max(ch.last, ts)
         state.counts[LATEST_TS] = max(state.counts[LATEST_TS], ts)
     return stop
+
+
+def touched_chunks(channels: int) -> Any:
+    """`touched` of a state that no snapshot has yet."""
+    return np.ones(-(-channels // CHUNK_CHANNELS), np.int8)
 
 
 def new_counts() -> Any:
