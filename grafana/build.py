@@ -11,7 +11,7 @@ from typing import Any
 
 from boards.limits import limits_of
 from boards.texts import LANGUAGES
-from boards.zone_live import uid_of, zone_live
+from boards.zone_live import zone_live
 
 from zonepulse.schemas.zone_yaml import parse_zone
 
@@ -21,7 +21,8 @@ DASHBOARDS = Path(__file__).parent / "dashboards"
 def dashboards(zone_yaml: str) -> dict[str, dict[str, Any]]:
     """File name -> dashboard, for the zone described by this registry file."""
     limits = limits_of(parse_zone(zone_yaml))
-    return {f"{uid_of(language).removeprefix('zp-')}.json": zone_live(limits, language) for language in LANGUAGES}
+    boards = [zone_live(limits, language) for language in LANGUAGES]
+    return {f"{board['uid'].removeprefix('zp-')}.json": board for board in boards}
 
 
 def text_of(dashboard: dict[str, Any]) -> str:

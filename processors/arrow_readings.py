@@ -4,13 +4,13 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from numpy.typing import NDArray
 
 from zonepulse.processors.admission import NO_METER, NO_UNIT, Items
 from zonepulse.processors.channel_hash import ABSENT, KeyTable, Tables, find, find_channel, key_table, tables_of
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.decoding import UNKNOWN_UNIT, Batch, Ints
+from zonepulse.processors.kernel import kernel
 from zonepulse.schemas.readings import MALFORMED, MAX_ITEMS, QUALITIES, SEQ_LIMIT, TS_LIMIT, read_block
 from zonepulse.schemas.records import RecordSpans
 
@@ -110,7 +110,7 @@ def _decimals(column: pa.Array) -> Floats:
     return np.where(nulls, np.nan, low / 10.0**scale)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _numbers(table: KeyTable, texts: Texts, absent: int, numbers: NDArray[np.int64]) -> None:
     """The number of each word; shape (words,)."""
     for i in range(len(numbers)):
@@ -118,7 +118,7 @@ def _numbers(table: KeyTable, texts: Texts, absent: int, numbers: NDArray[np.int
         numbers[i] = absent if found == ABSENT else found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _channels(tables: Tables, meters: Texts, registers: Texts, channel: NDArray[np.int64]) -> None:
     for i in range(len(channel)):
         m, r = meters.code[i], registers.code[i]

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from zonepulse.processors.admission import NO_METER, NO_REGISTER
 from zonepulse.processors.channels import Channels
+from zonepulse.processors.kernel import byte_at, kernel
 
 ABSENT: Final = -1
 _HASH, _START, _SPLIT, _NUMBER = range(4)
@@ -37,36 +37,36 @@ class Tables(NamedTuple):
     units: KeyTable
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _mixed(hash_: int, word: int) -> int:
     product = (hash_ ^ word) * _FACTOR
     return (product ^ (product >> 32)) & 0xFFFFFFFF
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def hash_part(hash_: int, text: Any, start: int, end: int) -> int:
     """`hash_` carried on over `text[start:end]`."""
     i = start
     while i + 4 <= end:
-        word = np.int64(text[i]) << 24 | np.int64(text[i + 1]) << 16 | np.int64(text[i + 2]) << 8 | np.int64(text[i + 3])
+        word = byte_at(text, i) << 24 | byte_at(text, i + 1) << 16 | byte_at(text, i + 2) << 8 | byte_at(text, i + 3)
         hash_ = _mixed(hash_, word)
         i += 4
     tail = np.int64(end - start)
     while i < end:
-        tail = tail << 8 & 0xFFFFFFFF | np.int64(text[i])
+        tail = tail << 8 & 0xFFFFFFFF | byte_at(text, i)
         i += 1
     return _mixed(hash_, tail)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_same(keys: Any, at: int, text: Any, start: int, end: int) -> bool:
     for i in range(end - start):
-        if keys[at + i] != text[start + i]:
+        if byte_at(keys, at + i) != byte_at(text, start + i):
             return False
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find(table: Any, a: Any, a_start: int, a_end: int, b: Any, b_start: int, b_end: int) -> int:
     """Number of the key `a[a_start:a_end], b[b_start:b_end]`, or ABSENT."""
     slots, mask = table.slots, len(table.slots) - 1
@@ -86,7 +86,7 @@ def find(table: Any, a: Any, a_start: int, a_end: int, b: Any, b_start: int, b_e
     return ABSENT
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find_channel(tables: Any, a: Any, a_start: int, a_end: int, b: Any, b_start: int, b_end: int) -> int:
     """Channel number, or NO_METER / NO_REGISTER."""
     number = find(tables.channels, a, a_start, a_end, b, b_start, b_end)
@@ -95,7 +95,7 @@ def find_channel(tables: Any, a: Any, a_start: int, a_end: int, b: Any, b_start:
     return NO_METER if find(tables.meters, a, a_start, a_end, b, 0, 0) == ABSENT else NO_REGISTER
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fill(slots: Any, keys: Any, starts: Any, splits: Any, ends: Any) -> None:
     mask = len(slots) - 1
     for number in range(len(ends)):

@@ -8,9 +8,11 @@ from typing import Any, Final
 
 import numpy as np
 from llvmlite import binding, ir
-from numba import config, njit, types
+from numba import config, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from zonepulse.processors.kernel import kernel
 
 _POLYNOMIAL: Final = 0x82F63B78
 _ONES: Final = 0xFFFFFFFF
@@ -31,7 +33,7 @@ def _tables() -> NDArray[np.int64]:
 _TABLES: Final = _tables()
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def crc32c_by_tables(buffer: Any, start: int, stop: int) -> int:
     """CRC-32C of `buffer[start:stop]` (uint8) on any processor."""
     crc = np.int64(_ONES)
@@ -69,7 +71,7 @@ def _crc_of_8_bytes(typing: Any, crc: Any, address: Any, at: Any) -> Any:
     return types.int64(types.int64, types.int64, types.int64), build
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _crc32c_by_instruction(buffer: Any, start: int, stop: int) -> int:
     crc = np.int64(_ONES)
     address = np.int64(buffer.ctypes.data)

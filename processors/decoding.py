@@ -45,7 +45,10 @@ def decode_records(records: RecordSpans, start: int, stop: int, ingest_ms: Ints,
         found = decode(records.value(i), records.header(i, CONTENT_TYPE))
         channel += [channel_of(channels, m, r) for m, r in zip(found.meter, found.register, strict=True)]
         unit = [NO_UNIT if u is None else channels.units.get(u, UNKNOWN_UNIT) for u in found.unit]
-        rows = (found.ts, found.value, unit, found.seq, found.quality, found.reason, found.item, [i] * len(found.ts))
+        where_from = [i] * len(found.ts)
+        rows: tuple[list[Any], ...] = (
+            found.ts, found.value, unit, found.seq, found.quality, found.reason, found.item, where_from
+        )  # fmt: skip
         for column, cells in zip(columns, rows, strict=True):
             column += cells
     ts, value, unit, seq, quality, reason, item, record = columns

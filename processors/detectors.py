@@ -1,4 +1,6 @@
-"""Meter-level rules, judged window by window: silent_channel, stuck, impossible_value, register_backwards (schemas/alerts.py is their contract).
+"""Meter-level rules, judged window by window: silent_channel, stuck, impossible_value, register_backwards.
+
+schemas/alerts.py is their contract.
 
 Each function takes a DETECTOR record and one judged window and writes transitions; a window is judged once, in order of time.
 """

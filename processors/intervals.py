@@ -9,6 +9,7 @@ tick closed.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -234,6 +235,6 @@ def last_transitions(transitions: Records) -> Records:
 def run_ticks(rows: Records) -> Iterator[tuple[int, slice]]:
     """(revision, slice) of each run of equal revision; rows are sorted by it."""
     edges = [0, *(np.flatnonzero(np.diff(rows["revision"])) + 1), len(rows)]
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges):
         if stop > start:
             yield int(rows["revision"][start]), slice(int(start), int(stop))

@@ -9,12 +9,12 @@ float64, is the float64 nearest to it (Clinger 1990); 0 <= seq < 2**32.
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from zonepulse.processors.admission import NO_UNIT
 from zonepulse.processors.channel_hash import ABSENT, find, find_channel
 from zonepulse.processors.decoding import UNKNOWN_UNIT
 from zonepulse.processors.json_times import parse_time
+from zonepulse.processors.kernel import byte_at, kernel
 from zonepulse.schemas.readings import MAX_ITEMS, SEQ_LIMIT
 
 REFUSED: Final = -1
@@ -23,6 +23,7 @@ SHORTEST: Final = len('{"meter":"","register":"","ts":0,"value":0}')
 _EXACT: Final = 1 << 53
 _POWERS: Final = np.array([float(10**k) for k in range(23)])
 _IS_PLAIN: Final = np.array([32 <= c < 127 and chr(c) not in '"\\' for c in range(256)])
+_IS_BLANK: Final = np.array([chr(c) in " \t\n\r" for c in range(256)])
 _QUOTE, _COMMA, _MINUS, _DOT, _ZERO, _COLON, _OPEN, _CLOSE = 34, 44, 45, 46, 48, 58, 91, 93
 _OPEN_OBJECT, _CLOSE_OBJECT, _N = 123, 125, 110
 _METER, _REGISTER, _TS, _VALUE, _UNIT, _SEQ, _QUALITY, _NULL, _MEASURED, _STIMATED, _ORRECTED = (
@@ -46,62 +47,75 @@ class Columns(NamedTuple):
     item: Any
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def blank(text: Any, i: int, end: int) -> int:
     """The first place from `i` that is no JSON white space."""
-    while i < end and (text[i] == 32 or text[i] == 10 or text[i] == 13 or text[i] == 9):
+    while i < end and byte_at(text, i) <= 32:
+        if not _IS_BLANK[byte_at(text, i)]:
+            break
         i += 1
     return i
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def plain_end(text: Any, i: int, end: int) -> int:
     """Where the string that begins at `i` has its closing quote, or REFUSED."""
-    while i < end and _IS_PLAIN[text[i]]:
+    while i < end and _IS_PLAIN[byte_at(text, i)]:
         i += 1
-    return i if i < end and text[i] == _QUOTE else REFUSED
+    return i if i < end and byte_at(text, i) == _QUOTE else REFUSED
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def word(text: Any, i: int, end: int) -> int:
     """The last eight bytes of plain ASCII `text[i:end]` as one integer."""
     packed = np.int64(0)
     for k in range(i, end):
-        packed = packed << 8 | np.int64(text[k])
+        packed = packed << 8 | byte_at(text, k)
     return packed
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def key_word(text: Any, i: int, end: int) -> tuple[int, int]:
+    """(the key whose first letter stands at `i` as `word`, place behind its quote); the word is 0 unless it is one of 1 to 8 letters."""
+    first, packed = i, np.int64(0)
+    while i < end and byte_at(text, i) != _QUOTE:
+        packed = packed << 8 | byte_at(text, i)
+        i += 1
+    is_short = i - first <= 8 and i < end and byte_at(text, first) != 0
+    return (packed if is_short else np.int64(0)), i + 1
+
+
+@kernel
 def integer(text: Any, i: int, end: int) -> tuple[int, int]:
     """(mantissa, place behind) of the digits at `i`; place REFUSED unless JSON's form of an integer below 2**53."""
     first = i
     mantissa = np.int64(0)
     while i < end:
-        digit = np.int64(text[i]) - _ZERO
+        digit = byte_at(text, i) - _ZERO
         if digit < 0 or digit > 9:
             break
         mantissa = mantissa * 10 + digit
         if mantissa >= _EXACT:
             return np.int64(0), REFUSED
         i += 1
-    if i == first or (i > first + 1 and text[first] == _ZERO):
+    if i == first or (i > first + 1 and byte_at(text, first) == _ZERO):
         return np.int64(0), REFUSED
     return mantissa, i
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def decimal(text: Any, i: int, end: int) -> tuple[float, int]:
     """(nearest float64, place behind) of the number at `i`, or place REFUSED."""
-    is_negative = i < end and text[i] == _MINUS
+    is_negative = i < end and byte_at(text, i) == _MINUS
     if is_negative:
         i += 1
     mantissa, i = integer(text, i, end)
-    if i == REFUSED or i >= end or text[i] != _DOT:
+    if i == REFUSED or i >= end or byte_at(text, i) != _DOT:
         return (-1.0 if is_negative and mantissa != 0 else 1.0) * np.float64(mantissa), i  # the integer -0 is 0
     first = i + 1
     i = first
     while i < end:
-        digit = np.int64(text[i]) - _ZERO
+        digit = byte_at(text, i) - _ZERO
         if digit < 0 or digit > 9:
             break
         mantissa = mantissa * 10 + digit
@@ -114,50 +128,50 @@ def decimal(text: Any, i: int, end: int) -> tuple[float, int]:
     return -number if is_negative else number, i
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def null_end(text: Any, i: int, end: int) -> int:
     """The place behind the `null` at `i`, or REFUSED."""
     return i + 4 if i + 4 <= end and word(text, i, i + 4) == _NULL else REFUSED
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def timestamp(text: Any, i: int, end: int) -> tuple[int, int]:
     """(epoch ms, place behind) of the integer or ISO 8601 string at `i`, or place REFUSED."""
-    if text[i] == _QUOTE:
+    if byte_at(text, i) == _QUOTE:
         close = plain_end(text, i + 1, end)
         if close == REFUSED:
             return np.int64(0), REFUSED
         ts, is_good = parse_time(text, i + 1, close)
         return ts, close + 1 if is_good else REFUSED
-    if text[i] == _MINUS:
+    if byte_at(text, i) == _MINUS:
         ts, i = integer(text, i + 1, end)
         return -ts, i
     return integer(text, i, end)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def quality_code(text: Any, i: int, end: int) -> int:
     """0 measured, 1 estimated, 2 corrected, or REFUSED."""
     packed = word(text, i, end)
     if end - i == 8 and packed == _MEASURED:
         return 0
-    if end - i == 9 and text[i] == 101 and packed == _STIMATED:
+    if end - i == 9 and byte_at(text, i) == 101 and packed == _STIMATED:
         return 1
-    if end - i == 9 and text[i] == 99 and packed == _ORRECTED:
+    if end - i == 9 and byte_at(text, i) == 99 and packed == _ORRECTED:
         return 2
     return REFUSED
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def optional(text: Any, i: int, end: int, key: int, columns: Any, row: int, tables: Any) -> int:
     """Unit, seq or quality at `i` into row `row`; returns the place behind, or REFUSED."""
-    if text[i] == _N:
+    if byte_at(text, i) == _N:
         return null_end(text, i, end)
     if key == _SEQ:
         seq, i = integer(text, i, end)
         columns.seq[row] = seq
         return i if seq < SEQ_LIMIT else REFUSED
-    close = plain_end(text, i + 1, end) if text[i] == _QUOTE else REFUSED
+    close = plain_end(text, i + 1, end) if byte_at(text, i) == _QUOTE else REFUSED
     if close == REFUSED:
         return REFUSED
     if key == _UNIT:
@@ -169,7 +183,7 @@ def optional(text: Any, i: int, end: int, key: int, columns: Any, row: int, tabl
     return close + 1 if quality != REFUSED else REFUSED
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def parse_reading(text: Any, i: int, end: int, columns: Any, row: int, tables: Any) -> int:
     """The reading whose brace stands at `i` into row `row`; returns the place behind it, or REFUSED."""
     meter_start = meter_end = register_start = register_end = 0
@@ -177,20 +191,17 @@ def parse_reading(text: Any, i: int, end: int, columns: Any, row: int, tables: A
     columns.unit[row], columns.seq[row], columns.quality[row] = NO_UNIT, -1, 0
     while True:
         i = blank(text, i + 1, end)
-        if i >= end or text[i] != _QUOTE:
+        if i >= end or byte_at(text, i) != _QUOTE:
             return REFUSED
-        close = plain_end(text, i + 1, end)
-        if close == REFUSED or close - i > 9:
-            return REFUSED
-        key = word(text, i + 1, close)
-        i = blank(text, close + 1, end)
-        if i >= end or text[i] != _COLON:
+        key, i = key_word(text, i + 1, end)
+        i = blank(text, i, end)
+        if i >= end or byte_at(text, i) != _COLON:
             return REFUSED
         i = blank(text, i + 1, end)
         if i >= end:
             return REFUSED
         if key == _METER or key == _REGISTER:
-            close = plain_end(text, i + 1, end) if text[i] == _QUOTE else REFUSED
+            close = plain_end(text, i + 1, end) if byte_at(text, i) == _QUOTE else REFUSED
             if close == REFUSED:
                 return REFUSED
             if key == _METER:
@@ -215,9 +226,9 @@ def parse_reading(text: Any, i: int, end: int, columns: Any, row: int, tables: A
         i = blank(text, i, end)
         if i >= end:
             return REFUSED
-        if text[i] == _CLOSE_OBJECT:
+        if byte_at(text, i) == _CLOSE_OBJECT:
             break
-        if text[i] != _COMMA:
+        if byte_at(text, i) != _COMMA:
             return REFUSED
     if seen & _SEEN_ALL != _SEEN_ALL:
         return REFUSED
@@ -225,13 +236,13 @@ def parse_reading(text: Any, i: int, end: int, columns: Any, row: int, tables: A
     return i + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def parse_array(text: Any, i: int, end: int, columns: Any, row: int, tables: Any) -> int:
     """The array whose bracket stands at `i` into rows from `row`; returns the row behind its last, or REFUSED."""
     i = blank(text, i + 1, end)
-    if i < end and text[i] == _CLOSE:
+    if i < end and byte_at(text, i) == _CLOSE:
         return row if blank(text, i + 1, end) == end else REFUSED
-    while i < end and text[i] == _OPEN_OBJECT:
+    while i < end and byte_at(text, i) == _OPEN_OBJECT:
         i = parse_reading(text, i, end, columns, row, tables)
         if i == REFUSED:
             return REFUSED
@@ -239,29 +250,29 @@ def parse_array(text: Any, i: int, end: int, columns: Any, row: int, tables: Any
         i = blank(text, i, end)
         if i >= end:
             return REFUSED
-        if text[i] == _CLOSE:
+        if byte_at(text, i) == _CLOSE:
             return row if blank(text, i + 1, end) == end else REFUSED
-        if text[i] != _COMMA:
+        if byte_at(text, i) != _COMMA:
             return REFUSED
         i = blank(text, i + 1, end)
     return REFUSED
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def parse_record(text: Any, i: int, end: int, columns: Any, row: int, tables: Any) -> int:
     """The readings of the record `text[i:end]` into rows from `row`; returns the row behind its last, or REFUSED."""
     i = blank(text, i, end)
     if i >= end:
         return REFUSED
-    if text[i] == _OPEN:
+    if byte_at(text, i) == _OPEN:
         return parse_array(text, i, end, columns, row, tables)
-    if text[i] != _OPEN_OBJECT:
+    if byte_at(text, i) != _OPEN_OBJECT:
         return REFUSED
     i = parse_reading(text, i, end, columns, row, tables)
     return row + 1 if i != REFUSED and blank(text, i, end) == end else REFUSED
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def parse_records(
     text: Any,
     starts: Any,

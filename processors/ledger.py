@@ -6,6 +6,7 @@ Tick k is applied, partitions in order, once every partition has closed it. Rows
 
 from bisect import insort
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -45,6 +46,14 @@ class NoFactor:
     """State of the alert no_factor of one company and carrier: None while it is not raised."""
 
     starts_at: int | None = None
+
+
+@dataclass(slots=True)
+class _Made:
+    """Rows made since results were last emitted: posting.EMISSION and posting.LINE_VALUE records."""
+
+    emissions: list[Records] = field(default_factory=list)
+    lines: list[Records] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -93,6 +102,7 @@ class Ledger:
         self._books = self._new_books(_SLOTS)
         self._no_factor: dict[tuple[str, str], NoFactor] = {}
         self._subjects = self._make_subjects()
+        self._made = _Made()
         self._announced: dict[int, dict[int, int]] = {}
         self._touched: set[int] = set()
         """Chunks of slots that changed since the last snapshot."""
@@ -121,9 +131,11 @@ class Ledger:
         for version, ticks in sorted(self._announced.items()):
             if len(ticks) == len(self.through) and version > self.channels.registry.version:
                 self._advance_to(min(max(ticks.values()), int(self.through.min())), results)
+                self._emit(results)
                 self._use(self._versions[version])
                 del self._announced[version]
         self._advance_to(int(self.through.min()), results)
+        self._emit(results)
         return results
 
     def _use(self, channels: Channels) -> None:
@@ -154,7 +166,7 @@ class Ledger:
         rows = self._take(last)
         first = self.applied + 1 if self.applied != UNSET else (int(rows["revision"][0]) if len(rows) else last)
         edges = [0, *(np.flatnonzero(np.diff(rows["revision"])) + 1), len(rows)]
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in pairwise(edges):
             if stop == start:
                 continue
             tick = int(rows["revision"][start])
@@ -227,43 +239,42 @@ class Ledger:
         emissions = records(EMISSION, len(rows))
         emissions = emissions[: post(self._chart, self._books, rows, slots, emissions)]
         after = records(LINE_VALUE, n + 1)
-        changed = after[: changed_lines(self._chart, self._books, before, n, after, self._length)]
-        self._emit_emissions(rows, emissions, tick, results)
-        self._emit_lines(changed, tick, results)
+        self._made.lines.append(after[: changed_lines(self._chart, self._books, before, n, after, self._length, tick)])
+        self._made.emissions.append(emissions[emissions["changed"] == 1])
+        self._judge_factors(emissions, tick, results)
 
-    def _emit_emissions(self, rows: Records, emissions: Records, tick: int, results: Results) -> None:
-        self._judge_factors(rows, emissions, tick, results)
-        made = emissions[emissions["changed"] == 1]
-        mine = rows[made["row"]]
-        n = len(mine)
-        if n == 0:
-            return
-        missing = mine["cov"] == 0
-        labels = version_labels(self.channels, np.ascontiguousarray(mine["version"]), ("company", "meter", "register"))
+    def _emit(self, results: Results) -> None:
+        """Everything that was made since the last call, as batches."""
+        made, self._made = self._made, _Made()
+        if made.emissions:
+            self._emit_emissions(np.concatenate(made.emissions).view(np.recarray), results)
+        if made.lines:
+            changed = np.concatenate(made.lines).view(np.recarray)
+            lines = self.accounts.lines[changed["line"]]
+            is_intensity = lines["kind"] == INTENSITY
+            results.add(TOTALS.name, self._totals_batch(changed[~is_intensity], lines[~is_intensity]))
+            results.add(INTENSITY_TABLE.name, self._intensity_batch(changed[is_intensity]))
+
+    def _emit_emissions(self, made: Records, results: Results) -> None:
+        n = len(made)
+        missing = made["cov"] == 0
+        labels = version_labels(self.channels, np.ascontiguousarray(made["version"]), ("company", "meter", "register"))
         columns: dict[str, Any] = labels | {
             "zone": constant(self.channels.registry.zone.id, n),
-            "start": times(np.ascontiguousarray(mine["start"])),
+            "start": times(np.ascontiguousarray(made["start"])),
             "length_s": pa.array(np.full(n, self._length // 1000, np.int32)),
             "scope": pa.array(made["scope"].astype(np.int32)),
             "basis": constant("location", n),
-            "energy_micro": pa.array(np.ascontiguousarray(mine["val"]), mask=missing),
+            "energy_micro": pa.array(np.ascontiguousarray(made["val"]), mask=missing),
             "co2e_mg": pa.array(np.ascontiguousarray(made["co2e"]), mask=made["has_co2e"] == 0),
-            "estimated_micro": pa.array(np.where(missing, 0, mine["est"])),
+            "estimated_micro": pa.array(np.where(missing, 0, made["est"])),
             "factor_id": coded(np.ascontiguousarray(made["factor"]), pa.array(self.accounts.factor_ids, pa.string())),
             "rung": coded(np.ascontiguousarray(made["rung"]), pa.array(self.accounts.rungs, pa.string())),
-            "revision": pa.array(np.full(n, tick)),
+            "revision": pa.array(np.ascontiguousarray(made["tick"])),
         }
         results.add(EMISSIONS.name, table_batch(EMISSIONS, columns))
 
-    def _emit_lines(self, changed: Records, tick: int, results: Results) -> None:
-        if not len(changed):
-            return
-        lines = self.accounts.lines[changed["line"]]
-        is_intensity = lines["kind"] == INTENSITY
-        results.add(TOTALS.name, self._totals_batch(changed[~is_intensity], lines[~is_intensity], tick))
-        results.add(INTENSITY_TABLE.name, self._intensity_batch(changed[is_intensity], tick))
-
-    def _window_columns(self, values: Records, tick: int) -> dict[str, Any]:
+    def _window_columns(self, values: Records) -> dict[str, Any]:
         n = len(values)
         return {
             "zone": constant(self.channels.registry.zone.id, n),
@@ -273,14 +284,14 @@ class Ledger:
             "co2e_mg": pa.array(np.ascontiguousarray(values["co2e"]), mask=values["has_co2e"] == 0),
             "covered_ms": pa.array(np.ascontiguousarray(values["cov"])),
             "expected_ms": pa.array(np.ascontiguousarray(values["expected"])),
-            "revision": pa.array(np.full(n, tick)),
+            "revision": pa.array(np.ascontiguousarray(values["tick"])),
         }
 
-    def _totals_batch(self, values: Records, lines: Records, tick: int) -> pa.RecordBatch:
+    def _totals_batch(self, values: Records, lines: Records) -> pa.RecordBatch:
         def texts(name: str, known: list[str] | tuple[str, ...]) -> pa.Array:
             return coded(np.ascontiguousarray(lines[name]), pa.array(known, pa.string()))
 
-        columns = self._window_columns(values, tick) | {
+        columns = self._window_columns(values) | {
             "entity_kind": texts("entity_kind", ENTITY_KINDS),
             "entity": texts("entity", self.accounts.entities),
             "carrier": texts("carrier", self.accounts.carriers),
@@ -290,9 +301,9 @@ class Ledger:
         }
         return table_batch(TOTALS, columns)
 
-    def _intensity_batch(self, values: Records, tick: int) -> pa.RecordBatch:
+    def _intensity_batch(self, values: Records) -> pa.RecordBatch:
         n = len(values)
-        columns = self._window_columns(values, tick) | {
+        columns = self._window_columns(values) | {
             "node": constant("", n),
             "basis": constant("location", n),
             "g_per_kwh": pa.array([g_per_kwh(v) for v in values], pa.float64()),
@@ -302,14 +313,13 @@ class Ledger:
 
     # --- alerts ---------------------------------------------------------------------------------------------------------------
 
-    def _judge_factors(self, rows: Records, emissions: Records, tick: int, results: Results) -> None:
+    def _judge_factors(self, emissions: Records, tick: int, results: Results) -> None:
         """no_factor: energy without a factor, once per (company, carrier)."""
         unresolved = emissions["factor"] == 0
         if not self._no_factor and not unresolved.any():
             return
-        mine = rows[emissions["row"]]
         seen: dict[tuple[str, str], tuple[list[int], list[int]]] = {}
-        for version, start, cov, factor in zip(mine["version"], mine["start"], mine["cov"], emissions["factor"], strict=True):
+        for version, start, cov, factor in zip(*(emissions[name] for name in ("version", "start", "cov", "factor")), strict=True):
             key = (self.channels.label("company", version), self.channels.label("carrier", version))
             without, with_factor = seen.setdefault(key, ([], []))
             if factor == 0 and cov > 0:

@@ -32,6 +32,7 @@ LINE_VALUE: Final = np.dtype(
     [
         ("line", "i8"),
         ("slot", "i8"),
+        ("tick", "i8"),
         ("exists", "i8"),
         ("energy", "i8"),
         ("has_energy", "i8"),
@@ -43,8 +44,22 @@ LINE_VALUE: Final = np.dtype(
     ]
 )
 EMISSION: Final = np.dtype(
-    [("row", "i8"), ("co2e", "i8"), ("has_co2e", "i8"), ("factor", "i8"), ("rung", "i8"), ("changed", "i8"), ("scope", "i8")]
+    [
+        ("version", "i8"),
+        ("start", "i8"),
+        ("tick", "i8"),
+        ("val", "i8"),
+        ("est", "i8"),
+        ("cov", "i8"),
+        ("co2e", "i8"),
+        ("has_co2e", "i8"),
+        ("factor", "i8"),
+        ("rung", "i8"),
+        ("scope", "i8"),
+        ("changed", "i8"),
+    ]
 )
+"""One row of `emissions`; `changed` = 0 where it says what it said before."""
 
 
 class Chart(NamedTuple):
@@ -67,7 +82,7 @@ class Chart(NamedTuple):
 
 
 class Books(NamedTuple):
-    """The ledger's sums by slot (a window): `acc`, `seen` (a row was posted to the cell), `stamp` (tick that last touched a line), start."""
+    """Sums by slot (a window): `acc`, `seen` (a row was posted to the cell), `stamp` (last tick that touched a line), `start` (ms)."""
 
     acc: Any
     seen: Any
@@ -183,7 +198,9 @@ def post(chart: Any, books: Any, rows: Any, slots: Any, emissions: Any) -> int:
         if account.company_cell >= 0 and account.company > 0 and account.scope > 0:
             e = emissions[n]
             n += 1
-            e.row, e.co2e, e.has_co2e, e.factor, e.rung, e.scope = i, now, has, factor, rung, account.scope
+            e.version, e.start, e.tick = row.version, row.start, row.revision
+            e.val, e.est, e.cov = row.val, row.est, row.cov
+            e.co2e, e.has_co2e, e.factor, e.rung, e.scope = now, has, factor, rung, account.scope
             same = row.cov > 0 and row.was_cov > 0 and row.val == row.was_val and row.est == row.was_est
             e.changed = 0 if same else 1
     return n
@@ -289,7 +306,7 @@ def read_zone_line(chart: Any, books: Any, line: int, slot: int, length: int, ou
 
 
 @njit(cache=True, nogil=True)
-def changed_lines(chart: Any, books: Any, before: Any, n: int, after: Any, length: int) -> int:
+def changed_lines(chart: Any, books: Any, before: Any, n: int, after: Any, length: int, tick: int) -> int:
     """Third pass: the present values of the touched lines that differ from before; returns their number."""
     m = 0
     for i in range(n):
@@ -299,6 +316,7 @@ def changed_lines(chart: Any, books: Any, before: Any, n: int, after: Any, lengt
         same &= old.has_co2e == new.has_co2e and old.co2e == new.co2e and old.est == new.est
         same &= old.cov == new.cov and old.expected == new.expected
         if new.exists and not same:
+            new.tick = tick
             m += 1
     return m
 

@@ -7,9 +7,9 @@ within bounds whatever the bytes say: a kernel that meets nonsense stops and nam
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from zonepulse.processors.crc32c import crc32c
+from zonepulse.processors.kernel import byte_at, kernel
 
 HEADER_BYTES: Final = 61
 _PREFIX_BYTES: Final = 12  # base offset and length, which does not count them
@@ -27,8 +27,8 @@ BATCH: Final = np.dtype(
     [
         ("start", "i8"),  # of the records, in the buffer that is walked
         ("end", "i8"),
-        ("base", "i8"),  # offset that deltas count from
-        ("next", "i8"),  # offset behind the batch
+        ("base_offset", "i8"),  # offset that deltas count from
+        ("next_offset", "i8"),  # offset behind the batch
         ("attributes", "i8"),
         ("first_ms", "i8"),
         ("max_ms", "i8"),
@@ -54,24 +54,24 @@ class Records(NamedTuple):
     header_group: Any
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def big_endian(buffer: Any, at: int, size: int) -> int:
     """The signed integer of `size` bytes at `at`."""
-    number = np.int64(buffer[at])
+    number = byte_at(buffer, at)
     if number > 127:
         number -= 256
     for i in range(at + 1, at + size):
-        number = number << 8 | np.int64(buffer[i])
+        number = number << 8 | byte_at(buffer, i)
     return number
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def is_sane(number: int) -> bool:
     """Whether an offset or time is one that a sum with another cannot overflow."""
     return -_LIMIT < number < _LIMIT
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def scan(buffer: Any, must_check_crc: bool, batches: Any) -> tuple[int, int, int]:
     """The complete batches of a fetch into `batches` (BATCH).
 
@@ -83,32 +83,32 @@ def scan(buffer: Any, must_check_crc: bool, batches: Any) -> tuple[int, int, int
         end = at + _PREFIX_BYTES + length
         if end > size:
             break
-        if length >= 5 and buffer[at + 16] < _MAGIC:
+        if length >= 5 and byte_at(buffer, at + 16) < _MAGIC:
             return n, OLD_FORMAT, at
-        if end - at < HEADER_BYTES or buffer[at + 16] != _MAGIC:
+        if end - at < HEADER_BYTES or byte_at(buffer, at + 16) != _MAGIC:
             return n, BAD_SIZE, at
         if must_check_crc and crc32c(buffer, at + 21, end) != big_endian(buffer, at + 17, 4) & 0xFFFFFFFF:
             return n, BAD_CRC, at
         batch = batches[n]
-        batch.start, batch.end, batch.base = at + HEADER_BYTES, end, big_endian(buffer, at, 8)
+        batch.start, batch.end, batch.base_offset = at + HEADER_BYTES, end, big_endian(buffer, at, 8)
         batch.attributes = big_endian(buffer, at + 21, 2)
         batch.first_ms, batch.max_ms = big_endian(buffer, at + 27, 8), big_endian(buffer, at + 35, 8)
         batch.producer, batch.count = big_endian(buffer, at + 43, 8), big_endian(buffer, at + 57, 4)
         last_delta = big_endian(buffer, at + 23, 4)
-        if batch.count < 0 or last_delta < 0 or not (is_sane(batch.base) and is_sane(batch.first_ms) and is_sane(batch.max_ms)):
+        if batch.count < 0 or last_delta < 0 or not (is_sane(batch.base_offset) and is_sane(batch.first_ms) and is_sane(batch.max_ms)):
             return n, BAD_HEADER, at
-        batch.next = batch.base + last_delta + 1
+        batch.next_offset = batch.base_offset + last_delta + 1
         n += 1
         at = end
     return n, COMPLETE, at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def varint(buffer: Any, at: int, end: int) -> tuple[int, int]:
     """(number, place behind) of the zigzag varint at `at`; place -1 if it does not end before `end` or is too long."""
     packed, shift = np.int64(0), 0
     while at < end and shift < 70:
-        byte = np.int64(buffer[at])
+        byte = byte_at(buffer, at)
         packed |= (byte & 127) << shift if shift < 63 else byte << 63
         at += 1
         if byte < 128:
@@ -117,7 +117,7 @@ def varint(buffer: Any, at: int, end: int) -> tuple[int, int]:
     return np.int64(0), -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def span(buffer: Any, at: int, end: int) -> tuple[int, int]:
     """(start, end) of the bytes whose length stands at `at`: (-1, place behind) if null, end -1 if they do not end before `end`."""
     size, at = varint(buffer, at, end)
@@ -126,7 +126,7 @@ def span(buffer: Any, at: int, end: int) -> tuple[int, int]:
     return (at, at + size) if size >= 0 else (-1, at)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def read_record(buffer: Any, at: int, limit: int, batch: Any, row: int, records: Any) -> tuple[int, int]:
     """The record at `at` into row `row`; returns where its headers start and where it ends, (-1, -1) if it is broken."""
     size, at = varint(buffer, at, limit)
@@ -147,23 +147,23 @@ def read_record(buffer: Any, at: int, limit: int, batch: Any, row: int, records:
     if at < 0:
         return -1, -1
     records.value_start[row], records.value_end[row] = value_start, at if value_start >= 0 else -1
-    records.offset[row] = batch.base + offset_delta
+    records.offset[row] = batch.base_offset + offset_delta
     records.timestamp_ms[row] = batch.max_ms if batch.attributes & LOG_APPEND_TIME else batch.first_ms + timestamp_delta
     return at, end
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def is_same(buffer: Any, a_start: int, a_end: int, b_start: int, b_end: int) -> bool:
     """Whether two spans hold equal bytes."""
     if a_end - a_start != b_end - b_start:
         return False
     for i in range(a_end - a_start):
-        if buffer[a_start + i] != buffer[b_start + i]:
+        if byte_at(buffer, a_start + i) != byte_at(buffer, b_start + i):
             return False
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def note_headers(buffer: Any, row: int, start: int, end: int, n: int, records: Any) -> None:
     """Headers of record `row` as entry `n`."""
     records.headed[n], records.header_start[n], records.header_end[n] = row, start, end
@@ -172,7 +172,7 @@ def note_headers(buffer: Any, row: int, start: int, end: int, n: int, records: A
         records.header_group[n] = records.header_group[n - 1]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def walk(buffer: Any, batches: Any, start_offset: int, records: Any) -> tuple[int, int, int]:
     """The records of `batches` from `start_offset` on. Returns their number, how many have headers, and the batch that is broken or -1."""
     row, headed = 0, 0
@@ -185,7 +185,7 @@ def walk(buffer: Any, batches: Any, start_offset: int, records: Any) -> tuple[in
                 return row, headed, b
             if records.offset[row] < start_offset:
                 continue
-            if headers + 1 != at or buffer[headers] != 0:
+            if headers + 1 != at or byte_at(buffer, headers) != 0:
                 note_headers(buffer, row, headers, at, headed, records)
                 headed += 1
             row += 1

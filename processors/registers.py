@@ -138,7 +138,7 @@ def accept(win: Any, span: Any, st: Any, ts: int, e: int, adv: int, flags: int, 
 @njit(cache=True, nogil=True)
 def hold_power(win: Any, span: Any, st: Any, until: int, versions: Any, policy: Any) -> None:
     """Book the last power sample until the next one, at most 1.5 periods, and never beyond its validity."""
-    v = version_at(versions, st.ts)
+    v = version_of(versions, st.ts)
     if v < 0:
         return
     end = min(until, st.ts + versions[v].period * 3 // 2, versions[v].valid_to)
@@ -224,7 +224,7 @@ def fold_power(win: Any, span: Any, st: Any, ts: int, p: int, flags: int, versio
 
 @njit(cache=True, nogil=True)
 def fold_change(win: Any, span: Any, st: Any, change: Any, versions: Any, policy: Any, gaps: Any) -> None:
-    """A known meter change (at, old value, new value): the old value closes the series whatever max_power says, the new one opens the next."""
+    """A known meter change (at, old, new value): the old one closes the series whatever max_power says, the new one opens the next."""
     at = change[0]
     v = version_of(versions, at)
     if v >= 0 and st.kind == CUMULATIVE and versions[v].series == st.series and st.ts < at:

@@ -37,7 +37,7 @@ ROWS_PER_WINDOW = 6
 
 
 class Work(NamedTuple):
-    """Scratch of the close kernel; `win` and `old_win` have the same length, so have `gaps` and `old_gaps`. `need` reports what is too small."""
+    """Scratch of the close kernel; `win` and `old_win` are equally long, so are `gaps` and `old_gaps`. `need` = what is too small."""
 
     win: Any
     old_win: Any
@@ -158,14 +158,17 @@ def emit_rows(ch: Any, channel: int, versions: Any, base_version: int, ticks: An
 
 
 @njit(cache=True, nogil=True)
-def emit_gaps(work: Any, found: int, was_found: int, subject: Any, out: Any, tick: int) -> None:
-    """gap_too_long for every segment longer than max_gap that the old view did not have."""
+def emit_gaps(work: Any, found: int, was_found: int, channel: int, versions: Any, base_version: int, out: Any, tick: int) -> None:
+    """gap_too_long for every segment longer than max_gap that the old view did not have, or had with another advance."""
     for i in range(found):
+        gap = work.gaps[i]
         known = False
         for k in range(was_found):
-            known |= work.old_gaps[k].t0 == work.gaps[i].t0 and work.old_gaps[k].t1 == work.gaps[i].t1
+            was = work.old_gaps[k]
+            known |= was.t0 == gap.t0 and was.t1 == gap.t1 and was.adv == gap.adv
         if not known:
-            emit(out, subject, GAP_TOO_LONG, 1, (work.gaps[i].t0, work.gaps[i].t1), tick, work.gaps[i].adv, 0)
+            subject = (channel, base_version + max(0, version_at(versions, gap.t0)))
+            emit(out, subject, GAP_TOO_LONG, 1, (gap.t0, gap.t1), tick, gap.adv, 0)
 
 
 @njit(cache=True, nogil=True)
@@ -225,7 +228,7 @@ def is_untouched(ch: Any, ticks: Any, policy: Any) -> bool:
 
 @njit(cache=True, nogil=True)
 def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, work: Any, out: Any, policy: Any) -> bool:
-    """Rows and judgements of one channel for ticks [ticks[0], ticks[1]]; False if `work` or `out` is too small (`work.need` says how much)."""
+    """Rows and judgements of one channel for ticks ticks[0]..ticks[1]; False if `work` or `out` is too small (`work.need`: how much)."""
     ch = state.channels[place]
     if is_untouched(ch, ticks, policy):
         return True
@@ -243,7 +246,7 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
     state.touched[place // CHUNK_CHANNELS] = 1
     ring = state.pool[ch.ring : ch.ring + ch.held]
     span = work.span[0]
-    bound = ticks[1] * policy.tick - policy.lateness - max(policy.tolerance, policy.length + policy.delay + 2 * policy.tick)
+    bound = ticks[1] * policy.tick - policy.lateness - max(policy.tolerance, 2 * policy.length + policy.delay + 2 * policy.tick)
     prepare(work, head, n, base, bound, work.win)
     work.settled[0] = head
     fold(False, work.state[0], work.settled[0], ring, work.win, span, versions, changes, policy, work.gaps)
@@ -256,8 +259,7 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
         was_found, span.touched = span.gaps, touched
     emit_rows(ch, channel, versions, base_version, ticks, work, out, policy)
     if touched != NEVER:
-        version = max(0, version_at(versions, work.gaps[0].t0))
-        emit_gaps(work, found, was_found, (channel, base_version + version), out, ticks[0])
+        emit_gaps(work, found, was_found, channel, versions, base_version, out, ticks[0])
     judge_windows(ch, state.detectors[place], channel, versions, base_version, ticks, work, out, policy)
     state.heads[place] = work.settled[0]
     settle_ring(state, ch, keep)

@@ -32,7 +32,11 @@ from zonepulse.schemas.records import Headers, RecordSpans
 
 Bytes = NDArray[np.uint8]
 _ABORT_MARKER: Final = b"\0\0"
-_WHY: Final = {BAD_SIZE: "has an impossible length or format", BAD_CRC: "fails its checksum", BAD_HEADER: "has an impossible header"}
+_WHY: Final = {
+    BAD_SIZE: "has an impossible length or format",
+    BAD_CRC: "fails its checksum",
+    BAD_HEADER: "has an impossible header",
+}
 
 
 class CorruptBatch(ValueError):
@@ -55,9 +59,11 @@ def batches_of(buffer: Bytes, topic: str, partition: int, start_offset: int, mus
     batches = np.empty(len(buffer) // HEADER_BYTES + 1, BATCH).view(np.recarray)
     n, outcome, at = scan(buffer, must_check_crc, batches)
     if outcome == OLD_FORMAT:
-        raise OldFormat(f"{topic}/{partition}: message format {buffer[at + 16]} at byte {at} of the fetch from offset {start_offset}")
+        raise OldFormat(
+            f"{topic}/{partition}: message format {buffer[at + 16]} at byte {at} of the fetch from offset {start_offset}"
+        )
     if outcome != COMPLETE:
-        raise CorruptBatch(topic, partition, int(batches[n - 1].next) if n else start_offset, _WHY[outcome])
+        raise CorruptBatch(topic, partition, int(batches[n - 1].next_offset) if n else start_offset, _WHY[outcome])
     return batches[:n]
 
 
@@ -70,7 +76,7 @@ def committed(batches: Any, buffer: Bytes, aborted: Iterable[tuple[int, int]]) -
         return is_kept
     for i in np.flatnonzero(batches.attributes & (TRANSACTIONAL | CONTROL)).tolist():
         batch = batches[i]
-        while waiting and waiting[-1][1] <= batch.base:
+        while waiting and waiting[-1][1] <= batch.base_offset:
             doomed.add(waiting.pop()[0])
         if not is_kept[i]:
             if _is_abort(buffer, batches[i : i + 1]):
@@ -96,7 +102,7 @@ def _inflated(buffer: Bytes, batches: Any, topic: str, partition: int) -> tuple[
         try:
             parts.append(decompress(codec, packed) if codec else packed)
         except BadCompression as bad:
-            raise CorruptBatch(topic, partition, int(batch.base), f"cannot be decompressed ({bad})") from bad
+            raise CorruptBatch(topic, partition, int(batch.base_offset), f"cannot be decompressed ({bad})") from bad
     moved = batches.copy()
     moved.end = np.cumsum([len(part) for part in parts])
     moved.start[0], moved.start[1:] = 0, moved.end[:-1]
@@ -110,7 +116,12 @@ def _walked(buffer: Bytes, batches: Any, start_offset: int) -> tuple[Records, in
 
 
 def spans_of_fetch(
-    raw: Any, topic: str, partition: int, start_offset: int, aborted: Sequence[tuple[int, int]] | None = None, must_check_crc: bool = True
+    raw: Any,
+    topic: str,
+    partition: int,
+    start_offset: int,
+    aborted: Sequence[tuple[int, int]] | None = None,
+    must_check_crc: bool = True,
 ) -> RecordSpans:
     """The committed records from `start_offset` on of the bytes of one fetch. Raises CorruptBatch, OldFormat.
 
@@ -119,12 +130,12 @@ def spans_of_fetch(
     """
     buffer = np.frombuffer(raw, np.uint8)
     batches = batches_of(buffer, topic, partition, start_offset, must_check_crc)
-    next_offset = max(start_offset, int(batches[-1].next)) if len(batches) else start_offset
+    next_offset = max(start_offset, int(batches[-1].next_offset)) if len(batches) else start_offset
     kept = batches[committed(batches, buffer, aborted or ())]
     buffer, kept = _inflated(buffer, kept, topic, partition)
     records, n, headed, broken = _walked(buffer, kept, start_offset)
     if broken >= 0:
-        raise CorruptBatch(topic, partition, int(kept[broken].base), "holds a record that is broken")
+        raise CorruptBatch(topic, partition, int(kept[broken].base_offset), "holds a record that is broken")
     try:
         headers = _headers(buffer, records, headed)
     except ValueError as bad:

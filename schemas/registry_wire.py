@@ -27,6 +27,8 @@ _KINDS: Final[dict[str, tuple[str, Any]]] = {
     "rule": ("rules", Rule),
 }
 """Kind of entity -> its field of Registry and its type."""
+ENTITY_TYPES: Final[dict[str, Any]] = {kind: entity_type for kind, (_, entity_type) in _KINDS.items()}
+"""Kind of entity -> its type, without `zone` and `extra`."""
 ZONE: Final = "zone"
 EXTRA: Final = "extra"
 

@@ -32,10 +32,12 @@ class Column:
 
     @property
     def arrow(self) -> pa.DataType:
+        """Its type in Arrow blocks and Parquet files."""
         return _TYPES[self.kind][0]
 
     @property
     def clickhouse(self) -> str:
+        """Its type in ClickHouse."""
         name = _TYPES[self.kind][1]
         return f"Nullable({name})" if self.null else name
 
@@ -52,10 +54,12 @@ class Table:
 
     @property
     def stored(self) -> tuple[Column, ...]:
+        """The columns that are kept."""
         return tuple(c for c in self.columns if c.stored)
 
     @property
     def arrow_schema(self) -> pa.Schema:
+        """The schema of a block, unstored columns included."""
         return pa.schema([pa.field(c.name, c.arrow, c.null) for c in self.columns])
 
 

@@ -122,8 +122,10 @@ _RUNS: Final = Storage(
     final=f"SELECT * FROM {DATABASE}.runs FINAL",
 )
 """`input_from` and `input_to` are JSON objects partition -> offset, the end exclusive."""
-_NAMES: Final = tuple(Column(f"name_{language}", "str") for language in ("en", "de", "zh"))
-_COMPANIES: Final = Storage(
+LANGUAGES: Final = ("en", "de", "zh")
+"""Of the names in the registry tables: `name_en`, ..."""
+_NAMES: Final = tuple(Column(f"name_{language}", "str") for language in LANGUAGES)
+REGISTRY_COMPANIES: Final = Storage(
     "registry_companies",
     (Column("zone", "code"), Column("version", "i64"), Column("company", "code"), *_NAMES, Column("sector", "code"),
      Column("employees", "i64", null=True)),
@@ -131,7 +133,7 @@ _COMPANIES: Final = Storage(
     ("zone", "version", "company"),
     final=_latest_version("registry_companies"),
 )  # fmt: skip
-_METERS: Final = Storage(
+REGISTRY_METERS: Final = Storage(
     "registry_meters",
     (
         Column("zone", "code"),
@@ -154,8 +156,8 @@ STORAGES: Final = (
     _result(DEAD_LETTERS, "ReplacingMergeTree"),
     _READINGS,
     _RUNS,
-    _COMPANIES,
-    _METERS,
+    REGISTRY_COMPANIES,
+    REGISTRY_METERS,
 )
 
 

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 from rich.align import Align
-from rich.columns import Columns
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -15,6 +16,9 @@ from rich.text import Text
 
 _SEVERITY: Final = {"critical": "bold magenta", "warning": "yellow", "info": "cyan"}
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
+_HEIGHT: Final = 8
+_SPARKS: Final = 64
+"""Newest windows in the sparkline."""
 _INTENSITY: Final = "SELECT start, g_per_kwh FROM intensity_final WHERE run = 'live' AND node = '' ORDER BY start DESC LIMIT 96"
 _EMITTERS: Final = """
 SELECT entity, sumOrNull(co2e_mg) / 1e6 AS kg FROM totals_final
@@ -53,33 +57,34 @@ class View:
 
     def render(self) -> RenderableType:
         """The whole screen."""
-        body = Columns([self._intensity(), self._emitters()], equal=True, expand=True)
+        body = Table.grid(expand=True)
+        body.add_column(ratio=5)
+        body.add_column(ratio=3)
+        body.add_row(self._intensity(), self._emitters())
         return Group(self._head(), body, self._alerts())
 
     def _head(self) -> RenderableType:
         intervals, letters, alerts = self.counts
-        at = f"{self.intensity[-1][0]:%Y-%m-%d %H:%M}" if self.intensity else "no window closed yet"
-        line = Text.assemble(
-            (f"{self.rate:,.0f}", "bold"), " records/s   lag ", (f"{self.lag:,}", "bold"), "   intervals ", (f"{intervals:,}", "bold"),
-            "   dead letters ", (f"{letters:,}", "bold"), "   open alerts ", (f"{alerts:,}", "bold"), f"   ledger at {at} UTC",
-        )  # fmt: skip
+        at = f"{self.intensity[-1][0]:%Y-%m-%d %H:%M} UTC" if self.intensity else "its first window"
+        numbers = {"records/s": self.rate, "lag": self.lag, "intervals": intervals, "dead letters": letters, "open alerts": alerts}
+        parts = [part for name, n in numbers.items() for part in (f"{name} ", (f"{n:,.0f}", "bold"), "   ")]
+        line = Text.assemble(*parts, f"ledger at {at}")
         bar = ProgressBar(total=max(1, self.total), completed=self.sent)
         return Panel(Group(line, bar), title=f"zonepulse · {self.zone} · {self.stage}", title_align="left")
 
     def _intensity(self) -> RenderableType:
-        known = [g for _, g in self.intensity if g is not None]
+        known = [(at, g) for at, g in self.intensity if g is not None]
         if not known:
-            return Panel(Align.center("no electricity yet", vertical="middle"), title="carbon intensity", height=9)
-        low, high = min(known), max(known)
-        spark = "".join(_spark(g, low, high) for _, g in self.intensity)
-        now = self.intensity[-1][1]
-        text = "unknown" if now is None else f"{now:,.1f} g CO2e/kWh"
+            return Panel(Align.center("no electricity yet", vertical="middle"), title="carbon intensity", height=_HEIGHT)
+        low, high = min(g for _, g in known), max(g for _, g in known)
+        at, newest = known[-1]
         lines = Group(
-            Text(text, style="bold"),
-            Text(spark, overflow="crop", no_wrap=True),
+            Text.assemble((f"{newest:,.1f}", "bold"), f" g CO2e/kWh at {at:%H:%M}"),
+            Text(""),
+            Text("".join(_spark(g, low, high) for _, g in self.intensity[-_SPARKS:]), style="cyan", no_wrap=True),
             Text(f"last day: {low:,.0f} to {high:,.0f}", "dim"),
         )
-        return Panel(lines, title="carbon intensity of the zone", height=9)
+        return Panel(lines, title="carbon intensity of the zone", title_align="left", height=_HEIGHT)
 
     def _emitters(self) -> RenderableType:
         table = Table.grid(expand=True)
@@ -87,7 +92,7 @@ class View:
         table.add_column(justify="right")
         for name, kg in self.emitters:
             table.add_row(name, "not known" if kg is None else f"{kg:,.1f} kg")
-        return Panel(table, title="top emitters, last day (kg CO2e)", height=9)
+        return Panel(table, title="top emitters of the last day, CO2e", title_align="left", height=_HEIGHT)
 
     def _alerts(self) -> RenderableType:
         table = Table(expand=True, box=None, header_style="dim")
@@ -96,13 +101,20 @@ class View:
         for at, severity, rule, company, meter, state in self.alerts:
             mark = Text(severity, style=_SEVERITY.get(severity, ""))
             table.add_row(f"{at:%m-%d %H:%M}", mark, rule, company or "zone", meter, state)
-        return Panel(table, title="newest alerts", height=9)
+        return Panel(table, title="newest alerts", title_align="left", height=9)
 
 
 def _spark(value: float | None, low: float, high: float) -> str:
     if value is None:
         return "·"
     return _BLOCKS[1 + int((value - low) / (high - low or 1) * (len(_BLOCKS) - 2))]
+
+
+def save_picture(view: View, file: Path, width: int = 116) -> None:
+    """The screen as an SVG picture."""
+    console = Console(record=True, width=width, file=StringIO())
+    console.print(view.render())
+    console.save_svg(str(file), title="zonepulse demo")
 
 
 def summary_tables(summary: dict[str, Any]) -> RenderableType:

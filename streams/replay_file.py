@@ -188,15 +188,15 @@ def _folded(zone: ZoneRun, records: RecordSpans, item: _Ints) -> Batches:
     if not item.any():
         return zone.records(records)
     batches = zone.records(replace(records, offset=np.arange(len(records))))
-    return {name: [_in_place(b, records, item) if name == DEAD_LETTERS.name else b for b in found] for name, found in batches.items()}
+    letters = [_in_place(batch, records, item) for batch in batches.get(DEAD_LETTERS.name, ())]
+    return batches | {DEAD_LETTERS.name: letters}
 
 
 def _in_place(letters: pa.RecordBatch, records: RecordSpans, item: _Ints) -> pa.RecordBatch:
     position, inside = (letters[name].to_numpy() for name in ("offset", "item"))
-    item = np.where(inside < 0, inside, item[position] + inside).astype(np.int32)
-    offset = records.offset[position]
-    columns = [pa.array({"offset": offset, "item": item}[n]) if n in ("offset", "item") else letters[n] for n in letters.schema.names]
-    return pa.RecordBatch.from_arrays(columns, schema=letters.schema)
+    places = {"offset": records.offset[position], "item": np.where(inside < 0, inside, item[position] + inside).astype(np.int32)}
+    columns = {name: letters[name] for name in letters.schema.names} | {name: pa.array(place) for name, place in places.items()}
+    return pa.RecordBatch.from_arrays(list(columns.values()), schema=letters.schema)
 
 
 def _items(value: bytes | None) -> int:
@@ -206,6 +206,14 @@ def _items(value: bytes | None) -> int:
 
 def _chosen(records: RecordSpans, rows: _Ints, partition: int, offset: _Ints) -> RecordSpans:
     """Some of the records, under a partition and offsets of their own."""
-    spans = (records.key_start, records.key_end, records.value_start, records.value_end)
-    cut = [span[rows] for span in spans]
-    return RecordSpans(records.topic, partition, records.buffer, *cut, offset, records.timestamp_ms[rows], int(offset[-1]) + 1)
+    return replace(
+        records,
+        partition=partition,
+        key_start=records.key_start[rows],
+        key_end=records.key_end[rows],
+        value_start=records.value_start[rows],
+        value_end=records.value_end[rows],
+        offset=offset,
+        timestamp_ms=records.timestamp_ms[rows],
+        next_offset=int(offset[-1]) + 1,
+    )

@@ -1,4 +1,4 @@
-"""The store: results, alerts and dead letters go to ClickHouse, in columns.
+"""The store: results, alerts, dead letters and the registry's names go to ClickHouse, in columns.
 
 Order, never another: rows acknowledged by ClickHouse -> input offsets committed. What was not committed is read and written again,
 and rows that are written twice are one row to the reader.
@@ -15,10 +15,12 @@ import faust
 import pyarrow as pa
 from faust.types import TP, StreamT
 
+from zonepulse.schemas.topics import REGISTRY
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
 from zonepulse.streams.clickhouse_sink import RowBatch, Sink, SinkBackpressure, Source
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.record_arrays import Batch
+from zonepulse.streams.registry_rows import RegistryRows
 from zonepulse.streams.stored_rows import STORED_TOPICS, rows_of
 
 MAX_ROWS: Final = 50_000
@@ -57,14 +59,15 @@ class Store:
 
     def __init__(self, sink: Sink, zone: str, prefix: str, metrics: Metrics) -> None:
         self._sink, self._zone, self._prefix, self._metrics = sink, zone, prefix, metrics
-        self._pending = Pending()
+        self._pending, self._registry = Pending(), RegistryRows()
         self._writing = asyncio.Lock()
         self.batches: BatchChannel | None = None
 
     async def add(self, batch: Batch) -> None:
         """Takes a batch in; writes when enough has come together. Raises stored_rows.BadBlock, or what `flush` raises."""
         topic, tp = batch.topic.removeprefix(self._prefix), TP(batch.topic, batch.partition)
-        for table, rows in rows_of(batch, topic, self._zone):
+        found = self._registry.add(batch) if topic == REGISTRY.name else rows_of(batch, topic, self._zone)
+        for table, rows in found:
             self._pending.add(table, tp, int(batch.offset[0]), rows)
         self._pending.next_offsets[tp] = batch.next_offset
         self._metrics.records.labels(topic).inc(len(batch))
@@ -80,9 +83,13 @@ class Store:
             if self.batches is not None:
                 await self.batches.commit(pending.next_offsets)
 
+    async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:
+        """The registry, which is small, is read from its beginning: a version is written as a whole."""
+        return {tp: 0 for tp in tps if tp.topic.removeprefix(self._prefix) == REGISTRY.name}
+
     async def forget(self, _: set[TP]) -> None:
         """Partitions are gone: what was not written is written by whoever gets them."""
-        self._pending = Pending()
+        self._pending, self._registry = Pending(), RegistryRows()
 
     async def _write(self, batch: RowBatch) -> None:
         started, pause_s = time.monotonic(), 0.0
@@ -107,7 +114,9 @@ def add_store_agent(app: faust.App, sink: Sink, zone: str, prefix: str, metrics:
     """Makes `app` a store worker of `zone`."""
     store = Store(sink, zone, prefix, metrics)
     names: Mapping[str, str] = {t.full_name(prefix): t.name for t in STORED_TOPICS}
-    store.batches = batches = batch_channel(app, names, Hooks(on_revoked=store.forget), max_bytes=4_000_000)
+    store.batches = batches = batch_channel(
+        app, names, Hooks(start_offsets=store.start_offsets, on_revoked=store.forget), max_bytes=4_000_000
+    )
 
     async def write_rows(stream: StreamT[Any]) -> None:
         async for batch in batches.receive(stream):

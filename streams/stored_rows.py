@@ -11,13 +11,14 @@ from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.results import ALERTS, DEAD_LETTERS, INTERVALS, TABLES, Column, Table
 from zonepulse.schemas.tables import LIVE_RUN
 from zonepulse.schemas.topics import ALERTS as ALERTS_TOPIC
-from zonepulse.schemas.topics import DEADLETTERS, RESULTS
+from zonepulse.schemas.topics import DEADLETTERS, REGISTRY, RESULTS
 from zonepulse.schemas.topics import INTERVALS as INTERVALS_TOPIC
 
 KIND: Final = b"kind"
 LIVE_PARTIAL: Final = b"live_partial"
 """Blocks of `zp.intervals` with this kind are sums for the live view and are not stored."""
-STORED_TOPICS: Final = (INTERVALS_TOPIC, RESULTS, ALERTS_TOPIC, DEADLETTERS)
+STORED_TOPICS: Final = (REGISTRY, INTERVALS_TOPIC, RESULTS, ALERTS_TOPIC, DEADLETTERS)
+"""What the store reads; `zp.registry` is registry_rows.py's."""
 
 
 class BadBlock(ValueError):
@@ -69,7 +70,7 @@ def _arrow(records: RecordSpans, i: int) -> pa.Table:
 
 def stored(table: Table, block: pa.Table) -> pa.Table:
     """A block as the table keeps it: stored columns, plain types, `run` first. Raises KeyError, ValueError, pa.ArrowException."""
-    columns = [block.column(c.name).cast(_plain(c)) for c in table.stored]
+    columns = [block.column(c.name).cast(plain_type(c)) for c in table.stored]
     return _with_run(table, columns, block.num_rows)
 
 
@@ -94,10 +95,10 @@ def _dead_letter(records: RecordSpans, i: int, zone: str) -> Mapping[str, object
 
 
 def _from_rows(table: Table, rows: Sequence[Mapping[str, object]]) -> pa.Table:
-    return _with_run(table, [pa.array([row[c.name] for row in rows], _plain(c)) for c in table.stored], len(rows))
+    return _with_run(table, [pa.array([row[c.name] for row in rows], plain_type(c)) for c in table.stored], len(rows))
 
 
-def _plain(column: Column) -> pa.DataType:
+def plain_type(column: Column) -> pa.DataType:
     """The column's Arrow type without dictionary, so that blocks with other dictionaries can be joined."""
     return column.arrow.value_type if pa.types.is_dictionary(column.arrow) else column.arrow
 
@@ -106,5 +107,5 @@ def _with_run(table: Table, columns: Sequence[Any], rows: int) -> pa.Table:
     for column, found in zip(table.stored, columns, strict=True):
         if found.null_count and not column.null:
             raise ValueError(f"{table.name}.{column.name} holds {found.null_count} nulls, which would be stored as zero")
-    fields = [pa.field("run", pa.string(), False), *(pa.field(c.name, _plain(c), c.null) for c in table.stored)]
+    fields = [pa.field("run", pa.string(), False), *(pa.field(c.name, plain_type(c), c.null) for c in table.stored)]
     return pa.Table.from_arrays([pa.array([LIVE_RUN] * rows, pa.string()), *columns], schema=pa.schema(fields))

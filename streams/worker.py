@@ -18,6 +18,7 @@ from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.registry_topic import load_versions
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.store_agent import add_store_agent
+from zonepulse.streams.warm_up import warm_up
 
 DEFAULT_LIVE_S: Final = 5.0
 log = logging.getLogger(__name__)
@@ -62,5 +63,7 @@ def run(task: str, settings: Settings) -> NoReturn:
     app = build_app(settings, task)
     metrics = Metrics(CollectorRegistry())
     TASKS[task](app, settings, metrics)
+    if task != "store":
+        warm_up()
     metrics.serve(settings.metrics_port)
     run_worker(app, settings.log_level)

@@ -77,6 +77,21 @@ def reduced(calc: str, fields: str = "") -> Json:
     return {"calcs": [calc], "fields": fields, "values": False}
 
 
+def stat(
+    reduce: Json, *, text: str, justify: str, sizes: Json, colour: str = "value", graph: str = "none", orientation: str = "auto"
+) -> Json:
+    """Options of a stat panel; `sizes` in pixels keeps its tiles alike on every screen."""
+    return {
+        "reduceOptions": reduce,
+        "colorMode": colour,
+        "graphMode": graph,
+        "textMode": text,
+        "justifyMode": justify,
+        "orientation": orientation,
+        "text": sizes,
+    }
+
+
 def legend(mode: str = "list", placement: str = "bottom", calcs: Sequence[str] = ()) -> Json:
     """A shown legend."""
     return {"showLegend": True, "displayMode": mode, "placement": placement, "calcs": list(calcs)}

@@ -4,26 +4,52 @@ Grafana can put a variable into a title, but not into descriptions, legends, col
 panel. So the dashboard is generated once a language, with links between the three that keep time and variables.
 """
 
-from typing import Any
+from typing import Any, Final
 
+from boards import frame
 from boards.limits import COMPLETE, COMPLETE_WATCH, ESTIMATED_ACT, ESTIMATED_WATCH, LATE_ACT, LATE_WATCH, Limits
 from boards.parts import (
-    ACT, CORRECTED, DATASOURCE, GRID, OK, OWN, REASON_COLOURS, UNKNOWN, WATCH, Json, fixed, legend, limits, numbered, override, panel,
-    pattern_mappings, query, reduced, target, thresholds, value_mappings,
-)  # fmt: skip
-from boards.queries import NOTHING_AT_ALL, QUALITIES, REASONS, SEVERITIES, ZoneLive, bases, companies, runs, zones
-from boards.texts import LANGUAGE_NAMES, LANGUAGES, Texts
+    ACT,
+    CORRECTED,
+    GRID,
+    OK,
+    OWN,
+    REASON_COLOURS,
+    UNKNOWN,
+    WATCH,
+    Json,
+    fixed,
+    legend,
+    limits,
+    numbered,
+    override,
+    panel,
+    pattern_mappings,
+    reduced,
+    stat,
+    target,
+    thresholds,
+    value_mappings,
+)
+from boards.texts import LANGUAGE_NAMES, Texts
+from boards.variable_queries import bases, companies, runs, zones
+from boards.zone_live_queries import NOTHING_AT_ALL, QUALITIES, REASONS, SEVERITIES, ZoneLiveQueries
 
-UID = "zp-zone-live"
-COLOURS = {"critical": ACT, "warning": WATCH, "info": OK, "measured": OK, "corrected": CORRECTED, "estimated": WATCH, "missing": ACT}
-DASH = {"fill": "dash", "dash": [6, 4]}
-TOOLTIP = {"mode": "multi", "sort": "desc", "hideZeros": False}
-NOTHING = "–"  # noqa: RUF001 - what a reader sees
-
-
-def uid_of(language: str) -> str:
-    """The dashboard's uid in a language; English has the plain one."""
-    return UID if language == "en" else f"{UID}-{language}"
+UID: Final = "zp-zone-live"
+NOTHING: Final = "–"
+"""Of a cell or tile without a value."""
+_SEVERITY_COLOURS: Final = (ACT, WATCH, OK)
+_QUALITY_COLOURS: Final = (OK, CORRECTED, WATCH, ACT)
+_DASHED: Final[Json] = {"fill": "dash", "dash": [6, 4]}
+_TOOLTIP: Final[Json] = {"mode": "multi", "sort": "desc", "hideZeros": False}
+_SPARKLINE: Final[Json] = {
+    "type": "sparkline",
+    "drawStyle": "line",
+    "lineWidth": 1,
+    "fillOpacity": 15,
+    "showPoints": "never",
+    "hideValue": True,
+}
 
 
 def zone_live(zone: Limits, language: str) -> Json:
@@ -32,40 +58,36 @@ def zone_live(zone: Limits, language: str) -> Json:
 
 
 class _Board:
-    """Panels of one language. A method makes a panel; their order is the reading order, on a phone as well."""
+    """The panels in one language, a method each; their order is the reading order, on a phone as well."""
 
     def __init__(self, zone: Limits, say: Texts) -> None:
-        self._zone, self._say, self._sql = zone, say, ZoneLive(zone, say)
+        self._zone, self._say, self._sql = zone, say, ZoneLiveQueries(zone, say)
         self._full = {"complete": f"{COMPLETE:.0%}"}
 
     def dashboard(self) -> Json:
-        say, zone = self._say, self._zone
+        """All of it."""
+        say, language = self._say, self._say.language
+        title = say("zone_live") if language == "en" else f"{say('zone_live')} ({LANGUAGE_NAMES[language]})"
         panels = numbered(
             [
-                self._status(), self._intensity(), self._last_hour(), self._day_budget(), self._trust(), self._curve(),
-                self._wrong_now(), self._sources(), self._emitters(), self._quality(), self._rejected(),
-            ]  # fmt: skip
+                self._status(),
+                self._intensity(),
+                self._last_hour(),
+                self._day_budget(),
+                self._trust(),
+                self._curve(),
+                self._wrong_now(),
+                self._sources(),
+                self._emitters(),
+                self._quality(),
+                self._rejected(),
+            ]
         )
-        curve = next(one["id"] for one in panels if one["title"] == say("curve"))
-        return {
-            "uid": uid_of(say.language),
-            "title": say("zone_live") + ("" if say.language == "en" else f" ({LANGUAGE_NAMES[say.language]})"),
-            "description": say("zone_live_about"),
-            "tags": ["zonepulse", f"zonepulse-{say.language}"],
-            "schemaVersion": 42,
-            "version": 1,
-            "editable": True,
-            "graphTooltip": 1,
-            "timezone": zone.timezone,
-            "weekStart": "monday",
-            "time": {"from": "now-24h", "to": "now"},
-            "refresh": "5s",
-            "timepicker": {"refresh_intervals": ["5s", "10s", "30s", "1m", "5m"]},
-            "liveNow": False,
-            "preload": False,
+        curves = [one["id"] for one in panels if one["title"] == say("curve")]
+        return frame.dashboard(frame.uid_of(UID, language), title, say("zone_live_about"), self._zone.timezone, language) | {
             "templating": {"list": self._variables()},
-            "annotations": {"list": [self._marks(curve)]},
-            "links": [_link(other) for other in LANGUAGES if other != say.language],
+            "annotations": {"list": [frame.marks(say("alert_marks"), self._sql.alert_marks(), curves)]},
+            "links": frame.language_links(UID, language),
             "panels": panels,
         }
 
@@ -73,22 +95,11 @@ class _Board:
         say, zone = self._say, self._zone
         name = zone.zone_name.get(say.language, zone.zone)
         return [
-            _variable("run", say("run"), runs(), 1, {"text": "live", "value": "live"}),
-            _variable("zone", say("zone"), zones(zone, say), 1, {"text": name, "value": zone.zone}),
-            _variable("basis", say("basis"), bases(), 2, {"text": "location", "value": "location"}),
-            _variable("company", say("company"), companies(say), 2, {"text": ["All"], "value": ["$__all"]}, many=True),
+            frame.variable("run", say("run"), runs(), frame.one("live")),
+            frame.variable("zone", say("zone"), zones(zone, say), frame.one(zone.zone, name)),
+            frame.variable("basis", say("basis"), bases(), frame.one("location"), depends=True),
+            frame.variable("company", say("company"), companies(say), frame.ALL, depends=True),
         ]
-
-    def _marks(self, curve: int) -> Json:
-        return {
-            "name": self._say("alert_marks"),
-            "enable": True,
-            "hide": False,
-            "iconColor": WATCH,
-            "datasource": DATASOURCE,
-            "target": query("Anno", self._sql.alert_marks()),
-            "filter": {"exclude": False, "ids": [curve]},
-        }
 
     def _about_limits(self) -> str:
         say, zone = self._say, self._zone
@@ -117,7 +128,7 @@ class _Board:
                 mappings=pattern_mappings(patterns), color={"mode": "thresholds"}, thresholds=thresholds((UNKNOWN, None)),
                 noValue=say("blind"),
             ),
-            options=_stat(reduced("lastNotNull", "/.*/"), colour="background_solid", text="value", orientation="horizontal",
+            options=stat(reduced("lastNotNull", "/.*/"), colour="background_solid", text="value", orientation="horizontal",
                           justify="center", sizes={"valueSize": 19}),
         )  # fmt: skip
 
@@ -130,7 +141,7 @@ class _Board:
                 unit="suffix:gCO₂e/kWh", decimals=0, min=0, noValue=say("no_reading"), color={"mode": "thresholds"},
                 thresholds=limits(UNKNOWN, OK, zone.watch_g, zone.act_g),
             ),
-            options=_stat(reduced("last"), graph="area", text="value", justify="center", sizes={"valueSize": 27}),
+            options=stat(reduced("last"), graph="area", text="value", justify="center", sizes={"valueSize": 27}),
             timeFrom="24h", hideTimeOverride=True,
         )  # fmt: skip
 
@@ -142,7 +153,7 @@ class _Board:
                 unit="percentunit", decimals=1, color={"mode": "thresholds"}, noValue=say("no_full_hour"),
                 thresholds=thresholds((UNKNOWN, None), (OK, -9), ("text", -0.02), (WATCH, 0.05), (ACT, 0.2)),
             ),
-            options=_stat(reduced("lastNotNull", "/.*/"), text="value_and_name", orientation="horizontal", justify="auto",
+            options=stat(reduced("lastNotNull", "/.*/"), text="value_and_name", orientation="horizontal", justify="auto",
                           sizes={"titleSize": 13, "valueSize": 24}),
         )  # fmt: skip
 
@@ -175,9 +186,8 @@ class _Board:
                 override(say("newest_value"), unit="s", decimals=0, thresholds=limits(UNKNOWN, OK, zone.quiet_s, zone.blind_s)),
                 decimals=1, color={"mode": "thresholds"}, noValue=NOTHING,
             ),
-            options=_stat(reduced("lastNotNull", "/.*/"), text="value_and_name", orientation="vertical", justify="center",
+            options=stat(reduced("lastNotNull", "/.*/"), text="value_and_name", orientation="vertical", justify="center",
                           sizes={"titleSize": 14, "valueSize": 28}),
-            timeFrom="24h", hideTimeOverride=True,
         )  # fmt: skip
 
     # --- why --------------------------------------------------------------------------------------------------------------------
@@ -195,7 +205,7 @@ class _Board:
                 target("C", self._sql.curve_before(7, "last_week"), series=True),
             ],
             fieldConfig=_fields(
-                override(say("provisional"), color=fixed(OK), custom__lineStyle=DASH, custom__lineWidth=2),
+                override(say("provisional"), color=fixed(OK), custom__lineStyle=_DASHED, custom__lineWidth=2),
                 override(say("yesterday"), color=fixed(UNKNOWN), custom__lineWidth=1),
                 override(say("last_week"), color=fixed(CORRECTED), custom__lineWidth=1),
                 unit="suffix:g/kWh", decimals=0, noValue=say("no_window"), color=fixed(OK), displayName="${__field.name}",
@@ -205,12 +215,12 @@ class _Board:
                     "thresholdsStyle": {"mode": "dashed"}, **axis,
                 },
             ),
-            options={"legend": legend(), "tooltip": TOOLTIP}, interval=f"{zone.window_s}s",
+            options={"legend": legend(), "tooltip": _TOOLTIP}, interval=f"{zone.window_s}s",
         )  # fmt: skip
 
     def _wrong_now(self) -> Json:
         say = self._say
-        severities = [(key, say(key), COLOURS[key]) for key in SEVERITIES]
+        severities = [(key, say(key), colour) for key, colour in zip(SEVERITIES, _SEVERITY_COLOURS, strict=True)]
         return panel(
             "table", say("wrong_now"), say("wrong_now_about"), (14, 4, 10, 7), [target("A", self._sql.wrong_now())],
             fieldConfig=_fields(
@@ -231,7 +241,7 @@ class _Board:
         keep = "${__url_time_range}&${run:queryparam}&${zone:queryparam}&${basis:queryparam}"
         return {
             "title": self._say("only_company") % name,
-            "url": f"/d/{uid_of(self._say.language)}?var-company=${{__data.fields.company_id}}&{keep}",
+            "url": f"/d/{frame.uid_of(UID, self._say.language)}?var-company=${{__data.fields.company_id}}&{keep}",
         }
 
     # --- who --------------------------------------------------------------------------------------------------------------------
@@ -251,7 +261,7 @@ class _Board:
                     "showPoints": "never", "spanNulls": False,
                 },
             ),
-            options={"legend": legend("table", "right", ["lastNotNull"]), "tooltip": TOOLTIP}, interval=f"{self._zone.window_s}s",
+            options={"legend": legend("table", "right", ["lastNotNull"]), "tooltip": _TOOLTIP}, interval=f"{self._zone.window_s}s",
         )  # fmt: skip
 
     def _emitters(self) -> Json:
@@ -262,7 +272,6 @@ class _Board:
             "noValue": NOTHING, "unit": "percentunit", "decimals": 0, "custom__width": 98, "color": {"mode": "thresholds"},
             "thresholds": change, "custom__cellOptions": {"type": "color-text"},
         }  # fmt: skip
-        sparkline = {"type": "sparkline", "drawStyle": "line", "lineWidth": 1, "fillOpacity": 15, "showPoints": "never", "hideValue": True}
         gauge = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
         return panel(
             "table", say("emitters", timezone=timezone), say("emitters_about"), (10, 11, 14, 8),
@@ -275,7 +284,7 @@ class _Board:
                 override(say("share"), unit="percentunit", decimals=0, noValue=NOTHING, custom__width=62),
                 override(say("vs_yesterday"), **against),
                 override(say("vs_last_week"), **against),
-                override(say("last_24_h"), unit="masst", color=fixed(OK), custom__minWidth=90, custom__cellOptions=sparkline),
+                override(say("last_24_h"), unit="masst", color=fixed(OK), custom__minWidth=90, custom__cellOptions=_SPARKLINE),
                 override(say("estimated"), custom__cellOptions=_cell("color-background"), **weak,
                          thresholds=limits("transparent", None, ESTIMATED_WATCH, ESTIMATED_ACT)),
                 override(say("complete"), custom__cellOptions=_cell("color-background"), **weak,
@@ -289,7 +298,7 @@ class _Board:
 
     def _quality(self) -> Json:
         say = self._say
-        states = [(str(code), say(key), COLOURS[key]) for code, key in enumerate(QUALITIES)]
+        states = [(str(i), say(QUALITIES[i]), colour) for i, colour in enumerate(_QUALITY_COLOURS)]
         states.append((str(NOTHING_AT_ALL), say("no_window_at_all"), UNKNOWN))
         return panel(
             "state-timeline", say("quality"), say("quality_about"), (0, 19, 14, 7), [target("A", self._sql.quality(), series=True)],
@@ -314,7 +323,7 @@ class _Board:
                 custom={"fillOpacity": 85, "lineWidth": 0, "axisWidth": 40},
             ),
             options={
-                "legend": legend(), "tooltip": TOOLTIP, "stacking": "normal", "barWidth": 0.85, "groupWidth": 0.7,
+                "legend": legend(), "tooltip": _TOOLTIP, "stacking": "normal", "barWidth": 0.85, "groupWidth": 0.7,
                 "orientation": "vertical", "xField": "time", "xTickLabelSpacing": 100, "showValue": "never", "fullHighlight": False,
                 "xTickLabelRotation": 0,
             },
@@ -328,50 +337,3 @@ def _fields(*overrides: Json, **defaults: Any) -> Json:
 
 def _cell(kind: str) -> Json:
     return {"type": kind, "mode": "basic"}
-
-
-def _stat(reduce: Json, *, text: str, justify: str, sizes: Json, colour: str = "value", graph: str = "none", orientation: str = "auto") -> Json:
-    return {
-        "reduceOptions": reduce,
-        "colorMode": colour,
-        "graphMode": graph,
-        "textMode": text,
-        "justifyMode": justify,
-        "orientation": orientation,
-        "text": sizes,
-    }
-
-
-def _variable(name: str, label: str, sql: str, refresh: int, current: Json, *, many: bool = False) -> Json:
-    """A query variable; `refresh` 2 = also when the variables or the time that it depends on change."""
-    return {
-        "name": name,
-        "label": label,
-        "type": "query",
-        "datasource": DATASOURCE,
-        "query": query(f"var-{name}", sql),
-        "definition": sql,
-        "refresh": refresh,
-        "multi": many,
-        "includeAll": many,
-        "hide": 0,
-        "sort": 0,
-        "regex": "",
-        "options": [],
-        "current": current,
-    }
-
-
-def _link(language: str) -> Json:
-    return {
-        "title": LANGUAGE_NAMES[language],
-        "type": "link",
-        "url": f"/d/{uid_of(language)}",
-        "icon": "dashboard",
-        "keepTime": True,
-        "includeVars": True,
-        "targetBlank": False,
-        "tags": [],
-        "asDropdown": False,
-        "tooltip": "",
-    }

@@ -14,9 +14,10 @@ from rich.live import Live
 from zonepulse.schemas.zone_yaml import parse_zone
 from zonepulse.streams.demo_data import DEFAULT_DAYS, DEFAULT_SEED, demo_sample, demo_zone_yaml
 from zonepulse.streams.demo_run import PREFIX, Feed, Progress, oracle_differences
-from zonepulse.streams.demo_screen import View, summary_tables, utc
+from zonepulse.streams.demo_screen import View, save_picture, summary_tables, utc
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 from zonepulse.streams.registry_topic import publish
+from zonepulse.streams.warm_up import warm_up
 
 _POLL_S: Final = 0.5
 _PATIENCE_S: Final = 300.0
@@ -26,6 +27,10 @@ SELECT entity AS company,
        sumOrNullIf(energy_micro, carrier = 'natural_gas' AND scope = 0) / 1e6 AS gas_nm3,
        sumOrNullIf(co2e_mg, carrier = '') / 1e6 AS co2e_kg
 FROM totals_final WHERE run = 'live' AND entity_kind = 'company' GROUP BY entity ORDER BY co2e_kg DESC NULLS LAST"""
+
+_REFUSED: Final = "SELECT reason, count() FROM dead_letters_final WHERE run = 'live' GROUP BY reason ORDER BY reason"
+_ROWS: Final = """
+SELECT (SELECT count() FROM intervals_final WHERE run = 'live'), (SELECT count() FROM alerts_final WHERE run = 'live')"""
 
 
 class DemoFailed(RuntimeError):
@@ -42,6 +47,7 @@ def demo(
     once: Annotated[bool, typer.Option(help="end after the summary (the default)")] = True,
     keep: Annotated[bool, typer.Option(help="keep the stack running after the summary, until Ctrl-C")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the summary as one JSON object")] = False,
+    picture: Annotated[Path | None, typer.Option(help="save the live screen, as it was before sending ended, as SVG")] = None,
 ) -> None:
     """Run the sample zone through Kafka, Faust and ClickHouse, show it live, and check every row against an independent oracle.
 
@@ -49,9 +55,12 @@ def demo(
     """
     console = Console(stderr=as_json)
     until_ms = _until(until)
-    console.print(f"seed {seed}, {days} days until {utc(until_ms)}; starting Kafka and ClickHouse")
+    console.print(f"seed {seed}, {days} days until {utc(until_ms)}")
+    console.print("loading the kernels (the first time they are compiled: about half a minute)")
+    warm_up()
+    console.print("starting Kafka and ClickHouse (the first time Kafka is fetched: 54 MB)")
     with ZoneStack(partitions, folder, is_simulated=True) as stack:
-        summary = _run(stack, console, until_ms, days, seed, speed_up)
+        summary = _run(stack, console, until_ms, days, seed, speed_up, picture)
         if as_json:
             print(json.dumps(summary), flush=True)
         else:
@@ -76,7 +85,9 @@ def _until(text: str | None) -> int:
     return int(at.timestamp() * 1000)
 
 
-def _run(stack: ZoneStack, console: Console, until_ms: int, days: int, seed: int, speed_up: float) -> dict[str, Any]:
+def _run(
+    stack: ZoneStack, console: Console, until_ms: int, days: int, seed: int, speed_up: float, picture: Path | None
+) -> dict[str, Any]:
     zone_yaml = demo_zone_yaml(until_ms, days, seed)
     registry = parse_zone(zone_yaml)
     sample = demo_sample(until_ms, days, seed)
@@ -90,7 +101,7 @@ def _run(stack: ZoneStack, console: Console, until_ms: int, days: int, seed: int
         try:
             feed.start()
             with Live(view.render(), console=console, auto_refresh=False, transient=True) as live:
-                _follow(stack, feed, progress, client, view, live)
+                _follow(stack, feed, progress, client, view, live, picture)
             seconds = time.monotonic() - begun
             console.print("the ledger is complete; the oracle reads the topic and checks every row")
             return _summary(stack, client, zone_yaml, feed, seconds)
@@ -99,7 +110,7 @@ def _run(stack: ZoneStack, console: Console, until_ms: int, days: int, seed: int
             progress.close()
 
 
-def _follow(stack: ZoneStack, feed: Feed, progress: Progress, client: Client, view: View, live: Live) -> None:
+def _follow(stack: ZoneStack, feed: Feed, progress: Progress, client: Client, view: View, live: Live, picture: Path | None) -> None:
     """Keep the screen true until everything sent has come through; raises when something died or nothing moves."""
     last_tick = feed.end_ms // feed.zone.tick_ms
     last_window = feed.end_ms - feed.zone.delay_ms - feed.zone.tick_ms - feed.zone.window_ms
@@ -113,6 +124,8 @@ def _follow(stack: ZoneStack, feed: Feed, progress: Progress, client: Client, vi
         view.rate, view.sent, view.lag = (feed.sent - view.sent) / _POLL_S, feed.sent, lag
         view.stage = "sending" if not feed.is_done else "closing the last windows"
         live.update(view.render(), refresh=True)
+        if picture is not None and not feed.is_done:
+            save_picture(view, picture)
         has_last = bool(view.intensity) and view.intensity[-1][0].timestamp() * 1000 >= last_window
         quiet = quiet + 1 if feed.is_done and closed >= last_tick and has_last and lag == 0 else 0
         now = (closed, view.counts[0])
@@ -129,16 +142,14 @@ def _summary(stack: ZoneStack, client: Client, zone_yaml: str, feed: Feed, secon
         "SELECT reason, count() FROM dead_letters_final WHERE run = 'live' GROUP BY reason ORDER BY reason"
     ).result_rows
     found = client.query(_COMPANIES)
-    (intervals,), (alerts,) = (
-        client.query(f"SELECT count() FROM {t}_final WHERE run = 'live'").result_rows[0] for t in ("intervals", "alerts")
-    )
+    intervals, alerts = client.query(_ROWS).result_rows[0]
     readings = feed.sample.readings.num_rows + sum(feed.sample.dead_letters.values())
     return {
         "readings": readings,
         "records": feed.sent,
         "intervals": intervals,
         "alerts": alerts,
-        "dead_letters": dict(refused),
+        "dead_letters": {row[0]: row[1] for row in refused},
         "faults": feed.sample.faults,
         "companies": [dict(zip(found.column_names, row, strict=True)) for row in found.result_rows],
         "seconds": round(seconds, 1),

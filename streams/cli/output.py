@@ -60,6 +60,11 @@ def show_error(message: str) -> None:
     typer.echo(message, err=True)
 
 
+def show_remark(message: str) -> None:
+    """On stderr: something that the user should know, and no error."""
+    typer.echo(f"note: {message}", err=True)
+
+
 def stderr() -> Console:
     """For progress and remarks; stdout is the command's result."""
     return Console(stderr=True)

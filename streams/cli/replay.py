@@ -21,7 +21,7 @@ from zonepulse.streams.settings import Settings
 
 INSERT_ROWS = 200_000
 _RUN_ID = re.compile(r"[A-Za-z0-9][\w.:-]{0,63}")
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Run readings through the ledger again.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback()

@@ -66,7 +66,6 @@ class MeterRules:
     _run: list[int] = field(default_factory=list)
     """Windows of the present run of equal values."""
     _longest: int = 0
-    _told: set[Segment] = field(default_factory=set)
 
     def judge(self, window: int, value: int | None, quality: str, covered_ms: int, marks: list[Mark], tick: int) -> None:
         """All rules about one window, with its row and its marks as they are at `tick`."""
@@ -80,14 +79,12 @@ class MeterRules:
 
     def gap_too_long(self, segment: Segment, tick: int) -> None:
         """A segment that nobody books; it stays raised."""
-        if segment not in self._told:
-            self._told.add(segment)
-            start_ms, end_ms, advance = segment
-            policy = self.registry.policy
-            evidence = {"energy_micro": advance, "max_gap_ms": policy.max_gap_ms, "register": self.register}
-            window = start_ms // policy.window_ms
-            self._raise("gap_too_long", start_ms, window, tick, evidence, advance / 1_000_000, ends_at=end_ms)
-            del self._active["gap_too_long"]
+        start_ms, end_ms, advance = segment
+        policy = self.registry.policy
+        evidence = {"energy_micro": advance, "max_gap_ms": policy.max_gap_ms, "register": self.register}
+        window = start_ms // policy.window_ms
+        self._raise("gap_too_long", start_ms, window, tick, evidence, advance / 1_000_000, ends_at=end_ms)
+        del self._active["gap_too_long"]
 
     def _judge_silence(self, window: int, is_covered: bool, facts: Facts, tick: int) -> None:
         if is_covered:

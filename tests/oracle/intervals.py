@@ -71,7 +71,7 @@ class Fold:
         return self._order[-1]
 
     def add(self, readings: list[Reading]) -> list[Segment]:
-        """Take the readings of a tick in order of arrival; the segments it found that are too long to book."""
+        """Take the readings of a tick in order of arrival; the segments too long to book that were not there before."""
         for reading in readings:
             self.first_ms = reading.starts_ms if self.first_ms is None else min(self.first_ms, reading.starts_ms)
             if reading.ts_ms in self._slots:
@@ -114,15 +114,17 @@ class Fold:
     def _again_from(self, position: int) -> list[Segment]:
         """Undo the steps from a position on and take them again with the readings as they are now."""
         self._undo(*self._open)
+        known: set[Segment] = set()
         while len(self._steps) > position + 1:
             step = self._steps.pop()
             self._undo(step.pieces, step.marks)
+            known.update(step.too_long)
         too_long: list[Segment] = []
         for i in range(position, len(self._order)):
             step = self._steps[-1].after(*self._reading(i), self._changes_before(i))
             self._steps.append(step)
             self._do(step.pieces, step.marks)
-            too_long += step.too_long
+            too_long += [segment for segment in step.too_long if segment not in known]
         self._open = (self._steps[-1].open_pieces(), self._steps[-1].open_marks())
         self._do(*self._open)
         return too_long

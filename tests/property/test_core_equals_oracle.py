@@ -1,12 +1,79 @@
-"""The core says what the oracle says, in every column of every final row."""
+"""The core says what the oracle says, in every column of every final row, however the log is cut, dealt out or reordered."""
 
-from core_runs import disagreements, emitted, expected, fetches, final
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+from core_runs import disagreements, emitted, expected, fetches, final, plain
 from hypothesis import given
 from hypothesis import strategies as st
-from log_strategies import Case, cases
+from log_strategies import Case, cases, dealt, reordered
+
+from zonepulse.schemas.results import FINAL_TABLES, TABLES
+
+UNLIKE: dict[str, tuple[str, ...]] = {"dead_letters": ("partition", "offset")}
 
 
 @given(cases(), st.booleans())
 def test_the_core_equals_the_oracle_in_all_columns(case: Case, finish: bool) -> None:
     got = final(emitted(case.text, fetches(case.records), case.partitions, finish=finish))
     assert disagreements(expected(case.text, case.records, case.partitions, finish=finish), got) == []
+
+
+@given(cases(), st.lists(st.integers(1, 9), min_size=1, max_size=4))
+def test_where_a_fetch_ends_changes_no_row(case: Case, sizes: list[int]) -> None:
+    whole = emitted(case.text, fetches(case.records), case.partitions)
+    cut = emitted(case.text, fetches(case.records, sizes), case.partitions)
+    for name in FINAL_TABLES:
+        assert plain(cut[name]) == plain(whole[name])
+
+
+@given(cases(clean=True), st.integers(1, 5))
+def test_the_partition_count_changes_only_what_names_it(case: Case, partitions: int) -> None:
+    rows = final(emitted(case.text, fetches(case.records), case.partitions))
+    others = final(emitted(case.text, fetches(dealt(case, partitions)), partitions))
+    for name in FINAL_TABLES:
+        ignore = ("revision", *UNLIKE.get(name, ()))
+        if name != "alerts":
+            assert plain(others[name], ignore) == plain(rows[name], ignore)
+
+
+@given(st.data())
+def test_order_within_lateness_changes_only_revisions_and_alerts(data: st.DataObject) -> None:
+    case = data.draw(cases(clean=True))
+    moved = data.draw(reordered(case))
+    rows = final(emitted(case.text, fetches(case.records), case.partitions))
+    others = final(emitted(case.text, fetches(moved), case.partitions))
+    for name in set(FINAL_TABLES) - {"alerts", "dead_letters"}:
+        assert plain(others[name], ("revision",)) == plain(rows[name], ("revision",))
+    assert refused(others["dead_letters"]) == refused(rows["dead_letters"])
+
+
+def refused(rows: pa.Table) -> Counter[tuple[Any, ...]]:
+    """Reasons and bytes of dead letters, wherever they stood."""
+    return Counter((row["reason"], row["value"]) for row in rows.to_pylist())
+
+
+@given(cases())
+def test_a_row_comes_at_most_once_a_tick_and_only_when_it_says_something_new(case: Case) -> None:
+    made = emitted(case.text, fetches(case.records, (3,)), case.partitions)
+    for name in ("intervals", "emissions", "totals", "intensity"):
+        table = TABLES[name]
+        latest: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for row in made[name].select([c.name for c in table.stored]).sort_by("revision").to_pylist():
+            key = tuple(row[column] for column in table.key)
+            if key in latest:
+                assert row["revision"] > latest[key]["revision"]
+                assert row | {"revision": 0} != latest[key] | {"revision": 0}
+            latest[key] = row
+
+
+@given(cases())
+def test_what_a_row_says_it_was_is_what_was_said_last(case: Case) -> None:
+    made = emitted(case.text, fetches(case.records, (2, 5)), case.partitions)["intervals"]
+    latest: dict[tuple[str, str, Any], tuple[Any, ...]] = {}
+    for row in made.sort_by("revision").to_pylist():
+        key = (row["meter"], row["register"], row["start"])
+        was = (row["was_value_micro"], row["was_estimated_micro"], row["was_covered_ms"])
+        assert was == latest.get(key, (None, 0, 0))
+        latest[key] = (row["value_micro"], row["estimated_micro"], row["covered_ms"])

@@ -1,0 +1,53 @@
+"""Pieces of SQL that several queries share, and the quoting of names and texts."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from boards.limits import COMPLETE
+
+NOW: Final = "least(now64(3), $__toTime_ms)"
+"""The end of the picker, at most the wall clock: a replay, or a day long past, is shown as it stood then."""
+MINE: Final = "run = '${run}' AND zone = '${zone}'"
+INTENSITY: Final = f"zonepulse.intensity_final WHERE {MINE} AND node = '' AND basis = 'location'"
+ZONE_TOTALS: Final = f"zonepulse.totals_final WHERE {MINE} AND entity_kind = 'zone' AND entity = '${{zone}}'"
+BASIS: Final = "(scope = 1 AND basis = 'location' OR scope = 2 AND basis = '${basis}')"
+FULL: Final = f"covered_ms >= {COMPLETE} * expected_ms"
+"""Of a window; sums of other windows are too small to compare."""
+NEWEST_FULL: Final = (
+    f"(SELECT maxOrNull(start) FROM {INTENSITY}\n  AND start > {NOW} - INTERVAL 1 DAY AND start <= {NOW} AND {FULL}) AS newest"
+)
+"""`WITH` this: start of the newest full window of the last day, null if there is none."""
+NEWEST_VALUE: Final = f"""\
+(SELECT maxOrNull(t) FROM (
+    SELECT maxOrNull(at) AS t FROM zonepulse.live
+    WHERE {MINE} AND entity_kind = 'zone' AND power_kw IS NOT NULL AND at > {NOW} - INTERVAL 1 DAY AND at <= {NOW}
+    UNION ALL SELECT maxOrNull(start + toIntervalSecond(length_s)) FROM {ZONE_TOTALS}
+    AND covered_ms > 0 AND start > {NOW} - INTERVAL 1 DAY AND start <= {NOW}))"""
+"""When the zone last had a value, of the live view or of a closed window; null if never in a day."""
+CHOSEN: Final = "if(company = '', '(zone)', toString(company)) IN (${company:singlequote})"
+OPEN: Final = f"starts_at <= {NOW} AND (state != 'resolved' OR ends_at > {NOW})"
+"""Of an alert; one may be open for any time, so it has no earliest start."""
+
+
+def quoted(text: str) -> str:
+    """A string literal of ClickHouse."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def named(text: str) -> str:
+    """A column alias."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def translated(column: str, words: Mapping[str, str]) -> str:
+    """The column's values in the words given, others as they are."""
+    known, said = (", ".join(quoted(word) for word in side) for side in (words.keys(), words.values()))
+    return f"transform({column}, [{known}], [{said}], toString({column}))"
+
+
+def company_names(language: str) -> str:
+    """A sub-query (company, name) of the registry's newest version."""
+    return (
+        f"(SELECT toString(company) AS company, name_{language} AS name FROM zonepulse.registry_companies_final"
+        " WHERE zone = '${zone}')"
+    )

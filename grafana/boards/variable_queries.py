@@ -1,0 +1,41 @@
+"""The SQL of a dashboard's variables. Two columns are (value, text). Each has a row before there is any result."""
+
+from boards.limits import Limits
+from boards.sql_parts import MINE, company_names, quoted, translated
+from boards.texts import Texts
+
+
+def runs() -> str:
+    """Every run, the live one first."""
+    return """\
+SELECT run FROM (SELECT 'live' AS run UNION DISTINCT SELECT toString(run) FROM zonepulse.intensity
+  UNION DISTINCT SELECT toString(run) FROM zonepulse.runs_final)
+ORDER BY run = 'live' DESC, run DESC"""
+
+
+def zones(limits: Limits, say: Texts) -> str:
+    """Every zone with results, the one the dashboard was made for first."""
+    name = translated("zone", {limits.zone: limits.zone_name.get(say.language, limits.zone)})
+    return f"""\
+SELECT zone, {name} AS name
+FROM (SELECT {quoted(limits.zone)} AS zone UNION DISTINCT SELECT toString(zone) FROM zonepulse.intensity)
+ORDER BY zone = {quoted(limits.zone)} DESC, zone"""
+
+
+def bases() -> str:
+    """The scope 2 bases that have results, location first."""
+    return f"""\
+SELECT basis FROM (SELECT 'location' AS basis UNION DISTINCT SELECT toString(basis) FROM zonepulse.totals
+  WHERE {MINE} AND entity_kind = 'zone' AND scope = 2)
+ORDER BY indexOf(['location', 'market', 'nodal'], basis)"""
+
+
+def companies(say: Texts) -> str:
+    """The companies with results, then the zone itself: alerts and meters that belong to no company."""
+    return f"""\
+SELECT id, text FROM (
+  SELECT c.company AS id, if(n.name = '', c.company, n.name) AS text
+  FROM (SELECT DISTINCT toString(entity) AS company FROM zonepulse.totals WHERE {MINE} AND entity_kind = 'company') AS c
+  LEFT JOIN {company_names(say.language)} AS n ON n.company = c.company
+  UNION ALL SELECT '(zone)' AS id, {quoted(say("zone_itself"))} AS text)
+ORDER BY id = '(zone)', text"""

@@ -1,0 +1,286 @@
+"""The SQL of *zone live*. Columns are those of zonepulse.schemas.tables; nothing that is missing becomes zero."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from boards.limits import COMPLETE, ESTIMATED_WATCH, Limits
+from boards.sql_parts import (
+    BASIS,
+    CHOSEN,
+    FULL,
+    INTENSITY,
+    MINE,
+    NEWEST_FULL,
+    NEWEST_VALUE,
+    NOW,
+    OPEN,
+    ZONE_TOTALS,
+    company_names,
+    named,
+    quoted,
+    translated,
+)
+from boards.texts import Texts
+
+BUILT_IN_RULES: Final = ("silent_channel", "stuck", "impossible_value", "register_backwards", "gap_too_long", "no_factor")
+SEVERITIES: Final = ("critical", "warning", "info")
+QUALITIES: Final = ("measured", "corrected", "estimated", "missing")
+"""From good to bad; the place is the number a panel maps back to a word."""
+NOTHING_AT_ALL: Final = len(QUALITIES)
+REASONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "late": ("late",),
+    "future": ("future",),
+    "unreadable": ("malformed", "naive_time", "too_large"),
+    "unknown": ("unknown_meter", "unknown_register"),
+    "wrong": ("unit_mismatch", "out_of_range", "off_grid", "wrong_partition"),
+}
+"""Text key -> dead-letter reasons shown together."""
+
+
+class ZoneLiveQueries:
+    """The queries of one language for a zone with these limits."""
+
+    def __init__(self, limits: Limits, say: Texts) -> None:
+        self._limits, self._say = limits, say
+        window = limits.window_s
+        self._step = f"toIntervalSecond(intDiv($__interval_s + {window - 1}, {window}) * {window})"
+        """The automatic interval as a whole number of windows: other buckets draw a comb."""
+        self._midnight = f"toStartOfDay({NOW}, {quoted(limits.timezone)}) AS midnight"
+
+    def _as(self, key: str) -> str:
+        return f"AS {named(self._say(key))}"
+
+    def status(self) -> str:
+        """One row: the word and why."""
+        say, blind_s = self._say, self._limits.blind_s
+        blind, act, watch, all_right = (quoted(say(key)) for key in ("blind", "act", "watch", "all_right"))
+        critical, warning = quoted(f" {say('critical')}, "), quoted(f" {say('warning')}")
+        return f"""\
+SELECT multiIf(is_blind, {blind}, critical > 0, {act}, warning > 0, {watch}, {all_right}) AS status,
+  multiIf(is_blind, {quoted(say("blind_why", blind_min=blind_s // 60))},
+    critical + warning > 0, concat(toString(critical), {critical}, toString(warning), {warning}),
+    {quoted(say("all_right_why"))}) AS why
+FROM (
+  SELECT countIf(severity = 'critical') AS critical, countIf(severity = 'warning') AS warning,
+    ifNull(dateDiff('second', {NEWEST_VALUE}, {NOW}), {blind_s + 1}) > {blind_s} AS is_blind
+  FROM zonepulse.alerts_final WHERE {MINE} AND {OPEN})"""
+
+    def intensity_now(self) -> str:
+        """The full windows of 24 h, then the live value; at the end null when both are too old."""
+        slowest_s = self._limits.slowest_s
+        return f"""\
+WITH {NEWEST_FULL}
+SELECT time, intensity FROM (
+  SELECT start AS time, if({FULL}, g_per_kwh, NULL) AS intensity
+  FROM {INTENSITY} AND start > {NOW} - INTERVAL 1 DAY AND start <= newest
+  UNION ALL SELECT {NOW} AS time, g AS intensity
+  FROM (SELECT count() AS rows, argMax(tuple(g_per_kwh), at).1 AS g
+    FROM zonepulse.live WHERE {MINE} AND entity_kind = 'zone' AND at > {NOW} - INTERVAL 5 MINUTE AND at <= {NOW})
+  WHERE rows > 0 OR ifNull(dateDiff('second', newest, {NOW}), {slowest_s + 1}) > {slowest_s})
+ORDER BY time WITH FILL STEP toIntervalSecond({self._limits.window_s})"""
+
+    def last_hour(self) -> str:
+        """One row: the newest full hour's intensity against a day and a week before, as shares."""
+        now, yesterday, last_week = (
+            f"start > newest - INTERVAL {days} DAY - INTERVAL 1 HOUR AND start <= newest - INTERVAL {days} DAY"
+            for days in (0, 1, 7)
+        )
+
+        def g(hour: str) -> str:
+            return f"sumOrNullIf(co2e_mg, {hour}) / nullIf(sumOrNullIf(energy_micro, {hour}), 0)"
+
+        return f"""\
+WITH {NEWEST_FULL}
+SELECT g_now / nullIf(g_yesterday, 0) - 1 {self._as("vs_yesterday")},
+  g_now / nullIf(g_last_week, 0) - 1 {self._as("vs_last_week")}
+FROM (
+  SELECT {g(now)} AS g_now,
+    {g(yesterday)} AS g_yesterday,
+    {g(last_week)} AS g_last_week
+  FROM {INTENSITY} AND g_per_kwh IS NOT NULL AND {FULL}
+    AND (({now}) OR ({yesterday}) OR ({last_week})))"""
+
+    def day_budget(self) -> str:
+        """One row: today's emissions as a share of last week's whole day, and the share of the day that they cover."""
+        window = self._limits.window_s
+        last_week = "start >= midnight - INTERVAL 7 DAY AND start < midnight - INTERVAL 6 DAY"
+        today = "start >= midnight AND start <= newest"
+        return f"""\
+WITH {NEWEST_FULL},
+  {self._midnight},
+  dateDiff('second', midnight - INTERVAL 7 DAY, midnight - INTERVAL 6 DAY) AS day_s,
+  windows >= {COMPLETE} * day_s / {window} AND covered >= {COMPLETE} * expected AS is_full_day
+SELECT today_mg / nullIf(if(is_full_day, last_week_mg, NULL), 0) {self._as("emitted")},
+  if(newest >= midnight, dateDiff('second', midnight, newest + toIntervalSecond({window})) / day_s, NULL) {self._as("day_gone")}
+FROM (
+  SELECT sumOrNullIf(co2e_mg, {today}) AS today_mg,
+    sumOrNullIf(co2e_mg, {last_week}) AS last_week_mg,
+    uniqExactIf(start, {last_week}) AS windows,
+    sumIf(covered_ms, {last_week}) AS covered,
+    sumIf(expected_ms, {last_week}) AS expected
+  FROM {ZONE_TOTALS}
+    AND carrier = '' AND {BASIS} AND (({last_week}) OR ({today})))"""
+
+    def trust(self) -> str:
+        """One row: complete, estimated, too late, age of the newest value in s."""
+        windows_a_day = 86400 // self._limits.window_s
+        return f"""\
+WITH {NOW} - toIntervalSecond({self._limits.slowest_s}) AS due
+SELECT sum(covered_ms) / nullIf(sum(expected_ms) / nullIf(uniqExact(start), 0) * {windows_a_day}, 0) {self._as("complete")},
+  sumOrNullIf(estimated_micro, energy_micro IS NOT NULL) / nullIf(sumOrNull(energy_micro), 0) {self._as("estimated")},
+  (SELECT count() FROM zonepulse.dead_letters_final WHERE {MINE}
+    AND reason = 'late' AND received_at > {NOW} - INTERVAL 1 DAY AND received_at <= {NOW}) {self._as("too_late")},
+  greatest(0, dateDiff('second', {NEWEST_VALUE}, {NOW})) {self._as("newest_value")}
+FROM {ZONE_TOTALS}
+  AND carrier = 'electricity' AND scope = 0 AND start > due - INTERVAL 1 DAY AND start <= due"""
+
+    def curve(self) -> str:
+        """Measured and provisional intensity; the provisional line overlaps a point on both sides."""
+        return f"""\
+SELECT time, if(p = 0, g, NULL) {self._as("measured")},
+  if(p = 1 OR lagInFrame(p) OVER around = 1 OR leadInFrame(p) OVER around = 1, g, NULL) {self._as("provisional")}
+FROM (
+  SELECT time, g, ifNull(estimated >= {ESTIMATED_WATCH} OR covered < {COMPLETE} * expected, 1) AS p
+  FROM (
+    SELECT toStartOfInterval(start, {self._step}) AS time,
+      sumOrNull(co2e_mg) / nullIf(sumOrNull(energy_micro), 0) * 1000 AS g,
+      sumOrNull(estimated_share * energy_micro) / nullIf(sumOrNull(energy_micro), 0) AS estimated,
+      sum(covered_ms) AS covered, sum(expected_ms) AS expected
+    FROM {INTENSITY} AND g_per_kwh IS NOT NULL AND $__timeFilter_ms(start)
+    GROUP BY time))
+WINDOW around AS (ORDER BY time ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING)
+ORDER BY time WITH FILL STEP {self._step}"""
+
+    def curve_before(self, days: int, key: str) -> str:
+        """The full windows of so many days before, at today's time."""
+        shifted = f"start + INTERVAL {days} DAY"
+        return f"""\
+SELECT toStartOfInterval({shifted}, {self._step}) AS time,
+  sumOrNull(co2e_mg) / nullIf(sumOrNull(energy_micro), 0) * 1000 {self._as(key)}
+FROM {INTENSITY} AND g_per_kwh IS NOT NULL AND {FULL}
+  AND $__timeFilter_ms({shifted})
+GROUP BY time
+ORDER BY time WITH FILL STEP {self._step}"""
+
+    def wrong_now(self) -> str:
+        """Open alerts, one row for a rule and company, the worst first."""
+        zone = quoted(self._say("zone_itself"))
+        return f"""\
+SELECT severity {self._as("severity")},
+  multiIf(a.company = '', {zone}, n.name = '', toString(a.company), n.name) {self._as("who")},
+  {translated("rule", self._rule_words())} {self._as("what")},
+  nullIf(meters, 0) {self._as("meters")},
+  dateDiff('second', first_start, {NOW}) {self._as("since")},
+  if(a.company = '', '(zone)', toString(a.company)) AS company_id
+FROM (
+  SELECT severity, rule, company, uniqExactIf(meter, meter != '') AS meters, min(starts_at) AS first_start
+  FROM zonepulse.alerts_final WHERE {MINE} AND {OPEN} AND {CHOSEN}
+  GROUP BY severity, rule, company) AS a
+LEFT JOIN {company_names(self._say.language)} AS n ON n.company = a.company
+ORDER BY indexOf({list(SEVERITIES)}, severity), first_start DESC LIMIT 50"""
+
+    def _rule_words(self) -> dict[str, str]:
+        """Rule -> its text: the built-in rules, then the registry's own."""
+        own = {rule: text.get(self._say.language) or text.get("en") or rule for rule, text in self._limits.rule_texts.items()}
+        return {rule: self._say(rule) for rule in BUILT_IN_RULES} | own
+
+    def sources(self) -> str:
+        """Mean kW of grid import and own generation."""
+        step, power = self._step, "/ 1e6 / nullIf(hours, 0)"
+        grid, own = quoted(self._say("grid")), quoted(self._say("own"))
+        return f"""\
+SELECT * FROM (
+  SELECT time, named_power.1 AS source, named_power.2 AS power
+  FROM (
+    SELECT toStartOfInterval(i.start, {step}) AS time,
+      sumOrNull(i.energy_micro) AS all_micro, sumOrNull(t.energy_micro) AS grid_micro, count() * any(i.length_s) / 3600 AS hours
+    FROM (SELECT start, length_s, energy_micro FROM {INTENSITY}
+      AND energy_micro IS NOT NULL AND {FULL} AND $__timeFilter_ms(start)) AS i
+    INNER JOIN (SELECT start, energy_micro FROM {ZONE_TOTALS}
+      AND carrier = 'electricity' AND scope = 2 AND basis = 'location'
+      AND energy_micro IS NOT NULL AND $__timeFilter_ms(start)) AS t ON t.start = i.start
+    GROUP BY time)
+  ARRAY JOIN [({grid}, grid_micro {power}), ({own}, (all_micro - grid_micro) {power})] AS named_power
+  ORDER BY source, time WITH FILL STEP {step})
+ORDER BY time, source"""
+
+    def emitters(self) -> str:
+        """One row a company with today's emissions in t, comparisons, 24 hourly values and the two weaknesses."""
+        today = "start >= midnight"
+        comparable = f"{today} AND start <= newest"
+
+        def against(days: int) -> str:
+            then = f"start >= midnight - INTERVAL {days} DAY AND start <= newest - INTERVAL {days} DAY"
+            past = f"if(sumIf(covered, {then}) >= {COMPLETE} * sumIf(expected, {then}), sumOrNullIf(mg, {then}), NULL)"
+            return f"sumOrNullIf(mg, {comparable})\n    / nullIf({past}, 0) - 1"
+
+        return f"""\
+WITH {NEWEST_FULL},
+  {self._midnight}
+SELECT if(n.name = '', toString(e.company), n.name) AS company_name, toString(e.company) AS company_id,
+  sumOrNullIf(mg, {today}) / 1e9 {self._as("today")},
+  sumOrNullIf(mg, {today}) / nullIf(sum(sumOrNullIf(mg, {today})) OVER (), 0) {self._as("share")},
+  {against(1)} {self._as("vs_yesterday")},
+  {against(7)} {self._as("vs_last_week")},
+  arrayMap(h -> if(sumMap(map(hour, toUInt64(mg IS NOT NULL)))[h] = 0, NULL, sumMap(map(hour, ifNull(mg, 0)))[h] / 1e9),
+    reverse(range(24))) {self._as("last_24_h")},
+  sumOrNullIf(estimated_mg, {today}) / nullIf(sumOrNullIf(mg, {today}), 0) {self._as("estimated")},
+  sumIf(covered, {comparable}) / nullIf(sumIf(expected, {comparable}), 0) {self._as("complete")}
+FROM (
+  SELECT entity AS company, start, sumOrNull(co2e_mg) AS mg,
+    sumOrNull(co2e_mg * estimated_micro / nullIf(energy_micro, 0)) AS estimated_mg,
+    sum(covered_ms) AS covered, sum(expected_ms) AS expected,
+    toInt64(intDiv(dateDiff('second', start, {NOW}), 3600)) AS hour
+  FROM zonepulse.totals_final
+  WHERE {MINE} AND entity_kind = 'company' AND entity IN (${{company:singlequote}}) AND carrier != '' AND {BASIS}
+    AND start <= {NOW} AND (start >= midnight - INTERVAL 1 DAY
+      OR start >= midnight - INTERVAL 7 DAY AND start < midnight - INTERVAL 6 DAY)
+  GROUP BY company, start) AS e
+LEFT JOIN {company_names(self._say.language)} AS n ON n.company = e.company
+GROUP BY company_name, company_id HAVING countIf({today}) > 0
+ORDER BY {named(self._say("today"))} DESC LIMIT 50"""
+
+    def quality(self) -> str:
+        """The worst quality of each step, of the twelve registers with most gaps; grey when nothing was closed at all."""
+        window, step = self._limits.window_s, self._step
+        mine = f"{MINE} AND {CHOSEN} AND $__timeFilter_ms(start)"
+        return f"""\
+SELECT * FROM (
+  SELECT * FROM (
+    SELECT toStartOfInterval(start, {step}) AS time, concat(meter, ' ', register) AS channel,
+      toNullable(toUInt8(max(indexOf({list(QUALITIES)}, toString(quality)) - 1))) AS q
+    FROM zonepulse.intervals_final WHERE {mine}
+      AND (meter, register) IN (
+        SELECT meter, register FROM zonepulse.intervals_final WHERE {mine}
+        GROUP BY meter, register
+        ORDER BY countIf(quality = 'missing') DESC, countIf(quality = 'estimated') DESC, meter, register LIMIT 12)
+    GROUP BY time, channel
+    ORDER BY channel, time WITH FILL STEP {step})
+  UNION ALL SELECT toStartOfInterval($__fromTime, {step}) + toIntervalSecond(number * {window}) AS time,
+    {quoted(self._say("none"))} AS channel, toNullable(toUInt8({NOTHING_AT_ALL})) AS q
+  FROM numbers(toUInt64(intDiv(dateDiff('second', $__fromTime, $__toTime), {window})) + 1)
+  WHERE NOT EXISTS (SELECT 1 FROM zonepulse.intervals WHERE {mine}))
+ORDER BY time, channel"""
+
+    def rejected(self) -> str:
+        """Dead letters a step of whole hours, one column a group of reasons; zero-filled, since none is a fact."""
+        step = "toIntervalSecond(intDiv($__interval_s + 3599, 3600) * 3600)"
+        counts = [f"countIf(reason IN ({', '.join(map(quoted, reasons))})) {self._as(key)}" for key, reasons in REASONS.items()]
+        lines = ",\n  ".join(counts)
+        return f"""\
+SELECT toStartOfInterval(received_at, {step}) AS time,
+  {lines}
+FROM zonepulse.dead_letters_final WHERE {MINE} AND $__timeFilter_ms(received_at)
+GROUP BY time
+ORDER BY time WITH FILL FROM toStartOfInterval($__fromTime, {step}) TO $__toTime STEP {step}"""
+
+    def alert_marks(self) -> str:
+        """Annotations: critical alerts and those of the zone, as regions."""
+        severity = translated("severity", {key: self._say(key) for key in SEVERITIES})
+        return f"""\
+SELECT starts_at AS time, if(state = 'resolved', coalesce(ends_at, {NOW}), {NOW}) AS timeEnd,
+  concat({translated("rule", self._rule_words())}, if(meter = '', '', concat(' · ', meter))) AS title,
+  {severity} AS text, if(company = '', toString(severity), concat(severity, ',', company)) AS tags
+FROM zonepulse.alerts_final WHERE {MINE} AND (severity = 'critical' OR company = '' AND severity = 'warning')
+  AND starts_at <= {NOW} AND timeEnd >= $__fromTime_ms
+ORDER BY time DESC LIMIT 200"""

@@ -1,0 +1,1 @@
+"""What `zonepulse bench` measures, and the loads that it measures with."""

@@ -1,0 +1,44 @@
+"""`zonepulse bench`: throughput and latency of this machine, next to what others make of the same bytes."""
+
+from typing import Annotated
+
+import typer
+
+from zonepulse.streams.bench.ingest import Options, run
+from zonepulse.streams.bench.load import FORMS
+from zonepulse.streams.bench.report import print_report
+from zonepulse.streams.cli.output import BadInput, JsonOption, print_json, stderr
+
+bench = typer.Typer(help="Measure throughput and latency.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@bench.callback()
+def _bench() -> None:
+    """Measure throughput and latency."""
+
+
+@bench.command()
+def ingest(
+    readings: Annotated[int, typer.Option(help="readings in JSON; Arrow gets five times as many", min=2_000)] = 4_000_000,
+    channels: Annotated[int, typer.Option(help="channels of the main measurement", min=4)] = 2_000,
+    many_channels: Annotated[int, typer.Option(help="also measure this many, to blocks only; 0 = no", min=0)] = 200_000,
+    partitions: Annotated[int, typer.Option(help="partitions of the readings topic", min=1, max=64)] = 4,
+    forms: Annotated[str, typer.Option(help=f"of {','.join(FORMS)}, separated by commas")] = ",".join(FORMS),
+    latency_s: Annotated[float, typer.Option(help="how long latency is measured; 0 = not", min=0)] = 60.0,
+    baselines: Annotated[bool, typer.Option(help="also measure bare clients, stock Faust and the bare kernels")] = True,
+    quick: Annotated[bool, typer.Option(help="a tenth of the readings, 15 s of latency, 2,000 channels only")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure readings/s from topic to interval blocks and to stored rows, on a broker and a store of its own; ends by itself."""
+    chosen = tuple(forms.split(","))
+    if unknown := [name for name in chosen if name not in FORMS]:
+        raise BadInput(f"--forms: there is no form {unknown[0]!r}; choose from {', '.join(FORMS)}")
+    if channels % partitions or many_channels % partitions:
+        raise BadInput(f"--channels {channels} and --many-channels {many_channels} must be multiples of --partitions {partitions}")
+    options = Options(readings, channels, many_channels, partitions, chosen, latency_s, baselines)
+    console = stderr()
+    found = run(options.shortened() if quick else options, lambda text: console.print(text, markup=False, highlight=False))
+    if as_json:
+        print_json(found)
+    else:
+        print_report(found)

@@ -1,0 +1,69 @@
+"""Files of readings as records for `zp.readings`: what `produce` sends."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from zonepulse.schemas.columns import ColumnChunk
+from zonepulse.schemas.readings import QUALITIES
+from zonepulse.schemas.records import ARROW, CONTENT_TYPE, JSON
+from zonepulse.streams.reading_files import RecordChunk, read_files
+from zonepulse.streams.reading_keys import ReadingKeys
+
+_QUALITIES = tuple(QUALITIES)
+_JSON = ((CONTENT_TYPE, JSON),)
+_ARROW = ((CONTENT_TYPE, ARROW),)
+
+
+class Outgoing(NamedTuple):
+    """One record. `key` is None for a meter that the registry does not know: it goes to partition 0 and ends as a dead letter."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    ingest_ms: int
+    readings: int
+
+
+def outgoing(paths: Sequence[Path], topic: str, keys: ReadingKeys, *, arrival: bool) -> Iterator[Outgoing]:
+    """The records in order of arrival: a line of JSON as it is, a row of another file as one reading. Raises BadFile."""
+    for chunk in read_files(paths, topic, arrival=arrival):
+        yield from _lines(chunk, keys) if isinstance(chunk, RecordChunk) else _rows(chunk, keys)
+
+
+def _lines(chunk: RecordChunk, keys: ReadingKeys) -> Iterator[Outgoing]:
+    records = chunk.records
+    for i in range(len(records)):
+        value = records.value(i)
+        key, items = keys.of_record(value)
+        yield Outgoing(_bytes(key), value, _JSON, int(records.timestamp_ms[i]), items)
+
+
+def _rows(chunk: ColumnChunk, keys: ReadingKeys) -> Iterator[Outgoing]:
+    names, codes = keys.of_columns(chunk)
+    encoded = [_bytes(name) for name in names]
+    for i in range(len(chunk)):
+        value, headers = _reading(chunk, i)
+        yield Outgoing(encoded[codes[i]], value, headers, int(chunk.ingest_ms[i]), 1)
+
+
+def _reading(chunk: ColumnChunk, i: int) -> tuple[bytes, Sequence[tuple[str, bytes]]]:
+    """A well-formed row as a JSON reading; what JSON cannot say as a one-row Arrow block, as it was written."""
+    value = float(chunk.value[i])
+    if chunk.reason[i] or not math.isfinite(value):
+        return chunk.row_bytes(i), _ARROW
+    reading = {"meter": chunk.meter[i].as_py(), "register": chunk.register[i].as_py(), "ts": int(chunk.ts_ms[i]), "value": value}
+    unit, seq, quality = chunk.unit[i].as_py(), int(chunk.seq[i]), int(chunk.quality[i])
+    if unit is not None:
+        reading["unit"] = unit
+    if seq >= 0:
+        reading["seq"] = seq
+    if quality:
+        reading["quality"] = _QUALITIES[quality]
+    return json.dumps(reading, ensure_ascii=False, separators=(",", ":")).encode(), _JSON
+
+
+def _bytes(key: str | None) -> bytes | None:
+    return None if key is None else key.encode()

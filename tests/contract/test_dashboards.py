@@ -1,0 +1,321 @@
+"""The dashboards' files: what Grafana would not complain about and a person would."""
+
+import json
+import re
+import string
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from grafana_macros import TimeRange, with_macros, with_variables
+
+from zonepulse.processors.layout import METER_RULES
+from zonepulse.schemas.readings import REASONS
+from zonepulse.schemas.registry import Registry
+from zonepulse.schemas.results import QUALITIES
+from zonepulse.schemas.tables import DATABASE, STORAGES
+from zonepulse.schemas.zone_yaml import parse_zone
+
+GRAFANA = Path(__file__).parents[2] / "grafana"
+sys.path.insert(0, str(GRAFANA))
+
+from boards import texts, zone_live_queries  # noqa: E402
+from boards.limits import Limits, limits_of  # noqa: E402
+from boards.zone_live import zone_live  # noqa: E402
+from build import dashboards, demo_zone, text_of  # noqa: E402
+
+BUILT = dashboards(demo_zone())
+FILES = {path.name: json.loads(path.read_text("utf-8")) for path in sorted((GRAFANA / "dashboards").glob("*.json"))}
+GRAFANAS_OWN = {"__url_time_range", "__field", "__data"}
+
+every_dashboard = pytest.mark.parametrize("name", BUILT)
+
+
+def strings(value: object) -> Iterator[str]:
+    """Every string inside a JSON value."""
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from strings(inner)
+
+
+def queries(dashboard: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Of panels, variables and annotations."""
+    yield from (target for panel in dashboard["panels"] for target in panel["targets"])
+    yield from (variable["query"] for variable in dashboard["templating"]["list"])
+    yield from (marks["target"] for marks in dashboard["annotations"]["list"])
+
+
+def demo_limits(**changes: object) -> Limits:
+    return replace(limits_of(parse_zone(demo_zone())), **changes)  # type: ignore[arg-type]
+
+
+def test_the_committed_files_are_what_the_builder_writes() -> None:
+    assert {path.name for path in (GRAFANA / "dashboards").iterdir()} == set(BUILT)
+    for name, dashboard in BUILT.items():
+        assert (GRAFANA / "dashboards" / name).read_text("utf-8") == text_of(dashboard), "run `make dashboards`"
+
+
+@every_dashboard
+def test_panel_ids_are_unique_and_annotations_name_panels_that_exist(name: str) -> None:
+    ids = [panel["id"] for panel in FILES[name]["panels"]]
+    assert len(ids) == len(set(ids))
+    for marks in FILES[name]["annotations"]["list"]:
+        assert marks["filter"]["ids"] and set(marks["filter"]["ids"]) <= set(ids)
+
+
+@every_dashboard
+def test_panels_lie_in_the_grid_side_by_side(name: str) -> None:
+    cells = [
+        {(x, y) for x in range(p["x"], p["x"] + p["w"]) for y in range(p["y"], p["y"] + p["h"])}
+        for p in (panel["gridPos"] for panel in FILES[name]["panels"])
+    ]
+    assert all(0 <= x < 24 for panel in cells for x, _ in panel)
+    assert not any(one & other for one, other in combinations(cells, 2))
+    assert len(set.union(*cells)) == 24 * (1 + max(y for panel in cells for _, y in panel)), "a hole in the grid"
+
+
+@every_dashboard
+def test_every_panel_has_text_thresholds_a_unit_or_words_and_says_what_it_shows_when_empty(name: str) -> None:
+    for panel in FILES[name]["panels"]:
+        defaults, overrides = panel["fieldConfig"]["defaults"], panel["fieldConfig"]["overrides"]
+        assert panel["title"] and panel["description"], panel["id"]
+        steps = defaults["thresholds"]["steps"]
+        values = [step["value"] for step in steps[1:]]
+        assert steps[0]["value"] is None and values == sorted(values), panel["title"]
+        units = {p["id"] for o in overrides for p in o["properties"]} | defaults.keys()
+        assert units & {"unit", "mappings"}, panel["title"]
+        assert "noValue" in defaults or panel["type"] == "state-timeline", panel["title"]
+
+
+@every_dashboard
+def test_no_number_that_may_be_stale_is_taken_from_before_a_gap_and_no_gap_is_bridged(name: str) -> None:
+    for panel in FILES[name]["panels"]:
+        custom = panel["fieldConfig"]["defaults"].get("custom", {})
+        assert custom.get("spanNulls", False) is False
+        if panel["type"] == "stat" and any(target["format"] == 0 for target in panel["targets"]):
+            assert panel["options"]["reduceOptions"]["calcs"] == ["last"]
+
+
+@every_dashboard
+def test_every_query_goes_to_the_provisioned_datasource_in_a_format_that_fits_its_type(name: str) -> None:
+    (provisioned,) = yaml.safe_load((GRAFANA / "provisioning/datasources/zonepulse.yml").read_text("utf-8"))["datasources"]
+    source = {"type": provisioned["type"], "uid": provisioned["uid"]}
+    used = list(_datasources(FILES[name]))
+    assert used and all(one == source for one in used)
+    for query in queries(FILES[name]):
+        assert (query["format"], query["queryType"]) in {(0, "timeseries"), (1, "table")}
+
+
+def _datasources(value: object) -> Iterator[object]:
+    if isinstance(value, dict):
+        if "datasource" in value:
+            yield value["datasource"]
+        for inner in value.values():
+            yield from _datasources(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _datasources(inner)
+
+
+@every_dashboard
+def test_every_variable_that_is_used_is_defined_and_every_defined_one_is_used(name: str) -> None:
+    defined = {variable["name"] for variable in FILES[name]["templating"]["list"]}
+    used = {match for text in strings(FILES[name]) for match in re.findall(r"\$\{(\w+)", text)}
+    assert used - GRAFANAS_OWN == defined
+    for text in strings(FILES[name]):
+        assert not re.search(r"\$(?!__)\w", text), f"a bare $name in {text[:80]!r}: write ${{name}}"
+
+
+@every_dashboard
+def test_the_live_run_comes_first_and_is_chosen(name: str) -> None:
+    run = FILES[name]["templating"]["list"][0]
+    assert (run["name"], run["current"]["value"]) == ("run", "live")
+
+
+@every_dashboard
+def test_every_macro_is_one_that_the_plugin_has(name: str) -> None:
+    for query in queries(FILES[name]):
+        assert "$__" not in with_macros(query["rawSql"], TimeRange(0, 1))
+
+
+@every_dashboard
+def test_every_panel_query_is_bounded_in_time_and_keeps_to_one_run_and_zone(name: str) -> None:
+    for panel in FILES[name]["panels"]:
+        for target in panel["targets"]:
+            sql = target["rawSql"]
+            assert re.search(r"\$__(timeFilter_ms|toTime_ms)", sql), panel["title"]
+            reads = len(re.findall(r"FROM zonepulse\.(?!registry_)", sql))
+            assert sql.count("run = '${run}' AND zone = '${zone}'") == reads, panel["title"]
+
+
+@every_dashboard
+def test_links_lead_to_dashboards_that_exist(name: str) -> None:
+    links = [text for text in strings(FILES[name]) if text.startswith("/d/")]
+    uids = {dashboard["uid"] for dashboard in FILES.values()}
+    assert links and all(re.split(r"[/?]", link)[2] in uids for link in links)
+
+
+@every_dashboard
+def test_every_name_in_the_sql_is_a_column_of_the_tables_it_reads(name: str) -> None:
+    tables = {f"{s.name}{suffix}": {c.name for c in s.columns} for s in STORAGES for suffix in ("", "_final")}
+    for query in queries(FILES[name]):
+        sql = re.sub(r"'(?:[^'\\]|\\.)*'", "''", query["rawSql"])
+        read = set(re.findall(rf"\b{DATABASE}\.(\w+)", sql))
+        known = set.union(*(tables[table] for table in read))
+        aliases = set(re.findall(r"\bAS (\w+)", sql)) | set(re.findall(r"WINDOW (\w+)", sql)) | set(re.findall(r"\b(\w+) ->", sql))
+        plain = re.sub(r'"(?:[^"\\]|\\.)*"|\$\{?\w+(?::\w+)?\}?', " ", sql)
+        names = set(re.findall(r"(?<![\w.])(?:[a-z]\.)?([a-z][a-z_0-9]*)\b(?!\s*\(|\.)", plain))
+        assert names <= known | aliases | {"number"}, f"{query['refId']}: {names - known - aliases}"
+
+
+def test_versioned_tables_are_read_through_their_final_view() -> None:
+    views = {storage.name for storage in STORAGES if storage.final}
+    for dashboard in FILES.values():
+        for panel in dashboard["panels"]:
+            for target in panel["targets"]:
+                raw = set(re.findall(r"(?<!NOT EXISTS \(SELECT 1 )FROM zonepulse\.(\w+)", target["rawSql"]))
+                assert not raw & views, panel["title"]
+
+
+# Texts
+
+
+def test_every_text_exists_in_every_language_with_the_same_names_to_fill_in() -> None:
+    def fields(text: str) -> set[str | None]:
+        return {field for _, field, _, _ in string.Formatter().parse(text.replace("${", "$[")) if field}
+
+    for key, by_language in texts.TEXTS.items():
+        assert tuple(by_language) == texts.LANGUAGES, key
+        assert len({frozenset(fields(text)) for text in by_language.values()}) == 1, key
+
+
+def test_every_text_is_used() -> None:
+    sources = "".join(path.read_text("utf-8") for path in (GRAFANA / "boards").glob("*.py"))
+    assert [key for key in texts.TEXTS if f'"{key}"' not in sources] == []
+
+
+def test_the_languages_differ_in_texts_only() -> None:
+    def shape(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: shape(inner) for key, inner in value.items()}
+        return [shape(inner) for inner in value] if isinstance(value, list) else "" if isinstance(value, str) else value
+
+    english, *others = FILES["zone-live.json"], FILES["zone-live-de.json"], FILES["zone-live-zh.json"]
+    for other in others:
+        assert shape(other) == shape(english)
+        for mine, its in zip(english["panels"], other["panels"], strict=True):
+            assert mine["title"] != its["title"] and mine["description"] != its["description"]
+
+
+def test_names_of_fields_are_unique_within_a_panel_in_every_language() -> None:
+    for dashboard in FILES.values():
+        for panel in dashboard["panels"]:
+            names = [o["matcher"]["options"] for o in panel["fieldConfig"]["overrides"]]
+            assert len(names) == len(set(names)), panel["title"]
+
+
+# What the registry and the contracts say
+
+
+def test_every_reason_quality_and_built_in_rule_is_shown() -> None:
+    shown = [reason for reasons in zone_live_queries.REASONS.values() for reason in reasons]
+    assert sorted(shown) == sorted(REASONS[1:])
+    assert sorted(zone_live_queries.QUALITIES) == sorted(QUALITIES)
+    assert set(METER_RULES) < set(zone_live_queries.BUILT_IN_RULES)
+
+
+def _steps(dashboard: dict[str, Any], title: str) -> list[float]:
+    (panel,) = (p for p in dashboard["panels"] if p["title"] == title)
+    return [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"] if step["value"]]
+
+
+@pytest.mark.parametrize("title", ["Intensity now", "Carbon intensity against yesterday and last week"])
+def test_the_limits_on_the_panels_are_those_of_the_rules(title: str) -> None:
+    assert _steps(FILES["zone-live.json"], title) == [575.0]
+    assert _steps(zone_live(demo_limits(watch_g=540.0, act_g=600.0), "en"), title) == [540.0, 600.0]
+    assert _steps(zone_live(demo_limits(watch_g=None, act_g=None, intensity_rules=()), "en"), title) == []
+
+
+def _with_rules(*rules: tuple[str, str, float]) -> Registry:
+    registry = parse_zone(demo_zone())
+    (rule,) = registry.rules
+    return replace(registry, rules=tuple(replace(rule, id=name, severity=s, above=above) for name, s, above in rules))  # type: ignore[arg-type]
+
+
+def test_a_severity_takes_the_lowest_limit_of_its_zone_rules_and_info_takes_none() -> None:
+    limits = limits_of(
+        _with_rules(("a", "warning", 560.0), ("b", "warning", 540.0), ("c", "critical", 600.0), ("d", "info", 500.0))
+    )
+    assert (limits.watch_g, limits.act_g) == (540.0, 600.0)
+    assert [rule.id for rule in limits.intensity_rules] == ["b", "c"]
+
+
+def test_rules_about_companies_or_other_indicators_set_no_limit() -> None:
+    registry = parse_zone(demo_zone())
+    (rule,) = registry.rules
+    others = (replace(rule, on="company"), replace(rule, indicator="power_kw"), replace(rule, above=None, below=300.0))
+    assert limits_of(replace(registry, rules=others)).watch_g is None
+
+
+def test_a_zone_is_blind_after_two_windows_or_two_periods_of_its_fastest_register() -> None:
+    limits = demo_limits()
+    settle_s = 60 + 2 * 60 + 10 + 60
+    assert (limits.quiet_s, limits.blind_s, limits.slowest_s) == (900 + settle_s, 1800 + settle_s, 3600 + 900 + settle_s)
+
+
+# Provisioning
+
+
+def test_provisioning_takes_where_to_connect_from_the_environment() -> None:
+    (source,) = yaml.safe_load((GRAFANA / "provisioning/datasources/zonepulse.yml").read_text("utf-8"))["datasources"]
+    (provider,) = yaml.safe_load((GRAFANA / "provisioning/dashboards/zonepulse.yml").read_text("utf-8"))["providers"]
+    asked = {text for text in (*strings(source), *strings(provider)) if text.startswith("${")}
+    assert asked == {f"${{ZONEPULSE_CLICKHOUSE_{what}}}" for what in ("HOST", "PORT", "USER", "PASSWORD")} | {
+        "${ZONEPULSE_DASHBOARDS}"
+    }
+    readme = (GRAFANA / "README.md").read_text("utf-8")
+    assert all(name.strip("${}") in readme for name in asked)
+
+
+# The port of the plugin's macros: 2014-11-12T11:45:26.371Z to 2015-11-12T11:45:26.371Z, as in the plugin's own tests
+
+
+@pytest.mark.parametrize(
+    ("sql", "expanded"),
+    [
+        ("bar > $__fromTime", "bar > toDateTime(1415792726)"),
+        ("bar < $__toTime", "bar < toDateTime(1447328726)"),
+        ("bar > $__fromTime_ms", "bar > fromUnixTimestamp64Milli(1415792726371)"),
+        ("least(now(), $__toTime_ms)", "least(now(), fromUnixTimestamp64Milli(1447328726371))"),
+        ("$__timeFilter(col)", "col >= toDateTime(1415792726) AND col <= toDateTime(1447328726)"),
+        (
+            "$__timeFilter_ms(f(a) + INTERVAL 1 DAY) OR x",
+            "f(a) + INTERVAL 1 DAY >= fromUnixTimestamp64Milli(1415792726371)"
+            " AND f(a) + INTERVAL 1 DAY <= fromUnixTimestamp64Milli(1447328726371) OR x",
+        ),
+        ("$__timeInterval(col)", "toStartOfInterval(toDateTime(col), INTERVAL 20 second)"),
+        ("$__timeInterval_ms(col)", "toStartOfInterval(toDateTime64(col, 3), INTERVAL 20000 millisecond)"),
+        ("intDiv($__interval_s + 899, 900)", "intDiv(20 + 899, 900)"),
+    ],
+)
+def test_macros_expand_as_the_plugin_expands_them(sql: str, expanded: str) -> None:
+    assert with_macros(sql, TimeRange(1415792726371, 1447328726371, 20)) == expanded
+
+
+@pytest.mark.parametrize("sql", ["$__columns(a, b)", "$__lttb(a)", "$__nothing"])
+def test_macros_of_later_plugin_versions_are_refused(sql: str) -> None:
+    with pytest.raises(KeyError):
+        with_macros(sql, TimeRange(0, 1))
+
+
+def test_variables_are_replaced_as_grafana_replaces_them() -> None:
+    values = {"run": "live", "company": ["a", "b'c"]}
+    assert with_variables("'${run}' IN (${company:singlequote})", values) == "'live' IN ('a','b\\'c')"
+    with pytest.raises(KeyError):
+        with_variables("${zone}", values)

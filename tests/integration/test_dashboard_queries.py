@@ -1,0 +1,401 @@
+"""Every query of the dashboards on the real engine, with what the core makes of the demo's readings."""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import clickhouse_connect
+import numpy as np
+import pyarrow as pa
+import pytest
+from clickhouse_connect.driver.client import Client
+from grafana_macros import TimeRange, Value, with_macros, with_variables
+
+from zonepulse.processors.final_rows import final_rows
+from zonepulse.processors.zone_run import ZoneRun
+from zonepulse.schemas.partitioner import partition_of
+from zonepulse.schemas.records import RecordSpans
+from zonepulse.schemas.registry import Registry
+from zonepulse.schemas.results import TABLES
+from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.streams import migrations
+from zonepulse.streams.demo_data import demo_sample, demo_zone_yaml
+from zonepulse.streams.embedded.clickhouse_process import READER, WRITER, ClickHouseProcess
+from zonepulse.streams.stored_rows import stored
+
+pytestmark = pytest.mark.integration
+
+UNTIL_MS = 1_763_942_400_000
+"""2025-11-24T00:00Z, a Monday: eight o'clock in the zone."""
+DAYS = 9
+PARTITIONS = 4
+DAY_MS = 86_400_000
+DASHBOARDS = {
+    path.stem: json.loads(path.read_text("utf-8"))
+    for path in sorted((Path(__file__).parents[2] / "grafana/dashboards").glob("*.json"))
+}
+ENGLISH = DASHBOARDS["zone-live"]
+EMPTY: Value = "no-such-run"
+DAY = TimeRange(UNTIL_MS - DAY_MS, UNTIL_MS)
+
+every_dashboard = pytest.mark.parametrize("name", DASHBOARDS)
+
+
+class Frame(NamedTuple):
+    """A query's answer: column names, ClickHouse types, rows."""
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+    def column(self, name: str) -> list[Any]:
+        return [row[self.names.index(name)] for row in self.rows]
+
+
+class Board:
+    """The engine with the demo's rows, asked as Grafana would ask."""
+
+    def __init__(self, client: Client, registry: Registry, rows: dict[str, pa.Table]) -> None:
+        self._client, self.registry, self.rows = client, registry, rows
+        self.variables: dict[str, Value] = {
+            "run": "live",
+            "zone": registry.zone.id,
+            "basis": "location",
+            "company": [*(c.id for c in registry.companies), "(zone)"],
+        }
+
+    def ask(self, sql: str, time: TimeRange = DAY, **variables: Value) -> Frame:
+        text = with_macros(with_variables(sql, self.variables | variables), time)
+        result = self._client.query(text)
+        if result.column_names:
+            return Frame(result.column_names, tuple(t.name for t in result.column_types), list(result.result_rows))
+        meta = json.loads(self._client.raw_query(text, fmt="JSONCompact"))["meta"]  # Native says nothing of a frame without rows
+        return Frame(tuple(column["name"] for column in meta), tuple(column["type"] for column in meta), [])
+
+    def panel(self, title: str, ref: str = "A", time: TimeRange = DAY, **variables: Value) -> Frame:
+        """A query of the English dashboard."""
+        (panel,) = (p for p in ENGLISH["panels"] if p["title"].startswith(title))
+        (target,) = (t for t in panel["targets"] if t["refId"] == ref)
+        return self.ask(target["rawSql"], time, **variables)
+
+    def list(self, table: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.rows[table].to_pylist()
+        return found
+
+
+def run_demo(registry: Registry) -> dict[str, pa.Table]:
+    """The final rows of the whole sample, table by table."""
+    sample, run, made = demo_sample(UNTIL_MS, DAYS), ZoneRun(registry, PARTITIONS), defaultdict[str, list[pa.RecordBatch]](list)
+    records: dict[int, list[int]] = defaultdict(list)
+    for i, key in enumerate(sample.key):
+        records[partition_of(key.decode(), PARTITIONS)].append(i)
+    run.begin(int(min(sample.arrival_ms)))
+    for partition, chosen in sorted(records.items()):
+        for name, batches in run.records(spans(sample, partition, chosen)).items():
+            made[name] += batches
+    for name, batches in run.finish().items():
+        made[name] += batches
+    return {name: final_rows(pa.Table.from_batches(batches).unify_dictionaries(), TABLES[name]) for name, batches in made.items()}
+
+
+def spans(sample: Any, partition: int, chosen: list[int]) -> RecordSpans:
+    """Records of one partition in one buffer, values first."""
+    values, keys = [sample.value[i] for i in chosen], [sample.key[i] for i in chosen]
+    ends = np.cumsum([len(part) for part in values + keys])
+    starts = np.concatenate(([0], ends[:-1]))
+    n = len(chosen)
+    return RecordSpans(
+        "zp.readings", partition, np.frombuffer(b"".join(values + keys), np.uint8), starts[n:], ends[n:], starts[:n], ends[:n],
+        np.arange(n), sample.arrival_ms[chosen], n, {at: sample.headers[i] for at, i in enumerate(chosen) if i in sample.headers},
+    )  # fmt: skip
+
+
+def insert_registry(client: Client, registry: Registry) -> None:
+    """The companies, as version 1."""
+    names = ["zone", "version", "company", "name_en", "name_de", "name_zh", "sector", "employees"]
+    rows = [
+        [registry.zone.id, 1, c.id, c.name["en"], c.name["de"], c.name["zh"], c.sector, c.employees] for c in registry.companies
+    ]
+    client.insert("registry_companies", rows, column_names=names)
+
+
+def connect(server: ClickHouseProcess, user: str, database: str = "zonepulse") -> Client:
+    return clickhouse_connect.get_client(
+        host="127.0.0.1", port=server.port, username=user, password=server.password(user), database=database, compress=False,
+        autogenerate_session_id=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseProcess]:
+    server = ClickHouseProcess(tmp_path_factory.mktemp("clickhouse"))
+    server.start()
+    with connect(server, WRITER, "default") as client:
+        migrations.apply(client)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def writer(server: ClickHouseProcess) -> Iterator[Client]:
+    with connect(server, WRITER) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def board(server: ClickHouseProcess, writer: Client) -> Iterator[Board]:
+    registry = parse_zone(demo_zone_yaml(UNTIL_MS, DAYS))
+    rows = run_demo(registry)
+    insert_registry(writer, registry)
+    for name, table in rows.items():
+        writer.insert_arrow(name, stored(TABLES[name], table))
+    with connect(server, READER) as client:
+        yield Board(client, registry, rows)
+
+
+def panel_queries(dashboard: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            yield panel, target
+
+
+RANGES = {
+    "an hour": TimeRange(UNTIL_MS - 3_600_000, UNTIL_MS, 15),
+    "a day": DAY,
+    "a week": TimeRange(UNTIL_MS - 7 * DAY_MS, UNTIL_MS, 1200),
+    "a month": TimeRange(UNTIL_MS - 30 * DAY_MS, UNTIL_MS, 7200),
+    "before everything": TimeRange(UNTIL_MS - 400 * DAY_MS, UNTIL_MS - 390 * DAY_MS, 1200),
+}
+
+
+def check_frame(panel: dict[str, Any], target: dict[str, Any], frame: Frame) -> None:
+    """What Grafana needs of a frame."""
+    if target["format"] == 0 or panel["type"] == "barchart":
+        assert frame.names[0] == "time" and frame.types[0].startswith("DateTime"), panel["title"]
+        times = frame.column("time")
+        assert times == sorted(times), panel["title"]
+    if target["format"] == 0:
+        for kind in frame.types[1:]:
+            assert kind == "String" or kind.startswith("Nullable("), f"{panel['title']}: a gap in {kind} would be drawn as zero"
+        labels = [i for i, kind in enumerate(frame.types) if kind == "String"]
+        keys = [(row[0], *(row[i] for i in labels)) for row in frame.rows]
+        assert len(keys) == len(set(keys)), f"{panel['title']}: two values at one time"
+    numbers = [v for row in frame.rows for v in row if isinstance(v, float)]
+    assert np.isfinite(numbers).all(), panel["title"]
+
+
+@every_dashboard
+@pytest.mark.parametrize("range_name", RANGES)
+def test_every_panel_query_answers_in_the_shape_that_its_panel_needs(board: Board, name: str, range_name: str) -> None:
+    for panel, target in panel_queries(DASHBOARDS[name]):
+        check_frame(panel, target, board.ask(target["rawSql"], RANGES[range_name]))
+
+
+@every_dashboard
+def test_every_override_names_a_column_or_a_series(board: Board, name: str) -> None:
+    for panel in DASHBOARDS[name]["panels"]:
+        known: set[str] = set()
+        for target in panel["targets"]:
+            frame = board.ask(target["rawSql"])
+            known |= set(frame.names) | {v for row in frame.rows for v in row if isinstance(v, str)}
+        assert {o["matcher"]["options"] for o in panel["fieldConfig"]["overrides"]} <= known, panel["title"]
+
+
+@every_dashboard
+def test_every_panel_has_something_to_show_of_a_day_of_the_demo(board: Board, name: str) -> None:
+    for panel, target in panel_queries(DASHBOARDS[name]):
+        frame = board.ask(target["rawSql"])
+        assert any(v not in (None, "") for row in frame.rows for v in row[1:]), panel["title"]
+
+
+@every_dashboard
+def test_a_run_without_rows_shows_no_number_but_counts_of_nothing(board: Board, name: str) -> None:
+    counts = {"A": {DASHBOARDS[name]["panels"][4]["title"], DASHBOARDS[name]["panels"][10]["title"]}}
+    for panel, target in panel_queries(DASHBOARDS[name]):
+        frame = board.ask(target["rawSql"], run=EMPTY)
+        check_frame(panel, target, frame)
+        numbers = {v for row in frame.rows for v in row if isinstance(v, int | float)}
+        assert numbers <= ({0} if panel["title"] in counts.get(target["refId"], ()) else {4}), panel["title"]
+
+
+@every_dashboard
+def test_variables_offer_the_live_run_the_zone_and_its_companies_in_the_language(board: Board, name: str) -> None:
+    run, zone, basis, company = (v["query"]["rawSql"] for v in DASHBOARDS[name]["templating"]["list"])
+    language = name.removeprefix("zone-live").lstrip("-") or "en"
+    assert board.ask(run).rows[0] == ("live",)
+    assert board.ask(zone).rows == [(board.registry.zone.id, board.registry.zone.name[language])]
+    assert board.ask(basis).rows == [("location",)]
+    offered = board.ask(company).rows
+    assert set(offered[:-1]) == {(c.id, c.name[language]) for c in board.registry.companies}
+    assert offered[-1][0] == "(zone)" and board.ask(company, run=EMPTY).rows == offered[-1:]
+
+
+@every_dashboard
+def test_annotations_lie_within_the_range_and_name_their_rule(board: Board, name: str) -> None:
+    (marks,) = DASHBOARDS[name]["annotations"]["list"]
+    frame = board.ask(marks["target"]["rawSql"])
+    assert frame.names == ("time", "timeEnd", "title", "text", "tags")
+    language = name.removeprefix("zone-live").lstrip("-") or "en"
+    assert set(frame.column("title")) == {rule.text[language] for rule in board.registry.rules}
+    assert all(start <= end for start, end in zip(frame.column("time"), frame.column("timeEnd"), strict=True))
+    assert all(tags and not tags.endswith(",") for tags in frame.column("tags"))
+
+
+def test_the_dashboard_is_drawn_at_once(board: Board, record_property: Any) -> None:
+    begun = time.perf_counter()
+    asked = sum(1 for _, target in panel_queries(ENGLISH) if board.ask(target["rawSql"]))
+    seconds = time.perf_counter() - begun
+    record_property("panel_seconds", seconds)
+    print(f"{asked} panel queries took {seconds:.2f} s")
+    assert asked == sum(1 for _ in panel_queries(ENGLISH))
+
+
+# What the panels say, against the rows of the core
+
+
+def at(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def windows(board: Board, from_ms: int = DAY.from_ms, to_ms: int = DAY.to_ms) -> list[dict[str, Any]]:
+    return [row for row in board.list("intensity") if at(from_ms) <= row["start"] <= at(to_ms)]
+
+
+def is_full(row: dict[str, Any]) -> bool:
+    return bool(row["covered_ms"] >= 0.9 * row["expected_ms"])
+
+
+def test_the_curve_is_the_ledger_and_what_is_provisional_is_not_drawn_as_measured(board: Board) -> None:
+    curve = board.panel("Carbon intensity")
+    drawn = {t.replace(tzinfo=UTC): (m, p) for t, m, p in curve.rows}
+    known = {row["start"]: row for row in windows(board) if row["g_per_kwh"] is not None}
+    assert drawn.keys() >= known.keys()
+    for start, (measured, provisional) in drawn.items():
+        if start not in known:
+            assert (measured, provisional) == (None, None)
+            continue
+        shown = provisional if measured is None else measured
+        assert shown == pytest.approx(known[start]["g_per_kwh"])
+        assert (measured is None) == (not is_full(known[start]) or known[start]["estimated_share"] >= 0.1)
+    assert any(m is None and p is not None for m, p in drawn.values()), "the last hour waits for the hourly meters"
+
+
+@pytest.mark.parametrize(("ref", "days"), [("B", 1), ("C", 7)])
+def test_yesterday_and_last_week_are_the_windows_of_then(board: Board, ref: str, days: int) -> None:
+    then = {row["start"] + timedelta(days): row["g_per_kwh"] for row in board.list("intensity") if is_full(row)}
+    frame = board.panel("Carbon intensity", ref)
+    assert len(frame.rows) > 90
+    for when, g in frame.rows:
+        assert g == (pytest.approx(then[when.replace(tzinfo=UTC)]) if when.replace(tzinfo=UTC) in then else None)
+
+
+def test_wide_steps_draw_no_comb_of_false_peaks(board: Board) -> None:
+    fine = [kw for kw in board.panel("Power by source").column("power") if kw is not None]
+    wide = [
+        kw for kw in board.panel("Power by source", time=TimeRange(DAY.from_ms, DAY.to_ms, 1200)).column("power") if kw is not None
+    ]
+    assert len(wide) < len(fine) and max(wide) <= max(fine)
+    assert sum(wide) / len(wide) == pytest.approx(sum(fine) / len(fine), rel=0.05)
+
+
+def test_the_sources_add_up_to_the_energy_of_the_full_windows(board: Board) -> None:
+    drawn = sum(kw for kw in board.panel("Power by source").column("power") if kw is not None) / 4
+    assert drawn == pytest.approx(sum(row["energy_micro"] for row in windows(board) if is_full(row)) / 1e6)
+
+
+def test_the_emitters_of_today_add_up_to_the_zone(board: Board) -> None:
+    midnight = at(UNTIL_MS) - timedelta(hours=8)
+    zone = [r for r in board.list("totals") if r["entity_kind"] == "zone" and r["carrier"] == "" and r["start"] >= midnight]
+    companies = [r for r in board.list("totals") if r["entity_kind"] == "company" and r["carrier"] == "" and r["start"] >= midnight]
+    frame = board.panel("Who emits today")
+    today = frame.column("today")
+    assert sum(today) == pytest.approx(sum(r["co2e_mg"] or 0 for r in companies) / 1e9)
+    assert zone and today == sorted(today, reverse=True) and sum(frame.column("share")) == pytest.approx(1)
+    assert set(frame.column("company_name")) == {c.name["en"] for c in board.registry.companies}
+
+
+def test_an_hour_that_a_company_has_not_reported_is_null_in_its_sparkline(board: Board) -> None:
+    frame = board.panel("Who emits today")
+    hourly = dict(zip(frame.column("company_id"), frame.column("last 24 h"), strict=True))
+    assert all(len(values) == 24 for values in hourly.values())
+    assert hourly["bakery"][-1] is None and hourly["steelworks"][-1] is not None
+
+
+def test_the_company_variable_narrows_emitters_alerts_and_meters(board: Board) -> None:
+    assert board.panel("Who emits today", company=["bakery"]).column("company_id") == ["bakery"]
+    assert set(board.panel("What is wrong", company=["bakery"]).column("company_id")) <= {"bakery"}
+    mine = {r["meter"] for r in board.list("intervals") if r["company"] == "bakery"}
+    assert {channel.split()[0] for channel in board.panel("Data quality", company=["bakery"]).column("channel")} == mine
+
+
+def test_the_status_counts_the_alerts_that_were_open_then(board: Board) -> None:
+    for hours in (0, 12, 100):
+        then = UNTIL_MS - hours * 3_600_000
+        open_then = [
+            a for a in board.list("alerts") if a["starts_at"] <= at(then) and (a["state"] != "resolved" or a["ends_at"] > at(then))
+        ]
+        ((status, why),) = board.panel("Zone status", time=TimeRange(then - DAY_MS, then)).rows
+        assert (status, why) == ("WATCH", f"0 critical, {len(open_then)} warning")
+
+
+def test_a_zone_whose_values_stop_goes_blind(board: Board) -> None:
+    for minutes, status in ((30, "WATCH"), (40, "BLIND")):
+        later = TimeRange(DAY.from_ms, UNTIL_MS - 15 * 60_000 + minutes * 60_000)
+        assert board.panel("Zone status", time=later).rows[0][0] == status
+    assert board.panel("Intensity now", time=TimeRange(DAY.from_ms, UNTIL_MS + 3 * 3_600_000)).rows[-1][1] is None
+
+
+def test_the_comparison_is_sum_over_sum_of_the_newest_full_hour(board: Board) -> None:
+    newest = max(row["start"] for row in windows(board) if is_full(row))
+
+    def g(days: int) -> float:
+        end = newest - timedelta(days)
+        rows = [r for r in board.list("intensity") if end - timedelta(hours=1) < r["start"] <= end and is_full(r)]
+        return float(sum(r["co2e_mg"] for r in rows) / sum(r["energy_micro"] for r in rows))
+
+    ((yesterday, last_week),) = board.panel("Last full hour").rows
+    assert (yesterday, last_week) == (pytest.approx(g(0) / g(1) - 1), pytest.approx(g(0) / g(7) - 1))
+
+
+def test_the_pace_of_the_day_needs_last_weeks_whole_day(board: Board) -> None:
+    ((emitted, gone),) = board.panel("Day so far").rows
+    assert 0 < emitted < 2 and gone == pytest.approx(7 / 24)
+    earlier = TimeRange(UNTIL_MS - 4 * DAY_MS, UNTIL_MS - 3 * DAY_MS)
+    assert board.panel("Day so far", time=earlier).rows[0][0] is None
+
+
+def test_rejected_readings_are_all_counted(board: Board) -> None:
+    week = TimeRange(UNTIL_MS - DAYS * DAY_MS - DAY_MS, UNTIL_MS, 1200)
+    frame = board.panel("Rejected readings", time=week)
+    assert sum(sum(row[1:]) for row in frame.rows) == len(board.list("dead_letters"))
+
+
+def test_the_quality_of_a_register_is_the_ledgers_and_its_gaps_stay_open(board: Board) -> None:
+    words = ("measured", "corrected", "estimated", "missing")
+    drawn = {(t.replace(tzinfo=UTC), channel): q for t, channel, q in board.panel("Data quality").rows}
+    known = {(r["start"], f"{r['meter']} {r['register']}"): r["quality"] for r in board.list("intervals")}
+    assert len({channel for _, channel in drawn}) == 12 and any(q == 3 for q in drawn.values())
+    assert all((words[q] if q is not None else None) == known.get(key) for key, q in drawn.items())
+
+
+# The live view
+
+
+LIVE_COLUMNS = ["run", "zone", "entity_kind", "entity", "at", "power_kw", "g_per_kwh", "co2e_kg_per_h", "reporting", "expected"]
+
+
+def test_a_live_value_is_the_intensity_now_until_it_is_null(board: Board, writer: Client) -> None:
+    now_ms = int(time.time()) * 1000
+    zone = board.registry.zone.id
+    for ago_s, g in ((60, 480.0), (30, 490.0), (5, None)):
+        power = None if g is None else 900.0
+        row = ["with-live", zone, "zone", zone, at(now_ms - ago_s * 1000), power, g, None if g is None else 441.0, 3, 3]
+        writer.insert("live", [row], column_names=LIVE_COLUMNS)
+        shown = board.panel("Intensity now", time=TimeRange(now_ms - DAY_MS, now_ms), run="with-live").rows
+        assert [row[1] for row in shown][-1] == g
+        assert board.panel("Zone status", time=TimeRange(now_ms - DAY_MS, now_ms), run="with-live").rows[0][0] == "ALL RIGHT"
