@@ -3,7 +3,7 @@
 Chunk 0 holds the rows that wait for other partitions, chunk k + 1 the books of the slots [k, k + 1) x SLOTS_A_CHUNK.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -63,7 +63,7 @@ def _checksum(channels: Channels) -> int:
     return names_checksum(channels, np.arange(len(channels.names)))
 
 
-def restore_ledger(versions: Mapping[int, Channels], facts: Mapping[str, Any], chunks: list[Arrays]) -> Ledger:
+def restore_ledger(versions: Mapping[int, Channels], facts: Mapping[str, Any], chunks: Sequence[Arrays]) -> Ledger:
     """The ledger that was frozen; `versions` holds the compiled registries of `facts["versions"]`. Raises BadSnapshot."""
     ledger = Ledger(versions[facts["registry"]])
     _check(ledger, facts)
@@ -97,7 +97,7 @@ def _restore_waiting(ledger: Ledger, chunk: Arrays) -> None:
             ledger._waiting[partition] = [rows]
 
 
-def _restore_books(ledger: Ledger, slots: int, chunks: list[Arrays]) -> None:
+def _restore_books(ledger: Ledger, slots: int, chunks: Sequence[Arrays]) -> None:
     size = len(ledger._books.start)
     while size < slots:
         size *= 2

@@ -121,7 +121,12 @@ def _chunk(state: Any, number: int) -> Arrays:
     channels = state.channels[mine].copy()
     readings = state.pool[_ring_places(channels)]
     channels["ring"], channels["room"] = 0, 0
-    return {"heads": state.heads[mine].copy(), "channels": channels, "detectors": state.detectors[mine].copy(), "readings": readings}
+    return {
+        "heads": state.heads[mine].copy(),
+        "channels": channels,
+        "detectors": state.detectors[mine].copy(),
+        "readings": readings,
+    }
 
 
 def _ring_places(channels: Records) -> NDArray[np.int64]:

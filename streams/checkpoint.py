@@ -15,20 +15,24 @@ import logging
 import secrets
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import faust
 import msgspec
+from faust.types import TP
 
 from zonepulse.processors.snapshot import SCHEMA, Arrays, BadSnapshot, Frozen, check_schema, decode, encode
 from zonepulse.streams.app import Outbox
+from zonepulse.streams.batch_channel import BatchChannel
 
 TABLE: Final = "checkpoints"
 RATE_BYTES_S: Final = 10_000_000
 """Snapshots of one worker stay below this on the average: large ones are taken less often."""
 INTERVAL_S: Final = 3.0
+POLL_S: Final = 0.25
+"""How often a worker looks whether a snapshot is due."""
 PIECE_BYTES: Final = 900_000
 _TOPIC: Final = {
     "min.cleanable.dirty.ratio": "0.1",
@@ -57,7 +61,7 @@ class Stored:
     """The newest snapshot of a partition. `is_own`: this worker wrote it last, nobody since."""
 
     facts: dict[str, Any]
-    chunks: list[Arrays]
+    chunks: Sequence[Arrays]
     next_offset: int
     is_own: bool
 
@@ -84,6 +88,8 @@ class Checkpoints:
         self._outbox = outbox
         self._holds: dict[int, Hold] = {}
         self._paced_until_s = 0.0
+        self.saving = asyncio.Lock()
+        """Held by `save`: snapshots are written in the order in which they are taken."""
         self._table: Any = app.Table(
             TABLE,
             key_type=bytes,
@@ -183,10 +189,11 @@ class Checkpoints:
 
     async def clean(self, partition: int) -> None:
         """Tombstones for what the manifest just written does not name; they need no acknowledgement."""
-        hold = self._holds[partition]
-        for key in hold.garbage:
+        if (hold := self._holds.get(partition)) is None:
+            return
+        garbage, hold.garbage = hold.garbage, []
+        for key in garbage:
             await self._send(partition, key, None)
-        hold.garbage.clear()
 
     def drop(self, partition: int) -> None:
         """The state is gone without a final snapshot: a later hold is another generation."""
@@ -194,6 +201,27 @@ class Checkpoints:
 
     async def _send(self, partition: int, key: str, value: bytes | None) -> None:
         await self._outbox.send(self._table.changelog_topic_name, key.encode(), value, partition=partition)
+
+
+async def save(
+    checkpoints: Checkpoints,
+    batches: BatchChannel | None,
+    tp: TP,
+    turn: asyncio.Lock,
+    outbox: Outbox,
+    freeze: Callable[[], Frozen | None],
+) -> None:
+    """One checkpoint in its order; `freeze` runs while `turn` is held, None = the partition is gone. One at a time."""
+    async with checkpoints.saving:
+        async with turn:
+            await outbox.flush()
+            frozen = freeze()
+        if frozen is None or checkpoints.is_written(tp.partition, frozen.next_offset):
+            return
+        await checkpoints.write(tp.partition, frozen)
+        if batches is not None:
+            await batches.commit({tp: frozen.next_offset})
+        await checkpoints.clean(tp.partition)
 
 
 def _generation(key: str) -> int:

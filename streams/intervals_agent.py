@@ -1,5 +1,11 @@
-"""Readings -> intervals: one task a partition of `zp.readings`. The arithmetic is processors.intervals'."""
+"""Readings -> intervals: one task a partition of `zp.readings`.
 
+The arithmetic is processors.intervals', order and recovery checkpoint.py's. Rows leave before the `through` that vouches for them: a
+block that says "closed up to k" is sent when all before it are acknowledged.
+"""
+
+import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,17 +20,21 @@ from zonepulse.processors.intervals import Partition, Step
 from zonepulse.processors.layout import UNSET
 from zonepulse.processors.live import PartialSums
 from zonepulse.processors.meter_alerts import alert_rows
+from zonepulse.processors.snapshot import Frozen, freeze_partition, restore_partition
 from zonepulse.processors.windows import new_out, new_work
 from zonepulse.schemas.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.topics import ALERTS, DEADLETTERS, INTERVALS, READINGS
 from zonepulse.streams.app import Outbox
 from zonepulse.streams.arrow_wire import interval_blocks, live_block
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
+from zonepulse.streams.checkpoint import POLL_S, Checkpoints, save
 from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.settings import Settings
 
 NAME: Final = "intervals"
+log = logging.getLogger(__name__)
 
 
 def alert_record(row: Mapping[str, Any], zone: str) -> tuple[bytes, bytes]:
@@ -35,33 +45,84 @@ def alert_record(row: Mapping[str, Any], zone: str) -> tuple[bytes, bytes]:
 class IntervalsTask:
     """The partitions this worker holds."""
 
-    def __init__(self, settings: Settings, registries: RegistryStore, outbox: Outbox, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, registries: RegistryStore, outbox: Outbox, checkpoints: Checkpoints, metrics: Metrics
+    ) -> None:
         self._prefix, self._is_simulated = settings.topic_prefix, settings.is_simulated
+        self._topic = READINGS.full_name(settings.topic_prefix)
+        self._last_words_s = settings.last_words_s
         self._registries, self._outbox, self._metrics = registries, outbox, metrics
+        self._checkpoints = checkpoints
+        self._turn = asyncio.Lock()
+        """Held while a batch is folded and sent: a snapshot is taken between batches."""
         self._partitions: dict[int, Partition] = {}
+        self._kept: dict[int, Partition] = {}
+        """Partitions given up with a final snapshot; the same, if nobody else went on from there."""
         self._heard: dict[int, float] = {}
         self._sums: dict[int, PartialSums] = {}
         self._work, self._out = new_work(), new_out()
         self.batches: BatchChannel | None = None
 
     async def assigned(self, tps: set[TP]) -> None:
-        """Fresh state: without checkpoints a partition is read from the beginning."""
-        channels = await self._registries.first()
-        for tp in tps:
-            self._partitions[tp.partition] = Partition(channels, tp.partition, self._work, self._out)
+        """Goes on from the newest snapshot of each partition, or begins."""
+        for tp in sorted(tps):
+            self._partitions[tp.partition] = await self._restored(tp.partition)
             self._heard[tp.partition] = time.monotonic()
+        self._kept.clear()
+
+    async def _restored(self, number: int) -> Partition:
+        stored = self._checkpoints.find(number)
+        if stored is None:
+            return Partition(await self._registries.first(), number, self._work, self._out)
+        if stored.is_own and number in self._kept:
+            return self._kept[number]
+        channels = await self._registries.version(stored.facts["registry"])
+        return restore_partition(channels, stored.facts, stored.chunks, stored.next_offset, self._work, self._out)
 
     async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:
         """What to read first: behind what the state holds."""
         return {tp: self._partitions[tp.partition].next_offset for tp in tps}
 
     async def revoked(self, tps: set[TP]) -> None:
-        """Somebody else goes on."""
-        for tp in tps:
-            self._partitions.pop(tp.partition, None)
+        """Somebody else goes on, from a final snapshot if there is time for one."""
+        numbers = {tp.partition for tp in tps} & self._partitions.keys()
+        try:
+            async with asyncio.timeout(self._last_words_s):
+                for number in sorted(numbers):
+                    await self.checkpoint(number)
+        except TimeoutError:
+            log.warning("no time for final snapshots: the next owner reads again what came since the last one")
+        for number in numbers:
+            partition = self._partitions.pop(number)
+            if self._checkpoints.is_written(number, partition.next_offset):
+                self._kept[number] = partition
+            else:
+                self._checkpoints.drop(number)
 
-    async def handle(self, records: RecordSpans) -> None:
+    def positions(self) -> dict[TP, int]:
+        """What is handled of the partitions held: the next offset of each."""
+        return {TP(self._topic, number): partition.next_offset for number, partition in self._partitions.items()}
+
+    async def checkpoint_due(self) -> None:
+        """Takes the snapshots that are due, one after another."""
+        while (number := self._checkpoints.due({tp.partition: at for tp, at in self.positions().items()})) is not None:
+            await self.checkpoint(number)
+
+    async def checkpoint(self, number: int) -> None:
+        """One partition's snapshot, and its offset committed."""
+        await save(self._checkpoints, self.batches, TP(self._topic, number), self._turn, self._outbox, lambda: self._frozen(number))
+
+    def _frozen(self, number: int) -> Frozen | None:
+        partition = self._partitions.get(number)
+        return None if partition is None else freeze_partition(partition)
+
+    async def handle(self, batch: Batch) -> None:
         """Fold one batch and send what it made."""
+        async with self._turn:
+            if self.batches is not None and self.batches.is_current(batch):
+                await self._handle(batch)
+
+    async def _handle(self, records: RecordSpans) -> None:
         partition = self._partitions[records.partition]
         self._heard[records.partition] = time.monotonic()
         ingest = partition.ingest_times(records.timestamp_ms)
@@ -82,8 +143,12 @@ class IntervalsTask:
     async def _send(self, partition: Partition, step: Step, decoded: Decoded, records: RecordSpans) -> None:
         zone = partition.channels.registry.zone.id
         key = b"%d" % partition.partition
-        for block in interval_blocks(step.rows, partition.channels, partition.partition, step.through):
+        *early, last = interval_blocks(step.rows, partition.channels, partition.partition, step.through)
+        for block in early:
             await self._outbox.send(INTERVALS.full_name(self._prefix), key, block)
+        if early:
+            await self._outbox.flush()
+        await self._outbox.send(INTERVALS.full_name(self._prefix), key, last)
         for row in alert_rows(step.transitions, partition.channels):
             await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, zone))
         for letter in dead_letters(decoded, records):
@@ -92,7 +157,7 @@ class IntervalsTask:
 
     async def send_live(self) -> None:
         """Sums per entity of every partition that has reached the end of its log; in catch-up none."""
-        topic = READINGS.full_name(self._prefix)
+        topic = self._topic
         for number, partition in list(self._partitions.items()):
             if self.batches is None or self.batches.lag(TP(topic, number), partition.next_offset) != 0 or partition.ingest == UNSET:
                 continue
@@ -106,7 +171,7 @@ class IntervalsTask:
         """An empty record into every partition that is caught up and silent for `idle`; simulated topics bring their own."""
         if self._is_simulated or self.batches is None:
             return
-        topic = READINGS.full_name(self._prefix)
+        topic = self._topic
         for number, partition in list(self._partitions.items()):
             idle_s = partition.channels.registry.zone.idle_ms / 1000
             silent_s = time.monotonic() - self._heard[number]
@@ -119,7 +184,8 @@ def add_intervals_agent(
     app: faust.App, settings: Settings, registries: RegistryStore, metrics: Metrics, live_s: float = 5.0
 ) -> IntervalsTask:
     """Make `app` an intervals worker; `live_s` is the zone's `live`."""
-    task = IntervalsTask(settings, registries, Outbox(app), metrics)
+    checkpoints = Checkpoints(app, settings.partitions, Outbox(app))
+    task = IntervalsTask(settings, registries, Outbox(app), checkpoints, metrics)
     hooks = Hooks(task.assigned, task.start_offsets, task.revoked)
     task.batches = batches = batch_channel(app, [READINGS.full_name(settings.topic_prefix)], hooks)
 
@@ -130,4 +196,5 @@ def add_intervals_agent(
     app.agent(batches.channel, name=NAME)(fold_readings)
     app.timer(1.0, name="heartbeats")(task.send_heartbeats)
     app.timer(live_s, name="live")(task.send_live)
+    app.timer(POLL_S, name="checkpoints")(task.checkpoint_due)
     return task

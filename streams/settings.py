@@ -46,6 +46,11 @@ class Settings:
         clickhouse = f"{self.clickhouse_host}:{self.clickhouse_port}"
         return f"Settings(broker={self.broker!r}, clickhouse={clickhouse!r}, topic_prefix={self.topic_prefix!r})"  # no password
 
+    @property
+    def last_words_s(self) -> float:
+        """How long a worker may take for final snapshots when its partitions go to another one."""
+        return 0.6 * self.session_timeout_s
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Settings of an environment; what is absent keeps its default. Raises BadSetting."""
