@@ -69,6 +69,9 @@ class PartitionSource(Protocol):
     def highwater(self, tp: TP) -> int | None:
         """See BatchChannel.highwater."""
 
+    def held(self) -> dict[TP, int]:
+        """See BatchChannel.held."""
+
 
 @dataclass(slots=True)
 class BatchChannel:
@@ -101,6 +104,10 @@ class BatchChannel:
     async def seek(self, next_offsets: Mapping[TP, int]) -> None:
         """Reads on from these offsets; batches on their way are dropped. Only for partitions held."""
         self._consumer.renew(next_offsets)
+
+    def held(self) -> dict[TP, int]:
+        """What goes on the channel next of every partition assigned, 0 before its lease. May be called from any thread."""
+        return {tp: offset for tp, offset in self._consumer.held().items() if tp.topic in self.topics}
 
     def highwater(self, tp: TP) -> int | None:
         """Offset behind the newest record, as of the last fetch; None before the first."""

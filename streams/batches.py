@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any, Final, cast
 
 from aiokafka import AIOKafkaConsumer
+from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -63,6 +64,15 @@ class BatchConsumer(driver.Consumer):
         return await self._commit(next_offsets)
 
     # Leases
+
+    def held(self) -> dict[TP, int]:
+        """See BatchChannel.held."""
+        try:
+            assigned = {_tp(tp) for tp in self.assignment()}
+        except ConsumerNotStarted:
+            return {}
+        leases = dict(self.leases)
+        return {tp: leases[tp].next_offset if tp in leases else 0 for tp in assigned if tp.topic in self.routes}
 
     def renew(self, next_offsets: Mapping[TP, int]) -> None:
         """Starts new leases at these offsets."""

@@ -19,6 +19,7 @@ from zonepulse.streams.registry_topic import load_versions
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.store_agent import add_store_agent
 from zonepulse.streams.warm_up import warm_up
+from zonepulse.streams.watchdog import watch
 
 DEFAULT_LIVE_S: Final = 5.0
 log = logging.getLogger(__name__)
@@ -38,17 +39,18 @@ def _live_s(settings: Settings) -> float:
 
 
 def _intervals(app: faust.App, settings: Settings, metrics: Metrics) -> None:
-    add_intervals_agent(app, settings, _registries(settings), metrics, _live_s(settings))
+    watch(app, settings, add_intervals_agent(app, settings, _registries(settings), metrics, _live_s(settings)))
 
 
 def _ledger(app: faust.App, settings: Settings, metrics: Metrics) -> None:
-    add_ledger_agent(app, settings, _registries(settings), metrics, _live_s(settings))
+    watch(app, settings, add_ledger_agent(app, settings, _registries(settings), metrics, _live_s(settings)))
 
 
 def _store(app: faust.App, settings: Settings, metrics: Metrics) -> None:
     versions = load_versions(settings.broker, REGISTRY.full_name(settings.topic_prefix))
     zone = versions[max(versions)].zone.id if versions else ""
-    add_store_agent(app, ClickHouseSink(settings), zone, settings.topic_prefix, metrics)
+    store = add_store_agent(app, ClickHouseSink(settings), zone, settings.topic_prefix, metrics)
+    store.pulse = watch(app, settings, store)
 
 
 TASKS: Final[dict[str, Callable[[faust.App, Settings, Metrics], None]]] = {
