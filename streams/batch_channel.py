@@ -53,6 +53,8 @@ class Lease:
     number: int
     next_offset: int
     """What to put on the channel next."""
+    start: int
+    """Where it began."""
 
 
 class PartitionSource(Protocol):
@@ -106,7 +108,7 @@ class BatchChannel:
         self._consumer.renew(next_offsets)
 
     def held(self) -> dict[TP, int]:
-        """What goes on the channel next of every partition assigned, 0 before its lease. May be called from any thread."""
+        """Every partition assigned, and where its lease began; 0 before it has one. May be called from any thread."""
         return {tp: offset for tp, offset in self._consumer.held().items() if tp.topic in self.topics}
 
     def highwater(self, tp: TP) -> int | None:

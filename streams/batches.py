@@ -72,12 +72,12 @@ class BatchConsumer(driver.Consumer):
         except ConsumerNotStarted:
             return {}
         leases = dict(self.leases)
-        return {tp: leases[tp].next_offset if tp in leases else 0 for tp in assigned if tp.topic in self.routes}
+        return {tp: leases[tp].start if tp in leases else 0 for tp in assigned if tp.topic in self.routes}
 
     def renew(self, next_offsets: Mapping[TP, int]) -> None:
         """Starts new leases at these offsets."""
         for tp, offset in next_offsets.items():
-            self.leases[tp] = Lease(next(self._lease_numbers), offset)
+            self.leases[tp] = Lease(next(self._lease_numbers), offset, offset)
         self._reread.update(next_offsets)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:

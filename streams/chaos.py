@@ -6,6 +6,7 @@ the time from its beginning until every partition has closed a further tick and 
 
 import os
 import random
+import resource
 import signal
 import statistics
 import time
@@ -29,12 +30,15 @@ from zonepulse.streams.registry_topic import publish
 PARTITIONS: Final = 4
 WORKERS: Final = (("intervals", 2), ("ledger", 2), ("store", 1))
 RESTART: Final = Restart(first_s=0.5, longest_s=2.0, healthy_s=10.0)
+_SERVERS: Final = ("broker", "clickhouse")
+_TARGETS: Final = {"kill_server": _SERVERS, "pause_server": _SERVERS, "full_disk": ("clickhouse",)}
+"""What a kind of fault strikes; any worker where nothing is said."""
 SECONDS_A_FAULT: Final = 8.0
 """The stream lasts at least this long for every fault."""
 PATIENCE_S: Final = 240.0
 _POLL_S: Final = 0.25
-_KINDS: Final = ("kill", "pause", "restart", "kill_server", "pause_server")
-_WEIGHTS: Final = (5, 3, 2, 2, 1)
+_KINDS: Final = ("kill", "pause", "restart", "kill_server", "pause_server", "full_disk")
+_WEIGHTS: Final = (5, 3, 2, 2, 1, 1)
 """How often what happens, to one another."""
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -70,7 +74,7 @@ def planned(seed: int, faults: int) -> list[Fault]:
     out = []
     for i in range(faults):
         kind = rng.choices(_KINDS, _WEIGHTS)[0]
-        target = rng.choice(("broker", "clickhouse") if kind.endswith("server") else workers)
+        target = rng.choice(_TARGETS.get(kind, workers))
         out.append(Fault(kind, target, (i + rng.uniform(0.1, 0.6)) / faults, round(rng.uniform(0.5, 12.0), 1)))
     return out
 
@@ -97,8 +101,9 @@ class Chaos:
         self._finish()
 
     def _strike(self, fault: Fault) -> None:
-        before, begun = self._asked(self._marks), time.monotonic()
+        begun = time.monotonic()
         self._break(fault)
+        before = self._asked(self._marks)
         self._wait(lambda: self._is_past(before), f"recovery from {fault.kind} {fault.target}")
         struck = Struck(fault, round(begun - self.begun, 1), round(time.monotonic() - begun, 1))
         self.struck.append(struck)
@@ -108,7 +113,9 @@ class Chaos:
         )
 
     def _break(self, fault: Fault) -> None:
-        if fault.kind.endswith("server"):
+        if fault.kind == "full_disk":
+            _fill_disk(self.stack.clickhouse_process.pid, fault.seconds)
+        elif fault.target in _SERVERS:
             server: Broker | ClickHouseProcess = self.stack.broker if fault.target == "broker" else self.stack.clickhouse_process
             if fault.kind == "kill_server":
                 os.kill(server.pid, signal.SIGKILL)
@@ -116,8 +123,10 @@ class Chaos:
                 server.start()
             else:
                 _pause(server.process, fault.seconds)
-            return
-        worker = self.stack.workers[fault.target]
+        else:
+            self._break_worker(fault, self.stack.workers[fault.target])
+
+    def _break_worker(self, fault: Fault, worker: ChildProcess) -> None:
         self._wait(lambda: worker.is_running, f"{fault.target} to run")
         if fault.kind == "pause":
             _pause(worker, fault.seconds)
@@ -151,7 +160,12 @@ class Chaos:
     def _asked(self, question: Callable[[], T]) -> T:
         """The answer, as soon as the broker gives one."""
         answers: list[T] = []
-        self._wait(lambda: answers.append(question()) is None, "the broker's answer")
+
+        def ask() -> bool:
+            answers.append(question())
+            return True
+
+        self._wait(ask, "the broker's answer")
         return answers[0]
 
     def _wait(self, holds: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
@@ -179,6 +193,15 @@ def _pause(process: ChildProcess, seconds: float) -> None:
         time.sleep(seconds)
     finally:
         os.kill(process.pid, signal.SIGCONT)
+
+
+def _fill_disk(pid: int, seconds: float) -> None:
+    """The process cannot write beyond the first kilobyte of a file, as if its disk were full (Linux)."""
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
+    try:
+        time.sleep(seconds)
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
 def run_chaos(seed: int, faults: int, readings: int, say: Say) -> dict[str, Any]:

@@ -77,6 +77,7 @@ class IntervalsTask:
         if stored.is_own and number in self._kept:
             return self._kept[number]
         channels = await self._registries.version(stored.facts["registry"])
+        log.info("partition %d goes on from its snapshot at offset %d", number, stored.next_offset)
         return restore_partition(channels, stored.facts, stored.chunks, stored.next_offset, self._work, self._out)
 
     async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:

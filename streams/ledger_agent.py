@@ -70,6 +70,7 @@ class LedgerTask:
             return Ledger(await self._registries.first())
         if stored.is_own and self._kept is not None:
             return self._kept
+        log.info("the ledger goes on from its snapshot at offset %d", stored.next_offset)
         numbers = {*stored.facts["versions"], stored.facts["registry"]}
         return restore_ledger({n: await self._registries.version(n) for n in numbers}, stored.facts, stored.chunks)
 

@@ -50,7 +50,7 @@ class Pulse:
         self.beats += 1
 
     def positions(self) -> dict[TP, int]:
-        """Next offset of each partition assigned: of what is handled, else of what was read."""
+        """Next offset of each partition assigned, by what is handled."""
         held = {} if self.task.batches is None else self.task.batches.held()
         return held | {tp: at for tp, at in self.task.positions().items() if tp in held}
 
@@ -68,6 +68,12 @@ def watch(app: faust.App, settings: Settings, task: Task) -> Pulse:
 
     app.task(start)
     return pulse
+
+
+def _client(broker: str) -> KafkaConsumer:
+    return KafkaConsumer(
+        bootstrap_servers=broker.split(","), bootstrap_timeout_ms=_ANSWER_MS, enable_auto_commit=False, group_id=None
+    )
 
 
 class Watchdog:
@@ -102,7 +108,7 @@ class Watchdog:
         if not positions:
             return {}
         try:
-            with closing(KafkaConsumer(bootstrap_servers=self._broker.split(","), bootstrap_timeout_ms=_ANSWER_MS)) as consumer:
+            with closing(_client(self._broker)) as consumer:
                 wanted = [TopicPartition(tp.topic, tp.partition) for tp in positions]
                 ends = consumer.end_offsets(wanted, timeout_ms=_ANSWER_MS)
                 starts = consumer.beginning_offsets(wanted, timeout_ms=_ANSWER_MS)
