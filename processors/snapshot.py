@@ -93,7 +93,8 @@ def check_layout(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
 
 def names_checksum(channels: Channels, numbers: NDArray[np.int64]) -> int:
     """Of the names of these channels: numbers in a snapshot mean something only where it is equal."""
-    return zlib.crc32(repr([channels.names[c] for c in numbers.tolist()]).encode())
+    names = channels.names
+    return zlib.crc32("\n".join(["\t".join(names[c]) for c in numbers.tolist()]).encode())
 
 
 def freeze_partition(partition: Partition) -> Frozen:

@@ -11,6 +11,7 @@ import signal
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -107,10 +108,8 @@ class Chaos:
         self._wait(lambda: self._is_past(before), f"recovery from {fault.kind} {fault.target}")
         struck = Struck(fault, round(begun - self.begun, 1), round(time.monotonic() - begun, 1))
         self.struck.append(struck)
-        self.say(
-            f"{struck.at_s:7.1f} s  {fault.kind} {fault.target}"
-            f"{f' for {fault.seconds} s' if fault.kind != 'kill' else ''}: on again after {struck.recovery_s} s"
-        )
+        length = f" for {fault.seconds} s" if fault.kind not in ("kill", "restart") else ""
+        self.say(f"{struck.at_s:7.1f} s  {fault.kind} {fault.target}{length}: on again after {struck.recovery_s} s")
 
     def _break(self, fault: Fault) -> None:
         if fault.kind == "full_disk":
@@ -173,11 +172,9 @@ class Chaos:
         while True:
             if self.feed.failure is not None:
                 raise ChaosStuck(f"sending failed: {self.feed.failure}") from self.feed.failure
-            try:
+            with suppress(KafkaError):  # the broker is away
                 if holds():
                     return
-            except KafkaError as error:  # the broker is away
-                self.say(f"           {type(error).__name__} while waiting for {what}")
             if time.monotonic() > deadline:
                 raise ChaosStuck(f"still waiting for {what} after {patience_s:.0f} s; {self._state()}")
             time.sleep(_POLL_S)

@@ -102,7 +102,7 @@ class IntervalsTask:
 
     def positions(self) -> dict[TP, int]:
         """What is handled of the partitions held: the next offset of each."""
-        return {TP(self._topic, number): partition.next_offset for number, partition in self._partitions.items()}
+        return {TP(self._topic, number): partition.next_offset for number, partition in dict(self._partitions).items()}
 
     async def checkpoint_due(self) -> None:
         """Takes the snapshots that are due, one after another."""

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from live_parts import create_topics, process, produce_many, wait_until
 
 from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.chaos import RESTART, planned, run_chaos
+from zonepulse.streams.chaos import RESTART, planned
 from zonepulse.streams.chaos_data import chaos_sample, chaos_zone_yaml
 from zonepulse.streams.demo_run import LEDGER_GROUP, PREFIX, STORE_GROUP, Feed, Progress, oracle_differences
 from zonepulse.streams.embedded.broker import Broker
@@ -39,10 +40,16 @@ def test_a_plan_is_a_function_of_its_seed() -> None:
 
 
 @pytest.mark.timeout(900)
-def test_some_minutes_of_chaos_leave_every_row_as_the_oracle_says() -> None:
-    result = run_chaos(20261123, faults=10, readings=130_000, say=print)
-    assert result["faults"] == 10
-    assert result["differences"] == 0, json.dumps(result, indent=1)
+def test_some_minutes_of_chaos_leave_every_row_as_the_oracle_says(tmp_path: Path) -> None:
+    options = ["--seed", "20261123", "--faults", "10", "--readings", "130000", "--json"]
+    with (tmp_path / "log").open("wb") as log:
+        done = subprocess.run(
+            [sys.executable, "-m", "zonepulse.streams.cli.main", "chaos", *options], stdout=subprocess.PIPE, stderr=log
+        )
+    result = json.loads(done.stdout or b"{}")
+    assert (done.returncode, result.get("faults"), result.get("differences")) == (0, 10, 0), (
+        f"{json.dumps(result, indent=1)}\n{(tmp_path / 'log').read_text()[-3000:]}"
+    )
 
 
 @pytest.mark.timeout(600)

@@ -113,3 +113,19 @@ def test_a_missing_chunk_is_noticed(channels: Channels) -> None:
 def test_facts_are_plain_json(channels: Channels) -> None:
     for frozen in (freeze_partition(Partition(channels, 0)), freeze_ledger(Ledger(channels), 5)):
         assert json.loads(json.dumps(frozen.facts)) == frozen.facts
+
+
+def test_a_known_change_that_no_tick_has_seen_yet_survives() -> None:
+    first = compile_registry(zone(), 1)
+    change = 'meter_changes: [{meter: M, register: "1.8.0", at: "2026-10-01T00:07:00Z", old_final: 7.5, new_initial: 7.4}]\n'
+    second = compile_registry(zone(more=change), 1, first.names)
+    partition = Partition(first, 0)
+    partition.apply(readings([0], 0))
+    partition.apply(readings([0], 20))
+    partition.apply(readings([0], 40))
+    partition.use(second)
+    frozen = freeze_partition(partition)
+    restored = restore_partition(second, json.loads(json.dumps(frozen.facts)), list(frozen.chunks.values()), 0)
+    expected, got = (p.apply(readings([0], 41)) for p in (partition, restored))
+    assert len(expected.rows) > 0
+    assert got.rows.tolist() == expected.rows.tolist()
