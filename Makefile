@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emi
 # Numba does not see that a kernel in another file changed: a change of any kernel starts a new cache.
 NUMBA_CACHE = $(CURDIR)/.venv/numba/$(firstword $(shell cat processors/*.py | sha256sum))
 
-.PHONY: help demo test cases fmt lint typecheck bench setup dev lock clean
+.PHONY: help demo test cases dashboards contracts fmt lint typecheck bench setup dev lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,6 +32,12 @@ test: lint typecheck ## everything that must hold; the last line is pytest's sum
 
 cases: .venv/.ready ## run case files (DIR=tests/cases)
 	$(BIN)/python tests/cases/run.py $(DIR)
+
+dashboards: .venv/.ready ## write grafana/dashboards anew (ARGS="--zone zone.yaml" for a zone of your own)
+	$(BIN)/python grafana/build.py $(ARGS)
+
+contracts: .venv/.ready ## write schemas/contracts anew: JSON Schemas and the AsyncAPI document
+	$(BIN)/python -m zonepulse.schemas.documents schemas/contracts
 
 fmt: dev ## write the code as the linter wants it
 	$(BIN)/ruff check --fix-only --quiet .

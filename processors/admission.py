@@ -11,7 +11,7 @@ from numba import njit
 
 from zonepulse.processors.channels import INTERVAL
 from zonepulse.processors.layout import CHUNK_CHANNELS, CONFLICT, CONFLICT_NEW, CORRECTED, ESTIMATED, GONE, NEVER, NEW, UNSET
-from zonepulse.processors.registers import version_of
+from zonepulse.processors.registers import energy_micro, version_of
 
 UNKNOWN_METER, UNKNOWN_REGISTER, WRONG_PARTITION, UNIT_MISMATCH, OUT_OF_RANGE, OFF_GRID, FUTURE, LATE = range(4, 12)
 """Reason codes: positions in schemas.readings.REASONS."""
@@ -19,6 +19,7 @@ NO_METER, NO_REGISTER = -1, -2
 """Channel numbers of readings whose meter, or register, is not in the registry."""
 NO_UNIT = -1
 SMALLEST_RING = 8
+LIMIT_ENERGY = 1 << 62
 ABSURD = 1e200
 """Beyond it a product with a scale may overflow."""
 DIRTY, POOL_USED, LATEST_TS = 0, 1, 2
@@ -159,8 +160,17 @@ def snapped(ts: int, period: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def refusal(items: Any, i: int, version: Any, facts: Any, policy: Any) -> int:
-    """Reason code of a reading whose version is known, 0 if it is accepted."""
+def is_off_grid(sent: Any, version: Any, ts: int, key: int, tolerance: int) -> bool:
+    """Whether a period ends too far from the grid, or at an edge where the version before has another grid, or no periods."""
+    if sent.kind != INTERVAL:
+        return False
+    return abs(key - ts) > tolerance or version.kind != INTERVAL or key % version.period != 0
+
+
+@njit(cache=True, nogil=True)
+def refusal(items: Any, i: int, key: int, sent: Any, version: Any, facts: Any, policy: Any) -> int:
+    """Reason code of a reading, 0 if it is accepted. `key` is its ts or, of a period, its end on the grid; `sent` is the version that
+    answers its ts, `version` the one that answers `key`."""
     if version.partition != facts.partition:
         return WRONG_PARTITION
     if items.unit[i] != NO_UNIT and items.unit[i] != version.unit:
@@ -170,11 +180,11 @@ def refusal(items: Any, i: int, version: Any, facts: Any, policy: Any) -> int:
     product = items.value[i] * version.scale
     if not abs(product) < 9007199254740992.0:
         return OUT_OF_RANGE
-    whole = np.int64(np.rint(product)) // version.den
-    if abs(whole) >= 4611686018427387904 // version.num:
+    reg = np.int64(np.rint(product))
+    if abs(reg // version.den) > LIMIT_ENERGY // version.num + 1 or abs(energy_micro(reg, version)) >= LIMIT_ENERGY:
         return OUT_OF_RANGE
     ts = items.ts[i]
-    if version.kind == INTERVAL and abs(snapped(ts, version.period) - ts) > policy.tolerance:
+    if is_off_grid(sent, version, ts, key, policy.tolerance):
         return OFF_GRID
     if ts - items.ingest[i] > policy.future:
         return FUTURE
@@ -194,11 +204,15 @@ def admit(items: Any, start: int, stop: int, state: Any, facts: Any, policy: Any
             items.reason[i] = UNKNOWN_METER if c == NO_METER else UNKNOWN_REGISTER
             continue
         versions = facts.versions[facts.first[c] : facts.first[c] + facts.count[c]]
-        v = version_of(versions, items.ts[i])
+        ts = items.ts[i]
+        sent = v = version_of(versions, ts)
+        if sent >= 0 and versions[sent].kind == INTERVAL:
+            ts = snapped(ts, versions[sent].period)
+            v = version_of(versions, ts)
         if v < 0:
             items.reason[i] = UNKNOWN_REGISTER
             continue
-        items.reason[i] = refusal(items, i, versions[v], facts, policy)
+        items.reason[i] = refusal(items, i, ts, versions[sent], versions[v], facts, policy)
         if items.reason[i] != 0:
             continue
         place = facts.local[c]
@@ -206,10 +220,7 @@ def admit(items: Any, start: int, stop: int, state: Any, facts: Any, policy: Any
         if not make_room(state, ch):
             return i
         state.touched[place // CHUNK_CHANNELS] = 1
-        ts, begin = items.ts[i], items.ts[i]
-        if versions[v].kind == INTERVAL:
-            ts = snapped(ts, versions[v].period)
-            begin = ts - versions[v].period
+        begin = ts - versions[v].period if versions[v].kind == INTERVAL else ts
         flags = ESTIMATED if items.quality[i] == 1 else (CORRECTED if items.quality[i] == 2 else 0)
         reg = np.int64(np.rint(items.value[i] * versions[v].scale))
         if insert(state, ch, ts, reg, (items.seq[i] + 1) << 8 | flags):

@@ -141,10 +141,10 @@ def _changes(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     table = np.array(rows, VERSION)
 
-    def energy(channel: int, at: int, value: float) -> int:
+    def energy(channel: int, instants: tuple[int, int], value: float) -> int:
+        """By the version that is valid at the first of the instants at which one is."""
         mine = table[first[channel] : first[channel] + count[channel]]
-        valid = mine[(mine["valid_from"] <= at) & (at < mine["valid_to"])]
-        version = valid[0] if len(valid) else mine[-1]
+        version = next(v for at in instants for v in mine if v["valid_from"] <= at < v["valid_to"])
         return energy_of(value, float(version["scale"]), int(version["num"]), int(version["den"]))
 
     keyed = sorted(
@@ -152,6 +152,7 @@ def _changes(
         for change in registry.meter_changes
         if (change.meter, change.register) in index
     )
-    changes = np.array([(at, energy(c, at - 1, old), energy(c, at, new)) for c, at, old, new in keyed], np.int64).reshape(-1, 3)
+    found = [(at, energy(c, (at - 1, at), old), energy(c, (at, at - 1), new)) for c, at, old, new in keyed]
+    changes = np.array(found, np.int64).reshape(-1, 3)
     change_first = np.searchsorted(np.array([c for c, *_ in keyed], np.int64), np.arange(len(index) + 1))
     return changes, change_first.astype(np.int64)

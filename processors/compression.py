@@ -17,7 +17,7 @@ class BadCompression(ValueError):
 
 def _snappy(packed: memoryview) -> bytes:
     """Xerial framing (Java's and most others'), or one raw block (librdkafka's)."""
-    if packed[: len(_XERIAL)] != _XERIAL:
+    if bytes(packed[: len(_XERIAL)]) != _XERIAL:
         return bytes(cramjam.snappy.decompress_raw(packed))
     blocks, at = [], _XERIAL_HEADER_BYTES
     while at < len(packed):

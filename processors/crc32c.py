@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import binding, ir  # type: ignore[import-untyped]
 from numba import config, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
@@ -53,11 +53,12 @@ def crc32c_by_tables(buffer: Any, start: int, stop: int) -> int:
 
 
 def _has_instruction() -> bool:
-    is_host = not (config.DISABLE_JIT or config.CPU_NAME or config.CPU_FEATURES)
+    settings: Any = config
+    is_host = not (settings.DISABLE_JIT or settings.CPU_NAME or settings.CPU_FEATURES)
     return is_host and binding.get_process_triple().startswith("x86_64") and bool(binding.get_host_cpu_features().get("sse4.2"))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _crc_of_8_bytes(typing: Any, crc: Any, address: Any, at: Any) -> Any:
     """crc after the eight bytes at `address + at`."""
 
@@ -77,7 +78,7 @@ def _crc32c_by_instruction(buffer: Any, start: int, stop: int) -> int:
     address = np.int64(buffer.ctypes.data)
     i = start
     while i + 8 <= stop:
-        crc = _crc_of_8_bytes(crc, address, i)
+        crc = _crc_of_8_bytes(crc, address, i)  # type: ignore[call-arg] # numba passes the typing context
         i += 8
     while i < stop:
         crc = (crc >> 8) ^ _TABLES[0, (crc ^ np.int64(buffer[i])) & 255]

@@ -287,7 +287,8 @@ def parse_records(
 ) -> tuple[int, int]:
     """All readings of records [start, stop) into `columns`; a null record starts at -1.
 
-    Returns how many rows were written, and how many records were refused: `refused` names them, `rows_before` how many rows lie before each.
+    Returns how many rows were written and how many records were refused: `refused` names these, `rows_before` says how many rows
+    lie before each.
     """
     row, dropped = 0, 0
     for k in range(start, stop):

@@ -14,10 +14,11 @@ def kernel(function: F) -> F:
 
     Without numba's reference counting (`_nrt`), whose atomic additions at each call made the small functions here eight times slower.
     """
-    return cast(F, njit(cache=True, nogil=True, _nrt=False)(function))
+    options: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+    return cast(F, njit(**options)(function))
 
 
 @kernel
-def byte_at(text: Any, i: int) -> int:
+def byte_at(text: Any, i: int) -> Any:
     """`text[i]` (uint8) for i >= 0, as a signed integer; the unsigned index spares the test for places counted from the end."""
     return np.int64(text[np.uint64(i)])

@@ -7,10 +7,9 @@ Arrays of these dtypes are `np.recarray`s, so that kernels and plain Python read
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Records = NDArray[Any]
-"""A numpy record array."""
+Records = Any
+"""A numpy record array (np.recarray): fields by attribute, which mypy cannot know."""
 
 NEVER: Final = 1 << 62
 """A time or window that does not come."""
@@ -122,7 +121,6 @@ ROW: Final = np.dtype(
 TRANSITION: Final = np.dtype(
     [
         ("channel", "i8"),
-        ("version", "i8"),
         ("rule", "i8"),
         ("raised", "i8"),  # 1 raised, 0 resolved
         ("starts_at", "i8"),

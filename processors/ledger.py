@@ -22,7 +22,7 @@ from zonepulse.processors.rules import Alert, RuleState, evaluate
 from zonepulse.schemas.registry import Rule
 from zonepulse.schemas.results import ALERTS, EMISSIONS, TOTALS
 from zonepulse.schemas.results import INTENSITY as INTENSITY_TABLE
-from zonepulse.schemas.units import MICRO
+from zonepulse.schemas.units import MICRO, MS_PER_HOUR
 
 _SLOTS: Final = 64
 SLOTS_A_CHUNK: Final = 16
@@ -411,8 +411,8 @@ class Ledger:
         use = self._read(self._use_line(subject), start)
         if not use["has_energy"]:
             return None
-        per_h = 3_600_000 / self._length if name == "power_kw" else 1.0
-        return int(use["energy"]) / MICRO * per_h
+        over_ms = self._length if name == "power_kw" else MS_PER_HOUR
+        return int(use["energy"]) * MS_PER_HOUR / (MICRO * over_ms)
 
     def _use_line(self, subject: _Subject) -> int:
         if subject.company:

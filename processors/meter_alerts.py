@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.layout import BACKWARDS, GAP_TOO_LONG, IMPOSSIBLE, METER_RULES, SILENT, STUCK, UNSET, Records
+from zonepulse.processors.registers import version_at
 from zonepulse.processors.rules import Alert
 from zonepulse.schemas.units import MICRO
 
@@ -18,12 +21,18 @@ def _evidence(t: Any, register: str, max_gap_ms: int) -> dict[str, Any]:
     return {"register": register, "readings": int(t["count"])}
 
 
+def _version(channels: Channels, channel: int, at: int) -> int:
+    """The version whose company and node an alert names: that of its start, the first where none was valid then."""
+    first = int(channels.first[channel])
+    return first + max(0, version_at(channels.versions[first : first + int(channels.count[channel])].view(np.recarray), at))
+
+
 def alert_rows(transitions: Records, channels: Channels) -> list[dict[str, Any]]:
     """One row of table `alerts` for each transition."""
     zone = channels.registry.zone
     rows = []
     for t in transitions:
-        version = int(t["version"])
+        version = _version(channels, int(t["channel"]), int(t["starts_at"]))
         meter, register = channels.names[int(t["channel"])]
         alert = Alert(
             zone.id, METER_RULES[int(t["rule"])], {"meter": meter, "register": register}, "warning",

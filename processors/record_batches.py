@@ -95,7 +95,11 @@ def scan(buffer: Any, must_check_crc: bool, batches: Any) -> tuple[int, int, int
         batch.first_ms, batch.max_ms = big_endian(buffer, at + 27, 8), big_endian(buffer, at + 35, 8)
         batch.producer, batch.count = big_endian(buffer, at + 43, 8), big_endian(buffer, at + 57, 4)
         last_delta = big_endian(buffer, at + 23, 4)
-        if batch.count < 0 or last_delta < 0 or not (is_sane(batch.base_offset) and is_sane(batch.first_ms) and is_sane(batch.max_ms)):
+        if (
+            batch.count < 0
+            or last_delta < 0
+            or not (is_sane(batch.base_offset) and is_sane(batch.first_ms) and is_sane(batch.max_ms))
+        ):
             return n, BAD_HEADER, at
         batch.next_offset = batch.base_offset + last_delta + 1
         n += 1

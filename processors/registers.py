@@ -233,7 +233,7 @@ def fold_change(win: Any, span: Any, st: Any, change: Any, versions: Any, policy
         if advance >= 0:
             accept(win, span, st, at, change[1], advance, 0, versions[v], policy, gaps)
     after = version_at(versions, at)
-    start_series(st, at, change[2], 0, versions[after].series if after >= 0 else -1)
+    start_series(st, at, change[2], 0, versions[after if after >= 0 else v].series)
 
 
 @njit(cache=True, nogil=True)

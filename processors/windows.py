@@ -134,7 +134,15 @@ def emit_row(out: Any, channel: int, version: int, start: int, revision: int, w:
 
 
 @njit(cache=True, nogil=True)
-def emit_rows(ch: Any, channel: int, versions: Any, base_version: int, ticks: Any, work: Any, out: Any, policy: Any) -> None:
+def row_version(facts: Any, channel: int, start: int) -> int:
+    """The version (place in facts.versions) of a window's row; -1 where there is none, or it is another partition's."""
+    first = facts.first[channel]
+    v = version_at(facts.versions[first : first + facts.count[channel]], start)
+    return first + v if v >= 0 and facts.versions[first + v].partition == facts.partition else -1
+
+
+@njit(cache=True, nogil=True)
+def emit_rows(ch: Any, channel: int, facts: Any, ticks: Any, work: Any, out: Any, policy: Any) -> None:
     """Rows of one channel for the ticks [ticks[0], ticks[1]] from its folded windows."""
     length, span = policy.length, work.span[0]
     due, was_due = due_window(ticks[1], policy), due_window(ticks[0] - 1, policy)
@@ -146,19 +154,19 @@ def emit_rows(ch: Any, channel: int, versions: Any, base_version: int, ticks: An
     if was_high != UNSET:
         begin = min(begin, was_high + 1)
     for w in range(max(begin, low, span.origin), min(due, high) + 1):
-        v = version_at(versions, w * length)
-        if v < 0:
+        version = row_version(facts, channel, w * length)
+        if version < 0:
             continue
         i = w - span.origin
         emitted = w <= was_due and was_low <= w <= was_high
         if emitted and (w < span.touched or is_same(work.win[i], work.old_win[i])):
             continue
         revision = ticks[0] if w <= was_due else max(ticks[0], due_tick(w, policy))
-        emit_row(out, channel, base_version + v, w * length, revision, work.win[i], work.old_win[i], emitted)
+        emit_row(out, channel, version, w * length, revision, work.win[i], work.old_win[i], emitted)
 
 
 @njit(cache=True, nogil=True)
-def emit_gaps(work: Any, found: int, was_found: int, channel: int, versions: Any, base_version: int, out: Any, tick: int) -> None:
+def emit_gaps(work: Any, found: int, was_found: int, channel: int, out: Any, tick: int) -> None:
     """gap_too_long for every segment longer than max_gap that the old view did not have, or had with another advance."""
     for i in range(found):
         gap = work.gaps[i]
@@ -167,29 +175,25 @@ def emit_gaps(work: Any, found: int, was_found: int, channel: int, versions: Any
             was = work.old_gaps[k]
             known |= was.t0 == gap.t0 and was.t1 == gap.t1 and was.adv == gap.adv
         if not known:
-            subject = (channel, base_version + max(0, version_at(versions, gap.t0)))
-            emit(out, subject, GAP_TOO_LONG, 1, (gap.t0, gap.t1), tick, gap.adv, 0)
+            emit(out, channel, GAP_TOO_LONG, 1, (gap.t0, gap.t1), tick, gap.adv, 0)
 
 
 @njit(cache=True, nogil=True)
-def judge_windows(
-    ch: Any, det: Any, channel: int, versions: Any, base_version: int, ticks: Any, work: Any, out: Any, policy: Any
-) -> None:
+def judge_windows(ch: Any, det: Any, channel: int, facts: Any, ticks: Any, work: Any, out: Any, policy: Any) -> None:
     """Judge, in order, the windows that are fully covered or past their deadline by tick ticks[1]."""
     length, span = policy.length, work.span[0]
     w = max(ch.first // length if det.next_win == UNSET else det.next_win, span.origin)
     last = min(due_window(ticks[1], policy), (ch.last + policy.max_gap - 1) // length)
     while w <= last:
-        v = version_at(versions, w * length)
-        if v >= 0:
+        version = row_version(facts, channel, w * length)
+        if version >= 0:
             tick = max(ticks[0], det.tick, due_tick(w, policy))
             if work.win[w - span.origin].cov != length:
                 tick = max(tick, due_tick(w + 1, policy))
             if tick > ticks[1]:
                 break
-            judge_window(
-                det, work.win[w - span.origin], w * length, versions[v].period, length, out, (channel, base_version + v), tick
-            )
+            period = facts.versions[version].period
+            judge_window(det, work.win[w - span.origin], w * length, period, length, out, channel, tick)
             det.next_win = w + 1
         w += 1
 
@@ -215,7 +219,7 @@ def settle_ring(state: Any, ch: Any, keep: int) -> None:
 @njit(cache=True, nogil=True)
 def is_untouched(ch: Any, ticks: Any, policy: Any) -> bool:
     """Whether closing these ticks can change no row of the channel: nothing becomes due (or needs judging), and what is new lies behind
-    the last due window, in order, and leaves no gap that is too long."""
+    the last due window, in order, behind no due window without a row, and leaves no gap that is too long."""
     due, was_due = due_window(ticks[1], policy), due_window(ticks[0] - 1, policy)
     high = (ch.last + policy.max_gap - 1) // policy.length
     if ch.last == UNSET or (due > was_due and high + 1 > was_due and ch.first // policy.length <= due):
@@ -223,6 +227,8 @@ def is_untouched(ch: Any, ticks: Any, policy: Any) -> bool:
     if ch.min_new == NEVER:
         return True
     earliest = min(ch.min_new, ch.anchor)
+    if ch.old_last != UNSET and (ch.old_last + policy.max_gap - 1) // policy.length < due:
+        return False
     return ch.min_new > ch.old_last and earliest // policy.length > due and ch.last - earliest <= policy.max_gap
 
 
@@ -235,8 +241,8 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
     head = state.heads[place]
     base = head.win if head.kind >= 0 else ch.first // policy.length
     n = max(0, due_window(ticks[1], policy) - base + 1)
-    base_version = facts.first[channel]
-    versions = facts.versions[base_version : base_version + facts.count[channel]]
+    first = facts.first[channel]
+    versions = facts.versions[first : first + facts.count[channel]]
     changes = facts.changes[facts.change_first[channel] : facts.change_first[channel + 1]]
     work.need[0], work.need[1] = n, ch.held + len(changes) + 1
     if n > len(work.win) or work.need[1] > len(work.gaps):
@@ -257,10 +263,10 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
         prepare(work, head, n, base, bound, work.old_win)
         fold(True, work.state[0], head, ring, work.old_win, span, versions, changes, policy, work.old_gaps)
         was_found, span.touched = span.gaps, touched
-    emit_rows(ch, channel, versions, base_version, ticks, work, out, policy)
+    emit_rows(ch, channel, facts, ticks, work, out, policy)
     if touched != NEVER:
-        emit_gaps(work, found, was_found, channel, versions, base_version, out, ticks[0])
-    judge_windows(ch, state.detectors[place], channel, versions, base_version, ticks, work, out, policy)
+        emit_gaps(work, found, was_found, channel, out, ticks[0])
+    judge_windows(ch, state.detectors[place], channel, facts, ticks, work, out, policy)
     state.heads[place] = work.settled[0]
     settle_ring(state, ch, keep)
     return True

@@ -98,7 +98,7 @@ def _inflated(buffer: Bytes, batches: Any, topic: str, partition: int) -> tuple[
         return buffer, batches
     parts: list[Any] = []
     for batch, codec in zip(batches, codecs.tolist(), strict=True):
-        packed = memoryview(buffer)[batch.start : batch.end]
+        packed = buffer[batch.start : batch.end].data
         try:
             parts.append(decompress(codec, packed) if codec else packed)
         except BadCompression as bad:
@@ -140,8 +140,10 @@ def spans_of_fetch(
         headers = _headers(buffer, records, headed)
     except ValueError as bad:
         raise CorruptBatch(topic, partition, start_offset, f"or a later one has broken headers ({bad})") from bad
-    arrays = (array[:n] for array in records[:6])
-    return RecordSpans(topic, partition, buffer, *arrays, next_offset, headers)
+    key_start, key_end, value_start, value_end, offset, timestamp_ms = (array[:n] for array in records[:6])
+    return RecordSpans(
+        topic, partition, buffer, key_start, key_end, value_start, value_end, offset, timestamp_ms, next_offset, headers
+    )  # fmt: skip
 
 
 def _headers(buffer: Bytes, records: Records, headed: int) -> dict[int, Headers]:

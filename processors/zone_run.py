@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from zonepulse.processors.admission import Items
 from zonepulse.processors.blocks import dead_letter_batch, interval_batch
 from zonepulse.processors.channels import Channels, compile_registry
-from zonepulse.processors.decoding import Batch, dead_letters, decode_columns, decode_records
+from zonepulse.processors.decoding import Batch, dead_letters, decode_columns
+from zonepulse.processors.fast_decoding import decode_fast
 from zonepulse.processors.intervals import Partition, Step
 from zonepulse.processors.layout import UNSET
 from zonepulse.processors.ledger import Ledger, Results
@@ -64,7 +65,7 @@ class ZoneRun:
         """Fold records of one partition; `item` names the place of a lone reading inside its former record."""
         partition = self.partitions[records.partition]
         ingest = partition.ingest_times(records.timestamp_ms)
-        batch = decode_records(records, 0, len(records), ingest, self.channels)
+        batch = decode_fast(records, 0, len(records), ingest, self.channels)
         if item is not None:
             whole = batch.item < 0
             batch = Batch(batch.items, batch.record, np.where(whole, batch.item, item[batch.record] + batch.item))

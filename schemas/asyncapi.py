@@ -26,7 +26,7 @@ _MESSAGES_OF: Final = {
     "deadletters": ("deadLetter",),
 }
 """Topic -> its messages."""
-_OPERATIONS: Final = (
+_OPERATIONS: Final[tuple[tuple[str, str, str, tuple[str, ...], str], ...]] = (
     ("takeReadings", "receive", "readings", ("reading", "readings", "readingBlock", "heartbeat"), "Gateways send readings."),
     (
         "sendHeartbeats",
@@ -57,7 +57,7 @@ def asyncapi() -> Node:
         "defaultContentType": JSON.decode(),
         "servers": {"kafka": {"host": "127.0.0.1:9092", "protocol": "kafka", "description": "where ZONEPULSE_BROKER points"}},
         "channels": {topic.name: _channel(topic) for topic in TOPICS},
-        "operations": {name: _operation(*rest) for name, *rest in _OPERATIONS},
+        "operations": {operation[0]: _operation(*operation[1:]) for operation in _OPERATIONS},
         "components": {"messages": _messages()},
     }
 

@@ -44,6 +44,7 @@ class Router(Protocol):
 
     routes: dict[str, "BatchChannel"]
     """Topic -> where its batches go."""
+    is_raw: bool
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ records were dropped is read again from where its lease stands.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Final, cast
 
@@ -19,7 +19,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from zonepulse.streams.batch_channel import BatchChannel, Lease, Router
-from zonepulse.streams.record_arrays import cut, spans
+from zonepulse.streams.raw_batches import RawFetch, read_batches, read_raw
+from zonepulse.streams.record_arrays import Batch, cut, spans
 
 FETCH_WAIT_MS: Final = 100
 """How long the broker may hold an empty fetch. One fetch a broker is open: a long one for idle partitions holds busy ones up."""
@@ -31,6 +32,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._isolation_level = "read_committed"
         return consumer
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
@@ -57,6 +59,8 @@ class BatchConsumer(driver.Consumer):
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         """Subscribes the batch topics too, which no Faust channel knows."""
+        if cast(Router, self.transport).is_raw:
+            read_raw(self.routes)
         await super().subscribe({*topics, *self.routes})
 
     async def commit_offsets(self, next_offsets: Mapping[TP, int]) -> bool:
@@ -187,11 +191,10 @@ class BatchConsumer(driver.Consumer):
 
     async def _put(self, route: BatchChannel, parts: Iterable[tuple[TP, Lease, int, int, Sequence[Any]]]) -> None:
         for tp, lease, start, end, records in parts:
-            wanted = records if records[0].offset >= start else [r for r in records if r.offset >= start]
-            for piece, next_offset in cut(wanted, end, route.max_records, route.max_bytes):
+            async for batch in _batches(tp, lease.number, start, end, records, route):
                 await self.app.flow_control.acquire()
                 if self.leases.get(tp) is lease:
-                    await route.channel.put(spans(tp, piece, next_offset, lease.number))
+                    await route.channel.put(batch)
 
     async def _collect_deliveries(self) -> None:
         """Waits for one of the deliveries under way, briefly; raises what went wrong in one."""
@@ -229,6 +232,20 @@ class BatchTransport(driver.Transport):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.routes: dict[str, BatchChannel] = {}
+        self.is_raw = False
+        """Whether batch topics are read as raw record batches; set it before the app starts."""
+
+
+async def _batches(tp: TP, lease: int, start: int, end: int, records: Sequence[Any], route: BatchChannel) -> AsyncIterator[Batch]:
+    """What was fetched of one partition as batches; raw bytes are read in a thread, without the interpreter's lock."""
+    if isinstance(records[0], RawFetch):
+        limits = route.max_records, route.max_bytes
+        for batch in await asyncio.to_thread(read_batches, tp, records[0], start, lease, *limits):
+            yield batch
+        return
+    wanted = records if records[0].offset >= start else [r for r in records if r.offset >= start]
+    for piece, next_offset in cut(wanted, end, route.max_records, route.max_bytes):
+        yield spans(tp, piece, next_offset, lease)
 
 
 def _tp(tp: Any) -> TP:

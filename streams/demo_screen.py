@@ -51,7 +51,7 @@ class View:
         """Read the store again."""
         self.intensity = [(at, g) for at, g in reversed(client.query(_INTENSITY).result_rows)]
         self.emitters = [(name, kg) for name, kg in client.query(_EMITTERS).result_rows]
-        self.alerts = list(client.query(_ALERTS).result_rows)
+        self.alerts = [tuple(row) for row in client.query(_ALERTS).result_rows]
         intervals, letters, alerts = client.query(_COUNTS).result_rows[0]
         self.counts = (intervals, letters, alerts)
 

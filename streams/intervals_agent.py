@@ -8,25 +8,27 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
 import faust
 import msgspec
 from faust.types import TP, StreamT
 
-from zonepulse.processors.decoding import Batch as Decoded
-from zonepulse.processors.decoding import dead_letters, decode_records, registry_switches
-from zonepulse.processors.intervals import Partition, Step
+from zonepulse.processors.decoding import Ints, dead_letters, registry_switches
+from zonepulse.processors.fast_decoding import decode_fast
+from zonepulse.processors.intervals import Partition
 from zonepulse.processors.layout import UNSET
 from zonepulse.processors.live import PartialSums
 from zonepulse.processors.meter_alerts import alert_rows
 from zonepulse.processors.snapshot import Frozen, freeze_partition, restore_partition
 from zonepulse.processors.windows import new_out, new_work
+from zonepulse.schemas.dead_letters import DeadLetter
 from zonepulse.schemas.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.topics import ALERTS, DEADLETTERS, INTERVALS, READINGS
 from zonepulse.streams.app import Outbox
 from zonepulse.streams.arrow_wire import interval_blocks, live_block
-from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
+from zonepulse.streams.batch_channel import BatchChannel, Hooks, Router, batch_channel
 from zonepulse.streams.checkpoint import POLL_S, Checkpoints, save
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.record_arrays import Batch
@@ -42,8 +44,38 @@ def alert_record(row: Mapping[str, Any], zone: str) -> tuple[bytes, bytes]:
     return str(row["fingerprint"]).encode(), msgspec.json.encode({"zone": zone, **row})
 
 
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What a stretch of records made, ready to be sent."""
+
+    blocks: list[bytes]
+    alerts: list[tuple[bytes, bytes]]
+    letters: list[DeadLetter]
+    readings: int
+    through: int
+    seconds: float
+
+
+def fold(partition: Partition, records: RecordSpans, start: int, stop: int, ingest: Ints) -> Folded:
+    """Decode records [start, stop), fold them into the partition's state and encode what that made. Mostly without Python's lock."""
+    begun = time.perf_counter()
+    decoded = decode_fast(records, start, stop, ingest, partition.channels)
+    step = partition.apply(decoded.items, int(ingest[stop - 1]))
+    seconds = time.perf_counter() - begun
+    channels = partition.channels
+    return Folded(
+        list(interval_blocks(step.rows, channels, partition.partition, step.through)),
+        [alert_record(row, channels.registry.zone.id) for row in alert_rows(step.transitions, channels)],
+        list(dead_letters(decoded, records)),
+        len(decoded.record),
+        step.through,
+        seconds,
+    )
+
+
 class IntervalsTask:
-    """The partitions this worker holds."""
+    """The partitions this worker holds. One batch is folded at a time, in a thread, while the next one is fetched; nothing else touches
+    a partition's state meanwhile (`_folding`)."""
 
     def __init__(
         self, settings: Settings, registries: RegistryStore, outbox: Outbox, checkpoints: Checkpoints, metrics: Metrics
@@ -53,14 +85,13 @@ class IntervalsTask:
         self._last_words_s = settings.last_words_s
         self._registries, self._outbox, self._metrics = registries, outbox, metrics
         self._checkpoints = checkpoints
-        self._turn = asyncio.Lock()
-        """Held while a batch is folded and sent: a snapshot is taken between batches."""
         self._partitions: dict[int, Partition] = {}
         self._kept: dict[int, Partition] = {}
         """Partitions given up with a final snapshot; the same, if nobody else went on from there."""
         self._heard: dict[int, float] = {}
         self._sums: dict[int, PartialSums] = {}
         self._work, self._out = new_work(), new_out()
+        self._folding = asyncio.Lock()
         self.batches: BatchChannel | None = None
 
     async def assigned(self, tps: set[TP]) -> None:
@@ -87,15 +118,17 @@ class IntervalsTask:
     async def revoked(self, tps: set[TP]) -> None:
         """Somebody else goes on, from a final snapshot if there is time for one."""
         numbers = {tp.partition for tp in tps} & self._partitions.keys()
+        done = set()
         try:
             async with asyncio.timeout(self._last_words_s):
                 for number in sorted(numbers):
                     await self.checkpoint(number)
+                    done.add(number)
         except TimeoutError:
             log.warning("no time for final snapshots: the next owner reads again what came since the last one")
         for number in numbers:
-            partition = self._partitions.pop(number)
-            if self._checkpoints.is_written(number, partition.next_offset):
+            partition = self._partitions.pop(number, None)
+            if partition is not None and number in done and self._checkpoints.is_written(number, partition.next_offset):
                 self._kept[number] = partition
             else:
                 self._checkpoints.drop(number)
@@ -111,7 +144,7 @@ class IntervalsTask:
 
     async def checkpoint(self, number: int) -> None:
         """One partition's snapshot, and its offset committed."""
-        await save(self._checkpoints, self.batches, TP(self._topic, number), self._turn, self._outbox, lambda: self._frozen(number))
+        await save(self._checkpoints, self.batches, TP(self._topic, number), self._folding, self._outbox, lambda: self._frozen(number))
 
     def _frozen(self, number: int) -> Frozen | None:
         partition = self._partitions.get(number)
@@ -119,66 +152,84 @@ class IntervalsTask:
 
     async def handle(self, batch: Batch) -> None:
         """Fold one batch and send what it made."""
-        async with self._turn:
-            if self.batches is not None and self.batches.is_current(batch):
-                await self._handle(batch)
+        async with self._folding:
+            partition = self._partitions.get(batch.partition)
+            if partition is None or self.batches is None or not self.batches.is_current(batch):  # revoked while it waited
+                return
+            try:
+                await self._handle(partition, batch)
+            except BaseException:
+                self._partitions.pop(batch.partition, None)  # half a batch is in it: no snapshot of this
+                raise
+        self._metrics.took(READINGS.name, batch, self._lag(partition))
 
-    async def _handle(self, records: RecordSpans) -> None:
-        partition = self._partitions[records.partition]
+    async def _handle(self, partition: Partition, records: RecordSpans) -> None:
         self._heard[records.partition] = time.monotonic()
         ingest = partition.ingest_times(records.timestamp_ms)
         start = 0
         for position, version in [*registry_switches(records), (len(records) - 1, None)]:
             stop = position + 1
             if stop > start:
-                decoded = decode_records(records, start, stop, ingest, partition.channels)
-                step = partition.apply(decoded.items, int(ingest[stop - 1]))
-                await self._send(partition, step, decoded, records)
+                await self._send(partition, await asyncio.to_thread(fold, partition, records, start, stop, ingest))
                 start = stop
             if version is not None and version != partition.channels.registry.version:
                 partition.use(await self._registries.version(version))
         partition.next_offset = records.next_offset
-        await self._outbox.flush()
-        self._metrics.records.labels(READINGS.name).inc(len(records))
 
-    async def _send(self, partition: Partition, step: Step, decoded: Decoded, records: RecordSpans) -> None:
-        zone = partition.channels.registry.zone.id
+    async def _send(self, partition: Partition, folded: Folded) -> None:
+        """What the batch before made is acknowledged by now, most likely: at most one batch is under way."""
+        await self._outbox.flush()
         key = b"%d" % partition.partition
-        *early, last = interval_blocks(step.rows, partition.channels, partition.partition, step.through)
+        *early, last = folded.blocks
         for block in early:
             await self._outbox.send(INTERVALS.full_name(self._prefix), key, block)
         if early:
             await self._outbox.flush()
         await self._outbox.send(INTERVALS.full_name(self._prefix), key, last)
-        for row in alert_rows(step.transitions, partition.channels):
-            await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, zone))
-        for letter in dead_letters(decoded, records):
+        for alert in folded.alerts:
+            await self._outbox.send(ALERTS.full_name(self._prefix), *alert)
+        for letter in folded.letters:
             self._metrics.dead_letters.labels(letter.reason).inc()
             await self._outbox.send(DEADLETTERS.full_name(self._prefix), letter.key, letter.value, headers=letter.headers())
+        self._measure(partition, folded)
+
+    def _measure(self, partition: Partition, folded: Folded) -> None:
+        self._metrics.readings.inc(folded.readings)
+        self._metrics.batch_readings.observe(folded.readings)
+        self._metrics.kernel_seconds.labels(NAME).observe(folded.seconds)
+        closed_s = folded.through * int(partition.policy.tick) / 1000
+        self._metrics.tick_lag.labels(NAME, str(partition.partition)).set(time.time() - closed_s)
+
+    def _lag(self, partition: Partition) -> int | None:
+        """Records between the partition's state and the end of its log; None if not known."""
+        if self.batches is None:
+            return None
+        return self.batches.lag(TP(READINGS.full_name(self._prefix), partition.partition), partition.next_offset)
 
     async def send_live(self) -> None:
         """Sums per entity of every partition that has reached the end of its log; in catch-up none."""
-        topic = self._topic
-        for number, partition in list(self._partitions.items()):
-            if self.batches is None or self.batches.lag(TP(topic, number), partition.next_offset) != 0 or partition.ingest == UNSET:
-                continue
-            version = partition.channels.registry.version
-            if version not in self._sums:
-                self._sums = {version: PartialSums(partition.channels)}
-            block = live_block(self._sums[version].batch(partition), number, partition.ingest, version)
-            await self._outbox.send(INTERVALS.full_name(self._prefix), b"%d" % number, block)
+        async with self._folding:
+            for partition in list(self._partitions.values()):
+                if self._lag(partition) == 0 and partition.ingest != UNSET:
+                    await self._send_sums(partition)
+            await self._outbox.flush()
+
+    async def _send_sums(self, partition: Partition) -> None:
+        version = partition.channels.registry.version
+        if version not in self._sums:
+            self._sums = {version: PartialSums(partition.channels)}
+        block = live_block(self._sums[version].batch(partition), partition.partition, partition.ingest, version)
+        await self._outbox.send(INTERVALS.full_name(self._prefix), b"%d" % partition.partition, block)
 
     async def send_heartbeats(self) -> None:
         """An empty record into every partition that is caught up and silent for `idle`; simulated topics bring their own."""
-        if self._is_simulated or self.batches is None:
+        if self._is_simulated:
             return
-        topic = self._topic
         for number, partition in list(self._partitions.items()):
-            idle_s = partition.channels.registry.zone.idle_ms / 1000
             silent_s = time.monotonic() - self._heard[number]
-            if silent_s >= idle_s and self.batches.lag(TP(topic, number), partition.next_offset) == 0:
+            if silent_s >= partition.channels.registry.zone.idle_ms / 1000 and self._lag(partition) == 0:
                 self._heard[number] = time.monotonic()
-                await self._outbox.send(topic, None, HEARTBEAT, partition=number)
+                await self._outbox.send(READINGS.full_name(self._prefix), None, HEARTBEAT, partition=number)
 
 
 def add_intervals_agent(
@@ -188,6 +239,7 @@ def add_intervals_agent(
     checkpoints = Checkpoints(app, settings.partitions, Outbox(app))
     task = IntervalsTask(settings, registries, Outbox(app), checkpoints, metrics)
     hooks = Hooks(task.assigned, task.start_offsets, task.revoked)
+    cast(Router, app.transport).is_raw = settings.raw_batches
     task.batches = batches = batch_channel(app, [READINGS.full_name(settings.topic_prefix)], hooks)
 
     async def fold_readings(stream: StreamT[Any]) -> None:

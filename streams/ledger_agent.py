@@ -14,6 +14,7 @@ from faust.types import TP, StreamT
 
 from zonepulse.processors.blocks import interval_rows
 from zonepulse.processors.channels import Channels
+from zonepulse.processors.layout import UNSET
 from zonepulse.processors.ledger import Ledger, Results
 from zonepulse.processors.ledger_snapshot import freeze_ledger, restore_ledger
 from zonepulse.processors.live import LiveBoard
@@ -80,12 +81,14 @@ class LedgerTask:
 
     async def revoked(self, _: set[TP]) -> None:
         """Somebody else goes on, from a final snapshot if there is time for one."""
+        is_done = False
         try:
             async with asyncio.timeout(self._last_words_s):
                 await self.checkpoint()
+                is_done = True
         except TimeoutError:
             log.warning("no time for a final snapshot: the next owner reads again what came since the last one")
-        if self._checkpoints.is_written(0, self.next_offset):
+        if is_done and self._checkpoints.is_written(0, self.next_offset):
             self._kept = self._ledger
         else:
             self._checkpoints.drop(0)
@@ -111,7 +114,11 @@ class LedgerTask:
         """Offer every block of the batch, apply the ticks that all partitions have closed, and send what that made."""
         async with self._turn:
             if self._ledger is not None and self.batches is not None and self.batches.is_current(batch):
-                await self._handle(self._ledger, batch)
+                try:
+                    await self._handle(self._ledger, batch)
+                except BaseException:
+                    self._ledger = None  # half a batch is in it: no snapshot of this
+                    raise
 
     async def _handle(self, ledger: Ledger, records: RecordSpans) -> None:
         for i in range(len(records)):
@@ -122,9 +129,19 @@ class LedgerTask:
                 continue
             ledger.announce(block.partition, channels)
             ledger.offer(block.partition, interval_rows(block.batch, channels), block.through)
-        await self._send(ledger, ledger.advance())
+        begun = time.perf_counter()
+        results = ledger.advance()
+        self._metrics.kernel_seconds.labels(NAME).observe(time.perf_counter() - begun)
+        await self._send(ledger, results)
         self.next_offset = records.next_offset
-        self._metrics.records.labels(INTERVALS.name).inc(len(records))
+        self._measure(ledger, records)
+
+    def _measure(self, ledger: Ledger, records: RecordSpans) -> None:
+        topic = TP(INTERVALS.full_name(self._prefix), records.partition)
+        self._metrics.took(INTERVALS.name, records, self.batches.lag(topic, self.next_offset) if self.batches else None)
+        if ledger.applied != UNSET:
+            closed_s = ledger.applied * ledger.channels.registry.zone.tick_ms / 1000
+            self._metrics.tick_lag.labels(NAME, "").set(time.time() - closed_s)
 
     def _board(self, channels: Channels) -> LiveBoard:
         if self._live is None or self._live.channels is not channels:

@@ -2,27 +2,54 @@
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, start_http_server
+
+from zonepulse.schemas.records import RecordSpans
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_RECORDS: Final = (1, 10, 100, 1_000, 5_000, 10_000, 20_000, 50_000)
+_ITEMS: Final = (1, 10, 100, 1_000, 10_000, 50_000, 100_000, 500_000)
 
 
 class Metrics:
-    """The metrics of one worker. Labels: `topic` without prefix, `table`, `partition`."""
+    """The metrics of one worker. Labels: `topic` without prefix, `table`, `partition`, `task` (intervals or ledger), `reason`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series each, of no use to anybody here
         self.registry = registry
-        self.records = Counter("zonepulse_records_total", "Kafka records handled", ["topic"], registry=registry)
-        self.lag = Gauge("zonepulse_lag_records", "Records not yet handled", ["topic", "partition"], registry=registry)
-        self.rows = Counter("zonepulse_rows_written_total", "Rows that ClickHouse acknowledged", ["table"], registry=registry)
-        self.inserts = Counter("zonepulse_inserts_total", "Inserts that ClickHouse acknowledged", ["table"], registry=registry)
-        self.insert_seconds = Histogram(
-            "zonepulse_insert_seconds", "Time of an acknowledged insert", ["table"], buckets=_SECONDS, registry=registry
-        )
-        self.backpressure = Counter("zonepulse_sink_backpressure_total", "Inserts put off", ["table"], registry=registry)
-        self.dead_letters = Counter("zonepulse_dead_letters_total", "Items that could not be booked", ["reason"], registry=registry)
+        self.records = self._counter("records_total", "Kafka records handled", "topic")
+        self.bytes = self._counter("record_bytes_total", "Keys and values of Kafka records handled, uncompressed", "topic")
+        self.batch_records = self._histogram("batch_records", "Kafka records handled at once", _RECORDS, "topic")
+        self.lag = self._gauge("lag_records", "Kafka records not yet handled, as of the last fetch", "topic", "partition")
+        self.readings = self._counter("readings_total", "Readings judged, refused ones included")
+        self.batch_readings = self._histogram("batch_readings", "Readings judged at once", _ITEMS)
+        self.dead_letters = self._counter("dead_letters_total", "Items that could not be booked", "reason")
+        self.kernel_seconds = self._histogram("kernel_seconds", "Time of decoding and arithmetic for a batch", _SECONDS, "task")
+        self.tick_lag = self._gauge("tick_lag_seconds", "From the end of the last closed tick to now", "task", "partition")
+        self.rows = self._counter("rows_written_total", "Rows that ClickHouse acknowledged", "table")
+        self.inserts = self._counter("inserts_total", "Inserts that ClickHouse acknowledged", "table")
+        self.insert_seconds = self._histogram("insert_seconds", "Time of an acknowledged insert", _SECONDS, "table")
+        self.backpressure = self._counter("insert_retries_total", "Inserts put off and tried again", "table")
+
+    def took(self, topic: str, records: RecordSpans, lag: int | None) -> None:
+        """A batch of `topic` (without prefix) is handled; `lag` as BatchChannel.lag tells."""
+        self.records.labels(topic).inc(len(records))
+        self.batch_records.labels(topic).observe(len(records))
+        sizes = (records.key_end - records.key_start).sum() + (records.value_end - records.value_start).sum()
+        self.bytes.labels(topic).inc(int(sizes))
+        if lag is not None:
+            self.lag.labels(topic, str(records.partition)).set(lag)
 
     def serve(self, port: int) -> None:
         """Answers Prometheus on 127.0.0.1:`port`; 0 = off."""
         if port:
             start_http_server(port, "127.0.0.1", registry=self.registry)
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"zonepulse_{name}", meaning, labels, registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(f"zonepulse_{name}", meaning, labels, registry=self.registry)
+
+    def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"zonepulse_{name}", meaning, labels, buckets=buckets, registry=self.registry)

@@ -77,7 +77,7 @@ class Store:
         for table, rows in found:
             self._pending.add(table, tp, int(batch.offset[0]), rows)
         self._pending.next_offsets[tp] = batch.next_offset
-        self._metrics.records.labels(topic).inc(len(batch))
+        self._metrics.took(topic, batch, self.batches.lag(tp, batch.next_offset) if self.batches else None)
         if self._pending.rows >= MAX_ROWS:
             await self.flush()
 

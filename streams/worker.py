@@ -1,13 +1,14 @@
 """The composition root of a worker process: settings -> clients -> agents -> run."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Final, NoReturn
 
 import faust
 from prometheus_client import CollectorRegistry
 
-from zonepulse.schemas.registry import Registry
+from zonepulse.schemas.registry import Registry, ZonePolicy
 from zonepulse.schemas.topics import REGISTRY
 from zonepulse.streams.app import build_app, run_worker
 from zonepulse.streams.clickhouse_sink import ClickHouseSink
@@ -21,7 +22,7 @@ from zonepulse.streams.store_agent import add_store_agent
 from zonepulse.streams.warm_up import warm_up
 from zonepulse.streams.watchdog import watch
 
-DEFAULT_LIVE_S: Final = 5.0
+POLL_S: Final = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -32,24 +33,25 @@ def _registries(settings: Settings) -> RegistryStore:
     return RegistryStore(load, settings.partitions)
 
 
-def _live_s(settings: Settings) -> float:
-    """The zone's `live` as of now; a change takes effect at the next start."""
-    versions = load_versions(settings.broker, REGISTRY.full_name(settings.topic_prefix))
-    return versions[max(versions)].zone.live_ms / 1000 if versions else DEFAULT_LIVE_S
+def _zone(settings: Settings) -> ZonePolicy:
+    """The zone as of now (its id never changes; a new `live` takes effect at the next start). Waits until one is published."""
+    while not (versions := load_versions(settings.broker, REGISTRY.full_name(settings.topic_prefix))):
+        log.warning("no registry is published yet; publish one with `zonepulse registry apply zone.yaml`")
+        time.sleep(POLL_S)
+    return versions[max(versions)].zone
 
 
 def _intervals(app: faust.App, settings: Settings, metrics: Metrics) -> None:
-    watch(app, settings, add_intervals_agent(app, settings, _registries(settings), metrics, _live_s(settings)))
+    task = add_intervals_agent(app, settings, _registries(settings), metrics, _zone(settings).live_ms / 1000)
+    watch(app, settings, task)
 
 
 def _ledger(app: faust.App, settings: Settings, metrics: Metrics) -> None:
-    watch(app, settings, add_ledger_agent(app, settings, _registries(settings), metrics, _live_s(settings)))
+    watch(app, settings, add_ledger_agent(app, settings, _registries(settings), metrics, _zone(settings).live_ms / 1000))
 
 
 def _store(app: faust.App, settings: Settings, metrics: Metrics) -> None:
-    versions = load_versions(settings.broker, REGISTRY.full_name(settings.topic_prefix))
-    zone = versions[max(versions)].zone.id if versions else ""
-    store = add_store_agent(app, ClickHouseSink(settings), zone, settings.topic_prefix, metrics)
+    store = add_store_agent(app, ClickHouseSink(settings), _zone(settings).id, settings.topic_prefix, metrics)
     store.pulse = watch(app, settings, store)
 
 
@@ -64,8 +66,8 @@ def run(task: str, settings: Settings) -> NoReturn:
     """Run one task until a signal. Workers of equal task and topic prefix share the work."""
     app = build_app(settings, task)
     metrics = Metrics(CollectorRegistry())
-    TASKS[task](app, settings, metrics)
     if task != "store":
         warm_up()
+    TASKS[task](app, settings, metrics)
     metrics.serve(settings.metrics_port)
     run_worker(app, settings.log_level)

@@ -19,24 +19,22 @@ from zonepulse.schemas.partitioner import partition_of
 from zonepulse.schemas.readings import ARROW_SCHEMA, one_row_stream
 from zonepulse.schemas.units import to_micro
 
-STEPS: Final = ("period", "period", "period", "period", "edge", "grid", "odd", "same", "back", "gap", "long", "validity", "off")
-SOUND: Final = ("normal", "normal", "normal", "flat", "limit", "corrected")
-RISES: Final = (*SOUND, *SOUND, "over", "drop", "fall", "zero", "reset", "jump", "negative", "huge", "near_end")
-DELAYS: Final = (
-    "none",
-    "none",
-    "none",
-    "none",
-    "second",
-    "tick",
-    "window",
-    "lateness",
-    "too_late",
-    "future",
-    "too_future",
-    "half",
-    "outage",
-)
+CALM: Final = {
+    "step": ("period", "period", "period", "period", "period", "grid", "edge", "odd"),
+    "rise": ("normal", "normal", "normal", "flat", "limit", "corrected"),
+    "delay": ("none", "none", "none", "second", "half", "outage"),
+}
+WILD: Final = {
+    "step": ("period", "period", "edge", "grid", "odd", "same", "back", "gap", "long", "validity", "off"),
+    "rise": ("normal", "normal", "flat", "limit", "over", "drop", "fall", "zero", "reset", "jump", "negative", "huge", "near_end"),
+    "delay": ("none", "none", "tick", "window", "lateness", "too_late", "future", "too_future", "half", "outage"),
+}
+MOODS: Final = {
+    "calm": (CALM, CALM, CALM, CALM, CALM, CALM, CALM, WILD),
+    "mixed": (CALM, CALM, WILD),
+    "wild": (WILD,),
+}
+"""How often a register does what it should."""
 SENT_TYPES: Final = ("object", "object", "array", "arrow")
 
 
@@ -116,8 +114,9 @@ def readings(draw: Draw, register: Register, longest: int) -> list[Sent]:
     shown: Fraction | None = None
     out: list[Sent] = []
     outage = 0
+    moods = MOODS[draw(st.sampled_from(sorted(MOODS)))]
     for _ in range(draw(st.integers(1, longest))):
-        step, rise, delay = draw(st.sampled_from(STEPS)), draw(st.sampled_from(RISES)), draw(st.sampled_from(DELAYS))
+        step, rise, delay = (draw(st.sampled_from(draw(st.sampled_from(moods))[what])) for what in ("step", "rise", "delay"))
         version = register.at(ts)
         facts = version["registers"][register.name]
         period = int(facts["period"].removesuffix("s")) * 1000
@@ -311,7 +310,7 @@ def _packed(draw: Draw, sent: list[Sent], partitions: int, clean: bool) -> list[
 @st.composite
 def cases(draw: Draw, *, clean: bool = False, longest: int = 12) -> Case:
     """A zone, a partition count and a log."""
-    zone = draw(zones())
+    zone = draw(zones(may_move=not clean))
     partitions = draw(st.integers(1, 3))
     return Case(zone, draw(logs(zone, partitions, clean=clean, longest=longest)), partitions)
 
@@ -321,7 +320,9 @@ def dealt(case: Case, partitions: int) -> list[Record]:
     first = case.records[0].timestamp_ms
     heartbeats: list[Unnumbered] = [(p, first, None, b"[]", ()) for p in range(partitions)]
     rest = case.records[case.partitions :]
-    moved = [(0 if r.key is None else partition_of(r.key.decode(), partitions), r.timestamp_ms, r.key, r.value, r.headers) for r in rest]
+    moved = [
+        (0 if r.key is None else partition_of(r.key.decode(), partitions), r.timestamp_ms, r.key, r.value, r.headers) for r in rest
+    ]
     return numbered(heartbeats + [(p, t, k, v or b"", h) for p, t, k, v, h in moved])
 
 
@@ -336,7 +337,11 @@ def reordered(draw: Draw, case: Case) -> list[Record]:
         low, high = sorted((sent[a], sent[b]))
         one, other = records[low], records[high]
         crossed = [json.loads(records[i].value or b"") for i in sent if low <= i <= high]
-        fits = all(-future <= there.timestamp_ms - json.loads(r.value or b"")["ts"] <= lateness for r in (one, other) for there in (one, other))
+        fits = all(
+            -future <= there.timestamp_ms - json.loads(r.value or b"")["ts"] <= lateness
+            for r in (one, other)
+            for there in (one, other)
+        )
         if fits and one.partition == other.partition and not _clash(case.zone, crossed):
             records[low] = Record(one.partition, one.offset, one.timestamp_ms, other.key, other.value)
             records[high] = Record(other.partition, other.offset, other.timestamp_ms, one.key, one.value)
@@ -346,7 +351,9 @@ def reordered(draw: Draw, case: Case) -> list[Record]:
 def _clash(zone: dict[str, Any], crossed: list[dict[str, Any]]) -> bool:
     """Whether the first or last of these readings shares a key (of any version) with another that it would pass."""
     periods = {
-        (v["id"], name): {int(r["period"].removesuffix("s")) * 1000 for w in zone["meters"] if w["id"] == v["id"] for r in [w["registers"][name]]}
+        (v["id"], name): {
+            int(r["period"].removesuffix("s")) * 1000 for w in zone["meters"] if w["id"] == v["id"] for r in [w["registers"][name]]
+        }
         for v in zone["meters"]
         for name in v["registers"]
     }

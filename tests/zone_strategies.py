@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -138,7 +139,7 @@ def meters(draw: Draw, number: int, sites: list[str], window: int, *, may_move: 
         return [meter]
     versions: list[dict[str, Any]] = []
     bounds = [None, *edges, None] if draw(st.booleans()) else [*edges, None]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         version = dict(meter)
         if start is not None:
             version["valid_from"] = text_of(start)

@@ -150,7 +150,7 @@ class _Board:
         return panel(
             "stat", say("last_hour"), say("last_hour_about", **self._full), (8, 0, 4, 4), [target("A", self._sql.last_hour())],
             fieldConfig=_fields(
-                unit="percentunit", decimals=1, color={"mode": "thresholds"}, noValue=say("no_full_hour"),
+                unit="percentunit", decimals=1, color={"mode": "thresholds"}, noValue=NOTHING,
                 thresholds=thresholds((UNKNOWN, None), (OK, -9), ("text", -0.02), (WATCH, 0.05), (ACT, 0.2)),
             ),
             options=stat(reduced("lastNotNull", "/.*/"), text="value_and_name", orientation="horizontal", justify="auto",
@@ -164,7 +164,7 @@ class _Board:
             [target("A", self._sql.day_budget())],
             fieldConfig=_fields(
                 override(say("day_gone"), color=fixed(UNKNOWN)),
-                override(say("emitted"), color={"mode": "thresholds"}, thresholds=thresholds((OK, None), (WATCH, 0.9), (ACT, 1))),
+                override(say("emitted"), color={"mode": "thresholds"}, thresholds=limits(UNKNOWN, OK, 1, 1.2)),
                 unit="percentunit", decimals=0, min=0, max=1, noValue=NOTHING, color=fixed(OK), thresholds=thresholds((OK, None)),
             ),
             options={
@@ -184,7 +184,7 @@ class _Board:
                 override(say("estimated"), unit="percentunit", thresholds=limits(UNKNOWN, OK, ESTIMATED_WATCH, ESTIMATED_ACT)),
                 override(say("too_late"), unit="short", decimals=0, thresholds=limits(UNKNOWN, OK, LATE_WATCH, LATE_ACT)),
                 override(say("newest_value"), unit="s", decimals=0, thresholds=limits(UNKNOWN, OK, zone.quiet_s, zone.blind_s)),
-                decimals=1, color={"mode": "thresholds"}, noValue=NOTHING,
+                decimals=1, color={"mode": "thresholds"}, thresholds=thresholds((UNKNOWN, None)), noValue=NOTHING,
             ),
             options=stat(reduced("lastNotNull", "/.*/"), text="value_and_name", orientation="vertical", justify="center",
                           sizes={"titleSize": 14, "valueSize": 28}),
@@ -267,7 +267,7 @@ class _Board:
     def _emitters(self) -> Json:
         say, timezone = self._say, self._zone.timezone
         weak = {"unit": "percentunit", "decimals": 0, "custom__width": 84, "color": {"mode": "thresholds"}, "noValue": NOTHING}
-        change = thresholds((OK, None), ("text", -0.02), (WATCH, 0.1), (ACT, 0.3))
+        change = thresholds((UNKNOWN, None), (OK, -9), ("text", -0.02), (WATCH, 0.1), (ACT, 0.3))
         against: dict[str, Any] = {
             "noValue": NOTHING, "unit": "percentunit", "decimals": 0, "custom__width": 98, "color": {"mode": "thresholds"},
             "thresholds": change, "custom__cellOptions": {"type": "color-text"},
@@ -288,7 +288,7 @@ class _Board:
                 override(say("estimated"), custom__cellOptions=_cell("color-background"), **weak,
                          thresholds=limits("transparent", None, ESTIMATED_WATCH, ESTIMATED_ACT)),
                 override(say("complete"), custom__cellOptions=_cell("color-background"), **weak,
-                         thresholds=thresholds((ACT, None), (WATCH, COMPLETE), ("transparent", COMPLETE_WATCH))),
+                         thresholds=thresholds((UNKNOWN, None), (ACT, 0), (WATCH, COMPLETE), ("transparent", COMPLETE_WATCH))),
                 noValue=say("no_window_today"), thresholds=thresholds(("text", None)), custom={"align": "auto"},
             ),
             options={"showHeader": True, "cellHeight": "sm"},

@@ -53,7 +53,8 @@ def _told(argv: list[str]) -> dict[str, Any]:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=TIMEOUT_S, cwd=folder)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode != 0 or not lines:
-        raise BaselineFailed(f"{' '.join(argv[:4])} ... failed (exit code {done.returncode}):\n{(done.stdout + done.stderr)[-_LAST_LINES:]}")
+        said = (done.stdout + done.stderr)[-_LAST_LINES:]
+        raise BaselineFailed(f"{' '.join(argv[:4])} ... failed (exit code {done.returncode}):\n{said}")
     told: dict[str, Any] = json.loads(lines[-1])
     return told
 

@@ -26,7 +26,8 @@ from zonepulse.schemas.topics import MAX_MESSAGE_BYTES
 PERIOD_MS: Final = 10_000
 WINDOW_MS: Final = 900_000
 TICK_MS: Final = 60_000
-DELAY_MS: Final = 60_000
+DELAY_MS: Final = 300_000
+"""Longer than a block of Arrow covers, so that nothing is revised."""
 LATENESS_MS: Final = 600_000
 START_MS: Final = 1_790_000_100_000
 """An edge of the window grid."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 import psutil
 from clickhouse_connect.driver.client import Client
 from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient
 
 from zonepulse.schemas.topics import INTERVALS, READINGS, REGISTRY, TOPICS
 from zonepulse.streams.arrow_wire import decode_block
@@ -214,11 +215,10 @@ def to_rows(stack: Stack, trial: Trial) -> dict[str, Any]:
 
 def wait_for_groups(stack: Stack, trial: Trial, tasks: tuple[str, ...]) -> None:
     """Returns when a worker of each task has been given its partitions."""
-    from kafka.admin import KafkaAdminClient
-
     admin = KafkaAdminClient(bootstrap_servers=stack.kafka)
     groups = [f"{trial.prefix}{task}" for task in tasks]
     try:
+
         def are_stable() -> bool:
             time.sleep(POLL_S)
             return all(group["group_state"] == "Stable" for group in admin.describe_groups(groups).values())

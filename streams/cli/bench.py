@@ -9,7 +9,9 @@ from zonepulse.streams.bench.load import FORMS
 from zonepulse.streams.bench.report import print_report
 from zonepulse.streams.cli.output import BadInput, JsonOption, print_json, stderr
 
-bench = typer.Typer(help="Measure throughput and latency.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+bench = typer.Typer(
+    help="Measure throughput and latency.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 
 @bench.callback()

@@ -41,7 +41,7 @@ class Letter:
 def reasons(client: Client) -> dict[str, int]:
     """How many dead letters there are of each reason, the most frequent first."""
     query = "SELECT reason, count() AS n FROM dead_letters_final WHERE run = 'live' GROUP BY reason ORDER BY n DESC, reason"
-    return dict(client.query(query).result_rows)
+    return {reason: n for reason, n in client.query(query).result_rows}
 
 
 def letters(client: Client, reasons: Sequence[str], limit: int | None) -> list[Letter]:
@@ -74,7 +74,7 @@ def verdicts(found: Sequence[Letter], registry: Registry, partitions: int, now_m
         said = np.full(len(part), SENT, dtype=object)
         for p in np.unique(goes_to).tolist():
             rows = np.flatnonzero(goes_to == p)
-            spans = _spans([part[i] for i in rows], p, now_ms[p])
+            spans = _spans([part[i] for i in rows.tolist()], p, now_ms[p])
             batch = decode_records(spans, 0, len(rows), spans.timestamp_ms, channels)
             Partition(channels, p).apply(batch.items)
             for i in reversed(np.flatnonzero(batch.items.reason).tolist()):

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
@@ -38,17 +39,17 @@ class LazyGroup(TyperGroup):
     """Lists commands without importing them, imports the one that runs, and turns expected errors into a line and an exit code."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """In the order of COMMANDS."""
-        return list(COMMANDS)
+        """In the order of COMMANDS; those that this installation has."""
+        return [name for name, command in COMMANDS.items() if is_here(command)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """What help needs of a command; None where there is none of this name."""
         known = COMMANDS.get(cmd_name)
-        return known and TyperCommand(cmd_name, help=known.help, rich_markup_mode="rich")
+        return TyperCommand(cmd_name, help=known.help, rich_markup_mode="rich") if known and is_here(known) else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The real command. Kernels may be imported with it, so their cache is chosen first."""
-        self.commands = {name: self.get_command(ctx, name) for name in COMMANDS}  # for suggestions
+        self.commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}  # for suggestions
         name, stub, rest = super().resolve_command(ctx, args)
         use_kernel_cache(os.environ)
         return name, stub if name is None else load(name), rest
@@ -63,6 +64,11 @@ class LazyGroup(TyperGroup):
                 raise
             show_error(explain(error))
             raise typer.Exit(code) from error
+
+
+def is_here(command: Command) -> bool:
+    """Whether the command's module is installed; it is not imported."""
+    return Path(__file__).with_name(f"{command.module}.py").exists()
 
 
 def load(name: str) -> Any:

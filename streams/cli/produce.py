@@ -28,7 +28,7 @@ NEEDS = "create the zone's topics first: start its workers with `zonepulse up`, 
 
 
 def produce(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parquet, CSV or JSON lines, in order of arrival.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Parquet, CSV or JSON lines, in order of arrival.")],
     topic: Annotated[str | None, typer.Option(help="Default: the zone's readings topic.")] = None,
     zone: Annotated[
         Path | None, typer.Option(metavar="ZONE.YAML", help="Registry that names the keys; default: the newest published.")
@@ -51,10 +51,10 @@ def produce(
     records = outgoing(files, topic, keys, arrival=arrival or (is_stamped and speed_up is None))
     started = time.monotonic()
     with progress(json, total_rows(files)) as shown, closing(producer(broker)) as client:
-        summary = send(client, topic, partitions, paced(shown.counted(records), speed_up))
+        numbers = send(client, topic, partitions, paced(shown.counted(records), speed_up))
     seconds = time.monotonic() - started
-    summary |= {"topic": topic, "files": [str(f) for f in files], "seconds": round(seconds, 3)}
-    summary["readings_per_s"] = round(summary["readings"] / max(seconds, 1e-9))
+    summary = {"topic": topic, "files": [str(f) for f in files], **numbers, "seconds": round(seconds, 3)}
+    summary["readings_per_s"] = round(numbers["readings"] / max(seconds, 1e-9))
     if json:
         print_json(summary)
     else:
@@ -128,7 +128,7 @@ def paced(records: Iterable[Outgoing], speed_up: float | None) -> Iterator[Outgo
 def total_rows(files: list[Path]) -> int | None:
     """How many rows the files hold, None where counting means reading them."""
     if all(path.suffix in (".parquet", ".pq") for path in files):
-        return sum(pq.read_metadata(path).num_rows for path in files)
+        return sum(int(pq.read_metadata(path).num_rows) for path in files)
     return None
 
 
@@ -160,5 +160,5 @@ def show(summary: dict[str, Any]) -> None:
     facts = [("readings", count(summary["readings"])), ("records", f"{count(summary['records'])} to {summary['topic']}")]
     print_facts([*facts, ("took", speed)])
     if summary["without_key"]:
-        unknown = f"{count(summary['without_key'])} records name no known meter and will be dead letters"
+        unknown = f"{count(summary['without_key'])} of the records name no known meter and will be dead letters"
         show_remark(f"{unknown}; see `zonepulse registry unknown` and `zonepulse deadletters list`")

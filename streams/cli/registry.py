@@ -1,5 +1,6 @@
 """`zonepulse registry`: what a zone consists of, published to its workers."""
 
+import re
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
@@ -87,9 +88,20 @@ def refuse(old: Registry | None, new: Registry, closed_ms: int | None, zone: Pat
         raise Stop(f"{zone}: {wrong}; set ZONEPULSE_TOPIC_PREFIX to a prefix of its own", BAD_INPUT)
     problems = [] if old is None or closed_ms is None else check_applicable(old, new, closed_ms, file=str(zone))
     if problems:
+        text = zone.read_text("utf-8")
         for problem in problems:
-            show_error(str(problem))
+            show_error(str(replace(problem, line=_line_of(problem.path, text))))
         raise typer.Exit(BAD_INPUT)
+
+
+def _line_of(path: str, text: str) -> int:
+    """The line of zone.yaml that a path such as `meters.M1`, `meter_changes.M1` or `zone.key` is about; 0 where there is none."""
+    section, _, name = path.partition(".")
+    key = {"meters": "id", "meter_changes": "meter"}.get(section)
+    wanted = rf"""\b{key}:\s*["']?{re.escape(name)}(?![\w-])""" if key else rf"\b{re.escape(name or section)}:"
+    start = re.search(rf"^{re.escape(section)}:", text, re.MULTILINE)
+    found = re.search(wanted, text[start.start() :]) if start else None
+    return text.count("\n", 0, start.start() + found.start()) + 1 if start and found else 0
 
 
 def latest_closed_ms(settings: Settings, registry: Registry) -> int | None:
@@ -135,7 +147,7 @@ def show_applied(summary: dict[str, Any], is_first: bool) -> None:
     did = "is" if summary["published"] else "would be"
     what = "new" if summary["is_new"] else "unchanged; its partitions were told again" if summary["published"] else "unchanged"
     print_facts([("registry", f"zone {summary['zone']} {did} version {summary['version']} ({what})"), *_sizes(summary)])
-    if not is_first:
+    if summary["is_new"] and not is_first:
         typer.echo("\n".join(summary["changes"]) or "nothing changed but the file's text")
 
 

@@ -13,7 +13,7 @@ from zonepulse.schemas.registry import Registry
 from zonepulse.schemas.results import TABLES
 from zonepulse.schemas.tables import LIVE_RUN
 from zonepulse.streams.cli import servers
-from zonepulse.streams.cli.output import BadInput, JsonOption, Stop, count, print_facts, print_json, print_table
+from zonepulse.streams.cli.output import BadInput, JsonOption, Stop, count, print_facts, print_json, print_table, stderr
 from zonepulse.streams.cli.zone_files import read_zone, require_files
 from zonepulse.streams.clickhouse_sink import ClickHouseSink, RowBatch, SinkBackpressure, SinkRejected, Source
 from zonepulse.streams.replay_file import Replayed, replay_files, write_parquet
@@ -31,7 +31,7 @@ def replay() -> None:
 
 @app.command()
 def file(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parquet, CSV or JSON lines, in order of arrival.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Parquet, CSV or JSON lines, in order of arrival.")],
     zone: Annotated[Path, typer.Option(metavar="ZONE.YAML", help="The zone's registry.")] = Path("zone.yaml"),
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write DIR/<table>.parquet; otherwise into the store.")] = None,
     partitions: Annotated[int | None, typer.Option(min=1, max=100_000, help="N; default 1 + the largest in the files.")] = None,
@@ -49,7 +49,8 @@ def file(
     settings = None if out else servers.settings()
     if settings:
         require_new_run(settings, run)
-    replayed = replay_files(registry, files, run, partitions, arrival=arrival)
+    with stderr().status("folding readings; the first time kernels are compiled, which takes about half a minute"):
+        replayed = replay_files(registry, files, run, partitions, arrival=arrival)
     if out:
         write_parquet(replayed.tables, out)
     elif settings:

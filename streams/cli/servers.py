@@ -1,6 +1,8 @@
 """Settings from the environment, and connections that say what is missing when they fail."""
 
+import logging
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +44,7 @@ def bootstrap_servers(broker: str) -> list[tuple[str, int]]:
 
 def require_broker(settings: Settings) -> str:
     """The bootstrap servers, one of which listens. Raises Stop: the client itself would try for long and say little."""
+    logging.getLogger("kafka").addHandler(logging.NullHandler())  # what the client has to say comes as exceptions
     if not any(is_reachable(host, port) for host, port in bootstrap_servers(settings.broker)):
         raise Stop(f"no Kafka broker at {settings.broker}: start one with `zonepulse up`, or set ZONEPULSE_BROKER=host:port")
     return settings.broker
@@ -53,6 +56,7 @@ def store_client(settings: Settings) -> Iterator["Client"]:
     import clickhouse_connect
     from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
+    logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())  # what it has to say comes as exceptions
     host, port, user = settings.clickhouse_host, settings.clickhouse_port, settings.clickhouse_user
     if not is_reachable(host, port):
         raise Stop(
@@ -69,6 +73,8 @@ def store_client(settings: Settings) -> Iterator["Client"]:
             autogenerate_session_id=False,
         )
     except DatabaseError as error:
+        if error.code is None:
+            raise Stop(f"{host}:{port} does not answer as ClickHouse's HTTP interface: {first_line(error)}") from error
         raise Stop(f"ClickHouse at {host}:{port} refuses user {user!r}: {first_line(error)}; {_remedy(error)}") from error
     except ClickHouseError as error:
         raise Stop(f"{host}:{port} does not answer as ClickHouse's HTTP interface: {first_line(error)}") from error
@@ -85,5 +91,6 @@ def _remedy(error: Any) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """What went wrong, without the client's further lines."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    """What went wrong, without what clickhouse-connect wraps around the server's words."""
+    text = (str(error).splitlines() or [type(error).__name__])[0]
+    return re.sub(r" \(for url [^)]*\)$", "", text.partition("server response: ")[2] or text)

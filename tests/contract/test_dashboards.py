@@ -188,7 +188,7 @@ def test_versioned_tables_are_read_through_their_final_view() -> None:
 
 def test_every_text_exists_in_every_language_with_the_same_names_to_fill_in() -> None:
     def fields(text: str) -> set[str | None]:
-        return {field for _, field, _, _ in string.Formatter().parse(text.replace("${", "$[")) if field}
+        return {field for _, field, _, _ in string.Formatter().parse(re.sub(r"\$\{[^}]*\}", "", text)) if field}
 
     for key, by_language in texts.TEXTS.items():
         assert tuple(by_language) == texts.LANGUAGES, key

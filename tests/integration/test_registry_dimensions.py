@@ -13,7 +13,8 @@ from zonepulse.streams.registry_topic import publish
 
 pytestmark = pytest.mark.integration
 NEWEST = "SELECT version, company, name_en, name_zh FROM registry_companies_final WHERE zone = 'taicang'"
-METERS = "SELECT count(), uniqExact(meter), toBool(min(valid_from) < now()), max(valid_to) FROM registry_meters_final WHERE zone = 'taicang'"
+METERS = """
+SELECT count(), uniqExact(meter), toBool(min(valid_from) < now()), max(valid_to) FROM registry_meters_final WHERE zone = 'taicang'"""
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -163,8 +164,17 @@ class Fold:
 class Channel:
     """A channel along its partition's ticks. `versions` and `transitions` are what it has emitted so far."""
 
-    def __init__(self, registry: Registry, meter: str, register: str, final_window: int | None) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        meter: str,
+        register: str,
+        final_window: int | None,
+        owns: Callable[[Facts], bool] = lambda _: True,
+    ) -> None:
+        """`owns` tells whether a version belongs to this partition: another partition makes the rows of the others."""
         self._registry = registry
+        self._owns = owns
         self._grid = Grid.of(registry.policy)
         self._name = (meter, register)
         self._final_window = final_window
@@ -194,8 +204,9 @@ class Channel:
         self._pass(until_tick)
 
     def facts(self, window: int) -> Facts | None:
-        """The facts of a window's row: those valid at its start."""
-        return self._registry.facts_at(*self._name, self._grid.start_ms(window))
+        """The facts of a window's row: those valid at its start; None where there are none, or the row is another partition's."""
+        facts = self._registry.facts_at(*self._name, self._grid.start_ms(window))
+        return facts if facts is not None and self._owns(facts) else None
 
     def _close(self, tick: int) -> None:
         """Emit what the readings of this tick changed, and what becomes due with it."""

@@ -1,5 +1,6 @@
 """Sent readings into accepted readings of a channel, or into the reason of a dead letter."""
 
+from functools import cache
 from typing import Final, NamedTuple
 
 from zonepulse.oracle.decode import Sent
@@ -25,6 +26,7 @@ class Reading(NamedTuple):
         return self.ts_ms - self.facts.period_ms if self.facts.kind == "interval" else self.ts_ms
 
 
+@cache
 def partition_of(key: str, partitions: int) -> int:
     """Kafka's default partitioner: positive murmur2 of the key, modulo the number of partitions."""
     data, m, mask = key.encode(), 0x5BD1E995, 0xFFFFFFFF
@@ -46,16 +48,19 @@ class Gate:
     def __init__(self, registry: Registry, partitions: int) -> None:
         self._registry = registry
         self._partitions = partitions
-        self._partition_of: dict[str, int] = {}
 
     def judge(self, sent: Sent, partition: int, ingest_ms: int) -> Reading | str:
         """The accepted reading, or the first reason that refuses it."""
         if sent.meter not in self._registry.meters:
             return "unknown_meter"
-        facts = self._facts(sent.meter, sent.register, sent.ts_ms)
+        here = self._facts(sent.meter, sent.register, sent.ts_ms)
+        if here is None:
+            return "unknown_register"
+        ts_ms = sent.ts_ms if here.kind != "interval" else _nearest(sent.ts_ms, here.period_ms)
+        facts = self._facts(sent.meter, sent.register, ts_ms)
         if facts is None:
             return "unknown_register"
-        if self._partition(facts.key) != partition:
+        if partition_of(facts.key, self._partitions) != partition:
             return "wrong_partition"
         if sent.unit is not None and sent.unit != facts.unit:
             return "unit_mismatch"
@@ -66,8 +71,7 @@ class Gate:
         energy = facts.energy(reg)
         if abs(reg) >= LIMIT_REG or abs(energy) >= LIMIT_ENERGY:
             return "out_of_range"
-        ts_ms = sent.ts_ms if facts.kind != "interval" else self._snapped(sent.ts_ms, facts.period_ms)
-        if ts_ms is None:
+        if here.kind == "interval" and not self._is_on_grid(sent.ts_ms, ts_ms, facts):
             return "off_grid"
         if sent.ts_ms - ingest_ms > self._registry.policy.future_ms:
             return "future"
@@ -81,12 +85,12 @@ class Gate:
         before = self._registry.facts_at(meter, register, ts_ms - 1)
         return here if before is None or (here is not None and here.kind == "power") else before
 
-    def _partition(self, key: str) -> int:
-        if key not in self._partition_of:
-            self._partition_of[key] = partition_of(key, self._partitions)
-        return self._partition_of[key]
+    def _is_on_grid(self, sent_ms: int, end_ms: int, facts: Facts) -> bool:
+        """Whether a period was sent near enough to its end, and the version that its end belongs to has such a period."""
+        is_near = abs(sent_ms - end_ms) <= self._registry.policy.tolerance_ms
+        return is_near and facts.kind == "interval" and end_ms % facts.period_ms == 0
 
-    def _snapped(self, ts_ms: int, period_ms: int) -> int | None:
-        """The nearest instant of the period grid if it is near enough."""
-        nearest = (ts_ms + period_ms // 2) // period_ms * period_ms
-        return nearest if abs(ts_ms - nearest) <= self._registry.policy.tolerance_ms else None
+
+def _nearest(ts_ms: int, period_ms: int) -> int:
+    """The nearest instant of the period grid."""
+    return (ts_ms + period_ms // 2) // period_ms * period_ms

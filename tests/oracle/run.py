@@ -12,7 +12,7 @@ from zonepulse.oracle.decode import Item, Record, decode, read_fields
 from zonepulse.oracle.grid import Grid
 from zonepulse.oracle.intervals import Channel, Version
 from zonepulse.oracle.ledger import Event, Ledger
-from zonepulse.oracle.readings import Gate, Reading
+from zonepulse.oracle.readings import Gate, Reading, partition_of
 from zonepulse.oracle.registry import Registry
 from zonepulse.oracle.zone_file import read_registry
 
@@ -104,7 +104,9 @@ def _tables(registry: Registry, log: _Log, partitions: int, end_ms: int | None) 
     ledger, transitions, events = Ledger(registry), [], []
     intervals: dict[tuple[str, str, int], dict[str, Any]] = {}
     for (partition, meter, register), readings in sorted(log.channels.items()):
-        channel = Channel(registry, meter, register, final_window)
+        channel = Channel(
+            registry, meter, register, final_window, lambda facts, at=partition: partition_of(facts.key, partitions) == at
+        )  # type: ignore[misc]
         channel.live(readings, log.ingest_ms[partition] // tick_ms)
         transitions += channel.transitions
         row_of = partial(_interval, registry, channel)

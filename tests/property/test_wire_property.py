@@ -20,8 +20,10 @@ from zonepulse.schemas.records import RecordSpans
 CHANNELS = channels([("M1", "kWh"), ("TC-0042-E1", "MWh"), ("水表", "kWh"), ("", "kWh")][:3])
 METERS = ["M1", "TC-0042-E1", "水表", "nobody", "", 'q"uote']
 NUMBERS = [
-    "0", "-0", "0.0", "-0.0", "01", "1.", ".5", "+1", "1e5", "1E-3", "1.5e400", "9007199254740991", "9007199254740992", "9007199254740993",
-    "0.1", "123.456", "900719925474099.1", "900719925474099.3", "0.0000000000000000000001", "0.00000000000000000000001", "5e-324",
+    "0", "-0", "0.0", "-0.0", "01", "1.", ".5", "+1", "1e5", "1E-3", "1.5e400", "9007199254740991", "9007199254740992",
+    "9007199254740993",
+    "0.1", "123.456", "900719925474099.1", "900719925474099.3", "0.0000000000000000000001",
+    "0.00000000000000000000001", "5e-324",
     "1.7976931348623159e308", "NaN", "Infinity", "-", "", "true", '"1"', "null", "0x1", "1 2", "4294967295", "4294967296", "-1",
     "1" * 30, "0." + "3" * 17, "00", "-01", "1.0000000000000000000000",
 ]  # fmt: skip
@@ -31,8 +33,10 @@ TIMES = [
     '"0001-01-01T00:00:00+23:59"', '"9999-12-31T23:59:59.999999-23:59"', '"0000-01-01T00:00:00Z"', '"2026-13-01T00:00:00Z"',
     '"2026-10-01T24:00:00Z"', '"2026-10-01T23:60:00Z"', '"2026-10-01T23:59:60Z"', '"2026-10-01T00:15:00+24:00"',
     '"2026-10-01T00:15:00+08"', '"2026-10-01 00:15:00Z"', '"2026-10-01T00:15:00.12Z"', '"2026-10-01T00:15:00.123456Z"',
-    '"2026-10-01T00:15:00.1234567Z"', '"2026-10-01T00:15Z"', '"2026-10-01T00:15:00z"', '"2026-10-01T00:15:00.Z"', '"1969-12-31T23:59:59.999Z"',
-    '"2026-10-01T00:15:00-00:00"', '"20261001T001500Z"', '"2026-10-01T00:15:00.123+08:60"', '"2026-W40-4T00:15:00Z"', "12345678901234567890",
+    '"2026-10-01T00:15:00.1234567Z"', '"2026-10-01T00:15Z"', '"2026-10-01T00:15:00z"', '"2026-10-01T00:15:00.Z"',
+    '"1969-12-31T23:59:59.999Z"',
+    '"2026-10-01T00:15:00-00:00"', '"20261001T001500Z"', '"2026-10-01T00:15:00.123+08:60"', '"2026-W40-4T00:15:00Z"',
+    "12345678901234567890",
 ]  # fmt: skip
 BLANKS = st.sampled_from(["", "", "", " ", "\n", "\t \r\n", "\v", "\u00a0", "\0"])
 TEXTS = st.sampled_from([json.dumps(m, ensure_ascii=False) for m in METERS] + ['"M\\u0031"', '"M1\t"', '"M\x7f1"', "1", "null"])
@@ -40,7 +44,9 @@ MEMBERS = {
     "meter": TEXTS,
     "register": st.sampled_from(['"1.8.0"', '"2.8.0"', '"9.9"', '""', "1.8"]),
     "ts": st.sampled_from(TIMES) | st.integers(-(1 << 63), 1 << 63).map(str),
-    "value": st.sampled_from(NUMBERS) | st.decimals(allow_nan=False, allow_infinity=False, places=6).map(str) | st.floats().map(repr),
+    "value": st.sampled_from(NUMBERS)
+    | st.decimals(allow_nan=False, allow_infinity=False, places=6).map(str)
+    | st.floats().map(repr),
     "unit": st.sampled_from(['"kWh"', '"MWh"', '"m3"', "null", '""', "7", '"k\\u0057h"', "nul"]),
     "seq": st.sampled_from(NUMBERS),
     "quality": st.sampled_from(['"measured"', '"estimated"', '"corrected"', '"xstimated"', '"guessed"', "null", '""', "0"]),
@@ -104,7 +110,9 @@ def check(records: RecordSpans) -> None:
     letters = list(dead_letters(fast, records))
     assert len(letters) == np.count_nonzero(fast.items.reason)
     part = len(records) // 2
-    assert_same(decode_fast(records, part, len(records), ingest, CHANNELS), decode_records(records, part, len(records), ingest, CHANNELS))
+    assert_same(
+        decode_fast(records, part, len(records), ingest, CHANNELS), decode_records(records, part, len(records), ingest, CHANNELS)
+    )
 
 
 @given(st.lists(values() | mutated(), min_size=1, max_size=6))
@@ -120,7 +128,11 @@ def test_numbers_are_the_nearest_floats(number: str) -> None:
     check(ordinary([Message(b'{"meter":"M1","register":"1.8.0","ts":1,"value":%s}' % number.encode())]))
 
 
-@given(st.sampled_from(TIMES) | st.datetimes().map(lambda t: f'"{t.isoformat()}+05:30"') | st.datetimes().map(lambda t: f'"{t.isoformat()}Z"'))
+@given(
+    st.sampled_from(TIMES)
+    | st.datetimes().map(lambda t: f'"{t.isoformat()}+05:30"')
+    | st.datetimes().map(lambda t: f'"{t.isoformat()}Z"')
+)
 def test_times_are_those_of_the_slow_decoder(time: str) -> None:
     check(ordinary([Message(b'{"meter":"M1","register":"1.8.0","ts":%s,"value":1}' % time.encode())]))
 
@@ -138,7 +150,9 @@ def test_both_paths_find_the_same(found: Sequence[bytes | None], codec: int, ski
 
 
 @given(st.lists(values(), min_size=1, max_size=4), st.sampled_from(list(CODECS.values())), st.booleans(), st.data())
-def test_damaged_batches_are_refused_or_read_but_never_crash(found: Sequence[bytes | None], codec: int, is_sealed: bool, data: Any) -> None:
+def test_damaged_batches_are_refused_or_read_but_never_crash(
+    found: Sequence[bytes | None], codec: int, is_sealed: bool, data: Any
+) -> None:
     whole = bytearray(RecordBatch([Message(v, headers=(("h", b"1"),)) for v in found], codec=codec).raw)
     for _ in range(data.draw(st.integers(1, 3))):
         whole[data.draw(st.integers(0, len(whole) - 1))] ^= 1 << data.draw(st.integers(0, 7))

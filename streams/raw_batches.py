@@ -1,0 +1,136 @@
+"""Fetches of chosen topics as raw bytes: the only other file that touches private names, those of aiokafka.consumer.fetcher 0.14.
+
+aiokafka makes an object of every record, 1.8 us each. For a raw topic its fetcher hands on one `RawFetch` instead; processors.wire reads
+the bytes. All other topics, and fetches in message formats before 2, keep their ordinary path. Corrupt bytes show when they are read.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from aiokafka.consumer import fetcher
+from faust.types import TP
+
+from zonepulse.schemas.records import RecordSpans
+from zonepulse.streams.record_arrays import Batch
+
+_Records: Final = fetcher.MemoryRecords
+_PartitionRecords: Final = fetcher.PartitionRecords
+_LENGTH_AT, _MAGIC_AT, _LAST_DELTA_AT, _HEADER_BYTES, _PREFIX_BYTES = 8, 16, 23, 61, 12
+_topics: set[str] = set()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class RawFetch:
+    """What the broker answered for one partition: record batches from `start` on, the last perhaps cut off.
+
+    `aborted` are (producer, first offset) of aborted transactions, empty unless the consumer reads committed records only.
+    `offset` is the last one covered, as of a record.
+    """
+
+    buffer: bytes
+    start: int
+    offset: int
+    aborted: tuple[tuple[int, int], ...]
+    must_check_crc: bool
+
+
+class _KeptBytes:
+    """Stands for MemoryRecords and keeps the bytes, until the topic is known."""
+
+    def __init__(self, buffer: bytes) -> None:
+        self.buffer = buffer
+        self.records = _Records(buffer)
+
+    def has_next(self) -> bool:
+        return bool(self.records.has_next())
+
+    def size_in_bytes(self) -> int:
+        return int(self.records.size_in_bytes())
+
+
+def _last_offset(buffer: bytes) -> int | None:
+    """Last offset of the complete batches; None if one is of an old format, or too short to be one."""
+    at, last = 0, -1
+    while at + _PREFIX_BYTES <= len(buffer):
+        end = at + _PREFIX_BYTES + int.from_bytes(buffer[at + _LENGTH_AT : at + _PREFIX_BYTES], "big", signed=True)
+        if end > len(buffer):
+            break
+        if end - at < _HEADER_BYTES or buffer[at + _MAGIC_AT] < 2:
+            return None
+        base_offset = int.from_bytes(buffer[at : at + 8], "big", signed=True)
+        last = base_offset + int.from_bytes(buffer[at + _LAST_DELTA_AT : at + _LAST_DELTA_AT + 4], "big", signed=True)
+        at = end
+    return last
+
+
+class _RawPartitionRecords:
+    """Stands for PartitionRecords: one item, the whole fetch."""
+
+    def __init__(self, fetch: RawFetch) -> None:
+        self._fetch: RawFetch | None = fetch
+        self.next_fetch_offset = fetch.start
+
+    def __iter__(self) -> Iterator[RawFetch]:
+        return self
+
+    def __next__(self) -> RawFetch:
+        if self._fetch is None:
+            raise StopIteration
+        fetch, self._fetch = self._fetch, None
+        self.next_fetch_offset = max(fetch.start, fetch.offset + 1)
+        return fetch
+
+
+def _partition_records(
+    tp: Any, records: _KeptBytes, aborted: Any, start: int, key: Any, value: Any, check_crcs: bool, isolation_level: int
+) -> Any:
+    last = _last_offset(records.buffer) if tp.topic in _topics else None
+    if last is None:
+        return _PartitionRecords(tp, records.records, aborted, start, key, value, check_crcs, isolation_level)
+    is_committed_only = isolation_level == fetcher.READ_COMMITTED
+    transactions = tuple((int(producer), int(first)) for producer, first in aborted or ()) if is_committed_only else ()
+    return _RawPartitionRecords(RawFetch(records.buffer, start, last, transactions, check_crcs))
+
+
+def read_raw(topics: Iterable[str]) -> None:
+    """From the next fetch on, consumers of this process get these topics as RawFetch. May be called again for others."""
+    with _lock:
+        _topics.update(topics)
+        fetcher.MemoryRecords = _KeptBytes
+        fetcher.PartitionRecords = _partition_records
+
+
+def read_batches(tp: TP, fetch: RawFetch, start: int, lease: int, max_records: int, max_bytes: int) -> list[Batch]:
+    """The records of a fetch from `start` on, in pieces as record_arrays.cut makes them; none if it holds no committed record.
+
+    Raises processors.wire.CorruptBatch.
+    """
+    from zonepulse.processors.wire import spans_of_fetch  # numba takes half a second to import: only those who read raw pay
+
+    found = spans_of_fetch(fetch.buffer, tp.topic, tp.partition, start, fetch.aborted, fetch.must_check_crc)
+    sizes = found.key_end - found.key_start + found.value_end - found.value_start
+    behind = np.cumsum(sizes)
+    pieces, first, before = [], 0, 0
+    while first < len(found):
+        fitting = int(np.searchsorted(behind, before + max_bytes, side="right"))
+        stop = min(len(found), first + max_records, max(first + 1, fitting))
+        pieces.append(_piece(found, first, stop, lease))
+        first, before = stop, int(behind[stop - 1])
+    return pieces
+
+
+def _piece(found: RecordSpans, first: int, stop: int, lease: int) -> Batch:
+    here = slice(first, stop)
+    next_offset = found.next_offset if stop == len(found) else int(found.offset[stop])
+    if stop - first == len(found):
+        headers = found.headers
+    else:
+        headers = {i - first: header for i, header in found.headers.items() if first <= i < stop}
+    return Batch(
+        found.topic, found.partition, found.buffer, found.key_start[here], found.key_end[here], found.value_start[here],
+        found.value_end[here], found.offset[here], found.timestamp_ms[here], next_offset, headers, lease,
+    )  # fmt: skip

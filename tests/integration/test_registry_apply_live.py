@@ -1,0 +1,103 @@
+"""`zonepulse registry apply` while the zone runs: a meter that nobody knew is counted from its first window on."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from live_parts import produce, wait_until
+from zone_runs import wait_until_complete
+
+from zonepulse.oracle.compare import differences
+from zonepulse.oracle.run import run as run_oracle
+from zonepulse.schemas.factors import shipped_factors_csv
+from zonepulse.schemas.partitioner import partition_of
+from zonepulse.schemas.records import HEARTBEAT
+from zonepulse.schemas.results import TABLES
+from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.streams.demo_run import PREFIX, read_log, stored_rows
+from zonepulse.streams.embedded.zone_stack import ZoneStack
+from zonepulse.streams.registry_topic import publish
+from zonepulse.streams.warm_up import warm_up
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+PARTITIONS = 2
+MINUTE_MS = 60_000
+START_MS = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1000)
+KNOWN, NEW = "M-1", "M-2"
+FIRST = """\
+zone: {id: z, timezone: UTC, factor_regions: [CN-JS, CN], key: meter}
+companies: [{id: a}, {id: b}]
+sites: [{id: sa, company: a}, {id: sb, company: b}]
+meters:
+  - id: M-1
+    site: sa
+    role: main
+    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh}}
+"""
+SECOND = (
+    FIRST
+    + """\
+  - id: M-2
+    site: sb
+    role: main
+    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh}}
+    valid_from: 2026-03-02T01:15:00Z
+"""
+)
+COMPANY_B = """
+SELECT toUnixTimestamp64Milli(start), energy_micro, covered_ms, expected_ms FROM totals_final
+WHERE entity = 'b' AND carrier = 'electricity' AND scope = 0 ORDER BY start"""
+
+
+def send(stack: ZoneStack, meters: Iterable[str], minutes: range, counter: float) -> None:
+    """A reading every 15 minutes, 5 minutes past the window's edge, of a counter that rises by 3 a reading; it arrives at once."""
+    records = []
+    for minute in minutes:
+        at_ms = START_MS + minute * MINUTE_MS
+        for meter in meters:
+            reading = {"meter": meter, "register": "1.8.0", "ts": at_ms, "value": counter + minute / 5}
+            records.append((partition_of(meter, PARTITIONS), meter.encode(), json.dumps(reading).encode(), [], at_ms))
+    produce(stack.kafka, f"{PREFIX}readings", records)
+
+
+def apply(stack: ZoneStack, zone: Path) -> dict[str, object]:
+    command = [sys.executable, "-m", "zonepulse.streams.cli.main", "registry", "apply", str(zone), "--json"]
+    done = subprocess.run(command, env=stack.worker_environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, object] = json.loads(done.stdout)
+    return answer
+
+
+def test_a_meter_added_while_running_is_refused_before_and_counted_after(tmp_path: Path) -> None:
+    zone = parse_zone(FIRST).zone
+    warm_up()
+    with ZoneStack(PARTITIONS, is_simulated=True) as stack, stack.client() as client:
+        publish(stack.kafka, PREFIX, parse_zone(FIRST), PARTITIONS, timestamp_ms=START_MS)
+        stack.start_workers()
+        send(stack, (KNOWN, NEW), range(5, 65, 15), 100.0)
+        refused = "SELECT count(), uniqExact(reason), any(reason) FROM dead_letters_final WHERE zone = 'z'"
+        wait_until(lambda: client.query(refused).first_row == (4, 1, "unknown_meter"), 120, "the unknown meter's dead letters")
+
+        (tmp_path / "zone.yaml").write_text(SECOND)
+        assert apply(stack, tmp_path / "zone.yaml")["version"] == 2
+        send(stack, (KNOWN, NEW), range(80, 200, 15), 100.0)
+        end_ms = START_MS + 242 * MINUTE_MS
+        produce(stack.kafka, f"{PREFIX}readings", [(p, None, HEARTBEAT, [], end_ms) for p in range(PARTITIONS)])
+        wait_until_complete(stack, client, zone, end_ms, 120)
+
+        log = list(read_log(stack.kafka, f"{PREFIX}readings"))
+        stored = {name: stored_rows(client, TABLES[name]) for name in ("intervals", "emissions", "totals", "intensity")}
+        company_b = client.query(COMPANY_B).result_rows
+        letters = client.query(refused).first_row
+        names = client.query("SELECT company FROM registry_companies_final WHERE version = 2 ORDER BY company").result_rows
+    oracle = run_oracle(SECOND, shipped_factors_csv(), log, PARTITIONS)
+    assert [line for name, rows in stored.items() for line in differences(oracle[name], rows, name)] == []
+    assert letters == (4, 1, "unknown_meter")
+    assert names == [("a",), ("b",)]
+    window_ms, first = zone.window_ms, START_MS + 75 * MINUTE_MS
+    full = [(first + i * window_ms, 3_000_000, window_ms, window_ms) for i in range(1, 7)]
+    assert company_b[:7] == [(first, 2_000_000, 600_000, window_ms), *full]

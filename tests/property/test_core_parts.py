@@ -1,0 +1,90 @@
+"""Properties of the core's parts: rows that travel as Arrow blocks, and a ledger that hears of them twice or in another order."""
+
+from collections import defaultdict
+
+import numpy as np
+import pyarrow as pa
+from core_runs import fetches, plain, spans
+from hypothesis import given
+from hypothesis import strategies as st
+from log_strategies import Case, cases
+
+from zonepulse.processors.blocks import interval_batch, interval_rows
+from zonepulse.processors.channels import Channels, compile_registry
+from zonepulse.processors.decoding import decode_records
+from zonepulse.processors.intervals import Partition, Step
+from zonepulse.processors.layout import ROW
+from zonepulse.processors.ledger import Ledger
+from zonepulse.processors.zone_run import no_items
+from zonepulse.schemas.results import TABLES
+from zonepulse.schemas.zone_yaml import parse_zone
+
+Offers = list[tuple[int, Step]]
+
+
+def steps_of(case: Case, sizes: tuple[int, ...] = (4,)) -> tuple[Channels, Offers]:
+    """What the partitions say, in the order in which they say it, all closed at one tick in the end."""
+    channels = compile_registry(parse_zone(case.text), case.partitions)
+    partitions = [Partition(channels, p) for p in range(case.partitions)]
+    offers: Offers = []
+    for fetch in fetches(case.records, sizes):
+        records, partition = spans(fetch), partitions[fetch[0].partition]
+        ingest = partition.ingest_times(records.timestamp_ms)
+        batch = decode_records(records, 0, len(records), ingest, channels)
+        offers.append((partition.partition, partition.apply(batch.items, int(ingest[-1]))))
+    end = max(partition.ingest for partition in partitions) + 10 * channels.registry.zone.window_ms
+    return channels, offers + [(p.partition, p.apply(no_items(), end)) for p in partitions]
+
+
+def booked(channels: Channels, offers: Offers) -> dict[str, list[tuple[object, ...]]]:
+    """Everything that the ledger makes of these offers, sorted."""
+    ledger = Ledger(channels)
+    made: defaultdict[str, list[pa.RecordBatch]] = defaultdict(list)
+    for partition, step in offers:
+        ledger.offer(partition, step.rows, step.through)
+        for name, table in ledger.advance().tables("z").items():
+            made[name] += table.to_batches()
+    return {name: plain(pa.Table.from_batches(b, TABLES[name].arrow_schema).unify_dictionaries()) for name, b in made.items()}
+
+
+@given(cases())
+def test_interval_rows_survive_the_journey_as_an_arrow_block(case: Case) -> None:
+    channels, offers = steps_of(case)
+    for _, step in offers:
+        back = interval_rows(interval_batch(step.rows, channels), channels)
+        assert len(back) == len(step.rows)
+        for name in set(ROW.names or ()) - {"bits"}:
+            covered = step.rows["cov"] > 0 if name in ("val", "est") else np.ones(len(back), bool)
+            assert np.array_equal(back[name][covered], step.rows[name][covered])
+
+
+@given(cases(), st.data())
+def test_rows_that_the_ledger_hears_of_again_change_nothing(case: Case, data: st.DataObject) -> None:
+    channels, offers = steps_of(case)
+    again: Offers = []
+    for i, offer in enumerate(offers):
+        again += [offer, *offers[max(0, i - data.draw(st.integers(0, 3))) : i + 1]]
+    assert booked(channels, again) == booked(channels, offers)
+
+
+@given(cases(), st.randoms(use_true_random=False))
+def test_the_order_in_which_partitions_speak_changes_no_result(case: Case, chance: object) -> None:
+    channels, offers = steps_of(case)
+    queues = [[o for o in offers if o[0] == p] for p in range(case.partitions)]
+    mixed: Offers = []
+    while any(queues):
+        mixed.append(chance.choice([q for q in queues if q]).pop(0))  # type: ignore[attr-defined]
+    assert booked(channels, mixed) == booked(channels, offers)
+
+
+@given(cases())
+def test_rows_come_sorted_by_revision_and_none_is_later_than_through(case: Case) -> None:
+    _, offers = steps_of(case)
+    through: dict[int, int] = {}
+    for partition, step in offers:
+        revisions = step.rows["revision"]
+        assert np.all(np.diff(revisions) >= 0)
+        if len(revisions):
+            assert revisions[-1] <= step.through
+            assert revisions[0] > through.get(partition, revisions[0] - 1)
+        through[partition] = step.through

@@ -1,0 +1,70 @@
+"""Records to items for admission, and refused items to dead letters with their bytes."""
+
+import json
+from typing import Any
+
+import numpy as np
+from core_runs import spans
+from small_logs import IMPORT, at, meter, reading, zone_text
+
+from zonepulse.oracle.decode import Record
+from zonepulse.processors.admission import NO_METER, NO_REGISTER, NO_UNIT
+from zonepulse.processors.channels import compile_registry
+from zonepulse.processors.decoding import UNKNOWN_UNIT, Batch, dead_letters, decode_records, registry_switches
+from zonepulse.schemas.zone_yaml import parse_zone
+
+CHANNELS = compile_registry(parse_zone(zone_text(meter(IMPORT))), 1)
+
+
+def record(value: bytes | None, offset: int = 0, headers: tuple[tuple[str, bytes], ...] = ()) -> Record:
+    """A record at 10:00."""
+    return Record(0, offset, at("10:00"), b"k", value, headers)
+
+
+def decoded(*records: Record) -> Batch:
+    """All items of these records."""
+    return decode_records(spans(records), 0, len(records), np.full(len(records), at("10:00")), CHANNELS)
+
+
+def raw(*readings: dict[str, Any]) -> bytes:
+    """A JSON array."""
+    return json.dumps(list(readings)).encode()
+
+
+def test_items_keep_their_record_and_place() -> None:
+    batch = decoded(
+        record(raw(reading("10:00", 1), reading("10:15", 2))), record(b"[]", 1), record(json.dumps(reading("10:30", 3)).encode(), 2)
+    )
+    assert batch.record.tolist() == [0, 0, 2]
+    assert batch.item.tolist() == [0, 1, 0]
+    assert batch.items.value.tolist() == [1.0, 2.0, 3.0]
+    assert batch.items.ts.tolist() == [at("10:00"), at("10:15"), at("10:30")]
+
+
+def test_names_that_nobody_registered_get_numbers_of_their_own() -> None:
+    batch = decoded(record(raw(reading("10:00", 1), reading("10:00", 1, "x"), reading("10:00", 1, register="x"))))
+    assert batch.items.channel.tolist() == [0, NO_METER, NO_REGISTER]
+
+
+def test_a_unit_may_be_absent_right_or_unknown() -> None:
+    batch = decoded(record(raw(reading("10:00", 1), reading("10:00", 1, unit="kWh"), reading("10:00", 1, unit="furlong"))))
+    assert batch.items.unit.tolist() == [NO_UNIT, CHANNELS.units["kWh"], UNKNOWN_UNIT]
+
+
+def test_a_dead_letter_carries_exactly_the_bytes_of_its_item() -> None:
+    odd = b'[ {"meter":"m"} , 7,{"meter":"m","register":"r","ts":"2026-03-04T10:00:00","value":1 }]'
+    records = [record(odd), record(b"\xff", 1), record(None, 2)]
+    letters = list(dead_letters(decoded(*records), spans(records)))
+    assert [(x.offset, x.item, x.reason, x.value) for x in letters] == [
+        (0, 0, "malformed", b'{"meter":"m"}'),
+        (0, 1, "malformed", b"7"),
+        (0, 2, "naive_time", b'{"meter":"m","register":"r","ts":"2026-03-04T10:00:00","value":1 }'),
+        (1, -1, "malformed", b"\xff"),
+        (2, -1, "malformed", None),
+    ]
+    assert {x.key for x in letters} == {b"k"}
+
+
+def test_heartbeats_name_the_registry_version_behind_them() -> None:
+    records = [record(b"[]"), record(b"[]", 1, (("registry", b"7"),)), record(b"[]", 2, (("registry", b"soon"),))]
+    assert registry_switches(spans(records)) == [(1, 7)]

@@ -1,0 +1,74 @@
+"""A zone's whole pipeline under test: the sample through it, when it is complete, and where it differs from the oracle."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+
+from clickhouse_connect.driver.client import Client
+
+from zonepulse.processors.sample import Sample
+from zonepulse.schemas.registry import ZonePolicy
+from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.streams.demo_data import demo_sample, demo_zone_yaml
+from zonepulse.streams.demo_run import PREFIX, Feed, Progress, oracle_differences
+from zonepulse.streams.embedded.zone_stack import ZoneStack
+from zonepulse.streams.registry_topic import publish
+from zonepulse.streams.warm_up import warm_up
+
+PARTITIONS = 4
+UNCHANGED = files("zonepulse.deploy").joinpath("demo", "zone.yaml")
+"""The sample zone without a meter exchange."""
+_POLL_S = 0.5
+
+
+@dataclass(slots=True)
+class SampleRun:
+    """The sample zone on a stack of its own, its readings on their way."""
+
+    stack: ZoneStack
+    client: Client
+    zone_yaml: str
+    sample: Sample
+    feed: Feed
+
+    def rows(self, table: str) -> int:
+        return int(self.client.query(f"SELECT count() FROM {table} WHERE run = 'live'").first_row[0])
+
+    def differences(self) -> list[str]:
+        found = oracle_differences(self.stack.kafka, self.client, self.zone_yaml, PARTITIONS)
+        return [line for lines in found.values() for line in lines]
+
+
+@contextmanager
+def sample_run(until_ms: int, days: int, speed_up: float, *, faults: bool = True) -> Iterator[SampleRun]:
+    """Servers, registry and workers started, the sample being sent."""
+    seed = 2026
+    sample = demo_sample(until_ms, days, seed, faults=faults)
+    zone_yaml = demo_zone_yaml(until_ms, days, seed) if faults else UNCHANGED.read_text("utf-8")
+    registry = parse_zone(zone_yaml)
+    warm_up()
+    with ZoneStack(PARTITIONS, is_simulated=True) as stack, stack.client() as client:
+        publish(stack.kafka, PREFIX, registry, PARTITIONS, timestamp_ms=int(sample.arrival_ms[0]))
+        stack.start_workers()
+        feed = Feed(stack.kafka, sample, PARTITIONS, registry.zone, speed_up)
+        feed.start()
+        try:
+            yield SampleRun(stack, client, zone_yaml, sample, feed)
+        finally:
+            feed.stop()
+
+
+def wait_until_complete(stack: ZoneStack, client: Client, zone: ZonePolicy, end_ms: int, timeout_s: float) -> None:
+    """Until everything before the closing heartbeats at `end_ms` has come through to the store."""
+    last_tick, deadline, quiet = end_ms // zone.tick_ms, time.monotonic() + timeout_s, 0
+    last_window_ms = end_ms - zone.delay_ms - zone.tick_ms - zone.window_ms
+    with closing(Progress(stack.kafka, stack.partitions)) as progress:
+        while quiet < 2:
+            closed, lag = progress.closed_tick(), progress.store_lag()
+            newest = client.query("SELECT toUnixTimestamp64Milli(max(start)) FROM intensity WHERE run = 'live'").first_row[0]
+            quiet = quiet + 1 if closed >= last_tick and newest >= last_window_ms and lag == 0 else 0
+            state = f"tick {closed} of {last_tick}, store lag {lag}, last window {newest} of {last_window_ms}"
+            assert time.monotonic() < deadline, f"not complete after {timeout_s:g} s: {state}"
+            time.sleep(_POLL_S)
