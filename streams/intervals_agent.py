@@ -144,7 +144,9 @@ class IntervalsTask:
 
     async def checkpoint(self, number: int) -> None:
         """One partition's snapshot, and its offset committed."""
-        await save(self._checkpoints, self.batches, TP(self._topic, number), self._folding, self._outbox, lambda: self._frozen(number))
+        await save(
+            self._checkpoints, self.batches, TP(self._topic, number), self._folding, self._outbox, lambda: self._frozen(number)
+        )
 
     def _frozen(self, number: int) -> Frozen | None:
         partition = self._partitions.get(number)
