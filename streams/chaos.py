@@ -6,7 +6,6 @@ the time from its beginning until every partition has closed a further tick and 
 
 import os
 import random
-import resource
 import signal
 import statistics
 import time
@@ -32,14 +31,14 @@ PARTITIONS: Final = 4
 WORKERS: Final = (("intervals", 2), ("ledger", 2), ("store", 1))
 RESTART: Final = Restart(first_s=0.5, longest_s=2.0, healthy_s=10.0)
 _SERVERS: Final = ("broker", "clickhouse")
-_TARGETS: Final = {"kill_server": _SERVERS, "pause_server": _SERVERS, "full_disk": ("clickhouse",)}
+_TARGETS: Final = {"kill_server": _SERVERS, "pause_server": _SERVERS}
 """What a kind of fault strikes; any worker where nothing is said."""
 SECONDS_A_FAULT: Final = 8.0
 """The stream lasts at least this long for every fault."""
 PATIENCE_S: Final = 240.0
 _POLL_S: Final = 0.25
-_KINDS: Final = ("kill", "pause", "restart", "kill_server", "pause_server", "full_disk")
-_WEIGHTS: Final = (5, 3, 2, 2, 1, 1)
+_KINDS: Final = ("kill", "pause", "restart", "kill_server", "pause_server")
+_WEIGHTS: Final = (5, 3, 2, 2, 1)
 """How often what happens, to one another."""
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -112,9 +111,7 @@ class Chaos:
         self.say(f"{struck.at_s:7.1f} s  {fault.kind} {fault.target}{length}: on again after {struck.recovery_s} s")
 
     def _break(self, fault: Fault) -> None:
-        if fault.kind == "full_disk":
-            _fill_disk(self.stack.clickhouse_process.pid, fault.seconds)
-        elif fault.target in _SERVERS:
+        if fault.target in _SERVERS:
             server: Broker | ClickHouseProcess = self.stack.broker if fault.target == "broker" else self.stack.clickhouse_process
             if fault.kind == "kill_server":
                 os.kill(server.pid, signal.SIGKILL)
@@ -190,15 +187,6 @@ def _pause(process: ChildProcess, seconds: float) -> None:
         time.sleep(seconds)
     finally:
         os.kill(process.pid, signal.SIGCONT)
-
-
-def _fill_disk(pid: int, seconds: float) -> None:
-    """The process cannot write beyond the first kilobyte of a file, as if its disk were full (Linux)."""
-    before = resource.prlimit(pid, resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
-    try:
-        time.sleep(seconds)
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
 def run_chaos(seed: int, faults: int, readings: int, say: Say) -> dict[str, Any]:

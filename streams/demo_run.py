@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,6 +29,8 @@ PREFIX: Final = "zp."
 STORE_GROUP: Final = "zp.store"
 LEDGER_GROUP: Final = "zp.ledger"
 _TIMEOUT_MS: Final = 1000
+_TRIES: Final = 20
+_PAUSE_S: Final = 0.2
 
 
 @dataclass(slots=True)
@@ -152,10 +155,11 @@ class Progress:
 
     def stored_ends(self) -> dict[TopicPartition, int]:
         """Ends of the topics that go to the store. Raises KafkaTimeoutError while a broker does not answer."""
-        try:
-            return dict(self._consumer.end_offsets(self._stored))
-        except KeyError as unanswered:  # the client leaves out what it got no answer for, and then looks it up
-            raise KafkaTimeoutError(f"no end offset of {unanswered}") from unanswered
+        for _ in range(_TRIES):
+            with suppress(KeyError):  # the client leaves out what it got no answer for, and then looks it up
+                return dict(self._consumer.end_offsets(self._stored))
+            time.sleep(_PAUSE_S)
+        raise KafkaTimeoutError(f"no end offsets of {', '.join(tp.topic for tp in self._stored)}")
 
     def committed(self, group: str) -> dict[TopicPartition, int]:
         """What a group has committed, by partition; empty when it has never committed."""
