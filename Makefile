@@ -23,8 +23,8 @@ demo: .venv/.ready ## run a whole zone on this machine and show its ledger (ARGS
 	NUMBA_CACHE_DIR=$(NUMBA_CACHE) $(BIN)/zonepulse demo $(ARGS)
 
 test: lint typecheck ## everything that must hold; the last line is pytest's summary
-	@echo "== 1/3 unit and property tests without the compiler"
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --hypothesis-profile=brief tests/unit tests/property
+	@echo "== 1/3 unit tests without the compiler"
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --hypothesis-profile=brief tests/unit
 	@echo "== 2/3 unit and property tests, compiled, with bounds checked"
 	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/unit tests/property
 	@echo "== 3/3 contracts, and real Kafka and ClickHouse"

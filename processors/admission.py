@@ -20,8 +20,8 @@ NO_METER, NO_REGISTER = -1, -2
 NO_UNIT = -1
 SMALLEST_RING = 8
 LIMIT_ENERGY = 1 << 62
-ABSURD = 1e200
-"""Beyond it a product with a scale may overflow."""
+HUGE = 1e250
+"""Out of range in every unit; no product of less overflows."""
 DIRTY, POOL_USED, LATEST_TS = 0, 1, 2
 """Places in `counts`."""
 
@@ -175,7 +175,7 @@ def refusal(items: Any, i: int, key: int, sent: Any, version: Any, facts: Any, p
         return WRONG_PARTITION
     if items.unit[i] != NO_UNIT and items.unit[i] != version.unit:
         return UNIT_MISMATCH
-    if not abs(items.value[i]) < ABSURD:
+    if not abs(items.value[i]) < HUGE:
         return OUT_OF_RANGE
     product = items.value[i] * version.scale
     if not abs(product) < 9007199254740992.0:

@@ -84,14 +84,15 @@ def decode_columns(chunk: ColumnChunk, rows: Ints, ingest_ms: Ints, channels: Ch
     )  # fmt: skip
 
 
-def dead_letters(batch: Batch, records: RecordSpans) -> Iterator[DeadLetter]:
-    """What of a decoded batch was refused, with its bytes."""
+def dead_letters(batch: Batch, records: RecordSpans, place: Ints | None = None) -> Iterator[DeadLetter]:
+    """What of a decoded batch was refused, with its bytes; `place[r]` is where record r stood inside a larger one."""
     for i in np.flatnonzero(batch.items.reason).tolist():
         r, item = int(batch.record[i]), int(batch.item[i])
         value = records.value(r)
+        shown = item if place is None or item < 0 else int(place[r]) + item
         kept = None if value is None else item_bytes(value, item, records.header(r, CONTENT_TYPE))
         yield DeadLetter(
-            records.topic, records.partition, int(records.offset[r]), item, REASONS[int(batch.items.reason[i])],
+            records.topic, records.partition, int(records.offset[r]), shown, REASONS[int(batch.items.reason[i])],
             int(records.timestamp_ms[r]), records.key(r), kept,
         )  # fmt: skip
 

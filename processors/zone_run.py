@@ -4,7 +4,6 @@ Feed it records or file columns in arrival order, then `finish`; every call retu
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -14,11 +13,11 @@ from numpy.typing import NDArray
 from zonepulse.processors.admission import Items
 from zonepulse.processors.blocks import dead_letter_batch, interval_batch
 from zonepulse.processors.channels import Channels, compile_registry
-from zonepulse.processors.decoding import Batch, dead_letters, decode_columns
+from zonepulse.processors.decoding import dead_letters, decode_columns
 from zonepulse.processors.fast_decoding import decode_fast
 from zonepulse.processors.intervals import Partition, Step
 from zonepulse.processors.layout import UNSET
-from zonepulse.processors.ledger import Ledger, Results
+from zonepulse.processors.ledger import Ledger
 from zonepulse.processors.meter_alerts import alert_rows
 from zonepulse.processors.windows import new_out, new_work
 from zonepulse.schemas.columns import ColumnChunk
@@ -29,15 +28,6 @@ from zonepulse.schemas.registry import Registry
 from zonepulse.schemas.results import DEAD_LETTERS, INTERVALS
 
 _UNCHECKED_MS: Final = 1 << 61
-
-
-@dataclass(slots=True)
-class Counts:
-    """What went through: readings accepted and refused (by reason), interval rows."""
-
-    readings: int = 0
-    intervals: int = 0
-    refused: dict[str, int] = field(default_factory=dict)
 
 
 class ZoneRun:
@@ -53,7 +43,6 @@ class ZoneRun:
                 partition.policy.future = _UNCHECKED_MS
         self.ledger = Ledger(self.channels)
         self.topic = topic
-        self.counts = Counts()
         self._latest_ingest = UNSET
 
     def begin(self, ingest_ms: int) -> None:
@@ -66,11 +55,8 @@ class ZoneRun:
         partition = self.partitions[records.partition]
         ingest = partition.ingest_times(records.timestamp_ms)
         batch = decode_fast(records, 0, len(records), ingest, self.channels)
-        if item is not None:
-            whole = batch.item < 0
-            batch = Batch(batch.items, batch.record, np.where(whole, batch.item, item[batch.record] + batch.item))
         step = self._apply(partition, batch.items, int(ingest[-1]))
-        return self._collect(partition, step, list(dead_letters(batch, records)))
+        return self._collect(partition, step, list(dead_letters(batch, records, item)))
 
     def columns(self, chunk: ColumnChunk, partition_of: NDArray[np.int64]) -> Iterator[dict[str, list[pa.RecordBatch]]]:
         """Fold a file chunk, partition by partition; `partition_of` gives each row's partition."""
@@ -110,13 +96,10 @@ class ZoneRun:
 
     def _collect(self, partition: Partition, step: Step, letters: list[DeadLetter]) -> dict[str, list[pa.RecordBatch]]:
         out: dict[str, list[pa.RecordBatch]] = {}
-        self.counts.intervals += len(step.rows)
         if len(step.rows):
             out[INTERVALS.name] = [interval_batch(step.rows, self.channels)]
         if letters:
             out[DEAD_LETTERS.name] = [dead_letter_batch(letters, self.registry.zone.id)]
-            for letter in letters:
-                self.counts.refused[letter.reason] = self.counts.refused.get(letter.reason, 0) + 1
         self.ledger.offer(partition.partition, step.rows, step.through)
         results = self.ledger.advance()
         results.alerts = alert_rows(step.transitions, self.channels) + results.alerts
@@ -127,6 +110,3 @@ def no_items() -> Items:
     """No reading."""
     none: Any = np.empty(0, np.int64)
     return Items(none, none, np.empty(0, np.float64), none, none, none, none, none)
-
-
-__all__ = ["Counts", "Results", "ZoneRun", "no_items"]

@@ -24,7 +24,7 @@ from zonepulse.schemas.partitioner import partition_of
 from zonepulse.schemas.readings import decode
 from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.registry import FOREVER, Registry
-from zonepulse.schemas.results import DEAD_LETTERS, FINAL_TABLES, TABLES
+from zonepulse.schemas.results import FINAL_TABLES, TABLES
 from zonepulse.schemas.topics import READINGS
 from zonepulse.streams.reading_blocks import BadFile
 from zonepulse.streams.reading_files import RecordChunk, blocks_of, partition_count, read_files
@@ -148,7 +148,7 @@ class _Log:
             return
         if self._is_placed(records.partition):
             self._seen(sum(map(_items, map(records.value, range(len(records))))), records.timestamp_ms)
-            yield _folded(zone, records, chunk.item)
+            yield zone.records(records, chunk.item)
             return
         found = [self._keys.of_record(records.value(i)) for i in range(len(records))]
         self._seen(sum(items for _, items in found), records.timestamp_ms)
@@ -156,7 +156,7 @@ class _Log:
         offset = self._offsets(partition)
         for p in np.unique(partition).tolist():
             rows = np.flatnonzero(partition == p)
-            yield _folded(zone, _chosen(records, rows, p, offset[rows]), chunk.item[rows])
+            yield zone.records(_chosen(records, rows, p, offset[rows]), chunk.item[rows])
 
     def _seen(self, readings: int, ingest_ms: _Ints) -> None:
         self.readings += readings
@@ -180,23 +180,6 @@ class _Log:
             offset[rows] = self._ends[p] + np.arange(len(rows))
             self._ends[p] += len(rows)
         return offset
-
-
-def _folded(zone: ZoneRun, records: RecordSpans, item: _Ints) -> Batches:
-    """Folds records of one partition. Some may be items of larger records that share an offset: the core gets the position of each
-    as its offset, and the dead letters their places back."""
-    if not item.any():
-        return zone.records(records)
-    batches = zone.records(replace(records, offset=np.arange(len(records))))
-    letters = [_in_place(batch, records, item) for batch in batches.get(DEAD_LETTERS.name, ())]
-    return batches | {DEAD_LETTERS.name: letters}
-
-
-def _in_place(letters: pa.RecordBatch, records: RecordSpans, item: _Ints) -> pa.RecordBatch:
-    position, inside = (letters[name].to_numpy() for name in ("offset", "item"))
-    places = {"offset": records.offset[position], "item": np.where(inside < 0, inside, item[position] + inside).astype(np.int32)}
-    columns = {name: letters[name] for name in letters.schema.names} | {name: pa.array(place) for name, place in places.items()}
-    return pa.RecordBatch.from_arrays(list(columns.values()), schema=letters.schema)
 
 
 def _items(value: bytes | None) -> int:

@@ -216,15 +216,34 @@ def _fields(draw: Draw, register: Register, facts: dict[str, Any], ts: int, valu
     return fields
 
 
+JUNK_ITEM: Final = '{"meter":"m0","register":"1.8.0","ts":%s,"value":%s}'
 JUNK: Final = (
-    b"", b"{", b"[]", b"[[]]", b"null", b'{"meter":"m0"}', b'[{"meter":"m0","register":"1.8.0","ts":1,"value":1}, 7]', b"\xff\xff\xff\xff",
-    b'{"meter":"m0","register":"1.8.0","ts":"2026-10-01T02:00:00","value":1}', b'{"meter":"m0","meter":"m0"}', b"\xff",
-    b'{"meter":"nobody","register":"1.8.0","ts":1790812800000,"value":1}', b'{"meter":"m0","register":"9","ts":1790812800000,"value":1}',
-    b'{"meter":"m0","register":"1.8.0","ts":1790812800000,"value":NaN}', b'{"meter":"m0","register":"1.8.0","ts":99999999999999999999,"value":1}',
-    b'{"meter":"m0","register":"1.8.0","ts":"2026-10-01T08:07:30.1239+08:00","value":1e400}',
-    b'{"meter":"m0","register":"1.8.0","ts":1790812800000,"value":123456789012345678901234567890}', b'{"meter":"m0","register":"1.8.0","ts":1.0,"value":1}',
-    b'{"meter":"m0","register":"1.8.0","ts":1790813220000,"value":"1"}', b'{"meter":"m\\u0030","register":"1.8.0","ts":1790813220000,"value":1E2,"seq":null}',
-)  # fmt: skip
+    b"",
+    b"{",
+    b"[]",
+    b"[[]]",
+    b"null",
+    b"\xff",
+    b"\xff\xff\xff\xff",
+    b'{"meter":"m0"}',
+    b'{"meter":"m0","meter":"m0"}',
+    b'[{"meter":"m0","register":"1.8.0","ts":1,"value":1}, 7]',
+    b'{"meter":"nobody","register":"1.8.0","ts":1790812800000,"value":1}',
+    b'{"meter":"m0","register":"9","ts":1790812800000,"value":1}',
+    b'{"meter":"m\\u0030","register":"1.8.0","ts":1790813220000,"value":1E2,"seq":null}',
+    *(
+        (JUNK_ITEM % item).encode()
+        for item in (
+            ('"2026-10-01T02:00:00"', "1"),
+            ('"2026-10-01T08:07:30.1239+08:00"', "1e400"),
+            ("1790812800000", "NaN"),
+            ("99999999999999999999", "1"),
+            ("1790812800000", "123456789012345678901234567890"),
+            ("1.0", "1"),
+            ("1790813220000", '"1"'),
+        )
+    ),
+)
 """Records that are wholly or partly no readings, or written in ways that a fast parser does not take."""
 
 
@@ -313,54 +332,3 @@ def cases(draw: Draw, *, clean: bool = False, longest: int = 12) -> Case:
     zone = draw(zones(may_move=not clean))
     partitions = draw(st.integers(1, 3))
     return Case(zone, draw(logs(zone, partitions, clean=clean, longest=longest)), partitions)
-
-
-def dealt(case: Case, partitions: int) -> list[Record]:
-    """The same log over another number of partitions: every reading where its key sends it, heartbeats first in each."""
-    first = case.records[0].timestamp_ms
-    heartbeats: list[Unnumbered] = [(p, first, None, b"[]", ()) for p in range(partitions)]
-    rest = case.records[case.partitions :]
-    moved = [
-        (0 if r.key is None else partition_of(r.key.decode(), partitions), r.timestamp_ms, r.key, r.value, r.headers) for r in rest
-    ]
-    return numbered(heartbeats + [(p, t, k, v or b"", h) for p, t, k, v, h in moved])
-
-
-@st.composite
-def reordered(draw: Draw, case: Case) -> list[Record]:
-    """The same readings in other places of the log: no reading becomes, or ceases to be, late or future, equal keys keep their order."""
-    policy = case.zone["zone"]
-    lateness, future = (int(policy[name].removesuffix("s")) * 1000 for name in ("lateness", "future"))
-    records = list(case.records)
-    sent = [i for i, r in enumerate(records) if r.key is not None]
-    for a, b in draw(st.lists(st.tuples(*[st.integers(0, max(0, len(sent) - 1))] * 2), max_size=20)) if sent else ():
-        low, high = sorted((sent[a], sent[b]))
-        one, other = records[low], records[high]
-        crossed = [json.loads(records[i].value or b"") for i in sent if low <= i <= high]
-        fits = all(
-            -future <= there.timestamp_ms - json.loads(r.value or b"")["ts"] <= lateness
-            for r in (one, other)
-            for there in (one, other)
-        )
-        if fits and one.partition == other.partition and not _clash(case.zone, crossed):
-            records[low] = Record(one.partition, one.offset, one.timestamp_ms, other.key, other.value)
-            records[high] = Record(other.partition, other.offset, other.timestamp_ms, one.key, one.value)
-    return records
-
-
-def _clash(zone: dict[str, Any], crossed: list[dict[str, Any]]) -> bool:
-    """Whether the first or last of these readings shares a key (of any version) with another that it would pass."""
-    periods = {
-        (v["id"], name): {
-            int(r["period"].removesuffix("s")) * 1000 for w in zone["meters"] if w["id"] == v["id"] for r in [w["registers"][name]]
-        }
-        for v in zone["meters"]
-        for name in v["registers"]
-    }
-
-    def keys(fields: dict[str, Any]) -> set[tuple[str, str, int]]:
-        name = (fields["meter"], fields["register"])
-        return {(*name, fields["ts"])} | {(*name, (fields["ts"] + p // 2) // p * p) for p in periods[name]}
-
-    ends = (keys(crossed[0]), keys(crossed[-1]))
-    return any(keys(c) & end for end, others in ((ends[0], crossed[1:]), (ends[1], crossed[:-1])) for c in others)

@@ -23,16 +23,13 @@ public class PollRate {
                 consumer.partitionsFor(topic).stream().map(p -> new TopicPartition(topic, p.partition())).toList();
             consumer.assign(partitions);
             consumer.seekToBeginning(partitions);
+            partitions.forEach(consumer::position); // looks the offsets up, which is not what is measured
+            begun = System.nanoTime();
+            cpuBegun = cpu();
             while (seen < wanted) {
                 ConsumerRecords<byte[], byte[]> records = consumer.poll(Duration.ofSeconds(10));
                 if (records.isEmpty()) {
                     throw new IllegalStateException(topic + " ends after " + seen + " of " + wanted + " records");
-                }
-                if (begun == 0) { // the first poll also looks the offsets up
-                    begun = System.nanoTime();
-                    cpuBegun = cpu();
-                    wanted -= records.count();
-                    continue;
                 }
                 for (ConsumerRecord<byte[], byte[]> record : records) {
                     bytes += record.value() == null ? 0 : record.value().length;

@@ -11,6 +11,7 @@ import psutil
 from clickhouse_connect.driver.client import Client
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError
 
 from zonepulse.schemas.topics import INTERVALS, READINGS, REGISTRY, TOPICS
 from zonepulse.streams.arrow_wire import decode_block
@@ -221,7 +222,10 @@ def wait_for_groups(stack: Stack, trial: Trial, tasks: tuple[str, ...]) -> None:
 
         def are_stable() -> bool:
             time.sleep(POLL_S)
-            return all(group["group_state"] == "Stable" for group in admin.describe_groups(groups).values())
+            try:
+                return all(group["group_state"] == "Stable" for group in admin.describe_groups(groups).values())
+            except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):  # no group has ever been on this broker
+                return False
 
         _until(are_stable, stack, lambda: f"workers of {', '.join(tasks)} have not joined their groups")
     finally:

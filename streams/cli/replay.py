@@ -1,6 +1,5 @@
 """`zonepulse replay`: readings through the ledger again."""
 
-import asyncio
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +7,8 @@ from typing import Annotated, Any
 
 import pyarrow as pa
 import typer
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from zonepulse.schemas.registry import Registry
 from zonepulse.schemas.results import TABLES
@@ -15,7 +16,6 @@ from zonepulse.schemas.tables import LIVE_RUN
 from zonepulse.streams.cli import servers
 from zonepulse.streams.cli.output import BadInput, JsonOption, Stop, count, print_facts, print_json, print_table, stderr
 from zonepulse.streams.cli.zone_files import read_zone, require_files
-from zonepulse.streams.clickhouse_sink import ClickHouseSink, RowBatch, SinkBackpressure, SinkRejected, Source
 from zonepulse.streams.replay_file import Replayed, replay_files, write_parquet
 from zonepulse.streams.settings import Settings
 
@@ -81,19 +81,19 @@ def require_new_run(settings: Settings, run: str) -> None:
 
 def store(settings: Settings, replayed: Replayed, run: str, registry: Registry, files: list[Path]) -> None:
     """Writes the run's rows, then its entry in `runs`. Raises Stop where ClickHouse cannot or will not take them."""
-    sink = ClickHouseSink(settings)
-    try:
-        for name, rows in replayed.tables.items():
-            _insert(sink, name, rows.sort_by(TABLES[name].time), run)
-        _insert(sink, "runs", pa.Table.from_pylist([_run_row(replayed, run, registry, files)], _RUNS), run)
-    except (SinkBackpressure, SinkRejected) as error:
-        raise Stop(f"run {run} is only partly stored: {error}; mend the store and replay again under another --run") from error
+    with servers.store_client(settings) as client:
+        try:
+            for name, rows in replayed.tables.items():
+                _insert(client, name, rows.sort_by(TABLES[name].time))
+            _insert(client, "runs", pa.Table.from_pylist([_run_row(replayed, run, registry, files)], _RUNS))
+        except ClickHouseError as error:
+            why = servers.first_line(error)
+            raise Stop(f"run {run} is only partly stored: {why}; mend the store and replay again under another --run") from error
 
 
-def _insert(sink: ClickHouseSink, table: str, rows: pa.Table, run: str) -> None:
+def _insert(client: Client, table: str, rows: pa.Table) -> None:
     for start in range(0, rows.num_rows, INSERT_ROWS):
-        part = rows.slice(start, INSERT_ROWS)
-        asyncio.run(sink.write(RowBatch(table, part, Source(run, 0, start, start + part.num_rows - 1))))
+        client.insert_arrow(table, rows.slice(start, INSERT_ROWS), settings={"async_insert": 0})
 
 
 _MS = pa.timestamp("ms", tz="UTC")

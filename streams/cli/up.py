@@ -39,7 +39,9 @@ def up(
 def _tell(stack: ZoneStack, console: Console) -> None:
     reader = stack.dashboard
     console.print(f"Kafka       {stack.kafka}      export ZONEPULSE_BROKER={stack.kafka}")
-    console.print(f"ClickHouse  http://{reader.host}:{reader.port}  database zonepulse, users {stack.clickhouse.user} and {reader.user}")
+    console.print(
+        f"ClickHouse  http://{reader.host}:{reader.port}  database zonepulse, users {stack.clickhouse.user} and {reader.user}"
+    )
     console.print(f"passwords   {stack.clickhouse_process.users_file}")
     console.print(f"logs        {stack.folder / 'logs'}")
     console.print("Ctrl-C stops everything")

@@ -163,11 +163,14 @@ def _gap_quality(course: Course, begin: int, end: int) -> str:
 def _recorded_swap(setup: Setup, readings: Readings, swap: Values) -> dict[str, object]:
     at = epoch_ms(swap["ts"])
     change = MeterChange(*CHANNEL, at, swap["final_reading_old"], swap["start_reading_new"])
-    course = _follow(replace(setup, changes=(change,)), readings)
+    changed = replace(setup, changes=(change,))
+    course = _follow(changed, readings)
     total = course.last.total_micro
-    old = [v.total_micro for v, (ts, _) in zip(course.views, readings, strict=True) if ts < at]
-    is_closed = bool(old) and len(old) < len(readings) and not any(course.refused)
-    parts = [old[-1], total - old[-1]] if is_closed and total is not None and old[-1] is not None else []
+    before = [(ts, value) for ts, value in readings if ts < at]
+    is_closed = bool(before) and len(before) < len(readings) and not any(course.refused)
+    # a reading stamped at the change is superseded by it, and lets the old meter's part be seen alone
+    old = _follow(changed, [*before, (at, swap["final_reading_old"])]).last.total_micro if before else None
+    parts = [old, total - old] if is_closed and total is not None and old is not None else []
     return {
         **_judged(course),
         "outcome": "new_segment" if is_closed else _swap_outcome(course),

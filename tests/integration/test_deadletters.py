@@ -1,6 +1,5 @@
 """Dead letters, unknown meters, SQL and replays on a real broker and the real ClickHouse engine."""
 
-import asyncio
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -19,10 +18,8 @@ from zonepulse.schemas.results import DEAD_LETTERS
 from zonepulse.schemas.topics import READINGS
 from zonepulse.schemas.zone_yaml import parse_zone
 from zonepulse.streams.cli.main import app
-from zonepulse.streams.clickhouse_sink import ClickHouseSink, RowBatch, Source
 from zonepulse.streams.embedded.stack import Stack
 from zonepulse.streams.registry_topic import publish, read_to_end
-from zonepulse.streams.settings import Settings
 from zonepulse.streams.stored_rows import stored
 from zonepulse.streams.topics_admin import ensure_topics
 
@@ -70,8 +67,8 @@ class Zone:
             pa.array([row[c.name] for row in rows], pa.string() if c.kind == "code" else c.arrow) for c in DEAD_LETTERS.columns
         ]
         block = stored(DEAD_LETTERS, pa.Table.from_arrays(arrays, names=[c.name for c in DEAD_LETTERS.columns]))
-        settings = Settings.from_env(self.environment)
-        asyncio.run(ClickHouseSink(settings).write(RowBatch("dead_letters", block, Source(self.prefix, 0, 0, len(rows)))))
+        with self.stack.client() as client:
+            client.insert_arrow("dead_letters", block, settings={"async_insert": 0})
 
     def sent(self) -> list[Any]:
         return [r for r in read_to_end(self.stack.kafka, READINGS.full_name(self.prefix)) if r.value != b"[]"]

@@ -13,7 +13,7 @@ from zonepulse.oracle.grid import Grid
 from zonepulse.oracle.intervals import Channel, Version
 from zonepulse.oracle.ledger import Event, Ledger
 from zonepulse.oracle.readings import Gate, Reading, partition_of
-from zonepulse.oracle.registry import Registry
+from zonepulse.oracle.registry import Facts, Registry
 from zonepulse.oracle.zone_file import read_registry
 
 Tables = dict[str, list[dict[str, Any]]]
@@ -98,15 +98,18 @@ def run_columns(
     return _tables(registry, log, partitions, end_ms)
 
 
+def _is_in(partition: int, partitions: int, facts: Facts) -> bool:
+    """Whether readings under these facts belong to the partition."""
+    return partition_of(facts.key, partitions) == partition
+
+
 def _tables(registry: Registry, log: _Log, partitions: int, end_ms: int | None) -> Tables:
     final_window = None if end_ms is None else log.end(partitions, end_ms)
     tick_ms = registry.policy.tick_ms
     ledger, transitions, events = Ledger(registry), [], []
     intervals: dict[tuple[str, str, int], dict[str, Any]] = {}
     for (partition, meter, register), readings in sorted(log.channels.items()):
-        channel = Channel(
-            registry, meter, register, final_window, lambda facts, at=partition: partition_of(facts.key, partitions) == at
-        )  # type: ignore[misc]
+        channel = Channel(registry, meter, register, final_window, partial(_is_in, partition, partitions))
         channel.live(readings, log.ingest_ms[partition] // tick_ms)
         transitions += channel.transitions
         row_of = partial(_interval, registry, channel)

@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 import pyarrow as pa
 from core_runs import fetches, plain, spans
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from log_strategies import Case, cases
 
@@ -19,6 +19,7 @@ from zonepulse.processors.zone_run import no_items
 from zonepulse.schemas.results import TABLES
 from zonepulse.schemas.zone_yaml import parse_zone
 
+FEWER = settings(max_examples=settings.default.max_examples // 3)
 Offers = list[tuple[int, Step]]
 
 
@@ -47,6 +48,7 @@ def booked(channels: Channels, offers: Offers) -> dict[str, list[tuple[object, .
     return {name: plain(pa.Table.from_batches(b, TABLES[name].arrow_schema).unify_dictionaries()) for name, b in made.items()}
 
 
+@FEWER
 @given(cases())
 def test_interval_rows_survive_the_journey_as_an_arrow_block(case: Case) -> None:
     channels, offers = steps_of(case)
@@ -58,6 +60,7 @@ def test_interval_rows_survive_the_journey_as_an_arrow_block(case: Case) -> None
             assert np.array_equal(back[name][covered], step.rows[name][covered])
 
 
+@FEWER
 @given(cases(), st.data())
 def test_rows_that_the_ledger_hears_of_again_change_nothing(case: Case, data: st.DataObject) -> None:
     channels, offers = steps_of(case)
@@ -67,6 +70,7 @@ def test_rows_that_the_ledger_hears_of_again_change_nothing(case: Case, data: st
     assert booked(channels, again) == booked(channels, offers)
 
 
+@FEWER
 @given(cases(), st.randoms(use_true_random=False))
 def test_the_order_in_which_partitions_speak_changes_no_result(case: Case, chance: object) -> None:
     channels, offers = steps_of(case)
@@ -77,6 +81,7 @@ def test_the_order_in_which_partitions_speak_changes_no_result(case: Case, chanc
     assert booked(channels, mixed) == booked(channels, offers)
 
 
+@FEWER
 @given(cases())
 def test_rows_come_sorted_by_revision_and_none_is_later_than_through(case: Case) -> None:
     _, offers = steps_of(case)
