@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from zonepulse.processors.channels import INTERVAL
-from zonepulse.processors.layout import CONFLICT, CONFLICT_NEW, CORRECTED, ESTIMATED, GONE, NEVER, NEW, UNSET
+from zonepulse.processors.layout import CHUNK_CHANNELS, CONFLICT, CONFLICT_NEW, CORRECTED, ESTIMATED, GONE, NEVER, NEW, UNSET
 from zonepulse.processors.registers import energy_micro, version_of
 
 UNKNOWN_METER, UNKNOWN_REGISTER, WRONG_PARTITION, UNIT_MISMATCH, OUT_OF_RANGE, OFF_GRID, FUTURE, LATE = range(4, 12)
@@ -29,7 +29,8 @@ DIRTY, POOL_USED, LATEST_TS = 0, 1, 2
 class State(NamedTuple):
     """All that a partition remembers about its channels; plain arrays, one record a channel, and the pool of rings.
 
-    `dirty[: counts[DIRTY]]` are the channels with readings that no row has seen; `free[k]` heads the list of blocks of 2**k readings.
+    `dirty[: counts[DIRTY]]` are the channels with readings that no row has seen; `free[k]` heads the list of blocks of 2**k readings;
+    `touched[k]` is 1 where one of the channels [k, k + 1) x CHUNK_CHANNELS changed since the last snapshot.
     """
 
     heads: Any
@@ -39,6 +40,7 @@ class State(NamedTuple):
     free: Any
     dirty: Any
     counts: Any
+    touched: Any
 
 
 class Facts(NamedTuple):
@@ -217,6 +219,7 @@ def admit(items: Any, start: int, stop: int, state: Any, facts: Any, policy: Any
         ch = state.channels[place]
         if not make_room(state, ch):
             return i
+        state.touched[place // CHUNK_CHANNELS] = 1
         begin = ts - versions[v].period if versions[v].kind == INTERVAL else ts
         flags = ESTIMATED if items.quality[i] == 1 else (CORRECTED if items.quality[i] == 2 else 0)
         reg = np.int64(np.rint(items.value[i] * versions[v].scale))
@@ -229,6 +232,11 @@ def admit(items: Any, start: int, stop: int, state: Any, facts: Any, policy: Any
         ch.last = max(ch.last, ts)
         state.counts[LATEST_TS] = max(state.counts[LATEST_TS], ts)
     return stop
+
+
+def touched_chunks(channels: int) -> Any:
+    """`touched` of a state that no snapshot has yet."""
+    return np.ones(-(-channels // CHUNK_CHANNELS), np.int8)
 
 
 def new_counts() -> Any:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from zonepulse.processors.admission import Facts, Items, State, admit, new_counts
+from zonepulse.processors.admission import Facts, Items, State, admit, new_counts, touched_chunks
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.layout import (
     NEVER,
@@ -85,7 +85,8 @@ class Partition:
         n = len(self.globals)
         free = np.full(40, -1, np.int64)
         pool = records(READING, max(64, 16 * n))
-        self.state = State(empty_heads(n), empty_channels(n), empty_detectors(n), pool, free, np.zeros(n, np.int64), new_counts())
+        dirty, touched = np.zeros(n, np.int64), touched_chunks(n)
+        self.state = State(empty_heads(n), empty_channels(n), empty_detectors(n), pool, free, dirty, new_counts(), touched)
         self.tick = UNSET
         self.ingest = UNSET
         self.next_offset = 0
@@ -110,7 +111,7 @@ class Partition:
         heads[place], places[place], detectors[place] = old.heads, old.channels, old.detectors
         dirty = np.zeros(n, np.int64)
         dirty[: old.counts[0]] = place[old.dirty[: old.counts[0]]]
-        self.state = State(heads, places, detectors, old.pool, old.free, dirty, old.counts)
+        self.state = State(heads, places, detectors, old.pool, old.free, dirty, old.counts, touched_chunks(n))
         self._all = np.arange(n)
         for i, c in enumerate(_owners(self.facts.change_first)):
             change = self.facts.changes[i]
@@ -185,7 +186,7 @@ class Partition:
 
     def _close(self, ticks: tuple[int, int], found: _Collected) -> None:
         has_due = due_window(ticks[1], self.policy) > due_window(ticks[0] - 1, self.policy)
-        dirty = self.state.dirty[: self.state.counts[0]].copy()
+        dirty = np.sort(self.state.dirty[: self.state.counts[0]])  # in whatever order readings came
         order = self._all if has_due else dirty
         start = 0
         while True:

@@ -81,6 +81,9 @@ DETECTOR: Final = np.dtype(
     ]
 )
 
+CHUNK_CHANNELS: Final = 1024
+"""Channels of one chunk of a snapshot."""
+
 # --- work space and output --------------------------------------------------------------------------------------------------------
 WINDOW: Final = np.dtype(
     [

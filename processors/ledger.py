@@ -25,6 +25,8 @@ from zonepulse.schemas.results import INTENSITY as INTENSITY_TABLE
 from zonepulse.schemas.units import MICRO, MS_PER_HOUR
 
 _SLOTS: Final = 64
+SLOTS_A_CHUNK: Final = 16
+"""Windows of one chunk of a snapshot (ledger_snapshot.py)."""
 
 
 @dataclass(slots=True)
@@ -40,7 +42,9 @@ class _Subject:
 
 
 @dataclass(slots=True)
-class _NoFactor:
+class NoFactor:
+    """State of the alert no_factor of one company and carrier: None while it is not raised."""
+
     starts_at: int | None = None
 
 
@@ -96,10 +100,12 @@ class Ledger:
         self._slots: dict[int, int] = {}
         self._starts: list[int] = []
         self._books = self._new_books(_SLOTS)
-        self._no_factor: dict[tuple[str, str], _NoFactor] = {}
+        self._no_factor: dict[tuple[str, str], NoFactor] = {}
         self._subjects = self._make_subjects()
         self._made = _Made()
         self._announced: dict[int, dict[int, int]] = {}
+        self._touched: set[int] = set()
+        """Chunks of slots that changed since the last snapshot."""
         self._versions: dict[int, Channels] = {channels.registry.version: channels}
 
     # --- input ----------------------------------------------------------------------------------------------------------------
@@ -145,6 +151,7 @@ class Ledger:
             if name in new:
                 self._books.acc[:, new[name]] = books.acc[:, old]
                 self._books.seen[:, new[name]] = books.seen[:, old]
+        self._touched = set(range(-(-len(self._slots) // SLOTS_A_CHUNK)))
         self._subjects = self._make_subjects()
         for subject in self._subjects:
             for i, (rule, _) in enumerate(subject.rules):
@@ -225,6 +232,7 @@ class Ledger:
 
     def _apply(self, rows: Records, tick: int, results: Results) -> None:
         slots = self._slot_of(np.ascontiguousarray(rows["start"]))
+        self._touched.update(np.unique(slots // SLOTS_A_CHUNK).tolist())
         lines = len(self.accounts.lines)
         before = records(LINE_VALUE, min(3 * len(rows) * lines, lines * len(np.unique(slots))) + 1)
         n = remember(self._chart, self._books, rows, slots, tick, before, self._length)
@@ -319,7 +327,7 @@ class Ledger:
             elif factor != 0:
                 with_factor.append(int(start))
         for key, (without, with_factor) in sorted(seen.items()):
-            state = self._no_factor.get(key) or _NoFactor()
+            state = self._no_factor.get(key) or NoFactor()
             later = [s for s in with_factor if state.starts_at is not None and s > state.starts_at]
             if state.starts_at is None and without:
                 state.starts_at = min(without)

@@ -13,6 +13,7 @@ from zonepulse.processors.detectors import emit, judge_window
 from zonepulse.processors.layout import (
     BIT_CORRECTED,
     BIT_ESTIMATED,
+    CHUNK_CHANNELS,
     CONFLICT,
     CONFLICT_NEW,
     GAP,
@@ -248,6 +249,7 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
         return False
     if out.used[0] + n > len(out.rows) or out.used[1] + ROWS_PER_WINDOW * n + work.need[1] > len(out.transitions):
         return False
+    state.touched[place // CHUNK_CHANNELS] = 1
     ring = state.pool[ch.ring : ch.ring + ch.held]
     span = work.span[0]
     bound = ticks[1] * policy.tick - policy.lateness - max(policy.tolerance, 2 * policy.length + policy.delay + 2 * policy.tick)

@@ -34,6 +34,7 @@ def build_app(settings: Settings, name: str) -> faust.App:
         broker_rebalance_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.session_timeout_s / 4,
         consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=f"{name}-{settings.instance}" if settings.is_static else None,
         consumer_max_fetch_size=MAX_MESSAGE_BYTES,
         producer_acks=-1,
         producer_linger_ms=LINGER_MS,

@@ -54,6 +54,8 @@ class Lease:
     number: int
     next_offset: int
     """What to put on the channel next."""
+    start: int
+    """Where it began."""
 
 
 class PartitionSource(Protocol):
@@ -69,6 +71,9 @@ class PartitionSource(Protocol):
 
     def highwater(self, tp: TP) -> int | None:
         """See BatchChannel.highwater."""
+
+    def held(self) -> dict[TP, int]:
+        """See BatchChannel.held."""
 
 
 @dataclass(slots=True)
@@ -102,6 +107,10 @@ class BatchChannel:
     async def seek(self, next_offsets: Mapping[TP, int]) -> None:
         """Reads on from these offsets; batches on their way are dropped. Only for partitions held."""
         self._consumer.renew(next_offsets)
+
+    def held(self) -> dict[TP, int]:
+        """Every partition assigned, and where its lease began; 0 before it has one. May be called from any thread."""
+        return {tp: offset for tp, offset in self._consumer.held().items() if tp.topic in self.topics}
 
     def highwater(self, tp: TP) -> int | None:
         """Offset behind the newest record, as of the last fetch; None before the first."""

@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any, Final, cast
 
 from aiokafka import AIOKafkaConsumer
+from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -68,10 +69,19 @@ class BatchConsumer(driver.Consumer):
 
     # Leases
 
+    def held(self) -> dict[TP, int]:
+        """See BatchChannel.held."""
+        try:
+            assigned = {_tp(tp) for tp in self.assignment()}
+        except ConsumerNotStarted:
+            return {}
+        leases = dict(self.leases)
+        return {tp: leases[tp].start if tp in leases else 0 for tp in assigned if tp.topic in self.routes}
+
     def renew(self, next_offsets: Mapping[TP, int]) -> None:
         """Starts new leases at these offsets."""
         for tp, offset in next_offsets.items():
-            self.leases[tp] = Lease(next(self._lease_numbers), offset)
+            self.leases[tp] = Lease(next(self._lease_numbers), offset, offset)
         self._reread.update(next_offsets)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:

@@ -21,8 +21,8 @@ from zonepulse.streams.settings import Settings
 TIMEOUT_S: Final = 30
 RETRY_AFTER_S: Final = 1.0
 _INSERT: Final = {"async_insert": 0, "insert_deduplicate": 1}
-_BUSY_CODES: Final = frozenset({3, 159, 160, 202, 203, 209, 210, 241, 242, 243, 252, 279, 319, 425, 745, 999})
-"""ClickHouse errors that pass: cut connections, time-outs, too many queries, memory, read-only replica, space, parts, keeper."""
+_BUSY_CODES: Final = frozenset({3, 75, 76, 159, 160, 202, 203, 209, 210, 241, 242, 243, 252, 279, 319, 425, 745, 999})
+"""ClickHouse errors that pass: cut connections, full disks, time-outs, queries, memory, read-only replica, space, parts, keeper."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,11 @@
-"""Readings -> intervals: one task a partition of `zp.readings`. The arithmetic is processors.intervals'."""
+"""Readings -> intervals: one task a partition of `zp.readings`.
+
+The arithmetic is processors.intervals', order and recovery checkpoint.py's. Rows leave before the `through` that vouches for them: a
+block that says "closed up to k" is sent when all before it are acknowledged.
+"""
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +21,7 @@ from zonepulse.processors.intervals import Partition
 from zonepulse.processors.layout import UNSET
 from zonepulse.processors.live import PartialSums
 from zonepulse.processors.meter_alerts import alert_rows
+from zonepulse.processors.snapshot import Frozen, freeze_partition, restore_partition
 from zonepulse.processors.windows import new_out, new_work
 from zonepulse.schemas.dead_letters import DeadLetter
 from zonepulse.schemas.records import HEARTBEAT, RecordSpans
@@ -23,11 +29,14 @@ from zonepulse.schemas.topics import ALERTS, DEADLETTERS, INTERVALS, READINGS
 from zonepulse.streams.app import Outbox
 from zonepulse.streams.arrow_wire import interval_blocks, live_block
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, Router, batch_channel
+from zonepulse.streams.checkpoint import POLL_S, Checkpoints, save
 from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.settings import Settings
 
 NAME: Final = "intervals"
+log = logging.getLogger(__name__)
 
 
 def alert_record(row: Mapping[str, Any], zone: str) -> tuple[bytes, bytes]:
@@ -68,10 +77,17 @@ class IntervalsTask:
     """The partitions this worker holds. One batch is folded at a time, in a thread, while the next one is fetched; nothing else touches
     a partition's state meanwhile (`_folding`)."""
 
-    def __init__(self, settings: Settings, registries: RegistryStore, outbox: Outbox, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, registries: RegistryStore, outbox: Outbox, checkpoints: Checkpoints, metrics: Metrics
+    ) -> None:
         self._prefix, self._is_simulated = settings.topic_prefix, settings.is_simulated
+        self._topic = READINGS.full_name(settings.topic_prefix)
+        self._last_words_s = settings.last_words_s
         self._registries, self._outbox, self._metrics = registries, outbox, metrics
+        self._checkpoints = checkpoints
         self._partitions: dict[int, Partition] = {}
+        self._kept: dict[int, Partition] = {}
+        """Partitions given up with a final snapshot; the same, if nobody else went on from there."""
         self._heard: dict[int, float] = {}
         self._sums: dict[int, PartialSums] = {}
         self._work, self._out = new_work(), new_out()
@@ -79,46 +95,99 @@ class IntervalsTask:
         self.batches: BatchChannel | None = None
 
     async def assigned(self, tps: set[TP]) -> None:
-        """Fresh state: without checkpoints a partition is read from the beginning."""
-        channels = await self._registries.first()
-        for tp in tps:
-            self._partitions[tp.partition] = Partition(channels, tp.partition, self._work, self._out)
+        """Goes on from the newest snapshot of each partition, or begins."""
+        for tp in sorted(tps):
+            self._partitions[tp.partition] = await self._restored(tp.partition)
             self._heard[tp.partition] = time.monotonic()
+        self._kept.clear()
+
+    async def _restored(self, number: int) -> Partition:
+        stored = self._checkpoints.find(number)
+        if stored is None:
+            return Partition(await self._registries.first(), number, self._work, self._out)
+        if stored.is_own and number in self._kept:
+            return self._kept[number]
+        channels = await self._registries.version(stored.facts["registry"])
+        log.info("partition %d goes on from its snapshot at offset %d", number, stored.next_offset)
+        return restore_partition(channels, stored.facts, stored.chunks, stored.next_offset, self._work, self._out)
 
     async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:
         """What to read first: behind what the state holds."""
         return {tp: self._partitions[tp.partition].next_offset for tp in tps}
 
     async def revoked(self, tps: set[TP]) -> None:
-        """Somebody else goes on."""
-        for tp in tps:
-            self._partitions.pop(tp.partition, None)
+        """Somebody else goes on, from a final snapshot if there is time for one."""
+        numbers = {tp.partition for tp in tps} & self._partitions.keys()
+        done = set()
+        try:
+            async with asyncio.timeout(self._last_words_s):
+                for number in sorted(numbers):
+                    await self.checkpoint(number)
+                    done.add(number)
+        except TimeoutError:
+            log.warning("no time for final snapshots: the next owner reads again what came since the last one")
+        for number in numbers:
+            partition = self._partitions.pop(number, None)
+            if partition is not None and number in done and self._checkpoints.is_written(number, partition.next_offset):
+                self._kept[number] = partition
+            else:
+                self._checkpoints.drop(number)
 
-    async def handle(self, records: RecordSpans) -> None:
+    def positions(self) -> dict[TP, int]:
+        """What is handled of the partitions held: the next offset of each."""
+        return {TP(self._topic, number): partition.next_offset for number, partition in dict(self._partitions).items()}
+
+    async def checkpoint_due(self) -> None:
+        """Takes the snapshots that are due, one after another."""
+        while (number := self._checkpoints.due({tp.partition: at for tp, at in self.positions().items()})) is not None:
+            await self.checkpoint(number)
+
+    async def checkpoint(self, number: int) -> None:
+        """One partition's snapshot, and its offset committed."""
+        await save(
+            self._checkpoints, self.batches, TP(self._topic, number), self._folding, self._outbox, lambda: self._frozen(number)
+        )
+
+    def _frozen(self, number: int) -> Frozen | None:
+        partition = self._partitions.get(number)
+        return None if partition is None else freeze_partition(partition)
+
+    async def handle(self, batch: Batch) -> None:
         """Fold one batch and send what it made."""
         async with self._folding:
-            partition = self._partitions.get(records.partition)
-            if partition is None:  # revoked while it waited
+            partition = self._partitions.get(batch.partition)
+            if partition is None or self.batches is None or not self.batches.is_current(batch):  # revoked while it waited
                 return
-            self._heard[records.partition] = time.monotonic()
-            ingest = partition.ingest_times(records.timestamp_ms)
-            start = 0
-            for position, version in [*registry_switches(records), (len(records) - 1, None)]:
-                stop = position + 1
-                if stop > start:
-                    await self._send(partition, await asyncio.to_thread(fold, partition, records, start, stop, ingest))
-                    start = stop
-                if version is not None and version != partition.channels.registry.version:
-                    partition.use(await self._registries.version(version))
-            partition.next_offset = records.next_offset
-        self._metrics.took(READINGS.name, records, self._lag(partition))
+            try:
+                await self._handle(partition, batch)
+            except BaseException:
+                self._partitions.pop(batch.partition, None)  # half a batch is in it: no snapshot of this
+                raise
+        self._metrics.took(READINGS.name, batch, self._lag(partition))
+
+    async def _handle(self, partition: Partition, records: RecordSpans) -> None:
+        self._heard[records.partition] = time.monotonic()
+        ingest = partition.ingest_times(records.timestamp_ms)
+        start = 0
+        for position, version in [*registry_switches(records), (len(records) - 1, None)]:
+            stop = position + 1
+            if stop > start:
+                await self._send(partition, await asyncio.to_thread(fold, partition, records, start, stop, ingest))
+                start = stop
+            if version is not None and version != partition.channels.registry.version:
+                partition.use(await self._registries.version(version))
+        partition.next_offset = records.next_offset
 
     async def _send(self, partition: Partition, folded: Folded) -> None:
         """What the batch before made is acknowledged by now, most likely: at most one batch is under way."""
         await self._outbox.flush()
         key = b"%d" % partition.partition
-        for block in folded.blocks:
+        *early, last = folded.blocks
+        for block in early:
             await self._outbox.send(INTERVALS.full_name(self._prefix), key, block)
+        if early:
+            await self._outbox.flush()
+        await self._outbox.send(INTERVALS.full_name(self._prefix), key, last)
         for alert in folded.alerts:
             await self._outbox.send(ALERTS.full_name(self._prefix), *alert)
         for letter in folded.letters:
@@ -169,7 +238,8 @@ def add_intervals_agent(
     app: faust.App, settings: Settings, registries: RegistryStore, metrics: Metrics, live_s: float = 5.0
 ) -> IntervalsTask:
     """Make `app` an intervals worker; `live_s` is the zone's `live`."""
-    task = IntervalsTask(settings, registries, Outbox(app), metrics)
+    checkpoints = Checkpoints(app, settings.partitions, Outbox(app))
+    task = IntervalsTask(settings, registries, Outbox(app), checkpoints, metrics)
     hooks = Hooks(task.assigned, task.start_offsets, task.revoked)
     cast(Router, app.transport).is_raw = settings.raw_batches
     task.batches = batches = batch_channel(app, [READINGS.full_name(settings.topic_prefix)], hooks)
@@ -181,4 +251,5 @@ def add_intervals_agent(
     app.agent(batches.channel, name=NAME)(fold_readings)
     app.timer(1.0, name="heartbeats")(task.send_heartbeats)
     app.timer(live_s, name="live")(task.send_live)
+    app.timer(POLL_S, name="checkpoints")(task.checkpoint_due)
     return task

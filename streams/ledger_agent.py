@@ -1,5 +1,10 @@
-"""Interval blocks of all partitions -> emissions, totals, intensity, alerts. One task a zone; the arithmetic is processors.ledger's."""
+"""Interval blocks of all partitions -> emissions, totals, intensity, alerts. One task a zone.
 
+The arithmetic is processors.ledger's, order and recovery checkpoint.py's.
+"""
+
+import asyncio
+import logging
 import time
 from typing import Any, Final
 
@@ -11,29 +16,42 @@ from zonepulse.processors.blocks import interval_rows
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.layout import UNSET
 from zonepulse.processors.ledger import Ledger, Results
+from zonepulse.processors.ledger_snapshot import freeze_ledger, restore_ledger
 from zonepulse.processors.live import LiveBoard
 from zonepulse.processors.ops_alerts import NoData
+from zonepulse.processors.snapshot import Frozen
 from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.results import LIVE
 from zonepulse.schemas.topics import ALERTS, INTERVALS, RESULTS
 from zonepulse.streams.app import Outbox
 from zonepulse.streams.arrow_wire import ROWS_A_BLOCK, decode_block, encode
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
+from zonepulse.streams.checkpoint import POLL_S, Checkpoints, save
 from zonepulse.streams.intervals_agent import alert_record
 from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.settings import Settings
 
 NAME: Final = "ledger"
+log = logging.getLogger(__name__)
 
 
 class LedgerTask:
     """The zone's books, while this worker holds them."""
 
-    def __init__(self, settings: Settings, registries: RegistryStore, outbox: Outbox, metrics: Metrics) -> None:
-        self._prefix = settings.topic_prefix
+    def __init__(
+        self, settings: Settings, registries: RegistryStore, outbox: Outbox, checkpoints: Checkpoints, metrics: Metrics
+    ) -> None:
+        self._prefix, self._last_words_s = settings.topic_prefix, settings.last_words_s
+        self._blocks = TP(INTERVALS.full_name(settings.topic_prefix), 0)
         self._registries, self._outbox, self._metrics = registries, outbox, metrics
+        self._checkpoints = checkpoints
+        self._turn = asyncio.Lock()
+        """Held while a batch is applied and sent: a snapshot is taken between batches."""
         self._ledger: Ledger | None = None
+        self._kept: Ledger | None = None
+        """Given up with a final snapshot; the same, if nobody else went on from there."""
         self._live: LiveBoard | None = None
         self._shown: pa.RecordBatch | None = None
         self._no_data = NoData("")
@@ -41,25 +59,68 @@ class LedgerTask:
         self.batches: BatchChannel | None = None
 
     async def assigned(self, _: set[TP]) -> None:
-        """Fresh books: without checkpoints the blocks are read from the beginning."""
-        channels = await self._registries.first()
-        self._ledger = Ledger(channels)
-        self._no_data = NoData(channels.registry.zone.id)
-        self.next_offset = 0
+        """Goes on from the newest snapshot of the books, or begins."""
+        self._ledger = await self._restored()
+        self._kept = None
+        self._no_data = NoData(self._ledger.channels.registry.zone.id)
+
+    async def _restored(self) -> Ledger:
+        stored = self._checkpoints.find(0)
+        self.next_offset = stored.next_offset if stored else 0
+        if stored is None:
+            return Ledger(await self._registries.first())
+        if stored.is_own and self._kept is not None:
+            return self._kept
+        log.info("the ledger goes on from its snapshot at offset %d", stored.next_offset)
+        numbers = {*stored.facts["versions"], stored.facts["registry"]}
+        return restore_ledger({n: await self._registries.version(n) for n in numbers}, stored.facts, stored.chunks)
 
     async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:
         """What to read first: behind what the state holds."""
         return dict.fromkeys(tps, self.next_offset)
 
     async def revoked(self, _: set[TP]) -> None:
-        """Somebody else goes on."""
+        """Somebody else goes on, from a final snapshot if there is time for one."""
+        is_done = False
+        try:
+            async with asyncio.timeout(self._last_words_s):
+                await self.checkpoint()
+                is_done = True
+        except TimeoutError:
+            log.warning("no time for a final snapshot: the next owner reads again what came since the last one")
+        if is_done and self._checkpoints.is_written(0, self.next_offset):
+            self._kept = self._ledger
+        else:
+            self._checkpoints.drop(0)
         self._ledger = None
 
-    async def handle(self, records: RecordSpans) -> None:
+    def positions(self) -> dict[TP, int]:
+        """What is handled of the partition held: its next offset."""
+        return {} if self._ledger is None else {self._blocks: self.next_offset}
+
+    async def checkpoint_due(self) -> None:
+        """Takes the snapshot if it is due."""
+        if self._checkpoints.due({tp.partition: at for tp, at in self.positions().items()}) is not None:
+            await self.checkpoint()
+
+    async def checkpoint(self) -> None:
+        """A snapshot of the books, and the offset committed."""
+        await save(self._checkpoints, self.batches, self._blocks, self._turn, self._outbox, self._frozen)
+
+    def _frozen(self) -> Frozen | None:
+        return None if self._ledger is None else freeze_ledger(self._ledger, self.next_offset)
+
+    async def handle(self, batch: Batch) -> None:
         """Offer every block of the batch, apply the ticks that all partitions have closed, and send what that made."""
-        ledger = self._ledger
-        if ledger is None:
-            return
+        async with self._turn:
+            if self._ledger is not None and self.batches is not None and self.batches.is_current(batch):
+                try:
+                    await self._handle(self._ledger, batch)
+                except BaseException:
+                    self._ledger = None  # half a batch is in it: no snapshot of this
+                    raise
+
+    async def _handle(self, ledger: Ledger, records: RecordSpans) -> None:
         for i in range(len(records)):
             block = decode_block(records.value(i) or b"")
             channels = await self._registries.version(block.registry)
@@ -71,7 +132,7 @@ class LedgerTask:
         begun = time.perf_counter()
         results = ledger.advance()
         self._metrics.kernel_seconds.labels(NAME).observe(time.perf_counter() - begun)
-        await self._send(results)
+        await self._send(ledger, results)
         self.next_offset = records.next_offset
         self._measure(ledger, records)
 
@@ -98,16 +159,15 @@ class LedgerTask:
         for row in self._no_data.judge(self._live.is_silent, int(time.time() * 1000)):
             await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, self._live.channels.registry.zone.id))
 
-    async def _send(self, results: Results) -> None:
+    async def _send(self, ledger: Ledger, results: Results) -> None:
         topic = RESULTS.full_name(self._prefix)
         for name, batches in results.batches.items():
             for batch in batches:
                 for start in range(0, batch.num_rows, ROWS_A_BLOCK):
                     await self._outbox.send(topic, name.encode(), encode(batch.slice(start, ROWS_A_BLOCK)))
-        if self._ledger is not None:
-            zone = self._ledger.channels.registry.zone.id
-            for row in results.alerts:
-                await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, zone))
+        zone = ledger.channels.registry.zone.id
+        for row in results.alerts:
+            await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, zone))
         await self._outbox.flush()
 
 
@@ -115,7 +175,7 @@ def add_ledger_agent(
     app: faust.App, settings: Settings, registries: RegistryStore, metrics: Metrics, live_s: float = 5.0
 ) -> LedgerTask:
     """Make `app` the ledger's worker; `live_s` is the zone's `live`."""
-    task = LedgerTask(settings, registries, Outbox(app), metrics)
+    task = LedgerTask(settings, registries, Outbox(app), Checkpoints(app, 1, Outbox(app)), metrics)
     hooks = Hooks(task.assigned, task.start_offsets, task.revoked)
     task.batches = batches = batch_channel(app, [INTERVALS.full_name(settings.topic_prefix)], hooks)
 
@@ -125,4 +185,5 @@ def add_ledger_agent(
 
     app.agent(batches.channel, name=NAME)(keep_books)
     app.timer(live_s, name="live")(task.send_live)
+    app.timer(POLL_S, name="checkpoints")(task.checkpoint_due)
     return task

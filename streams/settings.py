@@ -41,10 +41,20 @@ class Settings:
     """From `ZONEPULSE_SIMULATED`: the producer sets the topics' times and sends the heartbeats (demo, bench, tests)."""
     raw_batches: bool = False
     """Read hot topics as raw record batches instead of as client records: faster, with the same result."""
+    is_static: bool = False
+    """From `ZONEPULSE_STATIC`: a worker that comes back under its `instance` within the session timeout gets its partitions back
+    at once. Every worker of a kind then needs an instance of its own, or they shut each other out."""
+    stall_s: float = 60.0
+    """A worker that handles nothing for so long although there is work ends, to be started again."""
 
     def __repr__(self) -> str:
         clickhouse = f"{self.clickhouse_host}:{self.clickhouse_port}"
         return f"Settings(broker={self.broker!r}, clickhouse={clickhouse!r}, topic_prefix={self.topic_prefix!r})"  # no password
+
+    @property
+    def last_words_s(self) -> float:
+        """How long a worker may take for final snapshots when its partitions go to another one."""
+        return 0.6 * self.session_timeout_s
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -60,6 +70,8 @@ class Settings:
             zone_file=Path(environ.get(PREFIX + "ZONE_FILE", default.zone_file)),
             partitions=_read(environ, "PARTITIONS", _positive, default.partitions, "a whole number from 1"),
             instance=environ.get(PREFIX + "INSTANCE", default.instance),
+            stall_s=_read(environ, "STALL_S", float, default.stall_s, "seconds"),
+            is_static=_read(environ, "STATIC", _switch, default.is_static, "on or off"),
             session_timeout_s=_read(environ, "SESSION_TIMEOUT_S", float, default.session_timeout_s, "seconds"),
             data_dir=Path(environ.get(PREFIX + "DATA_DIR", default.data_dir)),
             log_level=environ.get(PREFIX + "LOG_LEVEL", default.log_level).upper(),

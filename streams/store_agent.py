@@ -22,6 +22,7 @@ from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_rows import RegistryRows
 from zonepulse.streams.stored_rows import STORED_TOPICS, rows_of
+from zonepulse.streams.watchdog import Pulse
 
 MAX_ROWS: Final = 50_000
 MAX_AGE_S: Final = 1.0
@@ -62,6 +63,12 @@ class Store:
         self._pending, self._registry = Pending(), RegistryRows()
         self._writing = asyncio.Lock()
         self.batches: BatchChannel | None = None
+        self.pulse: Pulse | None = None
+        self._written: dict[TP, int] = {}
+
+    def positions(self) -> dict[TP, int]:
+        """What is written: the next offset of each partition."""
+        return dict(self._written)
 
     async def add(self, batch: Batch) -> None:
         """Takes a batch in; writes when enough has come together. Raises stored_rows.BadBlock, or what `flush` raises."""
@@ -82,6 +89,7 @@ class Store:
                 await self._write(rows)
             if self.batches is not None:
                 await self.batches.commit(pending.next_offsets)
+            self._written |= pending.next_offsets
 
     async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:
         """The registry, which is small, is read from its beginning: a version is written as a whole."""
@@ -89,7 +97,7 @@ class Store:
 
     async def forget(self, _: set[TP]) -> None:
         """Partitions are gone: what was not written is written by whoever gets them."""
-        self._pending, self._registry = Pending(), RegistryRows()
+        self._pending, self._registry, self._written = Pending(), RegistryRows(), {}
 
     async def _write(self, batch: RowBatch) -> None:
         started, pause_s = time.monotonic(), 0.0
@@ -103,6 +111,8 @@ class Store:
                     raise
                 pause_s = min(LONGEST_PAUSE_S, max(busy.retry_after_s, 2 * pause_s))
                 self._metrics.backpressure.labels(batch.table).inc()
+                if self.pulse is not None:
+                    self.pulse.beat()
                 log.warning("%s; trying again in %g s", busy, pause_s)
                 await asyncio.sleep(pause_s)
         self._metrics.insert_seconds.labels(batch.table).observe(time.monotonic() - begun)

@@ -20,6 +20,7 @@ from zonepulse.streams.registry_topic import load_versions
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.store_agent import add_store_agent
 from zonepulse.streams.warm_up import warm_up
+from zonepulse.streams.watchdog import watch
 
 POLL_S: Final = 1.0
 log = logging.getLogger(__name__)
@@ -41,15 +42,17 @@ def _zone(settings: Settings) -> ZonePolicy:
 
 
 def _intervals(app: faust.App, settings: Settings, metrics: Metrics) -> None:
-    add_intervals_agent(app, settings, _registries(settings), metrics, _zone(settings).live_ms / 1000)
+    task = add_intervals_agent(app, settings, _registries(settings), metrics, _zone(settings).live_ms / 1000)
+    watch(app, settings, task)
 
 
 def _ledger(app: faust.App, settings: Settings, metrics: Metrics) -> None:
-    add_ledger_agent(app, settings, _registries(settings), metrics, _zone(settings).live_ms / 1000)
+    watch(app, settings, add_ledger_agent(app, settings, _registries(settings), metrics, _zone(settings).live_ms / 1000))
 
 
 def _store(app: faust.App, settings: Settings, metrics: Metrics) -> None:
-    add_store_agent(app, ClickHouseSink(settings), _zone(settings).id, settings.topic_prefix, metrics)
+    store = add_store_agent(app, ClickHouseSink(settings), _zone(settings).id, settings.topic_prefix, metrics)
+    store.pulse = watch(app, settings, store)
 
 
 TASKS: Final[dict[str, Callable[[faust.App, Settings, Metrics], None]]] = {

@@ -17,8 +17,11 @@ RESTART: Final = Restart(first_s=1.0, longest_s=30.0, healthy_s=60.0)
 class ZoneStack(Stack):
     """A Stack that also runs workers. Topics are made for `partitions` partitions of readings."""
 
-    def __init__(self, partitions: int, folder: Path | None = None, *, is_simulated: bool = False) -> None:
+    def __init__(
+        self, partitions: int, folder: Path | None = None, *, is_simulated: bool = False, restart: Restart = RESTART
+    ) -> None:
         super().__init__(folder)
+        self.restart = restart
         self.partitions = partitions
         self.is_simulated = is_simulated
         self.workers: dict[str, ChildProcess] = {}
@@ -45,8 +48,8 @@ class ZoneStack(Stack):
         """Start one more worker of a task; it is started again when it dies."""
         name = f"{task}-{instance}"
         argv = [sys.executable, "-m", "zonepulse.streams.cli.main", "worker", task]
-        env = self.worker_environment | {"ZONEPULSE_INSTANCE": instance} | dict(extra or {})
-        self.workers[name] = self.supervise(name, argv, RESTART, env)
+        env = self.worker_environment | {"ZONEPULSE_INSTANCE": instance, "ZONEPULSE_STATIC": "on"} | dict(extra or {})
+        self.workers[name] = self.supervise(name, argv, self.restart, env)
         return self.workers[name]
 
     def start_workers(self) -> None:

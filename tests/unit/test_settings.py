@@ -25,7 +25,10 @@ def test_every_setting_has_its_variable() -> None:
             "ZONEPULSE_DATA_DIR": "/var/lib/zonepulse",
             "ZONEPULSE_LOG_LEVEL": "debug",
             "ZONEPULSE_METRICS_PORT": "9100",
+            "ZONEPULSE_SIMULATED": "on",
             "ZONEPULSE_RAW_BATCHES": "on",
+            "ZONEPULSE_STATIC": "on",
+            "ZONEPULSE_STALL_S": "90",
             "HOME": "/root",
         }
     )
@@ -43,7 +46,10 @@ def test_every_setting_has_its_variable() -> None:
         Path("/var/lib/zonepulse"),
         "DEBUG",
         9100,
+        is_simulated=True,
         raw_batches=True,
+        is_static=True,
+        stall_s=90.0,
     )
 
 

@@ -1,0 +1,124 @@
+"""Snapshots of the ledger: its books in chunks of windows, its waiting rows, and the rest as facts. The other half of ledger.py.
+
+Chunk 0 holds the rows that wait for other partitions, chunk k + 1 the books of the slots [k, k + 1) x SLOTS_A_CHUNK.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zonepulse.processors.channels import Channels
+from zonepulse.processors.layout import ROW, records
+from zonepulse.processors.ledger import SLOTS_A_CHUNK, Ledger, NoFactor
+from zonepulse.processors.rules import RuleState
+from zonepulse.processors.snapshot import Arrays, BadSnapshot, Frozen, check_layout, check_partitions, names_checksum
+
+_STATE: Final = ("breaches", "first_breach", "clears", "first_clear", "active_since", "raised_at")
+
+
+def freeze_ledger(ledger: Ledger, next_offset: int) -> Frozen:
+    """The ledger now; its changed chunks are copied and count as unchanged from here on."""
+    slots = len(ledger._slots)
+    count = 1 + -(-slots // SLOTS_A_CHUNK)
+    changed = sorted(k for k in ledger._touched if k + 1 < count)
+    ledger._touched.clear()
+    chunks: dict[int, Arrays] = {0: _waiting(ledger)}
+    for k in changed:
+        mine = slice(k * SLOTS_A_CHUNK, min(slots, (k + 1) * SLOTS_A_CHUNK))
+        books = ledger._books
+        chunks[k + 1] = {name: getattr(books, name)[mine].copy() for name in books._fields}
+    return Frozen(_facts(ledger, slots), chunks, count, next_offset)
+
+
+def _waiting(ledger: Ledger) -> Arrays:
+    rows = [r for waiting in ledger._waiting for r in waiting]
+    counts = [sum(len(r) for r in waiting) for waiting in ledger._waiting]
+    return {"rows": np.concatenate([np.empty(0, ROW), *rows]), "counts": np.array(counts, np.int64)}
+
+
+def _facts(ledger: Ledger, slots: int) -> dict[str, Any]:
+    channels = ledger.channels
+    return {
+        "partitions": channels.partitions,
+        "registry": channels.registry.version,
+        "names": _checksum(channels),
+        "versions": sorted(ledger._versions),
+        "cells": len(ledger.accounts.cells),
+        "lines": len(ledger.accounts.lines),
+        "slots": slots,
+        "applied": ledger.applied,
+        "through": ledger.through.tolist(),
+        "announced": [[version, sorted(ticks.items())] for version, ticks in sorted(ledger._announced.items())],
+        "no_factor": [[*key, state.starts_at] for key, state in sorted(ledger._no_factor.items())],
+        "subjects": [[s.company, s.next_start, s.tick] for s in ledger._subjects],
+        "rules": [
+            [s.company, rule.id, *(getattr(state, name) for name in _STATE)] for s in ledger._subjects for rule, state in s.rules
+        ],
+    }
+
+
+def _checksum(channels: Channels) -> int:
+    return names_checksum(channels, np.arange(len(channels.names)))
+
+
+def restore_ledger(versions: Mapping[int, Channels], facts: Mapping[str, Any], chunks: Sequence[Arrays]) -> Ledger:
+    """The ledger that was frozen; `versions` holds the compiled registries of `facts["versions"]`. Raises BadSnapshot."""
+    ledger = Ledger(versions[facts["registry"]])
+    _check(ledger, facts)
+    ledger._versions = {number: versions[number] for number in facts["versions"]}
+    ledger.applied, ledger.through[:] = facts["applied"], facts["through"]
+    ledger._announced = {version: {p: tick for p, tick in ticks} for version, ticks in facts["announced"]}
+    ledger._no_factor = {(company, carrier): NoFactor(start) for company, carrier, start in facts["no_factor"]}
+    _restore_waiting(ledger, chunks[0])
+    _restore_books(ledger, facts["slots"], chunks[1:])
+    _restore_rules(ledger, facts)
+    return ledger
+
+
+def _check(ledger: Ledger, facts: Mapping[str, Any]) -> None:
+    check_partitions(facts["partitions"], ledger.channels.partitions)
+    expected = (_checksum(ledger.channels), len(ledger.accounts.cells), len(ledger.accounts.lines))
+    if (facts["names"], facts["cells"], facts["lines"]) != expected:
+        raise BadSnapshot(
+            f"the ledger's snapshot does not fit registry version {facts['registry']} as it is on the registry topic now:"
+            " that version was changed after it was published; use another topic prefix"
+        )
+
+
+def _restore_waiting(ledger: Ledger, chunk: Arrays) -> None:
+    check_layout("rows", chunk["rows"], ROW)
+    edges = np.cumsum(chunk["counts"])
+    for partition, (stop, n) in enumerate(zip(edges, chunk["counts"], strict=True)):
+        if n:
+            rows = records(ROW, int(n))
+            rows[:] = chunk["rows"][stop - n : stop]
+            ledger._waiting[partition] = [rows]
+
+
+def _restore_books(ledger: Ledger, slots: int, chunks: Sequence[Arrays]) -> None:
+    size = len(ledger._books.start)
+    while size < slots:
+        size *= 2
+    ledger._books = ledger._new_books(size)
+    at = 0
+    for chunk in chunks:
+        n = len(chunk["start"])
+        for name, mine in zip(ledger._books._fields, ledger._books, strict=True):
+            mine[at : at + n] = chunk[name]
+        at += n
+    if at != slots:
+        raise BadSnapshot(f"the ledger's snapshot is incomplete: {at} of {slots} windows")
+    starts: NDArray[np.int64] = ledger._books.start[:slots]
+    ledger._slots = {start: slot for slot, start in enumerate(starts.tolist())}
+    ledger._starts = sorted(ledger._slots)
+    ledger._touched = set(range(-(-slots // SLOTS_A_CHUNK)))
+
+
+def _restore_rules(ledger: Ledger, facts: Mapping[str, Any]) -> None:
+    judged = {company: (next_start, tick) for company, next_start, tick in facts["subjects"]}
+    states = {(company, rule): values for company, rule, *values in facts["rules"]}
+    for subject in ledger._subjects:
+        subject.next_start, subject.tick = judged[subject.company]
+        subject.rules = [(rule, RuleState(*states[subject.company, rule.id])) for rule, _ in subject.rules]

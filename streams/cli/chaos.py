@@ -1,0 +1,37 @@
+"""`zonepulse chaos`: kills and pauses parts of a running zone and proves that nothing is lost and nothing counted twice."""
+
+import logging
+import secrets
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from zonepulse.streams.chaos import run_chaos
+from zonepulse.streams.cli.output import FAILED, JsonOption, print_json
+from zonepulse.streams.warm_up import warm_up
+
+
+def chaos(
+    seed: Annotated[int | None, typer.Option(help="repeats a run; default: a new one, which is printed", min=0)] = None,
+    faults: Annotated[int, typer.Option(help="how many", min=0)] = 20,
+    readings: Annotated[int, typer.Option(help="about how many", min=1)] = 5_000_000,
+    as_json: JsonOption = False,
+) -> None:
+    """Stream readings (late, doubled, shuffled, malformed ones among them) through a zone of its own while its workers, its broker
+    and its store are killed, paused and restarted at random; then compare every row with an independent oracle.
+
+    Exit code 0 only if every row of every table is as the oracle says.
+    """
+    console = Console(stderr=True, highlight=False)
+    logging.getLogger("zonepulse").setLevel(logging.CRITICAL)  # deaths are meant, and reported
+    warm_up()
+    result = run_chaos(secrets.randbelow(1 << 31) if seed is None else seed, faults, readings, console.print)
+    if as_json:
+        print_json(result)
+    else:
+        console.print(f"{result['differences']} differences after {result['faults']} faults; seed {result['seed']}")
+        if result["first_difference"]:
+            console.print(f"the first: {result['first_difference']}", markup=False)
+    if result["differences"]:
+        raise typer.Exit(FAILED)

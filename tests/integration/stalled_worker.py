@@ -1,0 +1,45 @@
+"""A worker whose agent hangs at its first batch, or waits for a sink and says so."""
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from faust.types import TP, StreamT
+
+from zonepulse.streams.app import build_app, run_worker
+from zonepulse.streams.batch_channel import BatchChannel, batch_channel
+from zonepulse.streams.settings import Settings
+from zonepulse.streams.watchdog import watch
+
+
+class Handled:
+    """Nothing ever is."""
+
+    batches: BatchChannel | None = None
+
+    def positions(self) -> dict[TP, int]:
+        return {}
+
+
+def main(options: dict[str, Any]) -> None:
+    settings = Settings(broker=options["broker"], topic_prefix="", data_dir=Path(options["data_dir"]), stall_s=3.0)
+    app, task = build_app(settings, options["group"]), Handled()
+    task.batches = batches = batch_channel(app, [options["topic"]], maxsize=1, max_records=10)
+    pulse = watch(app, settings, task)
+
+    async def hang(stream: StreamT[Any]) -> None:
+        async for _ in batches.receive(stream):
+            while options["beats"]:
+                pulse.beat()
+                time.sleep(0.5)
+            threading.Event().wait()
+
+    app.agent(batches.channel, name="hang")(hang)
+    run_worker(app, "WARN")
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

@@ -1,0 +1,129 @@
+"""Any part may die at any moment: what is left in the store is what the oracle says."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from live_parts import create_topics, process, produce_many, wait_until
+
+from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.streams.chaos import RESTART, planned
+from zonepulse.streams.chaos_data import chaos_sample, chaos_zone_yaml
+from zonepulse.streams.demo_run import LEDGER_GROUP, PREFIX, STORE_GROUP, Feed, Progress, oracle_differences
+from zonepulse.streams.embedded.broker import Broker
+from zonepulse.streams.embedded.zone_stack import ZoneStack
+from zonepulse.streams.registry_topic import publish
+
+pytestmark = pytest.mark.integration
+STALLED = Path(__file__).with_name("stalled_worker.py")
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    broker = Broker(tmp_path_factory.mktemp("kafka"))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+def test_a_plan_is_a_function_of_its_seed() -> None:
+    assert planned(7, 50) == planned(7, 50) != planned(8, 50)
+    assert {fault.kind for fault in planned(7, 50)} == {"kill", "pause", "restart", "kill_server", "pause_server"}
+    shares = [fault.share for fault in planned(7, 50)]
+    assert shares == sorted(shares)
+
+
+@pytest.mark.timeout(900)
+def test_some_minutes_of_chaos_leave_every_row_as_the_oracle_says(tmp_path: Path) -> None:
+    options = ["--seed", "20261123", "--faults", "10", "--readings", "130000", "--json"]
+    with (tmp_path / "log").open("wb") as log:
+        done = subprocess.run(
+            [sys.executable, "-m", "zonepulse.streams.cli.main", "chaos", *options], stdout=subprocess.PIPE, stderr=log
+        )
+    result = json.loads(done.stdout or b"{}")
+    assert (done.returncode, result.get("faults"), result.get("differences")) == (0, 10, 0), (
+        f"{json.dumps(result, indent=1)}\n{(tmp_path / 'log').read_text()[-3000:]}"
+    )
+
+
+@pytest.mark.timeout(600)
+def test_workers_come_and_go_while_data_flow_and_go_on_from_their_snapshots(tmp_path: Path) -> None:
+    sample = chaos_sample(100_000, 3)
+    zone_yaml = chaos_zone_yaml(sample.changes)
+    zone = parse_zone(zone_yaml).zone
+    with ZoneStack(4, tmp_path, is_simulated=True, restart=RESTART) as stack:
+        publish(stack.kafka, PREFIX, parse_zone(zone_yaml), 4, timestamp_ms=int(sample.arrival_ms[0]))
+        stack.start_workers()
+        feed = Feed(stack.kafka, sample, 4, zone, 86_400 / 60)
+        progress = Progress(stack.kafka, 4)
+        try:
+            wait_until(lambda: progress.closed_tick() > 0, 90, "the workers are ready")
+            feed.start()
+            wait_until(lambda: feed.sent > 0.2 * len(sample), 60, "a fifth is sent")
+            for task in ("intervals", "ledger"):  # scale out
+                stack.start_worker(task, "1")
+            wait_until(lambda: goes_on(stack, "intervals-1"), 60, "the second intervals worker holds partitions")
+            for task in ("intervals", "ledger"):  # scale in: the first ones leave for good
+                worker = stack.workers[f"{task}-0"]
+                stack.supervisor.forget(worker)
+                assert worker.stop() == 0
+            stack.workers["intervals-1"].stop()  # the supervisor starts it again
+            wait_until(lambda: feed.is_done, 120, "all is sent")
+            wait_until(lambda: progress.closed_tick() >= feed.end_ms // zone.tick_ms, 120, "the last tick is closed")
+            settle(progress)
+            with stack.client() as client:
+                found = oracle_differences(stack.kafka, client, zone_yaml, 4)
+        finally:
+            feed.stop()
+            progress.close()
+        assert {name: lines[:3] for name, lines in found.items() if lines} == {}
+        assert goes_on(stack, "ledger-1"), "the zone stage moved with its books"
+
+
+def goes_on(stack: ZoneStack, worker: str) -> bool:
+    """Whether a worker went on from a snapshot that was not empty."""
+    return any(
+        int(at) > 100 for at in re.findall(r"goes on from its snapshot at offset (\d+)", stack.workers[worker].log.read_text())
+    )
+
+
+def settle(progress: Progress) -> None:
+    """Ledger and store have committed what was there when the last tick was closed."""
+    for group, seconds in ((LEDGER_GROUP, 90), (STORE_GROUP, 90)):
+        ends = progress.stored_ends()
+        wanted = {tp: end for tp, end in ends.items() if group == STORE_GROUP or tp.topic == f"{PREFIX}intervals"}
+
+        def is_done(group: str = group, wanted: dict[object, int] = wanted) -> bool:  # type: ignore[assignment]
+            known = progress.committed(group)
+            return all(known.get(tp, 0) >= end for tp, end in wanted.items())  # type: ignore[call-overload]
+
+        wait_until(is_done, seconds, f"{group} has done its part")
+
+
+def options(broker: Broker, folder: Path, *, beats: bool) -> dict[str, object]:
+    topic = f"stalled-{uuid4().hex[:8]}"
+    create_topics(broker.bootstrap, {topic: 1})
+    produce_many(broker.bootstrap, topic, 0, (b"%d" % i for i in range(1000)))
+    return {"broker": broker.bootstrap, "data_dir": str(folder), "group": topic, "topic": topic, "beats": beats}
+
+
+def test_a_worker_that_hangs_with_work_left_ends_with_a_diagnosis(broker: Broker, tmp_path: Path) -> None:
+    with process(STALLED, options(broker, tmp_path, beats=False), tmp_path / "log") as worker:
+        assert worker.wait(60) == 3
+    told = (tmp_path / "log").read_text()
+    assert re.search(r"no progress for \d+ s: stalled-\w+/0 has \d+ records left", told)
+    assert "stalled_worker.py" in told, "the stack of the thread that hangs"
+
+
+def test_a_worker_that_waits_for_its_sink_is_left_alone(broker: Broker, tmp_path: Path) -> None:
+    with process(STALLED, options(broker, tmp_path, beats=True), tmp_path / "log") as worker:
+        time.sleep(12)
+        with pytest.raises(subprocess.TimeoutExpired):
+            worker.wait(0.1)
+        worker.kill()

@@ -1,0 +1,60 @@
+"""Keeps snapshots as a checkpoint topic does, in bytes, and goes on from them."""
+
+from typing import Any
+
+import msgspec
+
+from zonepulse.processors.channels import Channels
+from zonepulse.processors.intervals import Partition
+from zonepulse.processors.ledger import Ledger
+from zonepulse.processors.ledger_snapshot import freeze_ledger, restore_ledger
+from zonepulse.processors.snapshot import Arrays, Frozen, decode, encode, freeze_partition, restore_partition
+from zonepulse.processors.zone_run import ZoneRun
+
+
+class Shelf:
+    """The newest snapshot of one state: chunks that did not change are those of an earlier one."""
+
+    def __init__(self) -> None:
+        self._facts = b""
+        self._chunks: dict[int, bytes] = {}
+        self.next_offset = 0
+        self.written: list[int] = []
+        """Chunks of the newest snapshot that were written with it."""
+
+    def put(self, frozen: Frozen) -> None:
+        self._facts, self.next_offset = msgspec.json.encode(frozen.facts), frozen.next_offset
+        self._chunks |= {number: encode(arrays) for number, arrays in frozen.chunks.items()}
+        self.written = sorted(frozen.chunks)
+        assert sorted(self._chunks) == list(range(frozen.count))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return dict(msgspec.json.decode(self._facts))
+
+    def chunks(self) -> list[Arrays]:
+        return [decode(self._chunks[number]) for number in sorted(self._chunks)]
+
+    def partition(self, channels: Channels) -> Partition:
+        return restore_partition(channels, self.facts, self.chunks(), self.next_offset)
+
+    def ledger(self, versions: dict[int, Channels]) -> Ledger:
+        return restore_ledger(versions, self.facts, self.chunks())
+
+
+class Shelves:
+    """Snapshots of all parts of a zone's core."""
+
+    def __init__(self, partitions: int) -> None:
+        self.partitions = [Shelf() for _ in range(partitions)]
+        self.ledger = Shelf()
+
+    def put(self, core: ZoneRun) -> None:
+        for shelf, partition in zip(self.partitions, core.partitions, strict=True):
+            shelf.put(freeze_partition(partition))
+        self.ledger.put(freeze_ledger(core.ledger, 0))
+
+    def restore(self, core: ZoneRun) -> None:
+        """Replaces every part of `core` by what is on the shelves."""
+        core.partitions = [shelf.partition(core.channels) for shelf in self.partitions]
+        core.ledger = self.ledger.ledger({core.registry.version: core.channels})
