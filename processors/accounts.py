@@ -17,8 +17,10 @@ from zonepulse.processors.channels import Channels
 from zonepulse.processors.factors import FactorTable
 from zonepulse.processors.layout import Records
 from zonepulse.schemas.factors import carrier_bears
-from zonepulse.schemas.registry import ALWAYS, FOREVER, MeterVersion, Register, Registry
+from zonepulse.schemas.registry import ALWAYS, FOREVER, Entry, MeterVersion, Register, Registry
 
+CHANNEL: Final = "channel:"
+"""Begins the names of cells that hold one channel alone."""
 FLOWS: Final = ("import", "export", "generation", "consumption", "charge", "discharge")
 USE_SIGN: Final = {"import": 1, "consumption": 1, "generation": 1, "export": -1, "charge": -1, "discharge": 1}
 SCOPE_2: Final = frozenset({"electricity", "heat", "steam"})
@@ -30,6 +32,7 @@ ACCOUNT: Final = np.dtype(
     [
         ("company_cell", "i4"),  # -1: counts nowhere
         ("zone_cell", "i4"),
+        ("own_cell", "i4"),  # of the channel alone, where the network needs it; -1: none
         ("guard", "i4"),  # intervals in which the version does not count
         ("unmetered", "i4"),  # intervals in which its export is not unmetered generation; -1: never is
         ("scope", "i4"),  # of its emissions rows, 0 none
@@ -42,8 +45,11 @@ LINE: Final = np.dtype(
     [("kind", "i4"), ("entity_kind", "i4"), ("entity", "i4"), ("carrier", "i4"), ("scope", "i4"), ("basis", "i4")]
 )
 USE, BEARING, SCOPE, ZONE_USE, ZONE_IMPORT, ZONE_SCOPE_2, UNACCOUNTED, INTENSITY = range(8)
-ENTITY_KINDS: Final = ("company", "zone", "unaccounted")
-BASES: Final = ("", "location")
+ENTITY_KINDS: Final = (
+    "company", "zone", "unaccounted", "source", "unmetered", "export", "charge", "storage", "storage_adjustment", "flow", "flow_back",
+    "loss", "load", "imbalance", "untraced", "residual",
+)  # fmt: skip
+BASES: Final = ("", "location", "market", "nodal")
 
 Interval = tuple[int, int]
 
@@ -131,6 +137,7 @@ class _Builder:
         self.factor_ids: dict[str, int] = {"": 0}
         self.rungs: dict[str, int] = {"": 0}
         self.company_of_site = {s.id: s.company for s in registry.sites}
+        self.traced = traced_meters(registry)
         self.validity: dict[str, list[Interval]] = {}
         for m in registry.meters:
             self.validity.setdefault(m.id, []).append((m.valid_from_ms, m.valid_to_ms))
@@ -172,8 +179,11 @@ class _Builder:
         """ACCOUNT row of one meter version's register."""
         company = self.company_of_site[meter.site]
         flow = counted_flow(meter.role, register)
+        own_cell = -1
+        if register.carrier == "electricity" and meter.id in self.traced:
+            own_cell = self.cell(*channel_cell(meter.id, register.id))
         if flow is None:
-            return (-1, -1, self.none, -1, 0, -1, companies[company], 0)
+            return (-1, -1, own_cell, self.none, -1, 0, -1, companies[company], 0)
         holes = merged(self.validity.get(meter.parent, [])) if meter.role == "sub" and meter.parent else []
         guard = self.guards.add(holes) if holes else self.none
         spans = without((meter.valid_from_ms, meter.valid_to_ms), holes)
@@ -192,7 +202,30 @@ class _Builder:
         scope = (2 if register.carrier in SCOPE_2 else 1) if bears else 0
         factor = self.factor_line(register.carrier, company, register.base_unit) if bears else -1
         ef = round(register.ef_kg * 1_000_000) if flow == "generation" else 0
-        return (company_cell, zone_cell, guard, unmetered, scope, factor, companies[company], ef)
+        return (company_cell, zone_cell, own_cell, guard, unmetered, scope, factor, companies[company], ef)
+
+    def entry(self, entry: Entry, companies: dict[str, int]) -> tuple[int, ...]:
+        """ACCOUNT row of a manual entry: it counts in the window that holds its instant."""
+        length = self.registry.zone.window_ms
+        start = entry.at_ms // length * length
+        cells = [self.cell(entity, entry.carrier, "consumption") for entity in (f"company:{entry.company}", "zone")]
+        for cell in cells:
+            self.counting[cell].append((start, start + length))
+        factor = self.factor_line(entry.carrier, entry.company, "kg")
+        return (cells[0], cells[1], -1, self.none, -1, 1, factor, companies[entry.company], 0)
+
+
+def channel_cell(meter: str, register: str) -> tuple[str, str, str]:
+    """Name of the cell that holds one channel alone."""
+    return (f"{CHANNEL}{meter}", register, "")
+
+
+def traced_meters(registry: Registry) -> frozenset[str]:
+    """The meters whose electricity the network needs: those of its edges and sources, and those at its nodes."""
+    network = registry.network
+    named = {m for e in network.edges for m in (e.meter_from, e.meter_to) if m} | {s.meter for s in network.sources}
+    at_nodes = {s.id for s in registry.sites if s.node in network.nodes}
+    return frozenset(named | {m.id for m in registry.meters if m.site in at_nodes})
 
 
 def _is_generation(register: Register) -> bool:
@@ -277,7 +310,7 @@ def _expected_steps(spans: list[Interval]) -> list[tuple[int, int]]:
 
 
 def compile_accounts(channels: Channels) -> Accounts:
-    """The chart of accounts of a compiled registry; `accounts` is parallel to `channels.versions`."""
+    """The chart of accounts of a compiled registry; `accounts` is parallel to `channels.versions`, the manual entries behind them."""
     registry = channels.registry
     build = _Builder(registry)
     companies = {"": 0} | {c.id: i + 1 for i, c in enumerate(registry.companies)}
@@ -290,7 +323,9 @@ def compile_accounts(channels: Channels) -> Accounts:
         for name in channels.names
         for meter, register in sorted(by_name.get(name, ()), key=lambda v: v[0].valid_from_ms)
     ]
-    carriers = {c: i for i, c in enumerate(dict.fromkeys(["", "electricity", *(c for _, c, _ in build.cells)]))}
+    rows += [build.entry(entry, companies) for entry in registry.entries]
+    named = [carrier for entity, carrier, _ in build.cells if not entity.startswith(CHANNEL)]
+    carriers = {c: i for i, c in enumerate(dict.fromkeys(["", "electricity", *named]))}
     entities = [registry.zone.id, *(c.id for c in registry.companies)]
     out = _Lines()
     for entity, name in enumerate(["zone", *(f"company:{c.id}" for c in registry.companies)]):

@@ -4,29 +4,26 @@ Tick k is applied, partitions in order, once every partition has closed it. Rows
 (entity, window) and adds differences; repeats (after a restart of a sender) vanish. Everything it returns is a pure function of the rows.
 """
 
-from bisect import insort
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
-from zonepulse.processors.accounts import BASES, ENTITY_KINDS, INTENSITY, SCOPE, USE, Accounts, compile_accounts
-from zonepulse.processors.blocks import alert_batch, coded, constant, table_batch, times, version_labels, versions_of
+from zonepulse.processors.accounts import INTENSITY, SCOPE, USE, compile_accounts
+from zonepulse.processors.blocks import versions_of
 from zonepulse.processors.channels import Channels
+from zonepulse.processors.factors import FactorTable
 from zonepulse.processors.layout import ROW, UNSET, Records, records
-from zonepulse.processors.posting import EMISSION, HAS_CO2E, LINE_VALUE, Books, Chart, changed_lines, post, read_line, remember
+from zonepulse.processors.ledger_rows import Results, RowMaker, g_per_kwh
+from zonepulse.processors.lines import LineTable
+from zonepulse.processors.market import LOCATION, Market
+from zonepulse.processors.posting import EMISSION, LINE_VALUE, changed_lines, post, read_line, remember
 from zonepulse.processors.rules import Alert, RuleState, evaluate
+from zonepulse.processors.window_books import WindowBooks
 from zonepulse.schemas.registry import Rule
-from zonepulse.schemas.results import ALERTS, EMISSIONS, TOTALS
-from zonepulse.schemas.results import INTENSITY as INTENSITY_TABLE
+from zonepulse.schemas.results import EMISSIONS
 from zonepulse.schemas.units import MICRO, MS_PER_HOUR
-
-_SLOTS: Final = 64
-SLOTS_A_CHUNK: Final = 16
-"""Windows of one chunk of a snapshot (ledger_snapshot.py)."""
 
 
 @dataclass(slots=True)
@@ -56,57 +53,31 @@ class _Made:
     lines: list[Records] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Results:
-    """Rows that one advance made: batches by table name (only tables with rows) and alert rows as dicts."""
-
-    batches: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
-    alerts: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(self, name: str, batch: pa.RecordBatch) -> None:
-        """Keep a batch that has rows."""
-        if batch.num_rows:
-            self.batches.setdefault(name, []).append(batch)
-
-    def tables(self, zone: str) -> dict[str, pa.Table]:
-        """One table a name, alerts included."""
-        out = {name: pa.Table.from_batches(found).unify_dictionaries() for name, found in self.batches.items()}
-        if self.alerts:
-            out[ALERTS.name] = pa.Table.from_batches([alert_batch(self.alerts, zone)])
-        return out
-
-
-def chart_of(accounts: Accounts) -> Chart:
-    """What kernels read of the chart of accounts."""
-    return Chart(
-        accounts.accounts, accounts.lines, accounts.line_first, accounts.line_cells, accounts.line_signs, accounts.cell_first,
-        accounts.cell_lines, accounts.guard_first, accounts.guard_bounds, accounts.expected_first, accounts.expected,
-        accounts.factor_first, accounts.factors, accounts.zone_factor,
-    )  # fmt: skip
-
-
 class Ledger:
     """The zone's books. `offer` blocks in any order of partitions, `advance` applies every tick that all partitions have closed."""
 
     def __init__(self, channels: Channels) -> None:
-        self.channels = channels
-        self.accounts = compile_accounts(channels)
-        self._chart = chart_of(self.accounts)
         zone = channels.registry.zone
-        self._length, self._tick_ms, self._delay = zone.window_ms, zone.tick_ms, zone.delay_ms
+        self._length, self._tick_ms, self._delay, self._lateness = zone.window_ms, zone.tick_ms, zone.delay_ms, zone.lateness_ms
         self.through = np.full(channels.partitions, UNSET, np.int64)
         self.applied = UNSET
         self._waiting: list[list[Records]] = [[] for _ in range(channels.partitions)]
-        self._slots: dict[int, int] = {}
-        self._starts: list[int] = []
-        self._books = self._new_books(_SLOTS)
-        self._no_factor: dict[tuple[str, str], NoFactor] = {}
-        self._subjects = self._make_subjects()
+        self._no_factor: dict[tuple[str, ...], NoFactor] = {}
         self._made = _Made()
         self._announced: dict[int, dict[int, int]] = {}
-        self._touched: set[int] = set()
-        """Chunks of slots that changed since the last snapshot."""
         self._versions: dict[int, Channels] = {channels.registry.version: channels}
+        self._compile(channels)
+
+    def _compile(self, channels: Channels) -> None:
+        """The chart and empty books of a registry version."""
+        self.channels, self.accounts = channels, compile_accounts(channels)
+        lines = LineTable(self.accounts)
+        self.market = Market(channels, self.accounts, lines, FactorTable(channels.registry))
+        lines.close()
+        self.windows = WindowBooks(self.accounts, lines.first, 0, self._length)
+        self._rows = RowMaker(channels, self.accounts, self.market)
+        self._entries = self._entry_rows()
+        self._subjects = self._make_subjects()
 
     # --- input ----------------------------------------------------------------------------------------------------------------
 
@@ -140,19 +111,11 @@ class Ledger:
 
     def _use(self, channels: Channels) -> None:
         """Go on under another registry version: sums move to the cells of the same name, rules keep their state."""
-        before, books = self.accounts, self._books
+        windows, accounts, used = self.windows, self.accounts, self.market.used()
         states = {(s.company, r.id): (s, state) for s in self._subjects for r, state in s.rules}
-        self.channels, self.accounts = channels, compile_accounts(channels)
-        self._chart = chart_of(self.accounts)
-        self._books = self._new_books(len(books.start))
-        self._books.start[:] = books.start
-        new = {name: i for i, name in enumerate(self.accounts.cells)}
-        for old, name in enumerate(before.cells):
-            if name in new:
-                self._books.acc[:, new[name]] = books.acc[:, old]
-                self._books.seen[:, new[name]] = books.seen[:, old]
-        self._touched = set(range(-(-len(self._slots) // SLOTS_A_CHUNK)))
-        self._subjects = self._make_subjects()
+        self._compile(channels)
+        self.windows.adopt(windows, accounts, self.accounts)
+        self.market.resume(used)
         for subject in self._subjects:
             for i, (rule, _) in enumerate(subject.rules):
                 if (subject.company, rule.id) in states:
@@ -189,7 +152,7 @@ class Ledger:
             chosen.append(rows[ready])
             order.append(np.full(int(ready.sum()), partition))
         if not chosen:
-            return records(ROW, 0)
+            return self._with_entries(records(ROW, 0), last)
         rows, partitions = np.concatenate(chosen), np.concatenate(order)
         rank = np.lexsort((rows["start"], rows["channel"], partitions, rows["revision"]))
         rows = rows[rank]
@@ -198,134 +161,78 @@ class Ledger:
         rows = rows[~again & (rows["channel"] < len(self.channels.names))].view(np.recarray)
         if len(self._versions) > 1:
             rows["version"] = versions_of(rows["channel"], rows["start"], self.channels)
+        return self._with_entries(rows, last)
+
+    # --- manual entries -------------------------------------------------------------------------------------------------------
+
+    def _entry_rows(self) -> Records:
+        """Rows of the registry's manual entries, each at the tick at which its window is first due."""
+        entries, rows = self.channels.registry.entries, records(ROW, len(self.channels.registry.entries))
+        for i, entry in enumerate(entries):
+            start = entry.at_ms // self._length * self._length
+            rows[i].version, rows[i].start, rows[i].revision = len(self.channels.versions) + i, start, self._due(start)
+            rows[i].val, rows[i].cov = entry.value_micro, self._length
         return rows
+
+    def _with_entries(self, rows: Records, last: int) -> Records:
+        """`rows` and, before those of the same tick, the entries that are due by `last`."""
+        due = self._entries[(self._entries["revision"] <= last) & (self._entries["revision"] > self.applied)]
+        if not len(due):
+            return rows
+        both = np.concatenate([due, rows])
+        return both[np.argsort(both["revision"], kind="stable")].view(np.recarray)
 
     # --- posting --------------------------------------------------------------------------------------------------------------
 
-    def _new_books(self, slots: int) -> Books:
-        cells, lines = len(self.accounts.cells), len(self.accounts.lines)
-        return Books(
-            np.zeros((slots, cells, HAS_CO2E + 1), np.int64), np.zeros((slots, cells), np.int8),
-            np.full((slots, lines), UNSET, np.int64), np.zeros(slots, np.int64),
-        )  # fmt: skip
-
-    def _slot_of(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
-        used, compact = np.unique(starts, return_inverse=True)
-        slots = np.empty(len(used), np.int64)
-        for i, start in enumerate(used.tolist()):
-            slot = self._slots.get(start)
-            if slot is None:
-                slot = len(self._slots)
-                if slot == len(self._books.start):
-                    self._grow()
-                self._slots[start] = slot
-                self._books.start[slot] = start
-                insort(self._starts, start)
-            slots[i] = slot
-        return slots[compact]
-
-    def _grow(self) -> None:
-        old, size = self._books, len(self._books.start)
-        self._books = self._new_books(2 * size)
-        for mine, before in zip(self._books, old, strict=True):
-            mine[:size] = before
-
     def _apply(self, rows: Records, tick: int, results: Results) -> None:
-        slots = self._slot_of(np.ascontiguousarray(rows["start"]))
-        self._touched.update(np.unique(slots // SLOTS_A_CHUNK).tolist())
-        lines = len(self.accounts.lines)
+        self._settle(tick)
+        windows = self.windows
+        slots = windows.slot_of(np.ascontiguousarray(rows["start"]))
+        windows.touch(slots)
+        lines = windows.base_lines
         before = records(LINE_VALUE, min(3 * len(rows) * lines, lines * len(np.unique(slots))) + 1)
-        n = remember(self._chart, self._books, rows, slots, tick, before, self._length)
+        n = remember(windows.chart, windows.books, rows, slots, tick, before, self._length)
         emissions = records(EMISSION, len(rows))
-        emissions = emissions[: post(self._chart, self._books, rows, slots, emissions)]
+        emissions = emissions[: post(windows.chart, windows.books, rows, slots, emissions)]
         after = records(LINE_VALUE, n + 1)
-        self._made.lines.append(after[: changed_lines(self._chart, self._books, before, n, after, self._length, tick)])
+        after = after[: changed_lines(windows.chart, windows.books, before, n, after, self._length, tick)]
+        self._made.lines.append(after)
         self._made.emissions.append(emissions[emissions["changed"] == 1])
-        self._judge_factors(emissions, tick, results)
+        bought = self.market.update(after, windows, tick)
+        self._judge_factors(emissions, bought, tick, results)
+
+    def _settle(self, tick: int) -> None:
+        """Windows settle whose last regular tick, at end + lateness, lies before this one."""
+        open_from = (((tick - 1) * self._tick_ms - self._lateness - self._length) // self._length + 1) * self._length
+        for start in self.windows.settle_until(open_from):
+            self.market.settle(self.windows.slots[start], self.windows)
 
     def _emit(self, results: Results) -> None:
         """Everything that was made since the last call, as batches."""
         made, self._made = self._made, _Made()
+        made.lines += self.windows.take_made()
         if made.emissions:
-            self._emit_emissions(np.concatenate(made.emissions).view(np.recarray), results)
+            results.add(EMISSIONS.name, self._rows.emissions(np.concatenate(made.emissions).view(np.recarray)))
         if made.lines:
-            changed = np.concatenate(made.lines).view(np.recarray)
-            lines = self.accounts.lines[changed["line"]]
-            is_intensity = lines["kind"] == INTENSITY
-            results.add(TOTALS.name, self._totals_batch(changed[~is_intensity], lines[~is_intensity]))
-            results.add(INTENSITY_TABLE.name, self._intensity_batch(changed[is_intensity]))
-
-    def _emit_emissions(self, made: Records, results: Results) -> None:
-        n = len(made)
-        missing = made["cov"] == 0
-        labels = version_labels(self.channels, np.ascontiguousarray(made["version"]), ("company", "meter", "register"))
-        columns: dict[str, Any] = labels | {
-            "zone": constant(self.channels.registry.zone.id, n),
-            "start": times(np.ascontiguousarray(made["start"])),
-            "length_s": pa.array(np.full(n, self._length // 1000, np.int32)),
-            "scope": pa.array(made["scope"].astype(np.int32)),
-            "basis": constant("location", n),
-            "energy_micro": pa.array(np.ascontiguousarray(made["val"]), mask=missing),
-            "co2e_mg": pa.array(np.ascontiguousarray(made["co2e"]), mask=made["has_co2e"] == 0),
-            "estimated_micro": pa.array(np.where(missing, 0, made["est"])),
-            "factor_id": coded(np.ascontiguousarray(made["factor"]), pa.array(self.accounts.factor_ids, pa.string())),
-            "rung": coded(np.ascontiguousarray(made["rung"]), pa.array(self.accounts.rungs, pa.string())),
-            "revision": pa.array(np.ascontiguousarray(made["tick"])),
-        }
-        results.add(EMISSIONS.name, table_batch(EMISSIONS, columns))
-
-    def _window_columns(self, values: Records) -> dict[str, Any]:
-        n = len(values)
-        return {
-            "zone": constant(self.channels.registry.zone.id, n),
-            "start": times(self._books.start[values["slot"]]),
-            "length_s": pa.array(np.full(n, self._length // 1000, np.int32)),
-            "energy_micro": pa.array(np.ascontiguousarray(values["energy"]), mask=values["has_energy"] == 0),
-            "co2e_mg": pa.array(np.ascontiguousarray(values["co2e"]), mask=values["has_co2e"] == 0),
-            "covered_ms": pa.array(np.ascontiguousarray(values["cov"])),
-            "expected_ms": pa.array(np.ascontiguousarray(values["expected"])),
-            "revision": pa.array(np.ascontiguousarray(values["tick"])),
-        }
-
-    def _totals_batch(self, values: Records, lines: Records) -> pa.RecordBatch:
-        def texts(name: str, known: list[str] | tuple[str, ...]) -> pa.Array:
-            return coded(np.ascontiguousarray(lines[name]), pa.array(known, pa.string()))
-
-        columns = self._window_columns(values) | {
-            "entity_kind": texts("entity_kind", ENTITY_KINDS),
-            "entity": texts("entity", self.accounts.entities),
-            "carrier": texts("carrier", self.accounts.carriers),
-            "scope": pa.array(lines["scope"].astype(np.int32)),
-            "basis": texts("basis", BASES),
-            "estimated_micro": pa.array(np.ascontiguousarray(values["est"])),
-        }
-        return table_batch(TOTALS, columns)
-
-    def _intensity_batch(self, values: Records) -> pa.RecordBatch:
-        n = len(values)
-        columns = self._window_columns(values) | {
-            "node": constant("", n),
-            "basis": constant("location", n),
-            "g_per_kwh": pa.array([g_per_kwh(v) for v in values], pa.float64()),
-            "estimated_share": pa.array([int(v["est"]) / int(v["energy"]) if v["energy"] else 0.0 for v in values], pa.float64()),
-        }
-        return table_batch(INTENSITY_TABLE, columns)
+            values = np.concatenate(made.lines).view(np.recarray)
+            self._rows.lines(values, self.windows.books.start[values["slot"]], results)
 
     # --- alerts ---------------------------------------------------------------------------------------------------------------
 
-    def _judge_factors(self, emissions: Records, tick: int, results: Results) -> None:
-        """no_factor: energy without a factor, once per (company, carrier)."""
-        unresolved = emissions["factor"] == 0
-        if not self._no_factor and not unresolved.any():
+    def _judge_factors(self, emissions: Records, bought: list[tuple[str, int, bool]], tick: int, results: Results) -> None:
+        """no_factor: energy without a factor, once per company and carrier, and once for its market basis."""
+        if not self._no_factor and not (emissions["factor"] == 0).any() and all(has for *_, has in bought):
             return
-        seen: dict[tuple[str, str], tuple[list[int], list[int]]] = {}
+        seen: dict[tuple[str, ...], tuple[list[int], list[int]]] = {}
         for version, start, cov, factor in zip(*(emissions[name] for name in ("version", "start", "cov", "factor")), strict=True):
-            key = (self.channels.label("company", version), self.channels.label("carrier", version))
+            key = (self._rows.label("company", version), self._rows.label("carrier", version))
             without, with_factor = seen.setdefault(key, ([], []))
             if factor == 0 and cov > 0:
                 without.append(int(start))
             elif factor != 0:
                 with_factor.append(int(start))
+        for company, start, has_factor in bought:
+            seen.setdefault((company, "electricity", "market"), ([], []))[has_factor].append(start)
         for key, (without, with_factor) in sorted(seen.items()):
             state = self._no_factor.get(key) or NoFactor()
             later = [s for s in with_factor if state.starts_at is not None and s > state.starts_at]
@@ -337,13 +244,12 @@ class Ledger:
                 results.alerts.append(self._factor_alert(key, state.starts_at, min(later), tick))
                 del self._no_factor[key]
 
-    def _factor_alert(self, key: tuple[str, str], starts_at: int, ends_at: int | None, tick: int) -> dict[str, Any]:
-        company, carrier = key
+    def _factor_alert(self, key: tuple[str, ...], starts_at: int, ends_at: int | None, tick: int) -> dict[str, Any]:
         state = "raised" if ends_at is None else "resolved"
-        labels = {"company": company, "carrier": carrier}
+        labels = dict(zip(("company", "carrier", "basis"), key, strict=False))
+        evidence = {name: text for name, text in labels.items() if name != "company"}
         zone = self.channels.registry.zone.id
-        alert = Alert(zone, "no_factor", labels, "critical", state, starts_at, tick, {"carrier": carrier}, ends_at, company)
-        return alert.row()
+        return Alert(zone, "no_factor", labels, "critical", state, starts_at, tick, evidence, ends_at, labels["company"]).row()
 
     def _make_subjects(self) -> list[_Subject]:
         lines, subjects = self.accounts.lines, []
@@ -352,7 +258,7 @@ class Ledger:
             mine = [i for i, line in enumerate(lines) if line["entity"] == entity and line["entity_kind"] == int(not company)]
             power = self.accounts.carriers.index("electricity")
             judged = [i for i in mine if lines["kind"][i] == (USE if company else INTENSITY) and lines["carrier"][i] == power]
-            scopes = [i for i in mine if lines["carrier"][i] == 0 and lines["scope"][i] > 0]
+            scopes = [i for i in mine if lines["carrier"][i] == 0 and lines["scope"][i] > 0 and lines["basis"][i] == LOCATION]
             if rules and judged:
                 subjects.append(_Subject(company, judged[0], scopes, rules))
         return subjects
@@ -365,9 +271,9 @@ class Ledger:
             self._judge_subject(subject, first, last, results)
 
     def _judge_subject(self, subject: _Subject, first: int, last: int, results: Results) -> None:
-        at = int(np.searchsorted(self._starts, subject.next_start))
-        while at < len(self._starts):
-            start = self._starts[at]
+        at = int(np.searchsorted(self.windows.starts, subject.next_start))
+        while at < len(self.windows.starts):
+            start = self.windows.starts[at]
             value = self._read(subject.line, start)
             at += 1
             if not value["exists"]:
@@ -385,7 +291,7 @@ class Ledger:
 
     def _read(self, line: int, start: int) -> Any:
         value = records(LINE_VALUE)
-        read_line(self._chart, self._books, line, self._slots[start], self._length, value[0])
+        read_line(self.windows.chart, self.windows.books, line, self.windows.slots[start], self._length, value[0])
         return value[0]
 
     def _evaluate(self, subject: _Subject, start: int, tick: int, results: Results) -> None:
@@ -423,11 +329,4 @@ class Ledger:
         return int(np.flatnonzero(zone_use)[0])
 
 
-def g_per_kwh(value: Any) -> float | None:
-    """1000 co2e_mg / energy_micro as the float64 nearest the exact ratio; None at 0 or when either is unknown."""
-    if not value["has_energy"] or not value["has_co2e"] or value["energy"] == 0:
-        return None
-    return 1000 * int(value["co2e"]) / int(value["energy"])
-
-
-__all__ = ["SCOPE", "Ledger", "Results", "g_per_kwh"]
+__all__ = ["SCOPE", "Ledger", "NoFactor", "Results", "g_per_kwh"]

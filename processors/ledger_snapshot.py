@@ -11,23 +11,24 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.layout import ROW, records
-from zonepulse.processors.ledger import SLOTS_A_CHUNK, Ledger, NoFactor
+from zonepulse.processors.ledger import Ledger, NoFactor
 from zonepulse.processors.rules import RuleState
 from zonepulse.processors.snapshot import Arrays, BadSnapshot, Frozen, check_layout, check_partitions, names_checksum
+from zonepulse.processors.window_books import SLOTS_A_CHUNK
 
 _STATE: Final = ("breaches", "first_breach", "clears", "first_clear", "active_since", "raised_at")
 
 
 def freeze_ledger(ledger: Ledger, next_offset: int) -> Frozen:
     """The ledger now; its changed chunks are copied and count as unchanged from here on."""
-    slots = len(ledger._slots)
+    slots = len(ledger.windows.slots)
     count = 1 + -(-slots // SLOTS_A_CHUNK)
-    changed = sorted(k for k in ledger._touched if k + 1 < count)
-    ledger._touched.clear()
+    changed = sorted(k for k in ledger.windows.touched if k + 1 < count)
+    ledger.windows.touched.clear()
     chunks: dict[int, Arrays] = {0: _waiting(ledger)}
     for k in changed:
         mine = slice(k * SLOTS_A_CHUNK, min(slots, (k + 1) * SLOTS_A_CHUNK))
-        books = ledger._books
+        books = ledger.windows.books
         chunks[k + 1] = {name: getattr(books, name)[mine].copy() for name in books._fields}
     return Frozen(_facts(ledger, slots), chunks, count, next_offset)
 
@@ -51,7 +52,9 @@ def _facts(ledger: Ledger, slots: int) -> dict[str, Any]:
         "applied": ledger.applied,
         "through": ledger.through.tolist(),
         "announced": [[version, sorted(ticks.items())] for version, ticks in sorted(ledger._announced.items())],
-        "no_factor": [[*key, state.starts_at] for key, state in sorted(ledger._no_factor.items())],
+        "no_factor": [[list(key), state.starts_at] for key, state in sorted(ledger._no_factor.items())],
+        "open_from": ledger.windows.open_from,
+        "used": ledger.market.used(),
         "subjects": [[s.company, s.next_start, s.tick] for s in ledger._subjects],
         "rules": [
             [s.company, rule.id, *(getattr(state, name) for name in _STATE)] for s in ledger._subjects for rule, state in s.rules
@@ -70,7 +73,9 @@ def restore_ledger(versions: Mapping[int, Channels], facts: Mapping[str, Any], c
     ledger._versions = {number: versions[number] for number in facts["versions"]}
     ledger.applied, ledger.through[:] = facts["applied"], facts["through"]
     ledger._announced = {version: {p: tick for p, tick in ticks} for version, ticks in facts["announced"]}
-    ledger._no_factor = {(company, carrier): NoFactor(start) for company, carrier, start in facts["no_factor"]}
+    ledger._no_factor = {tuple(key): NoFactor(start) for key, start in facts["no_factor"]}
+    ledger.windows.open_from = facts["open_from"]
+    ledger.market.resume(facts["used"])
     _restore_waiting(ledger, chunks[0])
     _restore_books(ledger, facts["slots"], chunks[1:])
     _restore_rules(ledger, facts)
@@ -98,22 +103,22 @@ def _restore_waiting(ledger: Ledger, chunk: Arrays) -> None:
 
 
 def _restore_books(ledger: Ledger, slots: int, chunks: Sequence[Arrays]) -> None:
-    size = len(ledger._books.start)
+    size = len(ledger.windows.books.start)
     while size < slots:
         size *= 2
-    ledger._books = ledger._new_books(size)
+    ledger.windows.books = ledger.windows.new_books(size)
     at = 0
     for chunk in chunks:
         n = len(chunk["start"])
-        for name, mine in zip(ledger._books._fields, ledger._books, strict=True):
+        for name, mine in zip(ledger.windows.books._fields, ledger.windows.books, strict=True):
             mine[at : at + n] = chunk[name]
         at += n
     if at != slots:
         raise BadSnapshot(f"the ledger's snapshot is incomplete: {at} of {slots} windows")
-    starts: NDArray[np.int64] = ledger._books.start[:slots]
-    ledger._slots = {start: slot for slot, start in enumerate(starts.tolist())}
-    ledger._starts = sorted(ledger._slots)
-    ledger._touched = set(range(-(-slots // SLOTS_A_CHUNK)))
+    starts: NDArray[np.int64] = ledger.windows.books.start[:slots]
+    ledger.windows.slots = {start: slot for slot, start in enumerate(starts.tolist())}
+    ledger.windows.starts = sorted(ledger.windows.slots)
+    ledger.windows.touched = set(range(-(-slots // SLOTS_A_CHUNK)))
 
 
 def _restore_rules(ledger: Ledger, facts: Mapping[str, Any]) -> None:

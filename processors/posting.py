@@ -82,12 +82,16 @@ class Chart(NamedTuple):
 
 
 class Books(NamedTuple):
-    """Sums by slot (a window): `acc`, `seen` (a row was posted to the cell), `stamp` (last tick that touched a line), `start` (ms)."""
+    """Sums by slot (a window): `acc`, `seen` (a row was posted to the cell), `stamp` (last tick that touched a line), `start` (ms);
+    `said`, what lines of other bases last said (lines.FIELDS), and `pair`, how a storage's discharge is valued (nodal.py).
+    """
 
     acc: Any
     seen: Any
     stamp: Any
     start: Any
+    said: Any
+    pair: Any
 
 
 @njit(cache=True, nogil=True)
@@ -179,6 +183,8 @@ def post(chart: Any, books: Any, rows: Any, slots: Any, emissions: Any) -> int:
     for i in range(len(rows)):
         row = rows[i]
         account = chart.accounts[row.version]
+        if account.own_cell >= 0:
+            add_to_cell(books, slots[i], account.own_cell, row, 0, 0)
         if account.zone_cell < 0 or is_within(chart, account.guard, row.start):
             continue
         mg, factor, rung = -1, 0, 0
@@ -306,6 +312,13 @@ def read_zone_line(chart: Any, books: Any, line: int, slot: int, length: int, ou
 
 
 @njit(cache=True, nogil=True)
+def read_lines(chart: Any, books: Any, lines: Any, slots: Any, length: int, out: Any) -> None:
+    """What several lines say now, each about the window of its slot."""
+    for i in range(len(lines)):
+        read_line(chart, books, lines[i], slots[i], length, out[i])
+
+
+@njit(cache=True, nogil=True)
 def changed_lines(chart: Any, books: Any, before: Any, n: int, after: Any, length: int, tick: int) -> int:
     """Third pass: the present values of the touched lines that differ from before; returns their number."""
     m = 0
@@ -321,4 +334,4 @@ def changed_lines(chart: Any, books: Any, before: Any, n: int, after: Any, lengt
     return m
 
 
-__all__ = ["BEARING", "Books", "Chart", "changed_lines", "co2e_mg", "post", "read_line", "remember"]
+__all__ = ["BEARING", "Books", "Chart", "changed_lines", "co2e_mg", "post", "read_line", "read_lines", "remember"]
