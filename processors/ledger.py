@@ -16,8 +16,9 @@ from zonepulse.processors.channels import Channels
 from zonepulse.processors.factors import FactorTable
 from zonepulse.processors.layout import ROW, UNSET, Records, records
 from zonepulse.processors.ledger_rows import Results, RowMaker, g_per_kwh
-from zonepulse.processors.lines import LineTable
-from zonepulse.processors.market import LOCATION, Market
+from zonepulse.processors.lines import LOCATION, LineTable
+from zonepulse.processors.market import Market
+from zonepulse.processors.nodal import Nodal, Residual
 from zonepulse.processors.posting import EMISSION, LINE_VALUE, changed_lines, post, read_line, remember
 from zonepulse.processors.rules import Alert, RuleState, evaluate
 from zonepulse.processors.window_books import WindowBooks
@@ -58,11 +59,18 @@ class Ledger:
 
     def __init__(self, channels: Channels) -> None:
         zone = channels.registry.zone
-        self._length, self._tick_ms, self._delay, self._lateness = zone.window_ms, zone.tick_ms, zone.delay_ms, zone.lateness_ms
+        self._length, self._tick_ms, self._delay, self._lateness = (
+            zone.window_ms,
+            zone.tick_ms,
+            zone.delay_ms,
+            max(zone.lateness_ms, zone.delay_ms),
+        )
         self.through = np.full(channels.partitions, UNSET, np.int64)
         self.applied = UNSET
         self._waiting: list[list[Records]] = [[] for _ in range(channels.partitions)]
         self._no_factor: dict[tuple[str, ...], NoFactor] = {}
+        self._residual_since: int | None = None
+        """Start of the window that flow_residual was raised for."""
         self._made = _Made()
         self._announced: dict[int, dict[int, int]] = {}
         self._versions: dict[int, Channels] = {channels.registry.version: channels}
@@ -72,9 +80,11 @@ class Ledger:
         """The chart and empty books of a registry version."""
         self.channels, self.accounts = channels, compile_accounts(channels)
         lines = LineTable(self.accounts)
-        self.market = Market(channels, self.accounts, lines, FactorTable(channels.registry))
+        table = FactorTable(channels.registry)
+        self.market = Market(channels, self.accounts, lines, table)
+        self.nodal = Nodal(channels, self.accounts, lines, table)
         lines.close()
-        self.windows = WindowBooks(self.accounts, lines.first, 0, self._length)
+        self.windows = WindowBooks(self.accounts, lines.first, self.nodal.storages, self._length)
         self._rows = RowMaker(channels, self.accounts, self.market)
         self._entries = self._entry_rows()
         self._subjects = self._make_subjects()
@@ -111,11 +121,12 @@ class Ledger:
 
     def _use(self, channels: Channels) -> None:
         """Go on under another registry version: sums move to the cells of the same name, rules keep their state."""
-        windows, accounts, used = self.windows, self.accounts, self.market.used()
+        windows, accounts, used, held = self.windows, self.accounts, self.market.used(), self.nodal.held()
         states = {(s.company, r.id): (s, state) for s in self._subjects for r, state in s.rules}
         self._compile(channels)
         self.windows.adopt(windows, accounts, self.accounts)
         self.market.resume(used)
+        self.nodal.resume(held)
         for subject in self._subjects:
             for i, (rule, _) in enumerate(subject.rules):
                 if (subject.company, rule.id) in states:
@@ -200,12 +211,14 @@ class Ledger:
         self._made.emissions.append(emissions[emissions["changed"] == 1])
         bought = self.market.update(after, windows, tick)
         self._judge_factors(emissions, bought, tick, results)
+        self._judge_residuals(self.nodal.update(rows, slots, after, windows, tick), tick, results)
 
     def _settle(self, tick: int) -> None:
         """Windows settle whose last regular tick, at end + lateness, lies before this one."""
         open_from = (((tick - 1) * self._tick_ms - self._lateness - self._length) // self._length + 1) * self._length
         for start in self.windows.settle_until(open_from):
             self.market.settle(self.windows.slots[start], self.windows)
+            self.nodal.settle(self.windows.slots[start], self.windows)
 
     def _emit(self, results: Results) -> None:
         """Everything that was made since the last call, as batches."""
@@ -250,6 +263,22 @@ class Ledger:
         evidence = {name: text for name, text in labels.items() if name != "company"}
         zone = self.channels.registry.zone.id
         return Alert(zone, "no_factor", labels, "critical", state, starts_at, tick, evidence, ends_at, labels["company"]).row()
+
+    def _judge_residuals(self, residuals: list[Residual], tick: int, results: Results) -> None:
+        """flow_residual: a network solve that left over more than rounding explains."""
+        for found in sorted(residuals):
+            if found.is_breach and self._residual_since is None:
+                self._residual_since = found.start
+                results.alerts.append(self._residual_alert(found, None, tick))
+            elif not found.is_breach and self._residual_since is not None and found.start > self._residual_since:
+                results.alerts.append(self._residual_alert(found, found.start, tick))
+                self._residual_since = None
+
+    def _residual_alert(self, found: Residual, ends_at: int | None, tick: int) -> dict[str, Any]:
+        state, since = "raised" if ends_at is None else "resolved", self._residual_since
+        assert since is not None
+        evidence = {"residual_mg": found.residual_mg, "source_mg": found.source_mg}
+        return Alert(self.channels.registry.zone.id, "flow_residual", {}, "warning", state, since, tick, evidence, ends_at).row()
 
     def _make_subjects(self) -> list[_Subject]:
         lines, subjects = self.accounts.lines, []

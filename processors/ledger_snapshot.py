@@ -55,6 +55,8 @@ def _facts(ledger: Ledger, slots: int) -> dict[str, Any]:
         "no_factor": [[list(key), state.starts_at] for key, state in sorted(ledger._no_factor.items())],
         "open_from": ledger.windows.open_from,
         "used": ledger.market.used(),
+        "held": ledger.nodal.held(),
+        "residual_since": ledger._residual_since,
         "subjects": [[s.company, s.next_start, s.tick] for s in ledger._subjects],
         "rules": [
             [s.company, rule.id, *(getattr(state, name) for name in _STATE)] for s in ledger._subjects for rule, state in s.rules
@@ -76,6 +78,8 @@ def restore_ledger(versions: Mapping[int, Channels], facts: Mapping[str, Any], c
     ledger._no_factor = {tuple(key): NoFactor(start) for key, start in facts["no_factor"]}
     ledger.windows.open_from = facts["open_from"]
     ledger.market.resume(facts["used"])
+    ledger.nodal.resume(facts["held"])
+    ledger._residual_since = facts["residual_since"]
     _restore_waiting(ledger, chunks[0])
     _restore_books(ledger, facts["slots"], chunks[1:])
     _restore_rules(ledger, facts)

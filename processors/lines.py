@@ -13,6 +13,7 @@ from zonepulse.processors.posting import LINE_VALUE
 
 MARKET_INTENSITY, NODE_INTENSITY, MARKET_EMISSION, OTHER = range(INTENSITY + 1, INTENSITY + 5)
 """Kinds of line: rows of `intensity` of the zone and of a node, of `emissions`, and of `totals`."""
+LOCATION: Final = BASES.index("location")
 FIELDS: Final = ("energy", "co2e", "est", "cov", "expected", "flags")
 ENERGY, CO2E, EST, COV, EXPECTED, FLAGS = range(6)
 EXISTS, HAS_ENERGY, HAS_CO2E = 1, 2, 4
@@ -51,6 +52,16 @@ class LineTable:
         accounts.lines = np.concatenate([accounts.lines, np.array(self._rows, LINE)]).view(np.recarray)
         accounts.entities, accounts.carriers = list(self._entities), list(self._carriers)
         return len(self._rows)
+
+
+def location_lines(accounts: Accounts, entity_kind: str, entity: int) -> dict[tuple[int, str], int]:
+    """(kind, carrier) -> line of scope 2 on the location basis (and of the intensity) of an entity."""
+    kind = ENTITY_KINDS.index(entity_kind)
+    return {
+        (int(line["kind"]), accounts.carriers[line["carrier"]]): number
+        for number, line in enumerate(accounts.lines)
+        if line["entity_kind"] == kind and line["entity"] == entity and line["basis"] == LOCATION and line["scope"] in (0, 2)
+    }
 
 
 def line_names(accounts: Accounts, first: int) -> list[tuple[Any, ...]]:

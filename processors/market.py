@@ -10,17 +10,16 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
-from zonepulse.processors.accounts import BASES, BEARING, INTENSITY, SCOPE, ZONE_IMPORT, ZONE_SCOPE_2, Accounts
+from zonepulse.processors.accounts import BEARING, INTENSITY, SCOPE, ZONE_IMPORT, ZONE_SCOPE_2, Accounts
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.factors import FactorTable, Resolved
 from zonepulse.processors.layout import Records
-from zonepulse.processors.lines import CO2E, ENERGY, MARKET_EMISSION, MARKET_INTENSITY, OTHER, LineTable, Said, said
+from zonepulse.processors.lines import CO2E, ENERGY, MARKET_EMISSION, MARKET_INTENSITY, OTHER, LineTable, Said, location_lines, said
 from zonepulse.processors.window_books import Now, WindowBooks
 from zonepulse.schemas.registry import Contract, Series
 from zonepulse.schemas.units import MICRO
 
 CONTRACT_RUNG: Final = "contract"
-LOCATION: Final = BASES.index("location")
 
 
 @dataclass(slots=True)
@@ -82,11 +81,11 @@ class Market:
         """Location line -> buyer that reads it."""
         for entity, company in enumerate(c.id for c in registry.companies):
             mine = sorted((c for c in registry.contracts if c.company == company), key=lambda c: (c.valid_to_ms, c.id))
-            self._add(_find(accounts, "company", entity + 1), company, mine, lines, table)
+            self._add(location_lines(accounts, "company", entity + 1), company, mine, lines, table)
         self._zone: _Buyer | None = None
         self._intensity_of, self._intensity_line = -1, -1
         if self._buyers:
-            self._add_zone(_find(accounts, "zone", 0), registry.zone.id, lines, table)
+            self._add_zone(location_lines(accounts, "zone", 0), registry.zone.id, lines, table)
         self._origins: dict[int, tuple[_Buyer, _Contract | None]] = {b.rest_line: (b, None) for b in self._buyers} | {
             c.emission_line: (b, c) for b in self._buyers for c in b.contracts
         }
@@ -246,16 +245,6 @@ class Market:
                 known = (mg or 0) + made if mg is not None or not row.expected else None
                 co2e = None if mix.energy is None else known
                 windows.say(self._intensity_line, slot, said(mix.energy, co2e, mix.est, mix.cov, mix.expected))
-
-
-def _find(accounts: Accounts, entity_kind: str, entity: int) -> dict[tuple[int, str], int]:
-    """(kind, carrier) -> location line of scope 2 (and the intensity) of an entity."""
-    kind = ("company", "zone").index(entity_kind)
-    return {
-        (int(line["kind"]), accounts.carriers[line["carrier"]]): number
-        for number, line in enumerate(accounts.lines)
-        if line["entity_kind"] == kind and line["entity"] == entity and line["basis"] == LOCATION and line["scope"] in (0, 2)
-    }
 
 
 def _heat(found: dict[tuple[int, str], int]) -> list[int]:

@@ -61,7 +61,7 @@ class WindowBooks:
         return Books(
             np.zeros((slots, cells, HAS_CO2E + 1), np.int64), np.zeros((slots, cells), np.int8),
             np.full((slots, lines), UNSET, np.int64), np.zeros(slots, np.int64),
-            np.zeros((slots, others, len(FIELDS)), np.int64), np.zeros((slots, storages, 3), np.int64),
+            np.zeros((slots, others, len(FIELDS)), np.int64), np.zeros((slots, storages, 2), np.int64),
         )  # fmt: skip
 
     def slot_of(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -151,7 +151,7 @@ class WindowBooks:
         """Co2e of the zone's generation in a window."""
         return int(self.books.acc[slot, GENERATION, CO2E])
 
-    def said_of(self, slot: int, line: int) -> list[int]:
+    def said_of(self, slot: int, line: int | np.int64) -> list[int]:
         """What a line last said, as committed (lines.FIELDS)."""
         found: list[int] = self.books.said[slot, line - self.base_lines].tolist()
         return found

@@ -1,0 +1,484 @@
+"""The nodal basis: the carbon of each window's sources followed through the network to nodes, companies, losses and storages.
+
+It is a view of where carbon goes, not an inventory: what a generator's fuel emits is booked in scope 1, and traced here once more if its
+register carries an `ef`. In every window, to the milligram: sources = loads + losses + charges + exports + imbalances + untraced.
+
+Storages make a chain: a window's discharge costs what the windows before it left. Windows that are open are chained anew whenever one of
+them changes. A window that has settled (end + lateness) keeps the worth of its discharge; what a later revision would have left more or
+less in the storage is booked as `storage_adjustment` in the first open window.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zonepulse.processors.accounts import BEARING, SCOPE, Accounts
+from zonepulse.processors.channels import Channels
+from zonepulse.processors.factors import FactorTable
+from zonepulse.processors.flow_tracing import Traced
+from zonepulse.processors.layout import Records
+from zonepulse.processors.lines import EXISTS, HAS_CO2E, HAS_ENERGY, NODE_INTENSITY, OTHER, LineTable, location_lines, said
+from zonepulse.processors.posting import COV, EST, VAL
+from zonepulse.processors.storage import Inventory, Lot, Passage, valuation, value
+from zonepulse.processors.topology import Ints, Topologies, Topology
+from zonepulse.processors.window_books import WindowBooks
+from zonepulse.schemas.units import MICRO
+
+_RESIDUAL_MG: Final = 1_000
+_RESIDUAL_SHARE: Final = 1_000_000
+"""A residual above 1 g and above a millionth of the sources' carbon is worth an alert."""
+
+
+class Residual(NamedTuple):
+    """What a window's network solve left over, where that changed: mg, of the sources' mg."""
+
+    start: int
+    residual_mg: int
+    source_mg: int
+
+    @property
+    def is_breach(self) -> bool:
+        """Whether it is more than rounding explains."""
+        return self.residual_mg > max(_RESIDUAL_MG, self.source_mg // _RESIDUAL_SHARE)
+
+
+@dataclass(slots=True)
+class _Lines:
+    """Numbers of the nodal lines; arrays by node (`load`: by node that has a site), edge, source, pair, storage or grid source."""
+
+    intensity: Ints
+    load: Ints
+    imbalance: Ints
+    untraced: Ints
+    flow: Ints
+    flow_back: Ints
+    loss: Ints
+    source: Ints
+    unmetered: Ints
+    charge: Ints
+    storage: Ints
+    adjustment: Ints
+    written_off: Ints
+    export: Ints
+    company: Ints
+    whole: Ints
+    residual: int
+
+
+class Nodal:
+    """The network of a zone, window by window. Without nodes it does nothing."""
+
+    def __init__(self, channels: Channels, accounts: Accounts, lines: LineTable, table: FactorTable) -> None:
+        registry = channels.registry
+        self._network, self._length, self._table = registry.network, registry.zone.window_ms, table
+        self._topologies = Topologies(registry, accounts)
+        pairs, nodes = self._topologies.pairs, self._network.nodes
+        self._pair_node = np.array([self._topologies.nodes[node] for _, node in pairs], np.int64)
+        self._peopled = list(dict.fromkeys(node for _, node in pairs))
+        self._pair_load = np.array([self._peopled.index(node) for _, node in pairs], np.int64)
+        self._companies = list(dict.fromkeys(company for company, _ in pairs if company))
+        self._pair_company = np.array([self._companies.index(c) if c else -1 for c, _ in pairs], np.int64)
+        sources = self._network.sources
+        self._storages = [k for k, s in enumerate(sources) if s.kind == "storage"]
+        self._grids = [k for k, s in enumerate(sources) if s.kind == "grid_import"]
+        self._lines = self._make_lines(lines, registry.zone.id)
+        order = {c.id: i + 1 for i, c in enumerate(registry.companies)}
+        found = [location_lines(accounts, "company", order[c]) for c in self._companies]
+        self._heat = [[line for (kind, carrier), line in f.items() if kind == BEARING and carrier != "electricity"] for f in found]
+        self._heat_company = {line: i for i, mine in enumerate(self._heat) for line in mine}
+        self._scope = [f.get((SCOPE, "")) for f in found]
+        self._settled = [
+            Inventory(sources[k].method, sources[k].efficiency, _lots(sources[k].initial_micro, sources[k].initial_mg))
+            for k in self._storages
+        ]
+        self._is_own = accounts.accounts["own_cell"] >= 0
+        self._traced: set[int] = set()
+        """Slots of the windows traced since the last tick."""
+        self.is_active = bool(nodes)
+
+    @property
+    def storages(self) -> int:
+        """How many storages there are."""
+        return len(self._storages)
+
+    def _make_lines(self, lines: LineTable, zone: str) -> _Lines:
+        network, pairs = self._network, self._topologies.pairs
+        stores, grids = ([network.sources[k].id for k in ks] for ks in (self._storages, self._grids))
+        edges, sources = [e.id for e in network.edges], [s.id for s in network.sources]
+
+        def add(kind: str, entities: Iterable[str], scope: int = 0, carrier: str = "electricity") -> Ints:
+            return np.array([lines.add(OTHER, kind, e, carrier, scope, "nodal") for e in entities], np.int64)
+
+        intensity = [lines.add(NODE_INTENSITY, "zone", n, "electricity", 0, "nodal") for n in network.nodes]
+        return _Lines(
+            np.array(intensity, np.int64), add("load", self._peopled), add("imbalance", network.nodes), add("untraced", network.nodes),
+            add("flow", edges), add("flow_back", edges), add("loss", edges), add("source", sources),
+            add("unmetered", (f"{company}@{node}" for company, node in pairs)), add("charge", stores), add("storage", stores),
+            add("storage_adjustment", stores), add("loss", stores), add("export", grids),
+            add("company", self._companies, 2), add("company", self._companies, 2, ""),
+            lines.add(OTHER, "residual", zone, "electricity", 0, "nodal") if network.nodes else -1,
+        )  # fmt: skip
+
+    # --- state ----------------------------------------------------------------------------------------------------------------
+
+    def held(self) -> dict[str, list[list[int]]]:
+        """Storage -> its lots after the settled windows; what a snapshot keeps."""
+        return {
+            self._network.sources[k].id: inventory.to_facts() for k, inventory in zip(self._storages, self._settled, strict=True)
+        }
+
+    def resume(self, held: dict[str, list[list[int]]]) -> None:
+        """Go on from what was held."""
+        for i, k in enumerate(self._storages):
+            source = self._network.sources[k]
+            if source.id in held:
+                self._settled[i] = Inventory.from_facts(source.method, source.efficiency, held[source.id])
+
+    def settle(self, slot: int, windows: WindowBooks) -> None:
+        """A window settles: the storages go on from what it left."""
+        if self.is_active and self._exists(slot, windows):
+            for i, inventory in enumerate(self._settled):
+                self._pass(i, inventory, slot, windows)
+
+    def _exists(self, slot: int, windows: WindowBooks) -> bool:
+        return bool(windows.said_of(slot, self._lines.residual)[-1] & EXISTS)
+
+    def _passage(self, i: int, slot: int, windows: WindowBooks) -> Passage:
+        """What a storage did in a window, as last said."""
+        source = windows.said_of(slot, self._lines.source[self._storages[i]])
+        charge = windows.said_of(slot, self._lines.charge[i])
+        return Passage(charge[0], charge[1], source[0], source[1])
+
+    def _pass(self, i: int, inventory: Inventory, slot: int, windows: WindowBooks) -> None:
+        """A window passes a storage, as it was last said."""
+        passage, adjusted = self._passage(i, slot, windows), windows.said_of(slot, self._lines.adjustment[i])
+        inventory.discharge(passage.discharged)
+        inventory.write_off()
+        inventory.charge(passage.charged, passage.charged_carbon)
+        inventory.adjust(adjusted[0], adjusted[1])
+
+    # --- windows --------------------------------------------------------------------------------------------------------------
+
+    def update(self, rows: Records, slots: Ints, touched: Records, windows: WindowBooks, tick: int) -> list[Residual]:
+        """Trace anew the windows whose channels have new rows, and those that storages bind to them."""
+        if not self.is_active:
+            return []
+        mine = np.unique(slots[self._is_own[rows["version"]]]).tolist()
+        settled = sorted((s for s in mine if windows.start(s) < windows.open_from), key=windows.start)
+        first = min((windows.start(s) for s in mine if windows.start(s) >= windows.open_from), default=None)
+        residuals: list[Residual] = []
+        self._traced.clear()
+        for slot in settled:
+            if self._trace_settled(slot, windows, tick, residuals):
+                first = windows.open_from
+        if first is not None:
+            self._trace_open(first, set(mine), windows, tick, residuals)
+        self._say_whole(touched, windows, tick)
+        return residuals
+
+    def _trace_settled(self, slot: int, windows: WindowBooks, tick: int, residuals: list[Residual]) -> bool:
+        """A settled window; whether a storage was adjusted for it."""
+        topology = self._topologies.at(windows.start(slot))
+        if not self._exists(slot, windows):
+            for i, inventory in enumerate(self._settled):
+                windows.books.pair[slot, i] = valuation(inventory, 0, 0)
+                held = inventory.held
+                windows.say(int(self._lines.storage[i]), slot, said(*held))
+                windows.say(int(self._lines.written_off[i]), slot, said(0, 0))
+        before = [self._passage(i, slot, windows) for i in range(self.storages)]
+        pairs = [Lot(*pair) for pair in windows.books.pair[slot].tolist()]
+        sums = _Sums(windows.books.acc[slot], topology)
+        worth = [value(pair, int(sums.val[topology.injected[k]])) for pair, k in zip(pairs, self._storages, strict=True)]
+        self._trace(slot, topology, sums, worth, windows, tick, residuals)
+        is_adjusted = False
+        for i, inventory in enumerate(self._settled):
+            energy, carbon = inventory.difference(before[i], self._passage(i, slot, windows))
+            if energy or carbon:
+                is_adjusted = True
+                current = windows.open_slot(windows.open_from)
+                line = int(self._lines.adjustment[i])
+                booked = windows.said_of(current, line)
+                windows.say(line, current, said(booked[0] + energy, booked[1] + carbon))
+        windows.commit(tick)
+        return is_adjusted
+
+    def _trace_open(self, first: int, mine: set[int], windows: WindowBooks, tick: int, residuals: list[Residual]) -> None:
+        """Open windows from `first` on: those in `mine`, or all that exist where storages bind them together."""
+        inventories = [inventory.copy() for inventory in self._settled]
+        for start in windows.starts[bisect_left(windows.starts, windows.open_from) :]:
+            slot = windows.slots[start]
+            is_due = slot in mine or self._is_adjusted(slot, windows)
+            if start < first or not (is_due or self._exists(slot, windows)):
+                if self._exists(slot, windows):
+                    for i, inventory in enumerate(inventories):
+                        self._pass(i, inventory, slot, windows)
+            elif is_due or inventories:
+                self._trace_chained(slot, inventories, windows, tick, residuals)
+
+    def _is_adjusted(self, slot: int, windows: WindowBooks) -> bool:
+        return any(windows.said_of(slot, line)[-1] & EXISTS for line in self._lines.adjustment)
+
+    def _trace_chained(
+        self, slot: int, inventories: list[Inventory], windows: WindowBooks, tick: int, residuals: list[Residual]
+    ) -> None:
+        topology = self._topologies.at(windows.start(slot))
+        sums = _Sums(windows.books.acc[slot], topology)
+        worth, written_off = [], []
+        for i, inventory in enumerate(inventories):
+            discharged = int(sums.val[topology.injected[self._storages[i]]])
+            before = inventory.copy()
+            worth.append(inventory.discharge(discharged))
+            written_off.append(inventory.write_off())
+            windows.books.pair[slot, i] = valuation(before, discharged, worth[-1])
+        self._trace(slot, topology, sums, worth, windows, tick, residuals)
+        for i, inventory in enumerate(inventories):
+            passage = self._passage(i, slot, windows)
+            energy, carbon, *_ = windows.said_of(slot, self._lines.adjustment[i])
+            lost = written_off[i].carbon + inventory.charge(passage.charged, passage.charged_carbon)
+            lost += inventory.adjust(energy, carbon)
+            windows.say(int(self._lines.written_off[i]), slot, said(written_off[i].energy, lost))
+            windows.say(int(self._lines.storage[i]), slot, said(*inventory.held))
+        windows.commit(tick)
+
+    def _trace(
+        self,
+        slot: int,
+        topology: Topology,
+        sums: "_Sums",
+        worth: list[int],
+        windows: WindowBooks,
+        tick: int,
+        residuals: list[Residual],
+    ) -> None:
+        """Trace one window and say its lines; `worth` is the carbon of what the storages discharge."""
+        start = windows.start(slot)
+        flows = _Flows(sums, topology)
+        injected, carbon, is_known, is_measured = self._injections(windows.books.acc[slot], topology, sums, worth, start)
+        use, is_used = sums.signed[topology.used], sums.cov[topology.used] > 0
+        charged, exported = sums.val[topology.charged], sums.val[topology.exported]
+        window = topology.tracer.window()
+        window.send[:], window.recv[:], window.is_flow_known[:] = flows.send, flows.recv, flows.is_known
+        window.energy[:] = np.concatenate([injected, np.maximum(-use, 0)])
+        window.carbon[:] = np.concatenate([carbon, np.zeros(len(use), np.int64)])
+        window.is_injection_known[:] = np.concatenate([is_known, np.ones(len(use), bool)])
+        window.withdrawn[:] = np.concatenate([np.maximum(use, 0), charged, exported])
+        traced = topology.tracer.trace(window)
+        self._traced.add(slot)
+        say = _Speaker(slot, self._length, windows, tick)
+        self._say_nodes(say, topology, sums, flows, traced)
+        self._say_edges(say, topology, sums, flows, traced)
+        self._say_sources(say, topology, sums, (injected, carbon, is_known, is_measured), traced)
+        self._say_loads(say, topology, sums, traced, use, is_used)
+        residual = int(traced.residual[0])
+        if len(say.one(self._lines.residual, None, residual)):
+            residuals.append(Residual(start, residual, int(window.carbon[window.is_injection_known].sum())))
+
+    def _injections(
+        self, acc: NDArray[np.int64], topology: Topology, sums: "_Sums", worth: list[int], start: int
+    ) -> tuple[Ints, Ints, NDArray[np.bool_], NDArray[np.bool_]]:
+        """By source: energy, carbon, whether both are known, whether the energy is."""
+        injected = sums.val[topology.injected]
+        is_measured = (sums.n[topology.injected] == 0) | (sums.cov[topology.injected] > 0)
+        is_known = is_measured.copy()
+        carbon = np.zeros(len(injected), np.int64)
+        own = co2e_mg(acc[topology.generator_cells, VAL], topology.generator_mg)
+        np.add.at(carbon, topology.generator_source, own)
+        factor = self._table.location("electricity", "", "kWh", start)
+        for k in self._grids:
+            carbon[k] = 0 if factor is None else co2e_mg(injected[k], np.int64(factor.factor_mg))
+            is_known[k] &= factor is not None or sums.n[topology.injected[k]] == 0
+        carbon[self._storages] = worth
+        carbon[injected == 0] = 0
+        return injected, carbon, is_known, is_measured
+
+    def _say_nodes(self, say: "_Speaker", topology: Topology, sums: "_Sums", flows: "_Flows", traced: Traced) -> None:
+        nodes = len(self._network.nodes)
+        heads = np.concatenate([topology.head, tracer_nodes(topology)[: len(topology.injected)]])
+        est, cov, n = (
+            _grouped(heads, np.concatenate([f, s[topology.injected]]), nodes)
+            for f, s in ((flows.recv_est, sums.est), (flows.cov, sums.cov), (flows.n, sums.n))
+        )
+        ok, energy = traced.is_known, traced.throughput
+        say(self._lines.intensity, energy, traced.carbon, ok, ok, est, cov, n)
+        none, always = np.zeros(nodes, np.int64), np.ones(nodes, bool)
+        say(self._lines.imbalance, traced.imbalance, traced.imbalance_carbon, ok, ok, none, none, none)
+        say(self._lines.untraced, np.where(ok, 0, energy), np.where(ok, 0, traced.untraced), always, always, none, none, none)
+
+    def _say_edges(self, say: "_Speaker", topology: Topology, sums: "_Sums", flows: "_Flows", traced: Traced) -> None:
+        edges, at = len(topology.edges), topology.edges
+        is_delivered = flows.is_known & (traced.is_known[topology.tail] | (flows.recv == 0))
+        lost = flows.send - flows.recv
+        is_lost = flows.is_known & (traced.is_known[topology.tail] | (lost == 0))
+        for lines, f in ((self._lines.flow, slice(0, edges)), (self._lines.flow_back, slice(edges, None))):
+            say(
+                lines[at],
+                flows.recv[f],
+                traced.delivered[f],
+                flows.is_known[f],
+                is_delivered[f],
+                flows.recv_est[f],
+                flows.cov[f],
+                flows.n[f],
+            )
+
+        def both(values: NDArray[Any]) -> NDArray[Any]:
+            return values[:edges] + values[edges:]
+
+        is_known = flows.is_known[:edges] & flows.is_known[edges:]
+        say(
+            self._lines.loss[at], both(lost), both(traced.lost), is_known, is_lost[:edges] & is_lost[edges:],
+            both(flows.send_est - flows.recv_est), both(flows.cov), both(flows.n),
+        )  # fmt: skip
+
+    def _say_sources(
+        self,
+        say: "_Speaker",
+        topology: Topology,
+        sums: "_Sums",
+        injections: tuple[Ints, Ints, NDArray[np.bool_], NDArray[np.bool_]],
+        traced: Traced,
+    ) -> None:
+        injected, carbon, is_known, is_measured = injections
+        at = topology.injected
+        say(self._lines.source, injected, carbon, is_measured, is_known, sums.est[at], sums.cov[at], sums.n[at])
+        first = len(topology.used)
+        nodes = tracer_nodes(topology)
+        for lines, terms, mine in (
+            (self._lines.charge, topology.charged, self._storages),
+            (self._lines.export, topology.exported, self._grids),
+        ):
+            items = slice(first, first + len(terms))
+            first += len(terms)
+            is_covered = (sums.n[terms] == 0) | (sums.cov[terms] > 0)
+            is_shared = is_covered & (traced.is_known[nodes[mine]] | (sums.val[terms] == 0))
+            say(
+                lines,
+                sums.val[terms],
+                traced.withdrawn_carbon[items],
+                is_covered,
+                is_shared,
+                sums.est[terms],
+                sums.cov[terms],
+                sums.n[terms],
+            )
+
+    def _say_loads(
+        self, say: "_Speaker", topology: Topology, sums: "_Sums", traced: Traced, use: Ints, is_used: NDArray[np.bool_]
+    ) -> None:
+        none = np.zeros(len(use), np.int64)
+        say(self._lines.unmetered, np.maximum(-use, 0), none, is_used, is_used, none, none, none)
+        energy, carbon = np.maximum(use, 0), traced.withdrawn_carbon[: len(use)]
+        is_shared = traced.is_known[self._pair_node] | (energy == 0)
+        facts = energy, carbon, is_used, is_shared, sums.est[topology.used], sums.cov[topology.used], sums.n[topology.used]
+        for lines, groups in ((self._lines.load, self._pair_load), (self._lines.company, self._pair_company)):
+            mine = groups >= 0
+            energy_of, carbon_of, used, shared, est, cov, n = (_grouped(groups[mine], values[mine], len(lines)) for values in facts)
+            members = _grouped(groups[mine], np.ones(int(mine.sum()), np.int64), len(lines))
+            say(lines, energy_of, carbon_of, used > 0, shared == members, est, cov, n)
+
+    def _say_whole(self, touched: Records, windows: WindowBooks, tick: int) -> None:
+        """Per company: its traced electricity and its heat and steam, in the windows where one of them may have changed."""
+        wanted = {(slot, i) for slot in self._traced for i in range(len(self._companies))}
+        for line, slot in zip(touched["line"].tolist(), touched["slot"].tolist(), strict=True):
+            if line in self._heat_company and self._exists(slot, windows):
+                wanted.add((slot, self._heat_company[line]))
+        now = windows.read([(line, slot) for slot, i in wanted for line in self._heat[i]])
+        for slot, i in sorted(wanted):
+            _, mg, _, cov, expected, flags = windows.said_of(slot, int(self._lines.company[i]))
+            heat = [now[line, slot] for line in self._heat[i]]
+            known = [mg] if flags & HAS_CO2E else []
+            known += [h.co2e for h in heat if h.co2e is not None]
+            whole = said(
+                None, sum(known) if known else None, 0, cov + sum(h.cov for h in heat), expected + sum(h.expected for h in heat)
+            )
+            windows.say(int(self._lines.whole[i]), slot, whole)
+        windows.commit(tick)
+
+
+class _Sums:
+    """Every term of a topology in one window: value (`signed`, and `val` not below 0), estimated, covered ms, and registers `n`."""
+
+    def __init__(self, acc: NDArray[np.int64], topology: Topology) -> None:
+        mine, signs, first = acc[topology.cells], topology.signs, topology.first
+        self.signed = _by_term(mine[:, VAL] * signs, first)
+        self.val = np.maximum(self.signed, 0)
+        self.est = _by_term(mine[:, EST] * signs, first)
+        self.cov = _by_term(mine[:, COV], first)
+        self.n = np.diff(first)
+
+
+class _Flows:
+    """By flow: both ends in micro-kWh, the one that is missing taken from the other."""
+
+    def __init__(self, sums: _Sums, topology: Topology) -> None:
+        r, s = topology.recv, topology.send
+        has_recv, has_send = sums.cov[r] > 0, sums.cov[s] > 0
+        self.recv = np.where(has_recv, sums.val[r], np.where(has_send, sums.val[s], 0))
+        self.send = np.where(has_send, sums.val[s], self.recv)
+        self.recv_est = np.where(has_recv, sums.est[r], np.where(has_send, sums.est[s], 0))
+        self.send_est = np.where(has_send, sums.est[s], self.recv_est)
+        self.n, self.cov = sums.n[r] + sums.n[s], sums.cov[r] + sums.cov[s]
+        self.is_known = (self.n == 0) | has_recv | has_send
+
+
+class _Speaker:
+    """Says groups of lines of one window."""
+
+    def __init__(self, slot: int, length_ms: int, windows: WindowBooks, tick: int) -> None:
+        self._slot, self._length, self._windows, self._tick = slot, length_ms, windows, tick
+
+    def __call__(
+        self,
+        lines: Ints,
+        energy: Ints,
+        co2e: Ints,
+        has_energy: NDArray[np.bool_],
+        has_co2e: NDArray[np.bool_],
+        est: Ints,
+        cov: Ints,
+        n: Ints,
+    ) -> None:
+        """One value a line; co2e is null where energy is, estimated is clamped to the energy, `n` registers are expected to cover."""
+        has_co2e = has_co2e & has_energy
+        known = np.where(has_energy, energy, 0)
+        flags = EXISTS + HAS_ENERGY * has_energy + HAS_CO2E * has_co2e
+        est = np.where(has_energy, np.clip(est, 0, np.maximum(known, 0)), 0)
+        values = np.stack([known, np.where(has_co2e, co2e, 0), est, cov, n * self._length, flags], axis=1)
+        self._windows.commit_lines(lines, np.full(len(lines), self._slot), values, self._tick)
+
+    def one(self, line: int, energy: int | None, co2e: int | None) -> Records:
+        """A single line; what is new of it."""
+        self._windows.say(line, self._slot, said(energy, co2e))
+        return self._windows.commit(self._tick)
+
+
+def co2e_mg(value_micro: Any, factor_mg: Any) -> Any:
+    """round-half-up(value x factor / 1e6) of arrays (i8) with values >= 0."""
+    value_micro = np.maximum(value_micro, 0)
+    whole = value_micro // MICRO
+    return whole * factor_mg + ((value_micro - whole * MICRO) * factor_mg + MICRO // 2) // MICRO
+
+
+def tracer_nodes(topology: Topology) -> Ints:
+    """Node of every injection: sources first."""
+    return topology.tracer.graph.injection_node.astype(np.int64)
+
+
+def _by_term(values: Ints, first: Ints) -> Ints:
+    total = np.concatenate([[0], np.cumsum(values)])
+    return total[first[1:]] - total[first[:-1]]
+
+
+def _grouped(groups: Ints, values: NDArray[Any], n: int) -> Ints:
+    """Sum of the values of each group 0..n-1."""
+    out = np.zeros(n, np.int64)
+    np.add.at(out, groups, values)
+    return out
+
+
+def _lots(energy: int, carbon: int) -> list[Lot]:
+    return [Lot(energy, carbon)] if energy or carbon else []
