@@ -32,6 +32,11 @@ UNVERIFIED: Final = "L"
 OWN_RUNG: Final = "company"
 """The rung of a company's own factors; the others are called like their region."""
 
+REFRIGERANT: Final = "refrigerant:"
+"""Carriers of refrigerants: `refrigerant:R-410A`; their factors are GWPs."""
+PROCESS: Final = "process:"
+"""Carriers of process emissions: `process:shielding_gas`."""
+
 _ACTIVITY_OF: Final = {"electricity": "grid_electricity", "heat": "purchased_heat"}
 _CARRIER_OF: Final = {activity: carrier for carrier, activity in _ACTIVITY_OF.items()}
 _KG_IN: Final = {"g": Fraction(1, 1000), "kg": Fraction(1), "t": Fraction(1000)}

@@ -172,7 +172,7 @@ class Source:
     meter: str
     method: Literal["average", "fifo"] = "average"
     """How a storage hands out the carbon that it took in."""
-    efficiency: Fraction = Fraction(1)
+    efficiency: Fraction = field(default_factory=lambda: Fraction(1))
     """Energy that a storage gives back for one unit that it takes."""
     initial_micro: int = 0
     """What it holds when its records begin: energy (micro-kWh, as it gives it back) and carbon (mg CO2e)."""

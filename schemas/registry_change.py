@@ -21,8 +21,11 @@ _FIXED: Final = ("id", "window_ms", "tick_ms", "key")
 def diff(old: Registry, new: Registry) -> list[str]:
     """What changed, one line an entity: `+ meters X`, `- sites Y`, `~ companies Z`."""
     lines = [f"~ zone {new.zone.id}"] if old.zone != new.zone else []
-    for section in ("companies", "sites", "gateways", "meters", "meter_changes", "factors", "rules"):
+    for section in ("companies", "sites", "gateways", "meters", "meter_changes", "factors", "rules", "contracts", "entries"):
         lines += _changed(section, _by_id(getattr(old, section)), _by_id(getattr(new, section)))
+    for section in ("nodes", "edges", "sources"):
+        was, now = ({e if isinstance(e, str) else e.id: e for e in getattr(r.network, section)} for r in (old, new))
+        lines += _changed(f"network.{section}", was, now)
     return lines + _changed("extra", {k: (v,) for k, v in old.extra.items()}, {k: (v,) for k, v in new.extra.items()})
 
 

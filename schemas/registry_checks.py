@@ -4,14 +4,25 @@
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from itertools import pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from zonepulse.schemas.problems import Report, nearest
-from zonepulse.schemas.registry import ALWAYS, FOREVER, Factor, MeterChange, MeterVersion, Registry, Rule, ZonePolicy
+from zonepulse.schemas.registry import (
+    ALWAYS,
+    FOREVER,
+    Contract,
+    Edge,
+    Factor,
+    MeterChange,
+    MeterVersion,
+    Registry,
+    Rule,
+    ZonePolicy,
+)
 from zonepulse.schemas.units import LIMIT_REG, MS_PER_HOUR
 from zonepulse.schemas.values import instant_text
 
@@ -57,11 +68,14 @@ def _check_identities(registry: Registry, shipped: int, report: Report) -> None:
         ("gateways", registry.gateways),
         ("rules", registry.rules),
         ("factors", registry.factors[shipped:]),
+        ("network.edges", registry.network.edges),
+        ("network.sources", registry.network.sources),
+        ("contracts", registry.contracts),
+        ("entries", registry.entries),
     )
     for section, entities in sections:
         _check_unique(((f"{section}[{i}].id", e.id) for i, e in enumerate(entities)), report)
-    for section in ("network.nodes", "network.edges", "contracts"):
-        _check_unique(((p if isinstance(e, str) else f"{p}.id", _id(e)) for p, e in _extra(registry, section)), report)
+    _check_unique(((f"network.nodes[{i}]", node) for i, node in enumerate(registry.network.nodes)), report)
     ids = {f.id for f in registry.factors[:shipped]}
     for i, factor in enumerate(registry.factors[shipped:]):
         if factor.id in ids:
@@ -81,7 +95,7 @@ def _check_references(registry: Registry, shipped: int, report: Report) -> None:
     site = partial(_refer, report, "site", "sites", {s.id for s in registry.sites})
     gateway = partial(_refer, report, "gateway", "gateways", {g.id for g in registry.gateways})
     meter = partial(_refer, report, "meter", "meters", {m.id for m in registry.meters})
-    nodes = {_id(node) for _, node in _extra(registry, "network.nodes")}
+    nodes = set(registry.network.nodes)
     node = partial(_refer, report, "node", "network.nodes", nodes)
     for i, s in enumerate(registry.sites):
         company(f"sites[{i}].company", s.company)
@@ -97,21 +111,19 @@ def _check_references(registry: Registry, shipped: int, report: Report) -> None:
         meter(f"meter_changes[{i}].meter", change.meter)
     for i, factor in enumerate(registry.factors[shipped:]):
         company(f"factors[{i}].company", factor.company)
-    _refer_extra(registry, company, node, meter)
-
-
-Refer = Callable[[str, str], None]
-
-
-def _refer_extra(registry: Registry, company: Refer, node: Refer, meter: Refer) -> None:
-    for section, checks in (
-        ("network.edges", {"from": node, "to": node, "meter_from": meter, "meter_to": meter}),
-        ("network.sources", {"node": node, "meter": meter}),
-        ("contracts", {"company": company}),
-    ):
-        for path, entry in _extra(registry, section):
-            for key, check in checks.items():
-                check(f"{path}.{key}", _text(entry, key))
+    for i, edge in enumerate(registry.network.edges):
+        for key, check, name in (
+            ("from", node, edge.from_node), ("to", node, edge.to_node), ("meter_from", meter, edge.meter_from),
+            ("meter_to", meter, edge.meter_to),
+        ):  # fmt: skip
+            check(f"network.edges[{i}].{key}", name)
+    for i, source in enumerate(registry.network.sources):
+        node(f"network.sources[{i}].node", source.node)
+        meter(f"network.sources[{i}].meter", source.meter)
+    for i, contract in enumerate(registry.contracts):
+        company(f"contracts[{i}].company", contract.company)
+    for i, entry in enumerate(registry.entries):
+        company(f"entries[{i}].company", entry.company)
 
 
 def _refer(report: Report, what: str, section: str, known: set[str], path: str, name: str) -> None:
@@ -121,11 +133,13 @@ def _refer(report: Report, what: str, section: str, known: set[str], path: str, 
 
 def _check_validities(registry: Registry, shipped: int, report: Report) -> None:
     zone = registry.zone
-    named: list[tuple[str, MeterVersion | Factor]] = [(f"meters[{i}]", m) for i, m in enumerate(registry.meters)]
+    named: list[tuple[str, MeterVersion | Factor | Edge | Contract]] = [(f"meters[{i}]", m) for i, m in enumerate(registry.meters)]
     named += [(f"factors[{i}]", f) for i, f in enumerate(registry.factors[shipped:])]
+    named += [(f"network.edges[{i}]", e) for i, e in enumerate(registry.network.edges)]
+    named += [(f"contracts[{i}]", c) for i, c in enumerate(registry.contracts)]
     for path, entity in named:
-        _check_edge(f"{path}.valid_from", entity.valid_from_ms, zone, report)
-        _check_edge(f"{path}.valid_to", entity.valid_to_ms, zone, report)
+        check_edge(f"{path}.valid_from", entity.valid_from_ms, zone, report)
+        check_edge(f"{path}.valid_to", entity.valid_to_ms, zone, report)
         if entity.valid_from_ms >= entity.valid_to_ms:
             report.add(
                 f"{path}.valid_to", "the validity ends before it begins, or is empty", "let valid_to be later than valid_from"
@@ -133,7 +147,8 @@ def _check_validities(registry: Registry, shipped: int, report: Report) -> None:
     _check_overlaps(registry, report)
 
 
-def _check_edge(path: str, at_ms: int, zone: ZonePolicy, report: Report) -> None:
+def check_edge(path: str, at_ms: int, zone: ZonePolicy, report: Report) -> None:
+    """Report an instant inside a window."""
     if at_ms in (ALWAYS, FOREVER) or not _is_window(zone.window_ms) or at_ms % zone.window_ms == 0:
         return
     local = ZoneInfo(zone.timezone)
@@ -235,21 +250,3 @@ def _check_rule(rule: Rule, path: str, report: Report) -> None:
 
 def _holds(low: float | None, high: float | None) -> bool:
     return low is None or high is None or low <= high
-
-
-def _extra(registry: Registry, section: str) -> Iterator[tuple[str, Any]]:
-    """(path, entry) of a list in `extra`; nothing where it is absent or no list."""
-    value: Any = registry.extra
-    for key in section.split("."):
-        value = value.get(key) if isinstance(value, dict) else None
-    for i, entry in enumerate(value if isinstance(value, list) else []):
-        yield f"{section}[{i}]", entry
-
-
-def _text(entry: object, key: str) -> str:
-    value = entry.get(key) if isinstance(entry, dict) else None
-    return value if isinstance(value, str) else ""
-
-
-def _id(entry: object) -> str:
-    return entry if isinstance(entry, str) else _text(entry, "id")

@@ -15,7 +15,20 @@ from typing import Any, Final
 import msgspec
 
 from zonepulse.schemas.alerts import canonical_json
-from zonepulse.schemas.registry import Company, Factor, Gateway, MeterChange, MeterVersion, Registry, Rule, Site, ZonePolicy
+from zonepulse.schemas.registry import (
+    Company,
+    Contract,
+    Entry,
+    Factor,
+    Gateway,
+    MeterChange,
+    MeterVersion,
+    Network,
+    Registry,
+    Rule,
+    Site,
+    ZonePolicy,
+)
 
 _KINDS: Final[dict[str, tuple[str, Any]]] = {
     "company": ("companies", Company),
@@ -25,9 +38,13 @@ _KINDS: Final[dict[str, tuple[str, Any]]] = {
     "meter_change": ("meter_changes", MeterChange),
     "factor": ("factors", Factor),
     "rule": ("rules", Rule),
+    "contract": ("contracts", Contract),
+    "entry": ("entries", Entry),
 }
 """Kind of entity -> its field of Registry and its type."""
-ENTITY_TYPES: Final[dict[str, Any]] = {kind: entity_type for kind, (_, entity_type) in _KINDS.items()}
+NETWORK: Final = "network"
+"""One entity: the zone's whole network, under the zone's id. A zone without one has no such record."""
+ENTITY_TYPES: Final[dict[str, Any]] = {kind: entity_type for kind, (_, entity_type) in _KINDS.items()} | {NETWORK: Network}
 """Kind of entity -> its type, without `zone` and `extra`."""
 ZONE: Final = "zone"
 EXTRA: Final = "extra"
@@ -56,6 +73,8 @@ def to_entities(registry: Registry) -> list[tuple[str, bytes]]:
             group = groups[kind, _entity_id(entity)]
             group["at"].append(at)
             group["facts"].append(_encode(entity))
+    if registry.network != Network():
+        groups[NETWORK, registry.zone.id] = {"at": [0], "facts": [_encode(registry.network)]}
     for name, value in registry.extra.items():
         groups[EXTRA, name] = {"at": [0], "facts": [value]}
     zone = {
@@ -93,13 +112,14 @@ def from_entities(entities: Mapping[str, bytes]) -> Registry:
         )
     decoded = [(*split_key(key)[1:], json.loads(value)) for key, value in entities.items()]
     zone = next(value for kind, _, value in decoded if kind == ZONE)
-    sections = {
+    sections: dict[str, Any] = {
         section: tuple(_decode(fact, entity_type) for fact in _in_order(value for kind, _, value in decoded if kind == wanted))
         for wanted, (section, entity_type) in _KINDS.items()
     }
     return Registry(
         version=zone["version"],
         zone=_decode(zone["facts"][0], ZonePolicy),
+        network=next((_decode(value["facts"][0], Network) for kind, _, value in decoded if kind == NETWORK), Network()),
         extra={name: value["facts"][0] for kind, name, value in decoded if kind == EXTRA},
         sha256=zone["sha256"],
         **sections,

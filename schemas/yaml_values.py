@@ -4,16 +4,19 @@ Each reports what it cannot read and returns a harmless placeholder, so that one
 """
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from zonepulse.schemas.problems import nearest
-from zonepulse.schemas.registry import Text
+from zonepulse.schemas.registry import ALWAYS, FOREVER, Text
 from zonepulse.schemas.values import BadValue, parse_decimal, parse_duration_ms, parse_instant_ms
-from zonepulse.schemas.yaml_places import Place, Reader
+from zonepulse.schemas.yaml_places import Fields, Place, Reader
 
 S = TypeVar("S", bound=str)
+T = TypeVar("T")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 MAX_ID_BYTES: Final = 200
 
@@ -117,6 +120,30 @@ def instant_in(timezone_name: str, placeholder: int = 0) -> Reader[int]:
             return placeholder
 
     return Reader(read, placeholder, "2026-01-01")
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The readers of times: `start` of a validity, `end` of one, and any `moment`. Dates begin in the zone's time zone."""
+
+    start: Reader[int]
+    end: Reader[int]
+    moment: Reader[int]
+
+    @classmethod
+    def of(cls, timezone: str) -> "Clock":
+        """The readers for a time zone that exists."""
+        return cls(instant_in(timezone), instant_in(timezone, FOREVER), instant_in(timezone, ALWAYS))
+
+    def validity(self, fields: Fields) -> tuple[int, int]:
+        """`valid_from` and `valid_to`; open where absent or null."""
+        return fields.read("valid_from", self.start, ALWAYS), fields.read("valid_to", self.end, FOREVER)
+
+
+def optional(reader: Reader[T]) -> Reader[T | None]:
+    """Reads the same; its placeholder is None."""
+    read: Callable[[Place], Any] = reader.read
+    return Reader(read, None, reader.example)
 
 
 TEXT: Final = Reader(_text, "", "text")

@@ -6,7 +6,7 @@ A value is as YAML 1.2 reads it: dates stay text, and of `yes`, `on` and the lik
 from typing import Any, Final, get_args, get_type_hints
 
 from zonepulse.schemas.factors import BASES, CONFIDENCES
-from zonepulse.schemas.registry import Direction, Kind, Role, Rule, ZonePolicy
+from zonepulse.schemas.registry import Contract, Direction, Kind, Role, Rule, Source, ZonePolicy
 from zonepulse.schemas.registry_checks import INDICATORS
 from zonepulse.schemas.units import GAS_CARRIERS
 from zonepulse.schemas.yaml_values import MAX_ID_BYTES
@@ -45,6 +45,7 @@ def zone_schema() -> Schema:
         "meter_changes": _meter_change(),
         "factors": _factor(),
         "contracts": _contract(),
+        "entries": _entry(),
         "rules": _rule(),
         "subscribers": {"description": "kept as written; read by notification"},
     }
@@ -224,17 +225,80 @@ def _factor() -> Schema:
     )
 
 
+def _series(values: str) -> Schema:
+    numbers = {"type": "array", "items": {"type": ["number", "null"]}, "minItems": 1, "description": values}
+    step = _ref("duration", "how long each value holds, a multiple of the zone's window")
+    return _object(
+        {"from": _ref("instant", "where the first step begins"), "step": step, "values": numbers}, "from", "step", "values"
+    )
+
+
 def _contract() -> Schema:
-    numbers = {"mwh": _number("amount"), "vintage": _number("year"), "ef": _number("kg CO2e per kWh")}
-    keys = {"id": _ref("id"), "company": _ref("id"), "kind": _ref("id", "gec, ppa, ..."), **numbers, **_valid(), "evidence": {}}
-    return _object(keys, "id", "company", "kind")
+    keys = {
+        "id": _ref("id"),
+        "company": _ref("id"),
+        "kind": _enum(_words(Contract, "kind"), "green certificates, or a power purchase agreement"),
+        "mwh": _number("what it covers in all; exactly one of `mwh` and `hourly`"),
+        "hourly": _said(_series("kWh of each step; what is not used in the same window lapses"), "a profile instead of a volume"),
+        "vintage": {"type": "integer", "minimum": 0, "description": "year of generation"},
+        **_valid(),
+        "ef": _number("kg CO2e per kWh", 0),
+        "evidence": {"type": "string", "description": "certificate numbers or the agreement"},
+    }
+    keys |= {"valid_from": _ref("instant", "inclusive"), "valid_to": _ref("instant", "exclusive")}
+    return _object(keys, "id", "company", "kind", "valid_from", "valid_to") | _one_of("mwh", "hourly")
+
+
+def _one_of(*names: str) -> Schema:
+    """Exactly one of these two is given, and not as null."""
+    return {"oneOf": [{"properties": {name: {"type": "null"}}} for name in names]}
 
 
 def _network() -> Schema:
-    edge = _object({name: _ref("id") for name in ("id", "from", "to", "meter_from", "meter_to")}, "id", "from", "to")
-    source = _object({name: _ref("id") for name in ("node", "kind", "meter")}, "node", "kind")
+    meters = {
+        "meter_from": _ref(
+            "id", "at the sending end; its `import` registers count what flows towards `to`, `export` what flows back"
+        ),
+        "meter_to": _ref("id", "at the receiving end; a line has at least one of the two"),
+    }
+    edge = _object({"id": _ref("id"), "from": _ref("id"), "to": _ref("id"), **meters, **_valid()}, "id", "from", "to")
+    edge |= {"not": {"properties": {name: {"type": "null"} for name in meters}}}
+    initial = _object({"kwh": _number("energy"), "g_per_kwh": _number("carbon of a kWh")}, "kwh", "g_per_kwh")
+    source = _object(
+        {
+            "id": _ref("id", "absent: the meter's"),
+            "node": _ref("id"),
+            "kind": _enum(
+                _words(Source, "kind"), "grid_import: a boundary meter; pv, chp, generation; storage: meters of that role"
+            ),
+            "meter": _ref("id", "every boundary, generation and storage meter of electricity at a node is one source"),
+            "method": _enum(_words(Source, "method"), "how a storage hands out the carbon that it took in", "average"),
+            "efficiency": _number("of a storage: energy that comes back of one unit, above 0, at most 1", 1),
+            "initial": _said(initial, "what a storage holds when its records begin"),
+        },
+        "node",
+        "kind",
+        "meter",
+    )
     about = "the electricity network of the zone, for flow tracing"
     return _said(_object({"nodes": _list(_ref("id")), "edges": _list(edge), "sources": _list(source)}), about)
+
+
+def _entry() -> Schema:
+    keys = {
+        "id": _ref("id"),
+        "company": _ref("id"),
+        "carrier": _said(
+            {"type": "string", "pattern": "^(refrigerant|process):\\S(.*\\S)?$"}, "a gas, or a process of the same activity"
+        ),
+        "kg": {"type": "number", "exclusiveMinimum": 0},
+        "at": _ref("instant", "the window that holds it takes the entry"),
+        "occurred": _ref("instant", "when it happened; absent: at"),
+        "by": {"type": "string", "pattern": r"\S", "description": "who entered it"},
+        "reason": {"type": "string", "pattern": r"\S", "description": "why, and how it was measured"},
+        "evidence": {"type": "string"},
+    }
+    return _object(keys, "id", "company", "carrier", "kg", "at", "by", "reason")
 
 
 def _rule() -> Schema:

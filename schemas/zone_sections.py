@@ -1,15 +1,11 @@
 """The sections of zone.yaml, each read into its entity. What needs more than one entity is in registry_checks.py."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from zonepulse.schemas.factors import BASES, CONFIDENCES, factor_unit
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry import (
-    ALWAYS,
-    FOREVER,
     Company,
     Direction,
     Factor,
@@ -25,10 +21,21 @@ from zonepulse.schemas.registry import (
 )
 from zonepulse.schemas.units import UnknownUnit, to_micro
 from zonepulse.schemas.values import BadValue
-from zonepulse.schemas.yaml_places import Fields, Place, Reader, plain
-from zonepulse.schemas.yaml_values import COUNT, DURATION, FLOAT, IDENTIFIER, LOCALISED, NUMBER, TEXT, TIMEZONE, instant_in, one_of
+from zonepulse.schemas.yaml_places import Fields, Place, Reader
+from zonepulse.schemas.yaml_values import (
+    COUNT,
+    DURATION,
+    FLOAT,
+    IDENTIFIER,
+    LOCALISED,
+    NUMBER,
+    TEXT,
+    TIMEZONE,
+    Clock,
+    one_of,
+    optional,
+)
 
-T = TypeVar("T")
 _ROLE: Final[Reader[Role]] = one_of("main", "sub", "generation", "storage", "production", "boundary")
 _DIRECTION: Final[Reader[Direction]] = one_of("import", "export", "generation", "consumption", "charge", "discharge")
 _KIND: Final[Reader[Kind]] = one_of("cumulative", "interval", "power")
@@ -49,24 +56,6 @@ _FACTOR_KEYS: Final = (
 )  # fmt: skip
 _RULE_KEYS: Final = ("id", "on", "when", "for", "keep_firing", "clear", "severity", "text")
 DEFAULT_WINDOW_MS: Final = 900_000
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """The readers of times: `start` of a validity, `end` of one, and any `moment`. Dates begin in the zone's time zone."""
-
-    start: Reader[int]
-    end: Reader[int]
-    moment: Reader[int]
-
-    @classmethod
-    def of(cls, timezone: str) -> "Clock":
-        """The readers for a time zone that exists."""
-        return cls(instant_in(timezone), instant_in(timezone, FOREVER), instant_in(timezone, ALWAYS))
-
-    def validity(self, fields: Fields) -> tuple[int, int]:
-        """`valid_from` and `valid_to`; open where absent or null."""
-        return fields.read("valid_from", self.start, ALWAYS), fields.read("valid_to", self.end, FOREVER)
 
 
 def read_zone(place: Place) -> ZonePolicy:
@@ -98,7 +87,7 @@ def read_company(place: Place) -> Company:
     """One company; its name falls back to its id."""
     f = Fields(place, ("id", "name", "sector", "employees"), _TIMELESS)
     company = f.need("id", IDENTIFIER)
-    return Company(company, _name(f, company), f.read("sector", TEXT, ""), f.read("employees", _optional(COUNT), None))
+    return Company(company, _name(f, company), f.read("sector", TEXT, ""), f.read("employees", optional(COUNT), None))
 
 
 def read_site(place: Place) -> Site:
@@ -135,7 +124,7 @@ def _read_registers(place: Place, window_ms: int) -> tuple[Register, ...]:
 def _read_register(register: str, place: Place, window_ms: int) -> Register:
     f = Fields(place, _REGISTER_KEYS)
     carrier, kind, unit = f.need("carrier", IDENTIFIER), f.need("kind", _KIND), f.need("unit", TEXT)
-    reference = f.read("reference", _optional(_REFERENCE), None)
+    reference = f.read("reference", optional(_REFERENCE), None)
     base_unit, scale = _unit(f, unit, carrier, kind, reference)
     return Register(
         id=register,
@@ -146,8 +135,8 @@ def _read_register(register: str, place: Place, window_ms: int) -> Register:
         base_unit=base_unit,
         scale=scale,
         multiplier=f.read("multiplier", NUMBER, Fraction(1)),
-        modulus=f.read("modulus", _optional(NUMBER), None),
-        max_power=f.read("max_power", _optional(NUMBER), None),
+        modulus=f.read("modulus", optional(NUMBER), None),
+        max_power=f.read("max_power", optional(NUMBER), None),
         period_ms=f.read("period", DURATION, window_ms),
         ef_kg=f.read("ef", NUMBER, Fraction(0)),
         reference=reference,
@@ -191,7 +180,7 @@ def read_factor(place: Place, clock: Clock) -> Factor:
         unit=unit,
         base_unit=base_unit,
         kg_per_base=value * kg,
-        data_year=f.read("data_year", _optional(COUNT), None),
+        data_year=f.read("data_year", optional(COUNT), None),
         published=f.read("published", Reader(lambda p: p.text, "", ""), ""),
         valid_from_ms=start,
         valid_to_ms=end,
@@ -242,7 +231,7 @@ def _bounds(place: Place) -> tuple[float | None, float | None]:
 
 
 def _one_bound(place: Place, f: Fields) -> tuple[float | None, float | None]:
-    above, below = f.read("above", _optional(FLOAT), None), f.read("below", _optional(FLOAT), None)
+    above, below = f.read("above", optional(FLOAT), None), f.read("below", optional(FLOAT), None)
     if f.is_mapping and (above is None) == (below is None):
         place.fail("needs exactly one of `above` and `below`", "write one of them; two bounds are two rules")
     return above, below
@@ -252,38 +241,5 @@ _WHEN: Final[Reader[tuple[float | None, float | None, str]]] = Reader(_when, (No
 _CLEAR: Final[Reader[tuple[float | None, float | None]]] = Reader(_bounds, (None, None), "{below: 430}")
 
 
-def read_network(place: Place) -> object:
-    """The electricity network, kept as it is after a look at its keys."""
-    f = Fields(place, ("nodes", "edges", "sources"))
-    for node in f.items("nodes"):
-        IDENTIFIER.read(node)
-    for edge in f.items("edges"):
-        _need_texts(Fields(edge, ("id", "from", "to", "meter_from", "meter_to")), "id", "from", "to")
-    for source in f.items("sources"):
-        _need_texts(Fields(source, ("node", "kind", "meter")), "node", "kind")
-    return plain(place)
-
-
-def read_contracts(place: Place, clock: Clock) -> object:
-    """Certificates and power purchase agreements, kept as they are after a look at their keys and times."""
-    for item in place.items():
-        f = Fields(item, ("id", "company", "kind", "mwh", "vintage", "valid_from", "valid_to", "ef", "evidence"))
-        _need_texts(f, "id", "company", "kind")
-        clock.validity(f)
-        for name in ("mwh", "vintage", "ef"):
-            f.read(name, NUMBER, Fraction(0))
-    return plain(place)
-
-
-def _need_texts(f: Fields, *names: str) -> None:
-    for name in names:
-        f.need(name, IDENTIFIER)
-
-
 def _name(f: Fields, entity: str) -> dict[str, str]:
     return f.read("name", LOCALISED, {}) or {"en": entity}
-
-
-def _optional(reader: Reader[T]) -> Reader[T | None]:
-    read: Callable[[Place], Any] = reader.read
-    return Reader(read, None, reader.example)

@@ -7,19 +7,19 @@ from typing import Final, TypeVar
 
 from zonepulse.schemas.channel_checks import check_channels
 from zonepulse.schemas.factors import load_factors, shipped_factors_csv
+from zonepulse.schemas.network_checks import check_network
+from zonepulse.schemas.network_sections import read_contract, read_entry, read_network
 from zonepulse.schemas.problems import RegistryError, Report
-from zonepulse.schemas.registry import MeterVersion, Registry, ZonePolicy
+from zonepulse.schemas.registry import MeterVersion, Network, Registry, ZonePolicy
 from zonepulse.schemas.registry_checks import check_registry
 from zonepulse.schemas.yaml_places import Fields, Place, compose, plain
+from zonepulse.schemas.yaml_values import Clock
 from zonepulse.schemas.zone_sections import (
-    Clock,
     read_change,
     read_company,
-    read_contracts,
     read_factor,
     read_gateway,
     read_meter,
-    read_network,
     read_rule,
     read_site,
     read_zone,
@@ -27,7 +27,8 @@ from zonepulse.schemas.zone_sections import (
 
 T = TypeVar("T")
 _SECTIONS: Final = (
-    "zone", "companies", "sites", "gateways", "meters", "meter_changes", "factors", "network", "contracts", "rules", "subscribers",
+    "zone", "companies", "sites", "gateways", "meters", "meter_changes", "factors", "network", "contracts", "entries",
+    "rules", "subscribers",
 )  # fmt: skip
 
 
@@ -61,7 +62,10 @@ def _read(fields: Fields, policy: ZonePolicy, factors_csv: str | None) -> tuple[
         meter_changes=_all(fields, "meter_changes", lambda place: read_change(place, clock)),
         factors=shipped + _all(fields, "factors", lambda place: read_factor(place, clock)),
         rules=_all(fields, "rules", read_rule),
-        extra=_extra(fields, clock),
+        network=_network(fields, clock),
+        contracts=_all(fields, "contracts", lambda place: read_contract(place, clock)),
+        entries=_all(fields, "entries", lambda place: read_entry(place, clock)),
+        extra=_extra(fields),
     )
     return registry, len(shipped)
 
@@ -70,19 +74,20 @@ def _all(fields: Fields, section: str, read: Callable[[Place], T]) -> tuple[T, .
     return tuple(read(place) for place in fields.items(section))
 
 
-def _extra(fields: Fields, clock: Clock) -> dict[str, object]:
-    readers: dict[str, Callable[[Place], object]] = {
-        "network": read_network,
-        "contracts": lambda place: read_contracts(place, clock),
-        "subscribers": lambda place: [plain(p) for p in place.items()],
-    }
-    places = {name: fields.place_of(name) for name in readers}
-    return {name: readers[name](place) for name, place in places.items() if place is not None}
+def _network(fields: Fields, clock: Clock) -> Network:
+    place = fields.place_of("network")
+    return Network() if place is None else read_network(place, clock)
+
+
+def _extra(fields: Fields) -> dict[str, object]:
+    place = fields.place_of("subscribers")
+    return {} if place is None else {"subscribers": [plain(p) for p in place.items()]}
 
 
 def _check(draft: Registry, shipped: int, report: Report) -> None:
     """Cross checks; those of channels only where units could be read at all."""
     check_registry(draft, shipped, report)
+    check_network(draft, report)
     check_channels(draft, report)
     report.raise_if_any()
 

@@ -268,12 +268,14 @@ def test_bounds_of_a_rule_may_be_zero() -> None:
 def test_the_network_names_nodes_and_meters_that_exist() -> None:
     network = (
         "network:\n  nodes: [n, n]\n  edges: [{id: e, from: n, to: m, meter_from: Q}]\n"
-        "  sources: [{node: n, kind: grid_import, meter: M}]\n"
+        "  sources: [{node: p, kind: grid_import, meter: R}]\n"
     )
     assert [line.partition(": ")[2] for line in _refusal(more=network)] == [
         "network.nodes[1]: 'n' stands twice, first on line 16; keep one, or give it another id",
         "network.edges[0].to: unknown node 'm'; add it to network.nodes",
         "network.edges[0].meter_from: unknown meter 'Q'; add it to meters",
+        "network.sources[0].node: unknown node 'p'; add it to network.nodes",
+        "network.sources[0].meter: unknown meter 'R'; add it to meters",
     ]
 
 

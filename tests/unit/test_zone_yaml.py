@@ -45,7 +45,7 @@ def test_the_example_is_read_unchanged() -> None:
     assert registry.factors[-1].value == Fraction("2.1622")
     (rule,) = registry.rules
     assert (rule.on, rule.above, rule.clear_below, rule.for_ms, rule.keep_firing_ms) == ("zone", 450.0, 430.0, 1_800_000, 900_000)
-    assert set(registry.extra) == {"network", "contracts", "subscribers"}
+    assert set(registry.extra) == {"subscribers"}
 
 
 def test_all_that_is_optional_has_its_default() -> None:
