@@ -22,7 +22,7 @@ from zonepulse.processors.nodal import Nodal, Residual
 from zonepulse.processors.posting import EMISSION, LINE_VALUE, changed_lines, post, read_line, remember
 from zonepulse.processors.rules import Alert, RuleState, evaluate
 from zonepulse.processors.window_books import WindowBooks
-from zonepulse.schemas.registry import Rule
+from zonepulse.schemas.registry import FOREVER, Rule
 from zonepulse.schemas.results import EMISSIONS
 from zonepulse.schemas.units import MICRO, MS_PER_HOUR
 
@@ -59,14 +59,12 @@ class Ledger:
 
     def __init__(self, channels: Channels) -> None:
         zone = channels.registry.zone
-        self._length, self._tick_ms, self._delay, self._lateness = (
-            zone.window_ms,
-            zone.tick_ms,
-            zone.delay_ms,
-            max(zone.lateness_ms, zone.delay_ms),
-        )
+        self._length, self._tick_ms, self._delay = zone.window_ms, zone.tick_ms, zone.delay_ms
+        self._settling = zone.window_ms + max(zone.lateness_ms, zone.delay_ms)
         self.through = np.full(channels.partitions, UNSET, np.int64)
         self.applied = UNSET
+        self.final_start: int = FOREVER
+        """Start of the last window of a finished file: behind it there are no rows."""
         self._waiting: list[list[Records]] = [[] for _ in range(channels.partitions)]
         self._no_factor: dict[tuple[str, ...], NoFactor] = {}
         self._residual_since: int | None = None
@@ -187,7 +185,8 @@ class Ledger:
 
     def _with_entries(self, rows: Records, last: int) -> Records:
         """`rows` and, before those of the same tick, the entries that are due by `last`."""
-        due = self._entries[(self._entries["revision"] <= last) & (self._entries["revision"] > self.applied)]
+        mine = self._entries
+        due = mine[(mine["revision"] <= last) & (mine["revision"] > self.applied) & (mine["start"] <= self.final_start)]
         if not len(due):
             return rows
         both = np.concatenate([due, rows])
@@ -214,8 +213,8 @@ class Ledger:
         self._judge_residuals(self.nodal.update(rows, slots, after, windows, tick), tick, results)
 
     def _settle(self, tick: int) -> None:
-        """Windows settle whose last regular tick, at end + lateness, lies before this one."""
-        open_from = (((tick - 1) * self._tick_ms - self._lateness - self._length) // self._length + 1) * self._length
+        """Windows settle whose last regular tick, at end + lateness (or delay, if longer), lies before this one."""
+        open_from = (((tick - 1) * self._tick_ms - self._settling) // self._length + 1) * self._length
         for start in self.windows.settle_until(open_from):
             self.market.settle(self.windows.slots[start], self.windows)
             self.nodal.settle(self.windows.slots[start], self.windows)
@@ -246,16 +245,16 @@ class Ledger:
                 with_factor.append(int(start))
         for company, start, has_factor in bought:
             seen.setdefault((company, "electricity", "market"), ([], []))[has_factor].append(start)
-        for key, (without, with_factor) in sorted(seen.items()):
-            state = self._no_factor.get(key) or NoFactor()
+        for name, (without, with_factor) in sorted(seen.items()):
+            state = self._no_factor.get(name) or NoFactor()
             later = [s for s in with_factor if state.starts_at is not None and s > state.starts_at]
             if state.starts_at is None and without:
                 state.starts_at = min(without)
-                self._no_factor[key] = state
-                results.alerts.append(self._factor_alert(key, state.starts_at, None, tick))
+                self._no_factor[name] = state
+                results.alerts.append(self._factor_alert(name, state.starts_at, None, tick))
             elif later and state.starts_at is not None:
-                results.alerts.append(self._factor_alert(key, state.starts_at, min(later), tick))
-                del self._no_factor[key]
+                results.alerts.append(self._factor_alert(name, state.starts_at, min(later), tick))
+                del self._no_factor[name]
 
     def _factor_alert(self, key: tuple[str, ...], starts_at: int, ends_at: int | None, tick: int) -> dict[str, Any]:
         state = "raised" if ends_at is None else "resolved"

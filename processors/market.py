@@ -5,9 +5,9 @@ matching). No window is covered beyond its import. When a window settles, at its
 revision may only lower it, so that the past does not change what the present may use; a replay does.
 """
 
-from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final
 
 from zonepulse.processors.accounts import BEARING, INTENSITY, SCOPE, ZONE_IMPORT, ZONE_SCOPE_2, Accounts
@@ -29,6 +29,7 @@ class _Contract:
     facts: Contract
     total_line: int
     emission_line: int
+    profile: "Profile | None"
     used: int = 0
 
 
@@ -39,8 +40,6 @@ class _Buyer:
     import_line: int
     scope_line: int
     heat_lines: list[int]
-    residual_starts: list[int]
-    residuals: list[Resolved | None]
     total_line: int
     whole_line: int
     rest_line: int = -1
@@ -52,22 +51,25 @@ class _Buyer:
         """The location lines that its rows are made from."""
         return (self.import_line, self.scope_line, *self.heat_lines)
 
-    def residual_at(self, at_ms: int) -> Resolved | None:
-        """The residual factor at an instant."""
-        return self.residuals[bisect_right(self.residual_starts, at_ms) - 1]
-
 
 def co2e_mg(value_micro: int, factor_mg: int) -> int:
     """round-half-up(value x factor / 1e6)."""
     return (value_micro * factor_mg + MICRO // 2) // MICRO
 
 
-def series_until(series: Series, at_ms: int) -> int:
-    """Micro-units that an hourly profile has brought by `at_ms`, linear within a step (floored)."""
-    into = min(max(0, at_ms - series.first_ms), series.step_ms * len(series.values))
-    whole, part = divmod(into, series.step_ms)
-    steps = [0 if v is None else round(v * MICRO) for v in series.values[: whole + (part > 0)]]
-    return sum(steps[:whole]) + (steps[whole] * part // series.step_ms if part else 0)
+class Profile:
+    """An hourly contract's micro-kWh over time."""
+
+    def __init__(self, series: Series) -> None:
+        self._series = series
+        self._steps = [0 if v is None else round(v * MICRO) for v in series.values]
+        self._before = [0, *accumulate(self._steps)]
+
+    def until(self, at_ms: int) -> int:
+        """What it has brought by `at_ms`, linear within a step (floored)."""
+        step, steps = self._series.step_ms, len(self._steps)
+        whole, part = divmod(min(max(0, at_ms - self._series.first_ms), step * steps), step)
+        return self._before[whole] + (self._steps[whole] * part // step if part else 0)
 
 
 class Market:
@@ -75,7 +77,7 @@ class Market:
 
     def __init__(self, channels: Channels, accounts: Accounts, lines: LineTable, table: FactorTable) -> None:
         registry = channels.registry
-        self._length = registry.zone.window_ms
+        self._length, self._table = registry.zone.window_ms, table
         self._buyers: list[_Buyer] = []
         self._of_line: dict[int, int] = {}
         """Location line -> buyer that reads it."""
@@ -84,7 +86,7 @@ class Market:
             self._add(location_lines(accounts, "company", entity + 1), company, mine, lines, table)
         self._zone: _Buyer | None = None
         self._intensity_of, self._intensity_line = -1, -1
-        if self._buyers:
+        if any(_has_residual(table, c.id) for c in registry.companies) or registry.contracts:
             self._add_zone(location_lines(accounts, "zone", 0), registry.zone.id, lines, table)
         self._origins: dict[int, tuple[_Buyer, _Contract | None]] = {b.rest_line: (b, None) for b in self._buyers} | {
             c.emission_line: (b, c) for b in self._buyers for c in b.contracts
@@ -94,25 +96,23 @@ class Market:
     def _add(
         self, found: dict[tuple[int, str], int], company: str, contracts: list[Contract], lines: LineTable, table: FactorTable
     ) -> None:
-        spans = table.residual_timeline(company)
-        if (BEARING, "electricity") not in found or not (contracts or any(f for *_, f in spans)):
+        if (BEARING, "electricity") not in found or not (contracts or _has_residual(table, company)):
             return
         buyer = _Buyer(
             found[BEARING, "electricity"], found[SCOPE, ""], _heat(found),
-            [s for s, *_ in spans], [f for *_, f in spans],
             lines.add(OTHER, "company", company, "electricity", 2, "market"), lines.add(OTHER, "company", company, "", 2, "market"),
             lines.add(MARKET_EMISSION, "company", company, "", 2, "market"), company,
         )  # fmt: skip
         for c in contracts:
             total = lines.add(OTHER, "company", company, f"contract:{c.id}", 2, "market")
-            buyer.contracts.append(_Contract(c, total, lines.add(MARKET_EMISSION, "company", company, c.id, 2, "market")))
+            row = lines.add(MARKET_EMISSION, "company", company, c.id, 2, "market")
+            buyer.contracts.append(_Contract(c, total, row, None if c.hourly is None else Profile(c.hourly)))
         self._of_line |= dict.fromkeys(buyer.reads, len(self._buyers))
         self._buyers.append(buyer)
 
     def _add_zone(self, found: dict[tuple[int, str], int], zone: str, lines: LineTable, table: FactorTable) -> None:
-        spans = table.residual_timeline("")
         self._zone = _Buyer(
-            found[ZONE_IMPORT, "electricity"], found[ZONE_SCOPE_2, ""], _heat(found), [s for s, *_ in spans], [f for *_, f in spans],
+            found[ZONE_IMPORT, "electricity"], found[ZONE_SCOPE_2, ""], _heat(found),
             lines.add(OTHER, "zone", zone, "electricity", 2, "market"), lines.add(OTHER, "zone", zone, "", 2, "market"),
         )  # fmt: skip
         self._intensity_of = found[INTENSITY, "electricity"]
@@ -142,7 +142,7 @@ class Market:
         buyer, contract = self._origins[line]
         if contract is not None:
             return contract.facts.id, CONTRACT_RUNG
-        found = buyer.residual_at(start)
+        found = self._table.residual(buyer.company, start)
         return (found.factor_id, found.rung) if found else ("", "")
 
     # --- windows --------------------------------------------------------------------------------------------------------------
@@ -175,9 +175,8 @@ class Market:
             buyer, contract = self._origins.get(line, (None, None))
             if buyer is not None and contract is None:
                 start = windows.start(slot)
-                has_factor = buyer.residual_at(start) is not None
-                if has_factor or energy > 0:
-                    out.append((buyer.company, start, has_factor))
+                if energy > 0:
+                    out.append((buyer.company, start, self._table.residual(buyer.company, start) is not None))
         return out
 
     def _buy(self, buyer: _Buyer, slots: list[int], now: dict[tuple[int, int], Now], windows: WindowBooks) -> None:
@@ -199,8 +198,8 @@ class Market:
                 windows.say(contract.emission_line, slot, said(known, parts[-1]))
                 windows.say(contract.total_line, slot, said(known, parts[-1], 0, row.cov, row.expected))
         unmatched = None if row.energy is None else row.energy - sum(t for t in takes if t is not None)
-        parts.append(_rest_mg(unmatched, buyer.residual_at(windows.start(slot))))
-        windows.say(buyer.rest_line, slot, said(unmatched, parts[-1], min(unmatched or 0, row.est)))
+        parts.append(_rest_mg(unmatched, self._table.residual(buyer.company, windows.start(slot))))
+        windows.say(buyer.rest_line, slot, said(unmatched, parts[-1], max(0, min(unmatched or 0, row.est))))
         known_parts = [mg for mg in parts if mg is not None]
         electricity = sum(known_parts) if len(known_parts) == len(parts) else None
         windows.say(buyer.total_line, slot, said(row.energy, electricity, row.est, row.cov, row.expected))
@@ -216,11 +215,11 @@ class Market:
             if not facts.valid_from_ms <= start < facts.valid_to_ms:
                 out.append(None)
                 continue
-            if facts.hourly is not None:
-                offered = series_until(facts.hourly, start + self._length) - series_until(facts.hourly, start)
+            if contract.profile is not None:
+                offered = contract.profile.until(start + self._length) - contract.profile.until(start)
             else:
                 offered = rest[k] if is_open else windows.said_of(slot, contract.emission_line)[ENERGY]
-            take = min(left, offered)
+            take = min(max(0, left), offered)
             left -= take
             if is_open:
                 rest[k] -= take
@@ -233,7 +232,7 @@ class Market:
             row, mix = now[zone.import_line, slot], now[self._intensity_of, slot]
             covered = [windows.said_of(slot, line) for line in self._contract_lines]
             unmatched = None if row.energy is None else max(0, row.energy - sum(v[ENERGY] for v in covered))
-            mg = _rest_mg(unmatched, zone.residual_at(windows.start(slot)))
+            mg = _rest_mg(unmatched, self._table.residual("", windows.start(slot)))
             if mg is not None:
                 mg += sum(v[CO2E] for v in covered)
             if row.exists:
@@ -245,6 +244,10 @@ class Market:
                 known = (mg or 0) + made if mg is not None or not row.expected else None
                 co2e = None if mix.energy is None else known
                 windows.say(self._intensity_line, slot, said(mix.energy, co2e, mix.est, mix.cov, mix.expected))
+
+
+def _has_residual(table: FactorTable, company: str) -> bool:
+    return any(found for *_, found in table.residual_timeline(company))
 
 
 def _heat(found: dict[tuple[int, str], int]) -> list[int]:

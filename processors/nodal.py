@@ -19,15 +19,17 @@ from numpy.typing import NDArray
 from zonepulse.processors.accounts import BEARING, SCOPE, Accounts
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.factors import FactorTable
-from zonepulse.processors.flow_tracing import Traced
 from zonepulse.processors.layout import Records
-from zonepulse.processors.lines import EXISTS, HAS_CO2E, HAS_ENERGY, NODE_INTENSITY, OTHER, LineTable, location_lines, said
-from zonepulse.processors.posting import COV, EST, VAL
+from zonepulse.processors.lines import EXISTS, HAS_CO2E, NODE_INTENSITY, OTHER, LineTable, location_lines, said
+from zonepulse.processors.network_window import Bools, Flows, Speaker, Sums, co2e_mg
+from zonepulse.processors.posting import VAL
 from zonepulse.processors.storage import Inventory, Lot, Passage, valuation, value
 from zonepulse.processors.topology import Ints, Topologies, Topology
+from zonepulse.processors.tracing_kernels import Traced
 from zonepulse.processors.window_books import WindowBooks
-from zonepulse.schemas.units import MICRO
 
+Injections = tuple[Ints, Ints, Bools, Bools]
+"""By source: energy, carbon, whether both are known, whether the energy is."""
 _RESIDUAL_MG: Final = 1_000
 _RESIDUAL_SHARE: Final = 1_000_000
 """A residual above 1 g and above a millionth of the sources' carbon is worth an alert."""
@@ -191,7 +193,7 @@ class Nodal:
                 windows.say(int(self._lines.written_off[i]), slot, said(0, 0))
         before = [self._passage(i, slot, windows) for i in range(self.storages)]
         pairs = [Lot(*pair) for pair in windows.books.pair[slot].tolist()]
-        sums = _Sums(windows.books.acc[slot], topology)
+        sums = Sums(windows.books.acc[slot], topology)
         worth = [value(pair, int(sums.val[topology.injected[k]])) for pair, k in zip(pairs, self._storages, strict=True)]
         self._trace(slot, topology, sums, worth, windows, tick, residuals)
         is_adjusted = False
@@ -226,7 +228,7 @@ class Nodal:
         self, slot: int, inventories: list[Inventory], windows: WindowBooks, tick: int, residuals: list[Residual]
     ) -> None:
         topology = self._topologies.at(windows.start(slot))
-        sums = _Sums(windows.books.acc[slot], topology)
+        sums = Sums(windows.books.acc[slot], topology)
         worth, written_off = [], []
         for i, inventory in enumerate(inventories):
             discharged = int(sums.val[topology.injected[self._storages[i]]])
@@ -248,7 +250,7 @@ class Nodal:
         self,
         slot: int,
         topology: Topology,
-        sums: "_Sums",
+        sums: Sums,
         worth: list[int],
         windows: WindowBooks,
         tick: int,
@@ -256,7 +258,7 @@ class Nodal:
     ) -> None:
         """Trace one window and say its lines; `worth` is the carbon of what the storages discharge."""
         start = windows.start(slot)
-        flows = _Flows(sums, topology)
+        flows = Flows(sums, topology)
         injected, carbon, is_known, is_measured = self._injections(windows.books.acc[slot], topology, sums, worth, start)
         use, is_used = sums.signed[topology.used], sums.cov[topology.used] > 0
         charged, exported = sums.val[topology.charged], sums.val[topology.exported]
@@ -268,7 +270,7 @@ class Nodal:
         window.withdrawn[:] = np.concatenate([np.maximum(use, 0), charged, exported])
         traced = topology.tracer.trace(window)
         self._traced.add(slot)
-        say = _Speaker(slot, self._length, windows, tick)
+        say = Speaker(slot, self._length, windows, tick)
         self._say_nodes(say, topology, sums, flows, traced)
         self._say_edges(say, topology, sums, flows, traced)
         self._say_sources(say, topology, sums, (injected, carbon, is_known, is_measured), traced)
@@ -277,9 +279,7 @@ class Nodal:
         if len(say.one(self._lines.residual, None, residual)):
             residuals.append(Residual(start, residual, int(window.carbon[window.is_injection_known].sum())))
 
-    def _injections(
-        self, acc: NDArray[np.int64], topology: Topology, sums: "_Sums", worth: list[int], start: int
-    ) -> tuple[Ints, Ints, NDArray[np.bool_], NDArray[np.bool_]]:
+    def _injections(self, acc: NDArray[np.int64], topology: Topology, sums: Sums, worth: list[int], start: int) -> Injections:
         """By source: energy, carbon, whether both are known, whether the energy is."""
         injected = sums.val[topology.injected]
         is_measured = (sums.n[topology.injected] == 0) | (sums.cov[topology.injected] > 0)
@@ -295,7 +295,7 @@ class Nodal:
         carbon[injected == 0] = 0
         return injected, carbon, is_known, is_measured
 
-    def _say_nodes(self, say: "_Speaker", topology: Topology, sums: "_Sums", flows: "_Flows", traced: Traced) -> None:
+    def _say_nodes(self, say: Speaker, topology: Topology, sums: Sums, flows: Flows, traced: Traced) -> None:
         nodes = len(self._network.nodes)
         heads = np.concatenate([topology.head, tracer_nodes(topology)[: len(topology.injected)]])
         est, cov, n = (
@@ -308,7 +308,7 @@ class Nodal:
         say(self._lines.imbalance, traced.imbalance, traced.imbalance_carbon, ok, ok, none, none, none)
         say(self._lines.untraced, np.where(ok, 0, energy), np.where(ok, 0, traced.untraced), always, always, none, none, none)
 
-    def _say_edges(self, say: "_Speaker", topology: Topology, sums: "_Sums", flows: "_Flows", traced: Traced) -> None:
+    def _say_edges(self, say: Speaker, topology: Topology, sums: Sums, flows: Flows, traced: Traced) -> None:
         edges, at = len(topology.edges), topology.edges
         is_delivered = flows.is_known & (traced.is_known[topology.tail] | (flows.recv == 0))
         lost = flows.send - flows.recv
@@ -336,10 +336,10 @@ class Nodal:
 
     def _say_sources(
         self,
-        say: "_Speaker",
+        say: Speaker,
         topology: Topology,
-        sums: "_Sums",
-        injections: tuple[Ints, Ints, NDArray[np.bool_], NDArray[np.bool_]],
+        sums: Sums,
+        injections: Injections,
         traced: Traced,
     ) -> None:
         injected, carbon, is_known, is_measured = injections
@@ -366,9 +366,7 @@ class Nodal:
                 sums.n[terms],
             )
 
-    def _say_loads(
-        self, say: "_Speaker", topology: Topology, sums: "_Sums", traced: Traced, use: Ints, is_used: NDArray[np.bool_]
-    ) -> None:
+    def _say_loads(self, say: Speaker, topology: Topology, sums: Sums, traced: Traced, use: Ints, is_used: Bools) -> None:
         none = np.zeros(len(use), np.int64)
         say(self._lines.unmetered, np.maximum(-use, 0), none, is_used, is_used, none, none, none)
         energy, carbon = np.maximum(use, 0), traced.withdrawn_carbon[: len(use)]
@@ -399,78 +397,9 @@ class Nodal:
         windows.commit(tick)
 
 
-class _Sums:
-    """Every term of a topology in one window: value (`signed`, and `val` not below 0), estimated, covered ms, and registers `n`."""
-
-    def __init__(self, acc: NDArray[np.int64], topology: Topology) -> None:
-        mine, signs, first = acc[topology.cells], topology.signs, topology.first
-        self.signed = _by_term(mine[:, VAL] * signs, first)
-        self.val = np.maximum(self.signed, 0)
-        self.est = _by_term(mine[:, EST] * signs, first)
-        self.cov = _by_term(mine[:, COV], first)
-        self.n = np.diff(first)
-
-
-class _Flows:
-    """By flow: both ends in micro-kWh, the one that is missing taken from the other."""
-
-    def __init__(self, sums: _Sums, topology: Topology) -> None:
-        r, s = topology.recv, topology.send
-        has_recv, has_send = sums.cov[r] > 0, sums.cov[s] > 0
-        self.recv = np.where(has_recv, sums.val[r], np.where(has_send, sums.val[s], 0))
-        self.send = np.where(has_send, sums.val[s], self.recv)
-        self.recv_est = np.where(has_recv, sums.est[r], np.where(has_send, sums.est[s], 0))
-        self.send_est = np.where(has_send, sums.est[s], self.recv_est)
-        self.n, self.cov = sums.n[r] + sums.n[s], sums.cov[r] + sums.cov[s]
-        self.is_known = (self.n == 0) | has_recv | has_send
-
-
-class _Speaker:
-    """Says groups of lines of one window."""
-
-    def __init__(self, slot: int, length_ms: int, windows: WindowBooks, tick: int) -> None:
-        self._slot, self._length, self._windows, self._tick = slot, length_ms, windows, tick
-
-    def __call__(
-        self,
-        lines: Ints,
-        energy: Ints,
-        co2e: Ints,
-        has_energy: NDArray[np.bool_],
-        has_co2e: NDArray[np.bool_],
-        est: Ints,
-        cov: Ints,
-        n: Ints,
-    ) -> None:
-        """One value a line; co2e is null where energy is, estimated is clamped to the energy, `n` registers are expected to cover."""
-        has_co2e = has_co2e & has_energy
-        known = np.where(has_energy, energy, 0)
-        flags = EXISTS + HAS_ENERGY * has_energy + HAS_CO2E * has_co2e
-        est = np.where(has_energy, np.clip(est, 0, np.maximum(known, 0)), 0)
-        values = np.stack([known, np.where(has_co2e, co2e, 0), est, cov, n * self._length, flags], axis=1)
-        self._windows.commit_lines(lines, np.full(len(lines), self._slot), values, self._tick)
-
-    def one(self, line: int, energy: int | None, co2e: int | None) -> Records:
-        """A single line; what is new of it."""
-        self._windows.say(line, self._slot, said(energy, co2e))
-        return self._windows.commit(self._tick)
-
-
-def co2e_mg(value_micro: Any, factor_mg: Any) -> Any:
-    """round-half-up(value x factor / 1e6) of arrays (i8) with values >= 0."""
-    value_micro = np.maximum(value_micro, 0)
-    whole = value_micro // MICRO
-    return whole * factor_mg + ((value_micro - whole * MICRO) * factor_mg + MICRO // 2) // MICRO
-
-
 def tracer_nodes(topology: Topology) -> Ints:
     """Node of every injection: sources first."""
     return topology.tracer.graph.injection_node.astype(np.int64)
-
-
-def _by_term(values: Ints, first: Ints) -> Ints:
-    total = np.concatenate([[0], np.cumsum(values)])
-    return total[first[1:]] - total[first[:-1]]
 
 
 def _grouped(groups: Ints, values: NDArray[Any], n: int) -> Ints:

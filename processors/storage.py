@@ -103,19 +103,31 @@ class Inventory:
         self._add(Lot(stored, carbon))
         return 0
 
-    def adjust(self, energy: int, carbon: int) -> Lot:
-        """Add a signed difference. What is negative comes from the oldest lots; returns what they had not, which is dropped."""
-        short = [max(0, -energy), max(0, -carbon)]
+    def adjust(self, energy: int, carbon: int) -> int:
+        """Add a signed difference; what is negative comes from the oldest lots, each until used up, and beyond them is dropped.
+
+        Returns the carbon that no energy is left for (fifo), which is written off: that of lots without energy goes to the oldest.
+        """
         if self.method == "average":
-            self._add(Lot(max(0, energy), max(0, carbon)))
-        for k, lot in enumerate(self.lots):
-            taken = [min(want, has) for want, has in zip(short, lot, strict=True)]
-            self.lots[k] = Lot(lot.energy - taken[0], lot.carbon - taken[1])
-            short = [want - got for want, got in zip(short, taken, strict=True)]
-        self.lots = [lot for lot in self.lots if lot != NOTHING]
-        if self.method == "fifo":
-            self._add(Lot(max(0, energy), max(0, carbon)))
-        return Lot(*short)
+            held = self.held
+            self.lots[:] = [lot for lot in [Lot(max(0, held.energy + energy), max(0, held.carbon + carbon))] if lot != NOTHING]
+            return 0
+        lots, short = [], Lot(max(0, -energy), max(0, -carbon))
+        for lot in self.lots:
+            taken = Lot(min(short.energy, lot.energy), min(short.carbon, lot.carbon))
+            lots.append(Lot(lot.energy - taken.energy, lot.carbon - taken.carbon))
+            short = Lot(short.energy - taken.energy, short.carbon - taken.carbon)
+        loose = 0
+        if energy > 0:
+            lots.append(Lot(energy, max(0, carbon)))
+        else:
+            loose = max(0, carbon)
+        loose += sum(lot.carbon for lot in lots if lot.energy == 0)
+        self.lots[:] = [lot for lot in lots if lot.energy > 0]
+        if not self.lots:
+            return loose
+        self.lots[0] = Lot(self.lots[0].energy, self.lots[0].carbon + loose)
+        return 0
 
     def _add(self, lot: Lot) -> None:
         if lot == NOTHING:

@@ -120,7 +120,7 @@ class Topologies:
             if injects(s) == "generation"
             for register, cell in self._registers(meters.get(s.meter), "generation")
         ]
-        made = np.array(generators, np.int64).reshape(-1, 3)
+        made = np.array(generators, np.int64).reshape(-1, 3).T
         at = self.nodes
         pair_nodes = [at[node] for _, node in self.pairs]
         tracer = Tracer(
@@ -128,7 +128,8 @@ class Topologies:
             [*pair_nodes, *(at[s.node] for s in sources if s.kind == "storage"), *(at[s.node] for s in sources if s.kind == "grid_import")],
         )  # fmt: skip
         lists = ([i for i, _ in valid], tail, head, recv, send, injected, charged, exported, used)
-        return Topology(tracer, *(np.array(x, np.int64) for x in lists), *terms.arrays(), *made.T.copy())
+        edges, *others = (np.array(x, np.int64) for x in lists)
+        return Topology(tracer, edges, *others, *terms.arrays(), made[0].copy(), made[1].copy(), made[2].copy())  # type: ignore[call-arg]
 
     def _registers(self, meter: MeterVersion | None, direction: str) -> list[tuple[Register, int]]:
         """The electricity registers of a direction, with the cell of each."""

@@ -86,6 +86,7 @@ class ZoneRun:
         """The closing heartbeat of every partition, past the final window + delay + tick; no later row is made."""
         zone = self.registry.zone
         last = self.final_window_start()
+        self.ledger.final_start = last
         out: dict[str, list[pa.RecordBatch]] = {}
         for partition in self.partitions:
             step = partition.apply(no_items(), last + zone.window_ms + zone.delay_ms + zone.tick_ms)

@@ -1,0 +1,84 @@
+"""One window of the network: what the terms of a topology add up to, and the lines that are said of it."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zonepulse.processors.layout import Records
+from zonepulse.processors.lines import EXISTS, HAS_CO2E, HAS_ENERGY, said
+from zonepulse.processors.posting import COV, EST, VAL
+from zonepulse.processors.topology import Ints, Topology
+from zonepulse.processors.window_books import WindowBooks
+from zonepulse.schemas.units import MICRO
+
+Bools = NDArray[np.bool_]
+
+
+class Sums:
+    """Every term of a topology in one window: value (`signed`, and `val` not below 0), estimated, covered ms, and registers `n`."""
+
+    def __init__(self, acc: NDArray[np.int64], topology: Topology) -> None:
+        mine, signs, first = acc[topology.cells], topology.signs, topology.first
+        self.signed = _by_term(mine[:, VAL] * signs, first)
+        self.val = np.maximum(self.signed, 0)
+        self.est = _by_term(mine[:, EST] * signs, first)
+        self.cov = _by_term(mine[:, COV], first)
+        self.n = np.diff(first)
+
+
+class Flows:
+    """By flow: both ends in micro-kWh, the one that is missing taken from the other."""
+
+    def __init__(self, sums: Sums, topology: Topology) -> None:
+        r, s = topology.recv, topology.send
+        has_recv, has_send = sums.cov[r] > 0, sums.cov[s] > 0
+        self.recv = np.where(has_recv, sums.val[r], np.where(has_send, sums.val[s], 0))
+        self.send = np.where(has_send, sums.val[s], self.recv)
+        self.recv_est = np.where(has_recv, sums.est[r], np.where(has_send, sums.est[s], 0))
+        self.send_est = np.where(has_send, sums.est[s], self.recv_est)
+        self.n, self.cov = sums.n[r] + sums.n[s], sums.cov[r] + sums.cov[s]
+        self.is_known = (self.n == 0) | has_recv | has_send
+
+
+class Speaker:
+    """Says groups of lines of one window."""
+
+    def __init__(self, slot: int, length_ms: int, windows: WindowBooks, tick: int) -> None:
+        self._slot, self._length, self._windows, self._tick = slot, length_ms, windows, tick
+
+    def __call__(
+        self,
+        lines: Ints,
+        energy: Ints,
+        co2e: Ints,
+        has_energy: Bools,
+        has_co2e: Bools,
+        est: Ints,
+        cov: Ints,
+        n: Ints,
+    ) -> None:
+        """One value a line; co2e is null where energy is, estimated is clamped to the energy, `n` registers are expected to cover."""
+        has_co2e = has_co2e & has_energy
+        known = np.where(has_energy, energy, 0)
+        flags = EXISTS + HAS_ENERGY * has_energy + HAS_CO2E * has_co2e
+        est = np.where(has_energy, np.clip(est, 0, np.maximum(known, 0)), 0)
+        values = np.stack([known, np.where(has_co2e, co2e, 0), est, cov, n * self._length, flags], axis=1)
+        self._windows.commit_lines(lines, np.full(len(lines), self._slot), values, self._tick)
+
+    def one(self, line: int, energy: int | None, co2e: int | None) -> Records:
+        """A single line; what is new of it."""
+        self._windows.say(line, self._slot, said(energy, co2e))
+        return self._windows.commit(self._tick)
+
+
+def co2e_mg(value_micro: Any, factor_mg: Any) -> Any:
+    """round-half-up(value x factor / 1e6) of arrays (i8) with values >= 0."""
+    value_micro = np.maximum(value_micro, 0)
+    whole = value_micro // MICRO
+    return whole * factor_mg + ((value_micro - whole * MICRO) * factor_mg + MICRO // 2) // MICRO
+
+
+def _by_term(values: Ints, first: Ints) -> Ints:
+    total = np.concatenate([[0], np.cumsum(values)])
+    return total[first[1:]] - total[first[:-1]]
