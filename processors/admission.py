@@ -7,9 +7,9 @@ size form a list through the `ts` field of their first record.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from zonepulse.processors.channels import INTERVAL
+from zonepulse.processors.kernel import kernel
 from zonepulse.processors.layout import CHUNK_CHANNELS, CONFLICT, CONFLICT_NEW, CORRECTED, ESTIMATED, GONE, NEVER, NEW, UNSET
 from zonepulse.processors.registers import energy_micro, version_of
 
@@ -69,7 +69,7 @@ class Items(NamedTuple):
     reason: Any
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def take_block(state: Any, size: int) -> int:
     """Start of a free block of `size` = 2**k readings, -1 if the pool must grow."""
     k = 0
@@ -86,7 +86,7 @@ def take_block(state: Any, size: int) -> int:
     return at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def make_room(state: Any, ch: Any) -> bool:
     """Double a full ring; False if the pool must grow first."""
     if ch.held < ch.room:
@@ -107,7 +107,7 @@ def make_room(state: Any, ch: Any) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def supersede(entry: Any, reg: int, meta: int) -> int:
     """A second reading of a key, against the one that counts. 0: nothing changes; 1: the old one got a conflict; 2: replaced in place;
     3: the old one is GONE and the new one must be inserted behind it (with `conflict_of` flags)."""
@@ -130,7 +130,7 @@ def supersede(entry: Any, reg: int, meta: int) -> int:
     return 3
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def insert(state: Any, ch: Any, ts: int, reg: int, meta: int) -> bool:
     """Put a reading into its ring (there is room); False when it changes nothing."""
     ring = state.pool[ch.ring : ch.ring + ch.room]
@@ -153,13 +153,13 @@ def insert(state: Any, ch: Any, ts: int, reg: int, meta: int) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def snapped(ts: int, period: int) -> int:
     """The nearest point of the period's UTC grid."""
     return (ts + period // 2) // period * period
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def is_off_grid(sent: Any, version: Any, ts: int, key: int, tolerance: int) -> bool:
     """Whether a period ends too far from the grid, or at an edge where the version before has another grid, or no periods."""
     if sent.kind != INTERVAL:
@@ -167,7 +167,7 @@ def is_off_grid(sent: Any, version: Any, ts: int, key: int, tolerance: int) -> b
     return abs(key - ts) > tolerance or version.kind != INTERVAL or key % version.period != 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def refusal(items: Any, i: int, key: int, sent: Any, version: Any, facts: Any, policy: Any) -> int:
     """Reason code of a reading, 0 if it is accepted. `key` is its ts or, of a period, its end on the grid; `sent` is the version that
     answers its ts, `version` the one that answers `key`."""
@@ -193,7 +193,7 @@ def refusal(items: Any, i: int, key: int, sent: Any, version: Any, facts: Any, p
     return 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def admit(items: Any, start: int, stop: int, state: Any, facts: Any, policy: Any) -> int:
     """Judge and insert items [start, stop); returns where it stopped (before `stop`: the pool must grow)."""
     for i in range(start, stop):
