@@ -37,6 +37,11 @@ MARGIN_MS_PER_HOUR = 3_000_000
 """1.2 x power x ms / 3.6e6 = power x ms / 3e6."""
 MS_PER_HOUR = 3_600_000
 _LIMIT = 1 << 62
+STEADY_RISE, STEADY_MS = 1 << 40, 4_320_000
+"""Below these, times 3e6 and times any max_power, nothing overflows (the registry checks max_power x 4.32e6)."""
+UNUSUAL = ESTIMATED | CORRECTED | CONFLICT | GONE | CONFLICT_NEW
+OLD_UNUSUAL = ESTIMATED | CORRECTED | CONFLICT | NEW | CONFLICT_NEW
+"""Readings with one of these are invisible in their view, or marked."""
 
 
 @kernel
@@ -60,6 +65,9 @@ def version_at(versions: Any, ts: int) -> int:
 @kernel
 def version_of(versions: Any, ts: int) -> int:
     """The version that answers a reading stamped `ts`: on a validity edge a power sample begins the later, others end the earlier."""
+    for v in range(len(versions)):
+        if versions[v].valid_from < ts < versions[v].valid_to:
+            return v
     v = version_at(versions, ts)
     if v >= 0 and (versions[v].kind == POWER or versions[v].valid_from < ts):
         return v
@@ -70,6 +78,8 @@ def version_of(versions: Any, ts: int) -> int:
 @kernel
 def energy_micro(reg: int, version: Any) -> int:
     """floor(reg * num / den); admission has checked the range."""
+    if version.den == 1:
+        return reg * version.num
     q = reg // version.den
     return q * version.num + (reg - q * version.den) * version.num // version.den
 
@@ -270,6 +280,47 @@ def touch(span: Any, st: Any, start: int, length: int) -> None:
 
 
 @kernel
+def fold_steady(old: bool, win: Any, span: Any, st: Any, ring: Any, first: int, limit: int, version: Any, policy: Any) -> int:
+    """What `fold` does with most readings, in one short loop: good, unmarked ones before `limit` that continue the series within R0's
+    window and the validity of `version`. Returns the first reading that is not such a one, for `fold` to judge."""
+    if st.series != version.series or st.gap_ts != NEVER or st.marks != 0 or version.den != 1:
+        return first
+    w = st.ts // policy.length
+    limit = min(limit, version.valid_to, (w + 1) * policy.length + 1)
+    most_ms = min(policy.max_gap, min(version.period, policy.length) * 3 // 2)
+    unusual = OLD_UNUSUAL if old else UNUSUAL
+    ts, e, same_since, seen = st.ts, st.e, st.same_since, 0
+    advance, ms, i = st.seg_adv, st.seg_ms, first
+    while i < len(ring):
+        meta, at = ring[i].meta, ring[i].ts
+        if meta & unusual or at >= limit or at <= version.valid_from or not 0 < at - ts <= most_ms:
+            break
+        rise = ring[i].reg * version.num - e
+        if rise < 0 or rise >= STEADY_RISE:
+            break
+        if rise > 0:
+            if version.power >= 0:
+                bound_ms = max(at - same_since, version.period)
+                if bound_ms > STEADY_MS or rise * MARGIN_MS_PER_HOUR > version.power * bound_ms:
+                    break
+            same_since = at
+        seen |= meta
+        advance, ms, ts, e = rise, at - ts, at, e + rise
+        i += 1
+    if i == first:
+        return first
+    at = w - span.origin
+    if 0 <= at < span.n:
+        win[at].val += e - st.e
+        win[at].cov += ts - st.ts
+        win[at].bits |= M_REGISTER
+    if seen & NEW:
+        span.touched = min(span.touched, w)
+    st.ts, st.e, st.same_since, st.seg_adv, st.seg_ms = ts, e, same_since, advance, ms
+    return i
+
+
+@kernel
 def fold(
     old: bool, st: Any, settled: Any, ring: Any, win: Any, span: Any, versions: Any, changes: Any, policy: Any, gaps: Any
 ) -> None:
@@ -311,6 +362,11 @@ def fold(
             continue
         v = version_of(versions, ts)
         version = versions[v]
+        if run_n == 0 and st.kind == CUMULATIVE:
+            behind = fold_steady(old, win, span, st, ring, i, at if saved else min(at, span.bound), version, policy)
+            if behind > i:
+                i = behind
+                continue
         e = energy_micro(ring[i].reg, version)
         flags = reading_flags(ring[i].meta, old)
         if not old and ring[i].meta & (NEW | CONFLICT_NEW):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from zonepulse.processors.admission import is_quiet, settled_after
 from zonepulse.processors.detectors import emit, judge_window
 from zonepulse.processors.kernel import kernel
 from zonepulse.processors.layout import (
@@ -218,18 +219,12 @@ def settle_ring(state: Any, ch: Any, keep: int) -> None:
 
 @kernel
 def is_untouched(ch: Any, ticks: Any, policy: Any) -> bool:
-    """Whether closing these ticks can change no row of the channel: nothing becomes due (or needs judging), and what is new lies behind
-    the last due window, in order, behind no due window without a row, and leaves no gap that is too long."""
+    """Whether closing these ticks can change no row of the channel: nothing becomes due (or needs judging), and what is new is quiet."""
     due, was_due = due_window(ticks[1], policy), due_window(ticks[0] - 1, policy)
     high = (ch.last + policy.max_gap - 1) // policy.length
     if ch.last == UNSET or (due > was_due and high + 1 > was_due and ch.first // policy.length <= due):
         return ch.last == UNSET
-    if ch.min_new == NEVER:
-        return True
-    earliest = min(ch.min_new, ch.anchor)
-    if ch.old_last != UNSET and (ch.old_last + policy.max_gap - 1) // policy.length < due:
-        return False
-    return ch.min_new > ch.old_last and earliest // policy.length > due and ch.last - earliest <= policy.max_gap
+    return ch.min_new == NEVER or is_quiet(ch, (due + 1) * policy.length, policy)
 
 
 @kernel
@@ -252,7 +247,7 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
     state.touched[place // CHUNK_CHANNELS] = 1
     ring = state.pool[ch.ring : ch.ring + ch.held]
     span = work.span[0]
-    bound = ticks[1] * policy.tick - policy.lateness - max(policy.tolerance, 2 * policy.length + policy.delay + 2 * policy.tick)
+    bound = ticks[1] * policy.tick - settled_after(policy)
     prepare(work, head, n, base, bound, work.win)
     work.settled[0] = head
     fold(False, work.state[0], work.settled[0], ring, work.win, span, versions, changes, policy, work.gaps)
