@@ -16,6 +16,7 @@ from zonepulse.schemas.records import RecordSpans
 
 _QUALITIES: Final = key_table((name, "") for name in QUALITIES)
 _NULL: Final = -1
+_UNSEEN: Final = -9
 _PER_MS: Final = {"s": (1000, 1), "ms": (1, 1), "us": (1, 1000), "ns": (1, 1_000_000)}
 _EXACT: Final = 1 << 53
 Floats = NDArray[np.float64]
@@ -119,13 +120,22 @@ def _numbers(table: KeyTable, texts: Texts, absent: int, numbers: NDArray[np.int
 
 
 @kernel
-def _channels(tables: Tables, meters: Texts, registers: Texts, channel: NDArray[np.int64]) -> None:
+def _channels(tables: Tables, meters: Texts, registers: Texts, known: NDArray[np.int64], channel: NDArray[np.int64]) -> None:
+    """`known` remembers the channel of each pair of words, _UNSEEN at first; of length 0 it remembers nothing."""
+    width = len(registers.ends) - 1
     for i in range(len(channel)):
         m, r = meters.code[i], registers.code[i]
-        if m >= 0 and r >= 0:
-            channel[i] = find_channel(
-                tables, meters.text, meters.ends[m], meters.ends[m + 1], registers.text, registers.ends[r], registers.ends[r + 1]
-            )
+        if m < 0 or r < 0:
+            continue
+        pair = m * width + r
+        if pair < len(known) and known[pair] != _UNSEEN:
+            channel[i] = known[pair]
+            continue
+        channel[i] = find_channel(
+            tables, meters.text, meters.ends[m], meters.ends[m + 1], registers.text, registers.ends[r], registers.ends[r + 1]
+        )
+        if pair < len(known):
+            known[pair] = channel[i]
 
 
 def _coded(block: pa.RecordBatch, name: str, table: KeyTable, absent: int, null: int) -> Ints:
@@ -142,7 +152,8 @@ def _items(block: pa.RecordBatch, ingest_ms: int, tables: Tables) -> Items:
     n = block.num_rows
     meters, registers = _texts(block.column("meter")), _texts(block.column("register"))
     channel = np.full(n, NO_METER)
-    _channels(tables, meters, registers, channel)
+    pairs = (len(meters.ends) - 1) * (len(registers.ends) - 1)
+    _channels(tables, meters, registers, np.full(pairs if pairs <= n else 0, _UNSEEN), channel)
     unit = _coded(block, "unit", tables.units, UNKNOWN_UNIT, NO_UNIT)
     quality = _coded(block, "quality", _QUALITIES, -1, 0)
     has_seq = "seq" in block.schema.names

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from zonepulse.processors.admission import NO_METER, NO_REGISTER, NO_UNIT, Items
+from zonepulse.processors.admission import NO_METER, NO_REGISTER, NO_UNIT, WRONG_PARTITION, Items, answering_version
 from zonepulse.processors.channels import Channels
 from zonepulse.schemas.columns import ColumnChunk
 from zonepulse.schemas.dead_letters import DeadLetter
@@ -84,7 +84,17 @@ def decode_columns(chunk: ColumnChunk, rows: Ints, ingest_ms: Ints, channels: Ch
     )  # fmt: skip
 
 
-def dead_letters(batch: Batch, records: RecordSpans, place: Ints | None = None) -> Iterator[DeadLetter]:
+def expected_partition(items: Items, i: int, channels: Channels) -> int | None:
+    """Of an item in the wrong partition, the one where its reading belongs; None for others."""
+    if items.reason[i] != WRONG_PARTITION:
+        return None
+    channel = int(items.channel[i])
+    first = int(channels.first[channel])
+    versions = channels.versions[first : first + int(channels.count[channel])].view(np.recarray)
+    return int(versions[answering_version(versions, int(items.ts[i]))[1]].partition)
+
+
+def dead_letters(batch: Batch, records: RecordSpans, channels: Channels, place: Ints | None = None) -> Iterator[DeadLetter]:
     """What of a decoded batch was refused, with its bytes; `place[r]` is where record r stood inside a larger one."""
     for i in np.flatnonzero(batch.items.reason).tolist():
         r, item = int(batch.record[i]), int(batch.item[i])
@@ -93,7 +103,7 @@ def dead_letters(batch: Batch, records: RecordSpans, place: Ints | None = None) 
         kept = None if value is None else item_bytes(value, item, records.header(r, CONTENT_TYPE))
         yield DeadLetter(
             records.topic, records.partition, int(records.offset[r]), shown, REASONS[int(batch.items.reason[i])],
-            int(records.timestamp_ms[r]), records.key(r), kept,
+            int(records.timestamp_ms[r]), records.key(r), kept, expected_partition(batch.items, i, channels),
         )  # fmt: skip
 
 

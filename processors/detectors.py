@@ -7,8 +7,7 @@ Each function takes a DETECTOR record and one judged window and writes transitio
 
 from typing import Any
 
-from numba import njit
-
+from zonepulse.processors.kernel import kernel
 from zonepulse.processors.layout import BACKWARDS, BIT_ESTIMATED, IMPOSSIBLE, SILENT, STUCK, UNSET
 from zonepulse.processors.segments import value_of
 
@@ -17,7 +16,7 @@ STUCK_WINDOWS = 6
 SILENT_PERIODS = 3
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def emit(out: Any, channel: int, rule: int, raised: int, span: tuple[int, int], tick: int, value: int, count: int) -> None:
     """Append a transition of a channel over `span` = (starts_at, ends_at); `value` UNSET = none."""
     t = out.transitions[out.used[1]]
@@ -27,7 +26,7 @@ def emit(out: Any, channel: int, rule: int, raised: int, span: tuple[int, int], 
     t.value, t.count = value, count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def judge_silence(det: Any, covered: bool, start: int, period: int, length: int, out: Any, channel: int, tick: int) -> None:
     """`n` = ceil(3 periods / length) uncovered windows in a row."""
     needed = max(1, -(-SILENT_PERIODS * period // length))
@@ -45,7 +44,7 @@ def judge_silence(det: Any, covered: bool, start: int, period: int, length: int,
         det.silent_on = needed
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def judge_stuck(det: Any, value: int, start: int, length: int, out: Any, channel: int, tick: int) -> None:
     """A run of equal, fully measured windows reaches max(6, 2 x the longest run before)."""
     if det.stuck_run > 0 and value == det.stuck_val:
@@ -61,7 +60,7 @@ def judge_stuck(det: Any, value: int, start: int, length: int, out: Any, channel
         det.stuck_on = det.stuck_run
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def judge_impossible(det: Any, w: Any, start: int, out: Any, channel: int, tick: int) -> None:
     """impossible_value: the window holds readings that were not booked; a covered window without one resolves."""
     if w.bad_n > 0:
@@ -73,7 +72,7 @@ def judge_impossible(det: Any, w: Any, start: int, out: Any, channel: int, tick:
         det.impossible_start = UNSET
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def judge_backwards(det: Any, w: Any, start: int, out: Any, channel: int, tick: int) -> None:
     """register_backwards: the same for small drops of a register."""
     if w.back_n > 0:
@@ -85,7 +84,7 @@ def judge_backwards(det: Any, w: Any, start: int, out: Any, channel: int, tick: 
         det.backwards_start = UNSET
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def judge_window(det: Any, w: Any, start: int, period: int, length: int, out: Any, channel: int, tick: int) -> None:
     """Judge one window of a channel at `tick`."""
     det.judged += 1

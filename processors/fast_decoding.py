@@ -10,7 +10,7 @@ from zonepulse.processors.arrow_readings import decode_block
 from zonepulse.processors.channel_hash import tables_of
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.decoding import Batch, Ints, decode_records
-from zonepulse.processors.json_readings import SHORTEST, Columns, parse_records
+from zonepulse.processors.json_readings import CELL, SHORTEST, Columns, parse_records
 from zonepulse.schemas.readings import is_arrow
 from zonepulse.schemas.records import CONTENT_TYPE, RecordSpans
 
@@ -20,13 +20,13 @@ def decode_fast(records: RecordSpans, start: int, stop: int, ingest_ms: Ints, ch
     starts, ends = _json_starts(records), records.value_end
     room = int(np.maximum(ends[start:stop] - starts[start:stop], 0).sum()) // SHORTEST + 1
     columns = Columns(*(np.empty(room, np.float64 if name == "value" else np.int64) for name in Columns._fields))
-    refused, rows_before = np.empty((2, stop - start), np.int64)
-    buffer, tables = records.buffer, tables_of(channels)
-    rows, dropped = parse_records(buffer, starts, ends, start, stop, ingest_ms, tables, columns, refused, rows_before)
+    refused, cells = np.empty((2, stop - start), np.int64), np.empty(1, CELL)
+    tables = tables_of(channels)
+    rows, dropped = parse_records(records.buffer, starts, ends, start, stop, ingest_ms, tables, columns, refused, cells)
     if not dropped:
         return _batch(columns, 0, rows)
     pieces, done = [], 0
-    for first, last, before in _runs(refused[:dropped], rows_before[:dropped]):
+    for first, last, before in _runs(refused[0, :dropped], refused[1, :dropped]):
         pieces += [_batch(columns, done, before), *_refused(records, first, last + 1, ingest_ms, channels)]
         done = before
     return _joined([*pieces, _batch(columns, done, rows)])

@@ -15,7 +15,23 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from zonepulse.processors.admission import Facts, Items, State, admit, new_counts, touched_chunks
+from zonepulse.processors.admission import (
+    DIRTY,
+    DUE_MS,
+    IS_URGENT,
+    LARGEST_FIRST_RING,
+    NEXT_MS,
+    OPEN_MS,
+    TICK,
+    Facts,
+    Items,
+    State,
+    admit,
+    new_counts,
+    pack,
+    touched_chunks,
+    usual_room,
+)
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.layout import (
     NEVER,
@@ -30,7 +46,7 @@ from zonepulse.processors.layout import (
     empty_heads,
     records,
 )
-from zonepulse.processors.windows import ROWS_PER_WINDOW, Out, Work, close_channels, due_window, new_out, new_work
+from zonepulse.processors.windows import ROWS_PER_WINDOW, Out, Work, close_channels, due_tick, due_window, new_out, new_work
 from zonepulse.schemas.registry import ZonePolicy
 
 STEP_WINDOWS: Final = 96
@@ -73,6 +89,12 @@ def facts_of(channels: Channels, partition: int) -> tuple[Facts, NDArray[np.int6
     return Facts(versions, channels.first, channels.count, changes, channels.change_first, local, partition), mine
 
 
+def usual_rooms(facts: Facts, globals_: NDArray[np.int64], policy: Any) -> NDArray[np.int64]:
+    """Readings that the ring of each channel holds while they come in time; shape (channels,)."""
+    periods, of_channel = np.unique(facts.versions["period"][facts.first[globals_]], return_inverse=True)
+    return np.array([usual_room(period, policy) for period in periods.tolist()], np.int64)[of_channel]
+
+
 class Partition:
     """State and fold of one partition of `zp.readings`."""
 
@@ -83,10 +105,9 @@ class Partition:
         self.policy = policy_record(channels.registry.zone)
         self.facts, self.globals = facts_of(channels, partition)
         n = len(self.globals)
-        free = np.full(40, -1, np.int64)
-        pool = records(READING, max(64, 16 * n))
+        pool = records(READING, int(usual_rooms(self.facts, self.globals, self.policy).sum()))
         dirty, touched = np.zeros(n, np.int64), touched_chunks(n)
-        self.state = State(empty_heads(n), empty_channels(n), empty_detectors(n), pool, free, dirty, new_counts(), touched)
+        self.state = State(empty_heads(n), empty_channels(n), empty_detectors(n), pool, dirty, new_counts(), touched)
         self.tick = UNSET
         self.ingest = UNSET
         self.next_offset = 0
@@ -111,7 +132,7 @@ class Partition:
         heads[place], places[place], detectors[place] = old.heads, old.channels, old.detectors
         dirty = np.zeros(n, np.int64)
         dirty[: old.counts[0]] = place[old.dirty[: old.counts[0]]]
-        self.state = State(heads, places, detectors, old.pool, old.free, dirty, old.counts, touched_chunks(n))
+        self.state = State(heads, places, detectors, old.pool, dirty, old.counts, touched_chunks(n))
         self._all = np.arange(n)
         for i, c in enumerate(_owners(self.facts.change_first)):
             change = self.facts.changes[i]
@@ -124,6 +145,7 @@ class Partition:
         channel = self.state.channels[place]
         if channel.last == UNSET:
             return
+        self.state.counts[IS_URGENT] = 1
         if channel.min_new == NEVER:
             self.state.dirty[self.state.counts[0]] = place
             self.state.counts[0] += 1
@@ -142,12 +164,12 @@ class Partition:
         """Fold readings (ascending ingest) and close every tick that ingest time has reached; `heartbeat_ms` is ingest time without a
         reading behind them. `items.reason` is filled in place."""
         found = _Collected()
-        ticks = items.ingest // self.policy.tick
-        edges = np.flatnonzero(np.diff(ticks)) + 1 if len(ticks) else np.empty(0, np.int64)
-        for start, stop in zip([0, *edges], [*edges, len(ticks)], strict=True) if len(ticks) else ():
-            self._close_until(int(ticks[start]), found)
-            self._admit(items, int(start), int(stop))
-        if len(ticks):
+        start, stop = 0, len(items.ingest)
+        if stop and self.tick == UNSET:
+            self.tick = int(items.ingest[0]) // int(self.policy.tick)
+        while (start := self._admit(items, start, stop)) < stop:
+            self._close_until(int(items.ingest[start]) // int(self.policy.tick), found)
+        if stop:
             self.ingest = max(self.ingest, int(items.ingest[-1]))
         if heartbeat_ms is not None:
             self.ingest = max(self.ingest, heartbeat_ms)
@@ -160,11 +182,28 @@ class Partition:
         transitions = np.concatenate(found.transitions) if found.transitions else np.zeros(0, TRANSITION)
         return Step(rows[order].view(np.recarray), last_transitions(transitions).view(np.recarray), self.tick)
 
-    def _admit(self, items: Items, start: int, stop: int) -> None:
-        while (start := admit(items, start, stop, self.state, self.facts, self.policy)) < stop:
-            grown = records(READING, 2 * len(self.state.pool))
-            grown[: len(self.state.pool)] = self.state.pool
-            self.state = self.state._replace(pool=grown)
+    def _admit(self, items: Items, start: int, stop: int) -> int:
+        """Admits items until one is behind a tick that may make rows; returns its number."""
+        if start == stop:
+            return start
+        policy, due = self.policy, due_window(self.tick, self.policy)
+        clock = np.array([self.tick, self.tick + 1, due_tick(due + 1, policy), 0])
+        clock[NEXT_MS : DUE_MS + 1] *= policy.tick
+        clock[OPEN_MS] = (due + 1) * policy.length
+        while (start := admit(items, start, stop, clock, self.state, self.facts, policy)) < stop:
+            if items.ingest[start] >= clock[NEXT_MS]:
+                break
+            self._pack()
+        self.tick = int(clock[TICK])
+        return start
+
+    def _pack(self) -> None:
+        """Rings without what is free between them, and room for more."""
+        rooms = self.state.channels.room.astype(np.int64)
+        largest = max(LARGEST_FIRST_RING, 2 * int(rooms.max()))
+        pool = records(READING, int(rooms.sum()) * 5 // 4 + largest)
+        pack(self.state, pool)
+        self.state = self.state._replace(pool=pool)
 
     def _close_until(self, tick: int, found: _Collected) -> None:
         if self.tick == UNSET:
@@ -176,10 +215,10 @@ class Partition:
 
     def _next_stop(self, tick: int) -> int:
         """A jump is cut so that one close sees at most STEP_WINDOWS due windows."""
-        if len(self.state.channels) == 0 or int(self.state.channels.last.max()) == UNSET:
+        if self.latest_ts == UNSET:
             return tick
         policy = self.policy
-        idle = (int(self.state.channels.last.max()) + int(policy.max_gap)) // int(policy.length) + 2
+        idle = (self.latest_ts + int(policy.max_gap)) // int(policy.length) + 2
         if due_window(self.tick, policy) > idle and self.state.counts[0] == 0:
             return tick
         return min(tick, self.tick + STEP_WINDOWS * int(policy.length) // int(policy.tick))
@@ -199,7 +238,7 @@ class Partition:
         if not len(still):
             self.facts.changes[:, 3] = 0
         self.state.dirty[: len(still)] = still
-        self.state.counts[0] = len(still)
+        self.state.counts[DIRTY], self.state.counts[IS_URGENT] = len(still), 0
 
     def _collect(self, found: _Collected) -> None:
         n, m = self._out.used

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from zonepulse.processors.accounts import USE_SIGN, Accounts, compile_accounts
 from zonepulse.processors.blocks import constant, table_batch, times, versions_of
 from zonepulse.processors.channels import CUMULATIVE, INTERVAL, Channels
 from zonepulse.processors.factors import FactorTable
 from zonepulse.processors.intervals import Partition
+from zonepulse.processors.kernel import kernel
 from zonepulse.processors.layout import GONE
 from zonepulse.processors.registers import MARGIN_MS_PER_HOUR, energy_micro, energy_within, version_of
 from zonepulse.schemas.factors import carrier_bears
@@ -34,7 +34,7 @@ PARTIAL: Final = pa.schema(
 """Power of a cell's reporting channels in base units per hour."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def segment_power(t0: int, e0: int, t1: int, e1: int, version: Any) -> float:
     """Mean power between two readings of a register, in base units per hour; NaN when it is not plausible."""
     advance = e1 - e0
@@ -47,7 +47,7 @@ def segment_power(t0: int, e0: int, t1: int, e1: int, version: Any) -> float:
     return advance * (MS_PER_HOUR / 1e6) / (t1 - t0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def power_of(state: Any, facts: Any, place: int, channel: int, now: int) -> float:
     """Newest power of a channel in base units per hour; NaN when it has none or was silent for 2 periods."""
     versions = facts.versions[facts.first[channel] : facts.first[channel] + facts.count[channel]]
@@ -72,7 +72,7 @@ def power_of(state: Any, facts: Any, place: int, channel: int, now: int) -> floa
     return segment_power(head.ts, head.e, ts, e, versions[v]) if head.kind == CUMULATIVE else np.nan
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def powers(state: Any, facts: Any, globals_: Any, now: int, out: Any) -> None:
     """`power_of` every channel of a partition; out has shape (channels,)."""
     for place in range(len(globals_)):

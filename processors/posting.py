@@ -6,7 +6,6 @@
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from zonepulse.processors.accounts import (
     B_EXPORT,
@@ -26,6 +25,7 @@ from zonepulse.processors.accounts import (
     ZONE_SCOPE_2,
     ZONE_USE,
 )
+from zonepulse.processors.kernel import kernel
 
 VAL, EST, COV, CO2E, HAS_CO2E = 0, 1, 2, 3, 4
 LINE_VALUE: Final = np.dtype(
@@ -94,14 +94,14 @@ class Books(NamedTuple):
     pair: Any
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def co2e_mg(value_micro: int, factor_mg: int) -> int:
     """round-half-up(value x factor / 1e6) for value >= 0, factor in mg per base unit."""
     q = value_micro // 1_000_000
     return q * factor_mg + ((value_micro - q * 1_000_000) * factor_mg + 500_000) // 1_000_000
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def factor_at(chart: Any, line: int, at: int) -> int:
     """Row of the factor time line that answers at `at`."""
     low, high = chart.factor_first[line], chart.factor_first[line + 1]
@@ -114,7 +114,7 @@ def factor_at(chart: Any, line: int, at: int) -> int:
     return low
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def is_within(chart: Any, guard: int, at: int) -> bool:
     """Whether `at` lies in one of the guard's intervals."""
     for k in range(chart.guard_first[guard], chart.guard_first[guard + 1]):
@@ -123,7 +123,7 @@ def is_within(chart: Any, guard: int, at: int) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def expected_ms(chart: Any, cell: int, at: int, length: int) -> int:
     """What the counting channels of a cell should cover in the window that starts at `at`."""
     low, high = chart.expected_first[cell], chart.expected_first[cell + 1]
@@ -136,7 +136,7 @@ def expected_ms(chart: Any, cell: int, at: int, length: int) -> int:
     return chart.expected[low, 1] * length if chart.expected[low, 0] <= at else 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def touch_lines(chart: Any, books: Any, cell: int, slot: int, tick: int, touched: Any, n: int, length: int) -> int:
     """Remember what the lines of a cell said before this tick; returns the number remembered."""
     for k in range(chart.cell_first[cell], chart.cell_first[cell + 1]):
@@ -148,7 +148,7 @@ def touch_lines(chart: Any, books: Any, cell: int, slot: int, tick: int, touched
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def remember(chart: Any, books: Any, rows: Any, slots: Any, tick: int, touched: Any, length: int) -> int:
     """First pass over a tick's rows: the old values of every line they touch."""
     n = 0
@@ -164,7 +164,7 @@ def remember(chart: Any, books: Any, rows: Any, slots: Any, tick: int, touched: 
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_to_cell(books: Any, slot: int, cell: int, row: Any, co2e: int, has_co2e: int) -> None:
     """Add the difference that a row makes."""
     acc = books.acc[slot, cell]
@@ -176,7 +176,7 @@ def add_to_cell(books: Any, slot: int, cell: int, row: Any, co2e: int, has_co2e:
     books.seen[slot, cell] = 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def post(chart: Any, books: Any, rows: Any, slots: Any, emissions: Any) -> int:
     """Second pass: add every row to its cells, and make its emissions row; returns the number of emissions rows."""
     n = 0
@@ -212,7 +212,7 @@ def post(chart: Any, books: Any, rows: Any, slots: Any, emissions: Any) -> int:
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def read_line(chart: Any, books: Any, line: int, slot: int, length: int, out: Any) -> None:
     """What a line says now about the window of `slot`."""
     out.line, out.slot = line, slot
@@ -234,7 +234,7 @@ def read_line(chart: Any, books: Any, line: int, slot: int, length: int, out: An
         out.co2e = 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_term(chart: Any, books: Any, cell: int, sign: int, slot: int, length: int, out: Any) -> None:
     """Add a cell: signed value and estimate, its coverage and co2e."""
     acc = books.acc[slot, cell]
@@ -247,7 +247,7 @@ def add_term(chart: Any, books: Any, cell: int, sign: int, slot: int, length: in
     out.expected += expected_ms(chart, cell, books.start[slot], length)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_cover(chart: Any, books: Any, cell: int, slot: int, length: int, out: Any) -> None:
     """Add a cell's coverage and existence only."""
     out.cov += books.acc[slot, cell, COV]
@@ -255,7 +255,7 @@ def add_cover(chart: Any, books: Any, cell: int, slot: int, length: int, out: An
     out.expected += expected_ms(chart, cell, books.start[slot], length)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def read_zone_line(chart: Any, books: Any, line: int, slot: int, length: int, out: Any) -> None:
     """The zone's electricity (design: Totals and intensity)."""
     acc, start = books.acc[slot], books.start[slot]
@@ -311,14 +311,14 @@ def read_zone_line(chart: Any, books: Any, line: int, slot: int, length: int, ou
             out.has_co2e = 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def read_lines(chart: Any, books: Any, lines: Any, slots: Any, length: int, out: Any) -> None:
     """What several lines say now, each about the window of its slot."""
     for i in range(len(lines)):
         read_line(chart, books, lines[i], slots[i], length, out[i])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def changed_lines(chart: Any, books: Any, before: Any, n: int, after: Any, length: int, tick: int) -> int:
     """Third pass: the present values of the touched lines that differ from before; returns their number."""
     m = 0

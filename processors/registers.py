@@ -11,9 +11,8 @@ The state machine is a HEAD record; the fold starts from what is settled and run
 
 from typing import Any
 
-from numba import njit
-
 from zonepulse.processors.channels import CUMULATIVE, INTERVAL, POWER
+from zonepulse.processors.kernel import kernel
 from zonepulse.processors.layout import (
     BIT_CORRECTED,
     BIT_ESTIMATED,
@@ -38,9 +37,14 @@ MARGIN_MS_PER_HOUR = 3_000_000
 """1.2 x power x ms / 3.6e6 = power x ms / 3e6."""
 MS_PER_HOUR = 3_600_000
 _LIMIT = 1 << 62
+STEADY_RISE, STEADY_MS = 1 << 40, 4_320_000
+"""Below these, times 3e6 and times any max_power, nothing overflows (the registry checks max_power x 4.32e6)."""
+UNUSUAL = ESTIMATED | CORRECTED | CONFLICT | GONE | CONFLICT_NEW
+OLD_UNUSUAL = ESTIMATED | CORRECTED | CONFLICT | NEW | CONFLICT_NEW
+"""Readings with one of these are invisible in their view, or marked."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def energy_within(power: int, ms: int, per: int) -> int:
     """floor(power * ms / per) for power < 2**62 / 4.32e6, saturated at 2**62."""
     q = ms // per
@@ -49,7 +53,7 @@ def energy_within(power: int, ms: int, per: int) -> int:
     return power * q + power * (ms - q * per) // per
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def version_at(versions: Any, ts: int) -> int:
     """Position of the version valid at `ts`, -1 if none."""
     for v in range(len(versions)):
@@ -58,9 +62,12 @@ def version_at(versions: Any, ts: int) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def version_of(versions: Any, ts: int) -> int:
     """The version that answers a reading stamped `ts`: on a validity edge a power sample begins the later, others end the earlier."""
+    for v in range(len(versions)):
+        if versions[v].valid_from < ts < versions[v].valid_to:
+            return v
     v = version_at(versions, ts)
     if v >= 0 and (versions[v].kind == POWER or versions[v].valid_from < ts):
         return v
@@ -68,14 +75,16 @@ def version_of(versions: Any, ts: int) -> int:
     return before if before >= 0 else v
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def energy_micro(reg: int, version: Any) -> int:
     """floor(reg * num / den); admission has checked the range."""
+    if version.den == 1:
+        return reg * version.num
     q = reg // version.den
     return q * version.num + (reg - q * version.den) * version.num // version.den
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def judge(st: Any, ts: int, e: int, version: Any) -> tuple[int, int]:
     """(GOOD, advance) or (HELD, 0) for a cumulative reading of the same series as R0."""
     rise = e - st.e
@@ -91,7 +100,7 @@ def judge(st: Any, ts: int, e: int, version: Any) -> tuple[int, int]:
     return HELD, 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def start_series(st: Any, ts: int, e: int, flags: int, series: int) -> None:
     """R0 := this reading, with nothing before it."""
     st.ts, st.e, st.same_since = ts, e, ts
@@ -100,7 +109,7 @@ def start_series(st: Any, ts: int, e: int, flags: int, series: int) -> None:
     st.marks, st.series, st.kind = flags, series, CUMULATIVE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def open_gap(st: Any, ts: int, max_gap: int) -> tuple[int, int, int]:
     """The swap gap that a new series at `ts` leaves behind, (start, advance, duration of the segment before); start NEVER = none booked."""
     if 0 < st.seg_ms <= max_gap and ts - st.ts <= max_gap:
@@ -108,7 +117,7 @@ def open_gap(st: Any, ts: int, max_gap: int) -> tuple[int, int, int]:
     return NEVER, 0, 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def accept(win: Any, span: Any, st: Any, ts: int, e: int, adv: int, flags: int, version: Any, policy: Any, gaps: Any) -> None:
     """Make a good cumulative reading R0: book its segment, and the pending swap gap if this is the first segment behind it."""
     ms = ts - st.ts
@@ -135,7 +144,7 @@ def accept(win: Any, span: Any, st: Any, ts: int, e: int, adv: int, flags: int, 
     st.ts, st.e, st.marks = ts, e, flags
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def hold_power(win: Any, span: Any, st: Any, until: int, versions: Any, policy: Any) -> None:
     """Book the last power sample until the next one, at most 1.5 periods, and never beyond its validity."""
     v = version_of(versions, st.ts)
@@ -150,7 +159,7 @@ def hold_power(win: Any, span: Any, st: Any, until: int, versions: Any, policy: 
     book_power(win, span, policy.length, st.ts, end, st.e, bits)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mark_bad(win: Any, span: Any, w: int, value: int, backwards: bool) -> None:
     """Remember a reading that is not booked in its window, for the detectors."""
     i = w - span.origin
@@ -163,7 +172,7 @@ def mark_bad(win: Any, span: Any, w: int, value: int, backwards: bool) -> None:
             win[i].bad_val = value
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mark_held(win: Any, span: Any, st: Any, ring: Any, run: Any, versions: Any, policy: Any, old: bool) -> None:
     """The held readings ring[run[0]:run[1]] are not booked: a drop of at most bound runs backwards, everything else is impossible."""
     for i in range(run[0], run[1]):
@@ -177,13 +186,13 @@ def mark_held(win: Any, span: Any, st: Any, ring: Any, run: Any, versions: Any, 
         mark_bad(win, span, (ring[i].ts - 1) // policy.length, e, backwards)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def is_visible(meta: int, old: bool) -> bool:
     """Whether a reading is in the old view (rows last made) or in the present one."""
     return (meta & NEW) == 0 if old else (meta & GONE) == 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def reading_flags(meta: int, old: bool) -> int:
     """ESTIMATED and CORRECTED of a reading; a conflict of its key is a correction."""
     flags = meta & (ESTIMATED | CORRECTED)
@@ -192,7 +201,7 @@ def reading_flags(meta: int, old: bool) -> int:
     return flags
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fold_interval(win: Any, span: Any, st: Any, ts: int, e: int, flags: int, version: Any, policy: Any) -> None:
     """Book the energy of the period that ends at `ts`, unless it is impossible."""
     if e < 0 or (version.power >= 0 and e > energy_within(version.power, version.period, MARGIN_MS_PER_HOUR)):
@@ -210,7 +219,7 @@ def fold_interval(win: Any, span: Any, st: Any, ts: int, e: int, flags: int, ver
     st.gap_ts = NEVER
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fold_power(win: Any, span: Any, st: Any, ts: int, p: int, flags: int, versions: Any, v: int, policy: Any) -> None:
     """A power sample ends the hold before it; an impossible one is absent."""
     if p < 0 or (versions[v].power >= 0 and p > 6 * versions[v].power // 5):
@@ -222,7 +231,7 @@ def fold_power(win: Any, span: Any, st: Any, ts: int, p: int, flags: int, versio
     st.gap_ts = NEVER
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fold_change(win: Any, span: Any, st: Any, change: Any, versions: Any, policy: Any, gaps: Any) -> None:
     """A known meter change (at, old, new value): the old one closes the series whatever max_power says, the new one opens the next."""
     at = change[0]
@@ -236,7 +245,7 @@ def fold_change(win: Any, span: Any, st: Any, change: Any, versions: Any, policy
     start_series(st, at, change[2], 0, versions[after if after >= 0 else v].series)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def anchor_of(st: Any) -> int:
     """The earliest time whose booking the next reading in order may change."""
     if st.kind < 0:
@@ -244,7 +253,7 @@ def anchor_of(st: Any) -> int:
     return min(st.ts, st.gap_ts)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def settle(win: Any, span: Any, st: Any, settled: Any, keep: int, length: int) -> None:
     """Copy the state reached at the settle bound, with what is booked in its open window."""
     settled.ts, settled.e, settled.same_since = st.ts, st.e, st.same_since
@@ -261,7 +270,7 @@ def settle(win: Any, span: Any, st: Any, settled: Any, keep: int, length: int) -
         settled.cov, settled.bits = win[i].cov, win[i].bits
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def touch(span: Any, st: Any, start: int, length: int) -> None:
     """Something new takes effect here: windows from the anchor (or from its own start) on may differ."""
     at = start
@@ -270,7 +279,48 @@ def touch(span: Any, st: Any, start: int, length: int) -> None:
     span.touched = min(span.touched, at // length)
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def fold_steady(old: bool, win: Any, span: Any, st: Any, ring: Any, first: int, limit: int, version: Any, policy: Any) -> int:
+    """What `fold` does with most readings, in one short loop: good, unmarked ones before `limit` that continue the series within R0's
+    window and the validity of `version`. Returns the first reading that is not such a one, for `fold` to judge."""
+    if st.series != version.series or st.gap_ts != NEVER or st.marks != 0 or version.den != 1:
+        return first
+    w = st.ts // policy.length
+    limit = min(limit, version.valid_to, (w + 1) * policy.length + 1)
+    most_ms = min(policy.max_gap, min(version.period, policy.length) * 3 // 2)
+    unusual = OLD_UNUSUAL if old else UNUSUAL
+    ts, e, same_since, seen = st.ts, st.e, st.same_since, 0
+    advance, ms, i = st.seg_adv, st.seg_ms, first
+    while i < len(ring):
+        meta, at = ring[i].meta, ring[i].ts
+        if meta & unusual or at >= limit or at <= version.valid_from or not 0 < at - ts <= most_ms:
+            break
+        rise = ring[i].reg * version.num - e
+        if rise < 0 or rise >= STEADY_RISE:
+            break
+        if rise > 0:
+            if version.power >= 0:
+                bound_ms = max(at - same_since, version.period)
+                if bound_ms > STEADY_MS or rise * MARGIN_MS_PER_HOUR > version.power * bound_ms:
+                    break
+            same_since = at
+        seen |= meta
+        advance, ms, ts, e = rise, at - ts, at, e + rise
+        i += 1
+    if i == first:
+        return first
+    at = w - span.origin
+    if 0 <= at < span.n:
+        win[at].val += e - st.e
+        win[at].cov += ts - st.ts
+        win[at].bits |= M_REGISTER
+    if seen & NEW:
+        span.touched = min(span.touched, w)
+    st.ts, st.e, st.same_since, st.seg_adv, st.seg_ms = ts, e, same_since, advance, ms
+    return i
+
+
+@kernel
 def fold(
     old: bool, st: Any, settled: Any, ring: Any, win: Any, span: Any, versions: Any, changes: Any, policy: Any, gaps: Any
 ) -> None:
@@ -312,6 +362,11 @@ def fold(
             continue
         v = version_of(versions, ts)
         version = versions[v]
+        if run_n == 0 and st.kind == CUMULATIVE:
+            behind = fold_steady(old, win, span, st, ring, i, at if saved else min(at, span.bound), version, policy)
+            if behind > i:
+                i = behind
+                continue
         e = energy_micro(ring[i].reg, version)
         flags = reading_flags(ring[i].meta, old)
         if not old and ring[i].meta & (NEW | CONFLICT_NEW):

@@ -5,15 +5,14 @@
 
 from typing import Any
 
-from numba import njit
-
+from zonepulse.processors.kernel import kernel
 from zonepulse.processors.layout import BIT_ESTIMATED
 
 MS_PER_HOUR = 3_600_000
 _SPLIT = 20
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mul_div(r: int, x: int, total: int) -> int:
     """floor(r * x / total) for 0 <= r < total, 0 <= x <= total < 2**40 (34 years in ms), without overflow."""
     if total < 2147483648:
@@ -24,7 +23,7 @@ def mul_div(r: int, x: int, total: int) -> int:
     return (whole << _SPLIT) + ((rest << _SPLIT) + r * (x & ((1 << _SPLIT) - 1))) // total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def scaled(amount: int, x: int, total: int) -> int:
     """floor(amount * x / total) for 0 <= amount < 2**62, x <= 4 * total: the cumulative share of a flat segment."""
     q = amount // total
@@ -33,7 +32,7 @@ def scaled(amount: int, x: int, total: int) -> int:
     return q * x + r * whole + mul_div(r, x - whole * total, total)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def book_segment(win: Any, span: Any, length: int, t0: int, t1: int, amount: int, bits: int) -> None:
     """Book `amount` flat over [t0, t1): window share = C(min(t1, end)) - C(max(t0, start)), C(t) = floor(amount (t - t0) / (t1 - t0))."""
     if t1 <= t0:
@@ -57,7 +56,7 @@ def book_segment(win: Any, span: Any, length: int, t0: int, t1: int, amount: int
         w += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def book_power(win: Any, span: Any, length: int, t0: int, t1: int, power: int, bits: int) -> None:
     """Book a constant power (micro-units per hour) over [t0, t1); the window's floor is taken once, over all its samples."""
     q = power // MS_PER_HOUR
@@ -81,13 +80,13 @@ def book_power(win: Any, span: Any, length: int, t0: int, t1: int, power: int, b
         w += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def value_of(w: Any) -> int:
     """Energy of a window in micro-units."""
     return w.val + w.rem // MS_PER_HOUR
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def estimated_of(w: Any) -> int:
     """Estimated part of a window's energy in micro-units."""
     return w.est + w.est_rem // MS_PER_HOUR

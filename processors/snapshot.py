@@ -16,9 +16,9 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from zonepulse.processors.admission import DIRTY, LATEST_TS, POOL_USED, SMALLEST_RING, touched_chunks
+from zonepulse.processors.admission import DIRTY, LATEST_TS, POOL_USED, touched_chunks
 from zonepulse.processors.channels import Channels
-from zonepulse.processors.intervals import Partition
+from zonepulse.processors.intervals import Partition, usual_rooms
 from zonepulse.processors.layout import CHANNEL, CHUNK_CHANNELS, DETECTOR, HEAD, NEVER, READING, Records, records
 from zonepulse.processors.windows import Out, Work
 
@@ -154,7 +154,7 @@ def restore_partition(
     if not len(heads) == len(places) == len(detectors) == n or int(places["held"].sum()) != len(readings):
         raise BadSnapshot(f"the snapshot of partition {partition.partition} is incomplete: {len(heads)} of {n} channels")
     held = places["held"].astype(np.int64)
-    room = np.where(held > 0, np.maximum(SMALLEST_RING, 1 << np.ceil(np.log2(np.maximum(held, 1))).astype(np.int64)), 0)
+    room = np.where(held > 0, np.maximum(usual_rooms(partition.facts, partition.globals, partition.policy), held), 0)
     places["room"], places["ring"] = room, np.cumsum(room) - room
     used = int(room.sum())
     pool = records(READING, max(len(old.pool), used + used // 4))

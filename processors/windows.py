@@ -7,9 +7,10 @@ stored about emitted rows: what a row said last is the fold of the readings that
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from zonepulse.processors.admission import is_quiet, settled_after
 from zonepulse.processors.detectors import emit, judge_window
+from zonepulse.processors.kernel import kernel
 from zonepulse.processors.layout import (
     BIT_CORRECTED,
     BIT_ESTIMATED,
@@ -70,19 +71,19 @@ def new_out(rows: int = 65_536) -> Out:
     return Out(records(ROW, rows), records(TRANSITION, rows), np.zeros(2, np.int64))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def due_window(tick: int, policy: Any) -> int:
     """The last window that is due at `tick`: the largest w with (w + 1) length + delay <= tick * policy.tick."""
     return (tick * policy.tick - policy.delay) // policy.length - 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def due_tick(w: int, policy: Any) -> int:
     """The tick at which window w is first emitted: ceil((end + delay) / tick)."""
     return -(-((w + 1) * policy.length + policy.delay) // policy.tick)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def prepare(work: Any, head: Any, n: int, base: int, bound: int, win: Any) -> None:
     """Set the fold's start: the settled state, and what is booked in its open window."""
     work.state[0] = head
@@ -97,7 +98,7 @@ def prepare(work: Any, head: Any, n: int, base: int, bound: int, win: Any) -> No
         w.val, w.rem, w.est, w.est_rem, w.cov, w.bits = head.val, head.rem, head.est, head.est_rem, head.cov, head.bits
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def quality_bits(bits: int) -> int:
     """What of `bits` shows in a row: the last method and whether any part is estimated, else corrected."""
     method = 0
@@ -109,7 +110,7 @@ def quality_bits(bits: int) -> int:
     return method | (bits & BIT_CORRECTED)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def is_same(a: Any, b: Any) -> bool:
     """Whether two windows make the same row."""
     return (
@@ -120,7 +121,7 @@ def is_same(a: Any, b: Any) -> bool:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def emit_row(out: Any, channel: int, version: int, start: int, revision: int, w: Any, was: Any, has_was: bool) -> None:
     """Append one interval row."""
     row = out.rows[out.used[0]]
@@ -133,7 +134,7 @@ def emit_row(out: Any, channel: int, version: int, start: int, revision: int, w:
         row.was_val, row.was_est, row.was_cov = 0, 0, 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def row_version(facts: Any, channel: int, start: int) -> int:
     """The version (place in facts.versions) of a window's row; -1 where there is none, or it is another partition's."""
     first = facts.first[channel]
@@ -141,7 +142,7 @@ def row_version(facts: Any, channel: int, start: int) -> int:
     return first + v if v >= 0 and facts.versions[first + v].partition == facts.partition else -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def emit_rows(ch: Any, channel: int, facts: Any, ticks: Any, work: Any, out: Any, policy: Any) -> None:
     """Rows of one channel for the ticks [ticks[0], ticks[1]] from its folded windows."""
     length, span = policy.length, work.span[0]
@@ -165,7 +166,7 @@ def emit_rows(ch: Any, channel: int, facts: Any, ticks: Any, work: Any, out: Any
         emit_row(out, channel, version, w * length, revision, work.win[i], work.old_win[i], emitted)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def emit_gaps(work: Any, found: int, was_found: int, channel: int, out: Any, tick: int) -> None:
     """gap_too_long for every segment longer than max_gap that the old view did not have, or had with another advance."""
     for i in range(found):
@@ -178,7 +179,7 @@ def emit_gaps(work: Any, found: int, was_found: int, channel: int, out: Any, tic
             emit(out, channel, GAP_TOO_LONG, 1, (gap.t0, gap.t1), tick, gap.adv, 0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def judge_windows(ch: Any, det: Any, channel: int, facts: Any, ticks: Any, work: Any, out: Any, policy: Any) -> None:
     """Judge, in order, the windows that are fully covered or past their deadline by tick ticks[1]."""
     length, span = policy.length, work.span[0]
@@ -198,7 +199,7 @@ def judge_windows(ch: Any, det: Any, channel: int, facts: Any, ticks: Any, work:
         w += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def settle_ring(state: Any, ch: Any, keep: int) -> None:
     """Drop what is settled or superseded; what remains is no longer new."""
     ring = state.pool[ch.ring : ch.ring + ch.room]
@@ -216,23 +217,17 @@ def settle_ring(state: Any, ch: Any, keep: int) -> None:
     ch.old_first, ch.old_last, ch.min_new = ch.first, ch.last, NEVER
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def is_untouched(ch: Any, ticks: Any, policy: Any) -> bool:
-    """Whether closing these ticks can change no row of the channel: nothing becomes due (or needs judging), and what is new lies behind
-    the last due window, in order, behind no due window without a row, and leaves no gap that is too long."""
+    """Whether closing these ticks can change no row of the channel: nothing becomes due (or needs judging), and what is new is quiet."""
     due, was_due = due_window(ticks[1], policy), due_window(ticks[0] - 1, policy)
     high = (ch.last + policy.max_gap - 1) // policy.length
     if ch.last == UNSET or (due > was_due and high + 1 > was_due and ch.first // policy.length <= due):
         return ch.last == UNSET
-    if ch.min_new == NEVER:
-        return True
-    earliest = min(ch.min_new, ch.anchor)
-    if ch.old_last != UNSET and (ch.old_last + policy.max_gap - 1) // policy.length < due:
-        return False
-    return ch.min_new > ch.old_last and earliest // policy.length > due and ch.last - earliest <= policy.max_gap
+    return ch.min_new == NEVER or is_quiet(ch, (due + 1) * policy.length, policy)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, work: Any, out: Any, policy: Any) -> bool:
     """Rows and judgements of one channel for ticks ticks[0]..ticks[1]; False if `work` or `out` is too small (`work.need`: how much)."""
     ch = state.channels[place]
@@ -252,7 +247,7 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
     state.touched[place // CHUNK_CHANNELS] = 1
     ring = state.pool[ch.ring : ch.ring + ch.held]
     span = work.span[0]
-    bound = ticks[1] * policy.tick - policy.lateness - max(policy.tolerance, 2 * policy.length + policy.delay + 2 * policy.tick)
+    bound = ticks[1] * policy.tick - settled_after(policy)
     prepare(work, head, n, base, bound, work.win)
     work.settled[0] = head
     fold(False, work.state[0], work.settled[0], ring, work.win, span, versions, changes, policy, work.gaps)
@@ -272,7 +267,7 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def close_channels(
     order: Any, start: int, globals_: Any, ticks: Any, state: Any, facts: Any, work: Any, out: Any, policy: Any
 ) -> int:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from zonepulse.processors.admission import Items
 from zonepulse.processors.blocks import dead_letter_batch, interval_batch
 from zonepulse.processors.channels import Channels, compile_registry
-from zonepulse.processors.decoding import dead_letters, decode_columns
+from zonepulse.processors.decoding import dead_letters, decode_columns, expected_partition
 from zonepulse.processors.fast_decoding import decode_fast
 from zonepulse.processors.intervals import Partition, Step
 from zonepulse.processors.layout import UNSET
@@ -56,7 +56,7 @@ class ZoneRun:
         ingest = partition.ingest_times(records.timestamp_ms)
         batch = decode_fast(records, 0, len(records), ingest, self.channels)
         step = self._apply(partition, batch.items, int(ingest[-1]))
-        return self._collect(partition, step, list(dead_letters(batch, records, item)))
+        return self._collect(partition, step, list(dead_letters(batch, records, self.channels, item)))
 
     def columns(self, chunk: ColumnChunk, partition_of: NDArray[np.int64]) -> Iterator[dict[str, list[pa.RecordBatch]]]:
         """Fold a file chunk, partition by partition; `partition_of` gives each row's partition."""
@@ -66,12 +66,12 @@ class ZoneRun:
             ingest = partition.ingest_times(chunk.ingest_ms[rows])
             items = decode_columns(chunk, rows, ingest, self.channels)
             step = self._apply(partition, items, int(ingest[-1]))
-            letters = [self._letter(chunk, int(rows[i]), number, int(items.reason[i])) for i in np.flatnonzero(items.reason)]
+            letters = [self._letter(chunk, int(rows[i]), number, items, i) for i in np.flatnonzero(items.reason).tolist()]
             yield self._collect(partition, step, letters)
 
-    def _letter(self, chunk: ColumnChunk, row: int, partition: int, reason: int) -> DeadLetter:
-        place = (int(chunk.offset[row]), int(chunk.item[row]), REASONS[reason], int(chunk.ingest_ms[row]))
-        return DeadLetter(self.topic, partition, *place, None, chunk.row_bytes(row))
+    def _letter(self, chunk: ColumnChunk, row: int, partition: int, items: Items, i: int) -> DeadLetter:
+        place = (int(chunk.offset[row]), int(chunk.item[row]), REASONS[int(items.reason[i])], int(chunk.ingest_ms[row]))
+        return DeadLetter(self.topic, partition, *place, None, chunk.row_bytes(row), expected_partition(items, i, self.channels))
 
     def _apply(self, partition: Partition, items: Items, ingest_ms: int) -> Step:
         self._latest_ingest = max(self._latest_ingest, ingest_ms)

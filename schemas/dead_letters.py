@@ -1,6 +1,7 @@
 """Dead letters on the wire: value = the original bytes, key = the original key, and headers that say where from and why.
 
-Numbers in headers are decimal text. `item` is the index inside the record (0 for a lone object), -1 = the whole record.
+Numbers in headers are decimal text. `item` is the index inside the record (0 for a lone object), -1 = the whole record. Header
+`expected_partition` is there where the reason is `wrong_partition`: it names the partition to which the reading belongs.
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from typing import Final
 from zonepulse.schemas.records import Headers
 
 WHOLE_RECORD: Final = -1
+_EXPECTED: Final = "expected_partition"
 _NAMES: Final = ("topic", "partition", "offset", "item", "reason", "received_at")
 
 
@@ -29,11 +31,14 @@ class DeadLetter:
     received_at_ms: int
     key: bytes | None
     value: bytes | None
+    expected_partition: int | None = None
+    """Of a reading in the wrong partition."""
 
     def headers(self) -> Headers:
         """The headers to send; `key` and `value` travel as the record's own."""
         fields = (self.topic, self.partition, self.offset, self.item, self.reason, self.received_at_ms)
-        return tuple((name, str(field).encode()) for name, field in zip(_NAMES, fields, strict=True))
+        headers = tuple((name, str(field).encode()) for name, field in zip(_NAMES, fields, strict=True))
+        return headers if self.expected_partition is None else (*headers, (_EXPECTED, b"%d" % self.expected_partition))
 
 
 def decode_dead_letter(headers: Iterable[tuple[str, bytes]], key: bytes | None, value: bytes | None) -> DeadLetter:
@@ -51,6 +56,7 @@ def decode_dead_letter(headers: Iterable[tuple[str, bytes]], key: bytes | None, 
         _number(found, "received_at"),
         key,
         value,
+        _number(found, _EXPECTED) if _EXPECTED in found else None,
     )
 
 

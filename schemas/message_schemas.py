@@ -79,13 +79,15 @@ def dead_letter_schema() -> Schema:
         "item": _INTEGER_TEXT | {"description": "index inside the record, 0 for a lone object, -1 for the whole record"},
         "reason": {"enum": list(REASONS[1:]), "description": "the first that applies, in this order"},
         "received_at": _INTEGER_TEXT | {"description": "Kafka timestamp of the record, epoch milliseconds"},
+        "expected_partition": _INTEGER_TEXT
+        | {"description": "only where the reason is wrong_partition: where the reading belongs"},
     }
     headers = [f.name.removesuffix("_ms") for f in fields(DeadLetter) if f.name not in ("key", "value")]
     return {
         **_head("dead letter", "Headers of a dead letter; numbers are decimal text. Key and value are the original bytes."),
         "type": "object",
         "properties": {name: notes[name] for name in headers},
-        "required": headers,
+        "required": [name for name in headers if name != "expected_partition"],
     }
 
 

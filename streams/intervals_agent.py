@@ -66,7 +66,7 @@ def fold(partition: Partition, records: RecordSpans, start: int, stop: int, inge
     return Folded(
         list(interval_blocks(step.rows, channels, partition.partition, step.through)),
         [alert_record(row, channels.registry.zone.id) for row in alert_rows(step.transitions, channels)],
-        list(dead_letters(decoded, records)),
+        list(dead_letters(decoded, records, channels)),
         len(decoded.record),
         step.through,
         seconds,

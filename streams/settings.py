@@ -39,8 +39,8 @@ class Settings:
     """0 = no metrics server."""
     is_simulated: bool = False
     """From `ZONEPULSE_SIMULATED`: the producer sets the topics' times and sends the heartbeats (demo, bench, tests)."""
-    raw_batches: bool = False
-    """Read hot topics as raw record batches instead of as client records: faster, with the same result."""
+    raw_batches: bool = True
+    """Read hot topics as raw record batches; off = as the client's own records: slower, with the same result."""
     is_static: bool = False
     """From `ZONEPULSE_STATIC`: a worker that comes back under its `instance` within the session timeout gets its partitions back
     at once. Every worker of a kind then needs an instance of its own, or they shut each other out."""

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from zonepulse.schemas.registry import Registry, ZonePolicy
 from zonepulse.schemas.topics import REGISTRY
+from zonepulse.streams.allocation import keep_freed_memory
 from zonepulse.streams.app import build_app, run_worker
 from zonepulse.streams.clickhouse_sink import ClickHouseSink
 from zonepulse.streams.intervals_agent import add_intervals_agent
@@ -64,6 +65,7 @@ TASKS: Final[dict[str, Callable[[faust.App, Settings, Metrics], None]]] = {
 
 def run(task: str, settings: Settings) -> NoReturn:
     """Run one task until a signal. Workers of equal task and topic prefix share the work."""
+    keep_freed_memory()
     app = build_app(settings, task)
     metrics = Metrics(CollectorRegistry())
     if task != "store":

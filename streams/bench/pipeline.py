@@ -67,7 +67,6 @@ class Trial:
             "ZONEPULSE_TOPIC_PREFIX": self.prefix,
             "ZONEPULSE_PARTITIONS": str(self.load.partitions),
             "ZONEPULSE_SIMULATED": "on",
-            "ZONEPULSE_RAW_BATCHES": "on",
             "ZONEPULSE_LOG_LEVEL": "WARNING",
             "ZONEPULSE_DATA_DIR": str(stack.folder / "workers" / self.load.zone),
         }

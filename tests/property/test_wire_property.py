@@ -107,7 +107,7 @@ def check(records: RecordSpans) -> None:
     slow = decode_records(records, 0, len(records), ingest, CHANNELS)
     fast = decode_fast(records, 0, len(records), ingest, CHANNELS)
     assert_same(fast, slow)
-    letters = list(dead_letters(fast, records))
+    letters = list(dead_letters(fast, records, CHANNELS))
     assert len(letters) == np.count_nonzero(fast.items.reason)
     part = len(records) // 2
     assert_same(

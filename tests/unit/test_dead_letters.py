@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from zonepulse.schemas.dead_letters import WHOLE_RECORD, BadDeadLetter, DeadLetter, decode_dead_letter
@@ -18,6 +20,12 @@ def test_numbers_travel_as_decimal_text() -> None:
         "reason": b"malformed",
         "received_at": b"1790000000123",
     }
+
+
+def test_a_reading_in_the_wrong_partition_says_where_it_belongs() -> None:
+    letter = replace(LETTER, reason="wrong_partition", expected_partition=2)
+    assert dict(letter.headers())["expected_partition"] == b"2"
+    assert decode_dead_letter(letter.headers(), letter.key, letter.value) == letter
 
 
 def test_headers_of_others_are_ignored() -> None:

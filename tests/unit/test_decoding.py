@@ -1,9 +1,11 @@
 """Records to items for admission, and refused items to dead letters with their bytes."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from core_runs import spans
 from small_logs import IMPORT, at, meter, reading, zone_text
 
@@ -11,6 +13,8 @@ from zonepulse.oracle.decode import Record
 from zonepulse.processors.admission import NO_METER, NO_REGISTER, NO_UNIT
 from zonepulse.processors.channels import compile_registry
 from zonepulse.processors.decoding import UNKNOWN_UNIT, Batch, dead_letters, decode_records, registry_switches
+from zonepulse.processors.fast_decoding import decode_fast
+from zonepulse.processors.intervals import Partition
 from zonepulse.schemas.zone_yaml import parse_zone
 
 CHANNELS = compile_registry(parse_zone(zone_text(meter(IMPORT))), 1)
@@ -54,7 +58,7 @@ def test_a_unit_may_be_absent_right_or_unknown() -> None:
 def test_a_dead_letter_carries_exactly_the_bytes_of_its_item() -> None:
     odd = b'[ {"meter":"m"} , 7,{"meter":"m","register":"r","ts":"2026-03-04T10:00:00","value":1 }]'
     records = [record(odd), record(b"\xff", 1), record(None, 2)]
-    letters = list(dead_letters(decoded(*records), spans(records)))
+    letters = list(dead_letters(decoded(*records), spans(records), CHANNELS))
     assert [(x.offset, x.item, x.reason, x.value) for x in letters] == [
         (0, 0, "malformed", b'{"meter":"m"}'),
         (0, 1, "malformed", b"7"),
@@ -63,6 +67,17 @@ def test_a_dead_letter_carries_exactly_the_bytes_of_its_item() -> None:
         (2, -1, "malformed", None),
     ]
     assert {x.key for x in letters} == {b"k"}
+
+
+@pytest.mark.parametrize("decode", [decode_records, decode_fast])
+def test_a_dead_letter_of_the_wrong_partition_names_the_expected_one(decode: Callable[..., Batch]) -> None:
+    channels = compile_registry(parse_zone(zone_text(meter(IMPORT))), 8)
+    expected = int(channels.versions["partition"][0])
+    found = spans([record(raw(reading("10:00", 1), reading("10:00", 2, "x")))])
+    batch = decode(found, 0, 1, found.timestamp_ms, channels)
+    Partition(channels, (expected + 1) % 8).apply(batch.items)
+    letters = list(dead_letters(batch, found, channels))
+    assert [(x.reason, x.expected_partition) for x in letters] == [("wrong_partition", expected), ("unknown_meter", None)]
 
 
 def test_heartbeats_name_the_registry_version_behind_them() -> None:

@@ -3,7 +3,7 @@ import pytest
 from fetches import channels
 
 from zonepulse.processors.channel_hash import tables_of
-from zonepulse.processors.json_readings import REFUSED, Columns, parse_record
+from zonepulse.processors.json_readings import CELL, Columns, parse_records
 
 CHANNELS = channels()
 PLAIN = '{"meter": "M1", "register": "1.8.0", "ts": 1790000000000, "value": 12.5}'
@@ -13,8 +13,11 @@ def parsed(text: str | bytes) -> list[tuple[float, ...]] | None:
     """(channel, ts, value, unit, seq, quality) of each reading that the kernel took; None: refused."""
     raw = text.encode() if isinstance(text, str) else text
     columns = Columns(*(np.zeros(9, np.float64 if name == "value" else np.int64) for name in Columns._fields))
-    rows = parse_record(np.frombuffer(raw, np.uint8), 0, len(raw), columns, 0, tables_of(CHANNELS))
-    return None if rows == REFUSED else [tuple(column[i].item() for column in columns[:6]) for i in range(rows)]
+    place, refused = np.array([[0], [len(raw)], [0]]), np.zeros((2, 1), np.int64)
+    rows, dropped = parse_records(
+        np.frombuffer(raw, np.uint8), place[0], place[1], 0, 1, place[2], tables_of(CHANNELS), columns, refused, np.empty(1, CELL)
+    )
+    return None if dropped else [tuple(column[i].item() for column in columns[:6]) for i in range(rows)]
 
 
 def test_a_plain_reading_is_taken_with_absent_members_as_defaults() -> None:

@@ -26,7 +26,7 @@ def test_every_setting_has_its_variable() -> None:
             "ZONEPULSE_LOG_LEVEL": "debug",
             "ZONEPULSE_METRICS_PORT": "9100",
             "ZONEPULSE_SIMULATED": "on",
-            "ZONEPULSE_RAW_BATCHES": "on",
+            "ZONEPULSE_RAW_BATCHES": "off",
             "ZONEPULSE_STATIC": "on",
             "ZONEPULSE_STALL_S": "90",
             "HOME": "/root",
@@ -47,7 +47,7 @@ def test_every_setting_has_its_variable() -> None:
         "DEBUG",
         9100,
         is_simulated=True,
-        raw_batches=True,
+        raw_batches=False,
         is_static=True,
         stall_s=90.0,
     )
