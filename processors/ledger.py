@@ -4,17 +4,17 @@ Tick k is applied, partitions in order, once every partition has closed it. Rows
 (entity, window) and adds differences; repeats (after a restart of a sender) vanish. Everything it returns is a pure function of the rows.
 """
 
-from bisect import insort
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from zonepulse.processors.accounts import BASES, ENTITY_KINDS, INTENSITY, SCOPE, USE, Accounts, compile_accounts
 from zonepulse.processors.blocks import alert_batch, coded, constant, table_batch, times, version_labels, versions_of
+from zonepulse.processors.book_pages import BookPages
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.layout import ROW, UNSET, Records, records
 from zonepulse.processors.posting import EMISSION, HAS_CO2E, LINE_VALUE, Books, Chart, changed_lines, post, read_line, remember
@@ -24,9 +24,8 @@ from zonepulse.schemas.results import ALERTS, EMISSIONS, TOTALS
 from zonepulse.schemas.results import INTENSITY as INTENSITY_TABLE
 from zonepulse.schemas.units import MICRO, MS_PER_HOUR
 
-_SLOTS: Final = 64
-SLOTS_A_CHUNK: Final = 16
-"""Windows of one chunk of a snapshot (ledger_snapshot.py)."""
+_SETTLE_MS: Final = MS_PER_HOUR
+"""How much time passes between two looks for pages to be packed."""
 
 
 @dataclass(slots=True)
@@ -39,6 +38,8 @@ class _Subject:
     rules: list[tuple[Rule, RuleState]]
     next_start: int = UNSET
     tick: int = UNSET
+    unseen: int = UNSET
+    """Windows before it, from `next_start` on, do not exist for this subject; not part of its state."""
 
 
 @dataclass(slots=True)
@@ -97,15 +98,12 @@ class Ledger:
         self.through = np.full(channels.partitions, UNSET, np.int64)
         self.applied = UNSET
         self._waiting: list[list[Records]] = [[] for _ in range(channels.partitions)]
-        self._slots: dict[int, int] = {}
-        self._starts: list[int] = []
-        self._books = self._new_books(_SLOTS)
+        self._pages = BookPages(self._new_books)
+        self._settled = UNSET
         self._no_factor: dict[tuple[str, str], NoFactor] = {}
         self._subjects = self._make_subjects()
         self._made = _Made()
         self._announced: dict[int, dict[int, int]] = {}
-        self._touched: set[int] = set()
-        """Chunks of slots that changed since the last snapshot."""
         self._versions: dict[int, Channels] = {channels.registry.version: channels}
 
     # --- input ----------------------------------------------------------------------------------------------------------------
@@ -136,22 +134,18 @@ class Ledger:
                 del self._announced[version]
         self._advance_to(int(self.through.min()), results)
         self._emit(results)
+        self._settle()
         return results
 
     def _use(self, channels: Channels) -> None:
         """Go on under another registry version: sums move to the cells of the same name, rules keep their state."""
-        before, books = self.accounts, self._books
+        before = self.accounts
         states = {(s.company, r.id): (s, state) for s in self._subjects for r, state in s.rules}
         self.channels, self.accounts = channels, compile_accounts(channels)
         self._chart = chart_of(self.accounts)
-        self._books = self._new_books(len(books.start))
-        self._books.start[:] = books.start
         new = {name: i for i, name in enumerate(self.accounts.cells)}
-        for old, name in enumerate(before.cells):
-            if name in new:
-                self._books.acc[:, new[name]] = books.acc[:, old]
-                self._books.seen[:, new[name]] = books.seen[:, old]
-        self._touched = set(range(-(-len(self._slots) // SLOTS_A_CHUNK)))
+        kept = ((old, new[name]) for old, name in enumerate(before.cells) if name in new)
+        self._pages = self._pages.rebuilt(self._new_books, kept, self._settled)
         self._subjects = self._make_subjects()
         for subject in self._subjects:
             for i, (rule, _) in enumerate(subject.rules):
@@ -209,30 +203,24 @@ class Ledger:
             np.full((slots, lines), UNSET, np.int64), np.zeros(slots, np.int64),
         )  # fmt: skip
 
-    def _slot_of(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
-        used, compact = np.unique(starts, return_inverse=True)
-        slots = np.empty(len(used), np.int64)
-        for i, start in enumerate(used.tolist()):
-            slot = self._slots.get(start)
-            if slot is None:
-                slot = len(self._slots)
-                if slot == len(self._books.start):
-                    self._grow()
-                self._slots[start] = slot
-                self._books.start[slot] = start
-                insort(self._starts, start)
-            slots[i] = slot
-        return slots[compact]
+    @property
+    def _books(self) -> Books:
+        return self._pages.books
 
-    def _grow(self) -> None:
-        old, size = self._books, len(self._books.start)
-        self._books = self._new_books(2 * size)
-        for mine, before in zip(self._books, old, strict=True):
-            mine[:size] = before
+    def _settle(self) -> None:
+        if self.applied != UNSET and self._settled_before() >= self._settled + _SETTLE_MS:
+            self._settled = self._settled_before()
+            self._pages.settle(self._settled)
+
+    def _settled_before(self) -> int:
+        """Windows before it are behind what a reading in time can normally revise: a known advance is booked back to max_gap."""
+        zone = self.channels.registry.zone
+        return self.applied * self._tick_ms - zone.max_gap_ms - zone.lateness_ms - self._delay - 2 * self._length
 
     def _apply(self, rows: Records, tick: int, results: Results) -> None:
-        slots = self._slot_of(np.ascontiguousarray(rows["start"]))
-        self._touched.update(np.unique(slots // SLOTS_A_CHUNK).tolist())
+        starts = np.ascontiguousarray(rows["start"])
+        slots = self._pages.slots(starts)
+        self._look_again_from(int(starts.min()))
         lines = len(self.accounts.lines)
         before = records(LINE_VALUE, min(3 * len(rows) * lines, lines * len(np.unique(slots))) + 1)
         n = remember(self._chart, self._books, rows, slots, tick, before, self._length)
@@ -365,13 +353,13 @@ class Ledger:
             self._judge_subject(subject, first, last, results)
 
     def _judge_subject(self, subject: _Subject, first: int, last: int, results: Results) -> None:
-        at = int(np.searchsorted(self._starts, subject.next_start))
-        while at < len(self._starts):
-            start = self._starts[at]
+        starts = self._pages.starts
+        for at in range(bisect_left(starts, max(subject.next_start, subject.unseen)), len(starts)):
+            start = starts[at]
             value = self._read(subject.line, start)
-            at += 1
             if not value["exists"]:
                 continue
+            subject.unseen = start
             tick = max(first, subject.tick, self._due(start))
             if value["cov"] != value["expected"]:
                 tick = max(tick, self._due(start + self._length))
@@ -379,13 +367,19 @@ class Ledger:
                 return
             subject.next_start, subject.tick = start + 1, tick
             self._evaluate(subject, start, tick, results)
+        subject.unseen = starts[-1] + 1 if starts else UNSET
+
+    def _look_again_from(self, start: int) -> None:
+        """A window may have come to exist."""
+        for subject in self._subjects:
+            subject.unseen = min(subject.unseen, start)
 
     def _due(self, start: int) -> int:
         return -(-(start + self._length + self._delay) // self._tick_ms)
 
     def _read(self, line: int, start: int) -> Any:
         value = records(LINE_VALUE)
-        read_line(self._chart, self._books, line, self._slots[start], self._length, value[0])
+        read_line(self._chart, self._books, line, self._pages.slot(start), self._length, value[0])
         return value[0]
 
     def _evaluate(self, subject: _Subject, start: int, tick: int, results: Results) -> None:

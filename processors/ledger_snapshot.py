@@ -1,17 +1,16 @@
 """Snapshots of the ledger: its books in chunks of windows, its waiting rows, and the rest as facts. The other half of ledger.py.
 
-Chunk 0 holds the rows that wait for other partitions, chunk k + 1 the books of the slots [k, k + 1) x SLOTS_A_CHUNK.
+Chunk 0 holds the rows that wait for other partitions, chunk k + 1 the books of page k (book_pages.py).
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zonepulse.processors.channels import Channels
-from zonepulse.processors.layout import ROW, records
-from zonepulse.processors.ledger import SLOTS_A_CHUNK, Ledger, NoFactor
+from zonepulse.processors.layout import ROW, UNSET, records
+from zonepulse.processors.ledger import Ledger, NoFactor
 from zonepulse.processors.rules import RuleState
 from zonepulse.processors.snapshot import Arrays, BadSnapshot, Frozen, check_layout, check_partitions, names_checksum
 
@@ -20,16 +19,10 @@ _STATE: Final = ("breaches", "first_breach", "clears", "first_clear", "active_si
 
 def freeze_ledger(ledger: Ledger, next_offset: int) -> Frozen:
     """The ledger now; its changed chunks are copied and count as unchanged from here on."""
-    slots = len(ledger._slots)
-    count = 1 + -(-slots // SLOTS_A_CHUNK)
-    changed = sorted(k for k in ledger._touched if k + 1 < count)
-    ledger._touched.clear()
-    chunks: dict[int, Arrays] = {0: _waiting(ledger)}
-    for k in changed:
-        mine = slice(k * SLOTS_A_CHUNK, min(slots, (k + 1) * SLOTS_A_CHUNK))
-        books = ledger._books
-        chunks[k + 1] = {name: getattr(books, name)[mine].copy() for name in books._fields}
-    return Frozen(_facts(ledger, slots), chunks, count, next_offset)
+    pages = ledger._pages
+    chunks: dict[int, Arrays] = {0: _waiting(ledger)} | {page + 1: pages.chunk(page) for page in sorted(pages.touched)}
+    pages.touched.clear()
+    return Frozen(_facts(ledger), chunks, 1 + pages.page_count, next_offset)
 
 
 def _waiting(ledger: Ledger) -> Arrays:
@@ -38,7 +31,7 @@ def _waiting(ledger: Ledger) -> Arrays:
     return {"rows": np.concatenate([np.empty(0, ROW), *rows]), "counts": np.array(counts, np.int64)}
 
 
-def _facts(ledger: Ledger, slots: int) -> dict[str, Any]:
+def _facts(ledger: Ledger) -> dict[str, Any]:
     channels = ledger.channels
     return {
         "partitions": channels.partitions,
@@ -47,7 +40,7 @@ def _facts(ledger: Ledger, slots: int) -> dict[str, Any]:
         "versions": sorted(ledger._versions),
         "cells": len(ledger.accounts.cells),
         "lines": len(ledger.accounts.lines),
-        "slots": slots,
+        "slots": len(ledger._pages),
         "applied": ledger.applied,
         "through": ledger.through.tolist(),
         "announced": [[version, sorted(ticks.items())] for version, ticks in sorted(ledger._announced.items())],
@@ -97,23 +90,11 @@ def _restore_waiting(ledger: Ledger, chunk: Arrays) -> None:
             ledger._waiting[partition] = [rows]
 
 
-def _restore_books(ledger: Ledger, slots: int, chunks: Sequence[Arrays]) -> None:
-    size = len(ledger._books.start)
-    while size < slots:
-        size *= 2
-    ledger._books = ledger._new_books(size)
-    at = 0
-    for chunk in chunks:
-        n = len(chunk["start"])
-        for name, mine in zip(ledger._books._fields, ledger._books, strict=True):
-            mine[at : at + n] = chunk[name]
-        at += n
-    if at != slots:
-        raise BadSnapshot(f"the ledger's snapshot is incomplete: {at} of {slots} windows")
-    starts: NDArray[np.int64] = ledger._books.start[:slots]
-    ledger._slots = {start: slot for slot, start in enumerate(starts.tolist())}
-    ledger._starts = sorted(ledger._slots)
-    ledger._touched = set(range(-(-slots // SLOTS_A_CHUNK)))
+def _restore_books(ledger: Ledger, windows: int, chunks: Sequence[Arrays]) -> None:
+    ledger._settled = ledger._settled_before() if ledger.applied != UNSET else UNSET
+    ledger._pages.restore(chunks, ledger._settled)
+    if len(ledger._pages) != windows:
+        raise BadSnapshot(f"the ledger's snapshot is incomplete: {len(ledger._pages)} of {windows} windows")
 
 
 def _restore_rules(ledger: Ledger, facts: Mapping[str, Any]) -> None:
