@@ -4,6 +4,7 @@ Tick k is applied, partitions in order, once every partition has closed it. Rows
 (entity, window) and adds differences; repeats (after a restart of a sender) vanish. Everything it returns is a pure function of the rows.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -37,6 +38,8 @@ class _Subject:
     rules: list[tuple[Rule, RuleState]]
     next_start: int = UNSET
     tick: int = UNSET
+    unseen: int = UNSET
+    """Windows before it, from `next_start` on, do not exist for this subject; not part of its state."""
 
 
 @dataclass(slots=True)
@@ -115,7 +118,14 @@ class Ledger:
                 del self._announced[version]
         self._advance_to(int(self.through.min()), results)
         self._emit(results)
+        if self.applied != UNSET:
+            self.windows.pack(self.old_before())
         return results
+
+    def old_before(self) -> int:
+        """Windows before it are behind what a reading in time can normally revise: a known advance is booked back to max_gap."""
+        zone = self.channels.registry.zone
+        return self.applied * self._tick_ms - zone.max_gap_ms - zone.lateness_ms - self._delay - 2 * self._length
 
     def _use(self, channels: Channels) -> None:
         """Go on under another registry version: sums move to the cells of the same name, rules keep their state."""
@@ -197,8 +207,9 @@ class Ledger:
     def _apply(self, rows: Records, tick: int, results: Results) -> None:
         self._settle(tick)
         windows = self.windows
-        slots = windows.slot_of(np.ascontiguousarray(rows["start"]))
-        windows.touch(slots)
+        starts = np.ascontiguousarray(rows["start"])
+        slots = windows.pages.slots(starts)
+        self._look_again_from(int(starts.min()))
         lines = windows.base_lines
         before = records(LINE_VALUE, min(3 * len(rows) * lines, lines * len(np.unique(slots))) + 1)
         n = remember(windows.chart, windows.books, rows, slots, tick, before, self._length)
@@ -216,8 +227,8 @@ class Ledger:
         """Windows settle whose last regular tick, at end + lateness (or delay, if longer), lies before this one."""
         open_from = (((tick - 1) * self._tick_ms - self._settling) // self._length + 1) * self._length
         for start in self.windows.settle_until(open_from):
-            self.market.settle(self.windows.slots[start], self.windows)
-            self.nodal.settle(self.windows.slots[start], self.windows)
+            self.market.settle(self.windows.pages.slot(start), self.windows)
+            self.nodal.settle(self.windows.pages.slot(start), self.windows)
 
     def _emit(self, results: Results) -> None:
         """Everything that was made since the last call, as batches."""
@@ -299,13 +310,13 @@ class Ledger:
             self._judge_subject(subject, first, last, results)
 
     def _judge_subject(self, subject: _Subject, first: int, last: int, results: Results) -> None:
-        at = int(np.searchsorted(self.windows.starts, subject.next_start))
-        while at < len(self.windows.starts):
-            start = self.windows.starts[at]
+        starts = self.windows.starts
+        for at in range(bisect_left(starts, max(subject.next_start, subject.unseen)), len(starts)):
+            start = starts[at]
             value = self._read(subject.line, start)
-            at += 1
             if not value["exists"]:
                 continue
+            subject.unseen = start
             tick = max(first, subject.tick, self._due(start))
             if value["cov"] != value["expected"]:
                 tick = max(tick, self._due(start + self._length))
@@ -313,13 +324,19 @@ class Ledger:
                 return
             subject.next_start, subject.tick = start + 1, tick
             self._evaluate(subject, start, tick, results)
+        subject.unseen = starts[-1] + 1 if starts else UNSET
+
+    def _look_again_from(self, start: int) -> None:
+        """A window may have come to exist."""
+        for subject in self._subjects:
+            subject.unseen = min(subject.unseen, start)
 
     def _due(self, start: int) -> int:
         return -(-(start + self._length + self._delay) // self._tick_ms)
 
     def _read(self, line: int, start: int) -> Any:
         value = records(LINE_VALUE)
-        read_line(self.windows.chart, self.windows.books, line, self.windows.slots[start], self._length, value[0])
+        read_line(self.windows.chart, self.windows.books, line, self.windows.pages.slot(start), self._length, value[0])
         return value[0]
 
     def _evaluate(self, subject: _Subject, start: int, tick: int, results: Results) -> None:

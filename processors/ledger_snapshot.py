@@ -1,36 +1,28 @@
 """Snapshots of the ledger: its books in chunks of windows, its waiting rows, and the rest as facts. The other half of ledger.py.
 
-Chunk 0 holds the rows that wait for other partitions, chunk k + 1 the books of the slots [k, k + 1) x SLOTS_A_CHUNK.
+Chunk 0 holds the rows that wait for other partitions, chunk k + 1 the books of page k (book_pages.py).
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zonepulse.processors.channels import Channels
-from zonepulse.processors.layout import ROW, records
+from zonepulse.processors.layout import ROW, UNSET, records
 from zonepulse.processors.ledger import Ledger, NoFactor
 from zonepulse.processors.rules import RuleState
 from zonepulse.processors.snapshot import Arrays, BadSnapshot, Frozen, check_layout, check_partitions, names_checksum
-from zonepulse.processors.window_books import SLOTS_A_CHUNK
 
 _STATE: Final = ("breaches", "first_breach", "clears", "first_clear", "active_since", "raised_at")
 
 
 def freeze_ledger(ledger: Ledger, next_offset: int) -> Frozen:
     """The ledger now; its changed chunks are copied and count as unchanged from here on."""
-    slots = len(ledger.windows.slots)
-    count = 1 + -(-slots // SLOTS_A_CHUNK)
-    changed = sorted(k for k in ledger.windows.touched if k + 1 < count)
-    ledger.windows.touched.clear()
-    chunks: dict[int, Arrays] = {0: _waiting(ledger)}
-    for k in changed:
-        mine = slice(k * SLOTS_A_CHUNK, min(slots, (k + 1) * SLOTS_A_CHUNK))
-        books = ledger.windows.books
-        chunks[k + 1] = {name: getattr(books, name)[mine].copy() for name in books._fields}
-    return Frozen(_facts(ledger, slots), chunks, count, next_offset)
+    pages = ledger.windows.pages
+    chunks: dict[int, Arrays] = {0: _waiting(ledger)} | {page + 1: pages.chunk(page) for page in sorted(pages.touched)}
+    pages.touched.clear()
+    return Frozen(_facts(ledger), chunks, 1 + pages.page_count, next_offset)
 
 
 def _waiting(ledger: Ledger) -> Arrays:
@@ -39,7 +31,7 @@ def _waiting(ledger: Ledger) -> Arrays:
     return {"rows": np.concatenate([np.empty(0, ROW), *rows]), "counts": np.array(counts, np.int64)}
 
 
-def _facts(ledger: Ledger, slots: int) -> dict[str, Any]:
+def _facts(ledger: Ledger) -> dict[str, Any]:
     channels = ledger.channels
     return {
         "partitions": channels.partitions,
@@ -48,7 +40,7 @@ def _facts(ledger: Ledger, slots: int) -> dict[str, Any]:
         "versions": sorted(ledger._versions),
         "cells": len(ledger.accounts.cells),
         "lines": len(ledger.accounts.lines),
-        "slots": slots,
+        "slots": len(ledger.windows.pages),
         "applied": ledger.applied,
         "through": ledger.through.tolist(),
         "announced": [[version, sorted(ticks.items())] for version, ticks in sorted(ledger._announced.items())],
@@ -106,23 +98,10 @@ def _restore_waiting(ledger: Ledger, chunk: Arrays) -> None:
             ledger._waiting[partition] = [rows]
 
 
-def _restore_books(ledger: Ledger, slots: int, chunks: Sequence[Arrays]) -> None:
-    size = len(ledger.windows.books.start)
-    while size < slots:
-        size *= 2
-    ledger.windows.books = ledger.windows.new_books(size)
-    at = 0
-    for chunk in chunks:
-        n = len(chunk["start"])
-        for name, mine in zip(ledger.windows.books._fields, ledger.windows.books, strict=True):
-            mine[at : at + n] = chunk[name]
-        at += n
-    if at != slots:
-        raise BadSnapshot(f"the ledger's snapshot is incomplete: {at} of {slots} windows")
-    starts: NDArray[np.int64] = ledger.windows.books.start[:slots]
-    ledger.windows.slots = {start: slot for slot, start in enumerate(starts.tolist())}
-    ledger.windows.starts = sorted(ledger.windows.slots)
-    ledger.windows.touched = set(range(-(-slots // SLOTS_A_CHUNK)))
+def _restore_books(ledger: Ledger, windows: int, chunks: Sequence[Arrays]) -> None:
+    ledger.windows.restore(chunks, ledger.old_before() if ledger.applied != UNSET else UNSET)
+    if len(ledger.windows.pages) != windows:
+        raise BadSnapshot(f"the ledger's snapshot is incomplete: {len(ledger.windows.pages)} of {windows} windows")
 
 
 def _restore_rules(ledger: Ledger, facts: Mapping[str, Any]) -> None:

@@ -103,13 +103,13 @@ class Nodal:
         self.is_active = bool(nodes)
 
     @property
-    def storages(self) -> int:
-        """How many storages there are."""
-        return len(self._storages)
+    def storages(self) -> list[str]:
+        """The storages' ids."""
+        return [self._network.sources[k].id for k in self._storages]
 
     def _make_lines(self, lines: LineTable, zone: str) -> _Lines:
         network, pairs = self._network, self._topologies.pairs
-        stores, grids = ([network.sources[k].id for k in ks] for ks in (self._storages, self._grids))
+        stores, grids = self.storages, [network.sources[k].id for k in self._grids]
         edges, sources = [e.id for e in network.edges], [s.id for s in network.sources]
 
         def add(kind: str, entities: Iterable[str], scope: int = 0, carrier: str = "electricity") -> Ints:
@@ -191,7 +191,7 @@ class Nodal:
                 held = inventory.held
                 windows.say(int(self._lines.storage[i]), slot, said(*held))
                 windows.say(int(self._lines.written_off[i]), slot, said(0, 0))
-        before = [self._passage(i, slot, windows) for i in range(self.storages)]
+        before = [self._passage(i, slot, windows) for i in range(len(self._storages))]
         pairs = [Lot(*pair) for pair in windows.books.pair[slot].tolist()]
         sums = Sums(windows.books.acc[slot], topology)
         worth = [value(pair, int(sums.val[topology.injected[k]])) for pair, k in zip(pairs, self._storages, strict=True)]
@@ -212,7 +212,7 @@ class Nodal:
         """Open windows from `first` on: those in `mine`, or all that exist where storages bind them together."""
         inventories = [inventory.copy() for inventory in self._settled]
         for start in windows.starts[bisect_left(windows.starts, windows.open_from) :]:
-            slot = windows.slots[start]
+            slot = windows.pages.slot(start)
             is_due = slot in mine or self._is_adjusted(slot, windows)
             if start < first or not (is_due or self._exists(slot, windows)):
                 if self._exists(slot, windows):

@@ -1,19 +1,21 @@
 """The ledger's windows: sums by cell, and what the lines of other bases last said, one slot a window."""
 
-from bisect import bisect_left, insort
-from typing import Any, Final, NamedTuple
+from bisect import bisect_left
+from collections.abc import Hashable, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zonepulse.processors.accounts import GENERATION, Accounts
+from zonepulse.processors.book_pages import Arrays, BookPages
 from zonepulse.processors.layout import UNSET, Records, records
 from zonepulse.processors.lines import FIELDS, Said, changed, line_names
 from zonepulse.processors.posting import CO2E, HAS_CO2E, LINE_VALUE, Books, Chart, read_lines
+from zonepulse.schemas.units import MS_PER_HOUR
 
-_SLOTS: Final = 64
-SLOTS_A_CHUNK: Final = 16
-"""Windows of one chunk of a snapshot (ledger_snapshot.py)."""
+_PACK_MS: Final = MS_PER_HOUR
+"""How much time passes between two looks for windows to be packed."""
 
 
 class Now(NamedTuple):
@@ -37,26 +39,26 @@ def chart_of(accounts: Accounts) -> Chart:
 
 
 class WindowBooks:
-    """All windows of a zone under one chart of accounts. `base_lines` are the location lines, the others begin there."""
+    """All windows of a zone under one chart of accounts. `base_lines` are the location lines, the others begin there.
 
-    def __init__(self, accounts: Accounts, base_lines: int, storages: int, length_ms: int) -> None:
+    A slot is where a window's sums are, good until the next `pack`.
+    """
+
+    def __init__(self, accounts: Accounts, base_lines: int, storages: Sequence[str], length_ms: int) -> None:
         self.chart = chart_of(accounts)
         self.base_lines = base_lines
-        self._sizes = (len(accounts.cells), base_lines, len(accounts.lines) - base_lines, storages)
+        self._sizes = (len(accounts.cells), base_lines, len(accounts.lines) - base_lines, len(storages))
+        self.storage_names = storages
         self.length_ms = length_ms
-        self.books = self.new_books(_SLOTS)
-        self.slots: dict[int, int] = {}
-        self.starts: list[int] = []
+        self.pages = BookPages(self._new_books)
         self.open_from = UNSET
         """Start of the first window that has not settled."""
-        self.touched: set[int] = set()
-        """Chunks of slots that changed since the last snapshot."""
+        self._packed_before = UNSET
         self.made: list[Records] = []
         """LINE_VALUE records of lines that said something new."""
         self._pending: tuple[list[int], list[int], list[Said]] = ([], [], [])
 
-    def new_books(self, slots: int) -> Books:
-        """Empty books."""
+    def _new_books(self, slots: int) -> Books:
         cells, lines, others, storages = self._sizes
         return Books(
             np.zeros((slots, cells, HAS_CO2E + 1), np.int64), np.zeros((slots, cells), np.int8),
@@ -64,47 +66,38 @@ class WindowBooks:
             np.zeros((slots, others, len(FIELDS)), np.int64), np.zeros((slots, storages, 2), np.int64),
         )  # fmt: skip
 
-    def slot_of(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Slots of windows, made where they are new."""
-        used, compact = np.unique(starts, return_inverse=True)
-        slots = np.empty(len(used), np.int64)
-        for i, start in enumerate(used.tolist()):
-            slots[i] = self.open_slot(start)
-        return slots[compact]
+    @property
+    def books(self) -> Books:
+        """The arrays that slots are places in."""
+        return self.pages.books
+
+    @property
+    def starts(self) -> list[int]:
+        """Starts of all windows, in order of time."""
+        return self.pages.starts
 
     def open_slot(self, start: int) -> int:
-        """The slot of one window, made where it is new."""
-        slot = self.slots.get(start)
-        if slot is None:
-            slot = len(self.slots)
-            if slot == len(self.books.start):
-                self._grow()
-            self.slots[start] = slot
-            self.books.start[slot] = start
-            insort(self.starts, start)
-        return slot
-
-    def _grow(self) -> None:
-        old, size = self.books, len(self.books.start)
-        self.books = self.new_books(2 * size)
-        for mine, before in zip(self.books, old, strict=True):
-            mine[:size] = before
+        """The slot of a window that is to change, made where it is new."""
+        return int(self.pages.slots(np.array([start]))[0])
 
     def adopt(self, old: "WindowBooks", before: Accounts, after: Accounts) -> None:
         """Go on with the windows of another chart: sums move to the cells of the same name, memories to the lines of the same name."""
-        self.books = self.new_books(len(old.books.start))
-        self.books.start[:] = old.books.start
-        self.slots, self.starts, self.open_from, self.made = old.slots, old.starts, old.open_from, old.made
-        new_cells = {name: i for i, name in enumerate(after.cells)}
-        for was, name in enumerate(before.cells):
-            if name in new_cells:
-                self.books.acc[:, new_cells[name]] = old.books.acc[:, was]
-                self.books.seen[:, new_cells[name]] = old.books.seen[:, was]
-        new_lines = {name: i for i, name in enumerate(line_names(after, self.base_lines))}
-        for was, line in enumerate(line_names(before, old.base_lines)):
-            if line in new_lines:
-                self.books.said[:, new_lines[line]] = old.books.said[:, was]
-        self.touch(np.arange(len(self.slots)))
+        cells = _moves(before.cells, after.cells)
+        lines = _moves(line_names(before, old.base_lines), line_names(after, self.base_lines))
+        moves = {"acc": cells, "seen": cells, "said": lines, "pair": _moves(old.storage_names, self.storage_names)}
+        self.pages = old.pages.rebuilt(self._new_books, moves, old._packed_before)
+        self.open_from, self.made, self._packed_before = old.open_from, old.made, old._packed_before
+
+    def pack(self, before: int) -> None:
+        """Pack the windows before `before`, once an hour of them."""
+        if before >= self._packed_before + _PACK_MS:
+            self._packed_before = before
+            self.pages.pack(before)
+
+    def restore(self, chunks: Sequence[Arrays], packed_before: int) -> None:
+        """Take the pages of a snapshot."""
+        self._packed_before = packed_before
+        self.pages.restore(chunks, packed_before)
 
     def settle_until(self, open_from: int) -> list[int]:
         """The windows before `open_from` that were open until now, in order of time."""
@@ -119,10 +112,6 @@ class WindowBooks:
         made, self.made = self.made, []
         return made
 
-    def touch(self, slots: Any) -> None:
-        """These slots changed."""
-        self.touched.update(np.unique(np.asarray(slots) // SLOTS_A_CHUNK).tolist())
-
     # --- windows of other bases -----------------------------------------------------------------------------------------------
 
     def start(self, slot: int) -> int:
@@ -131,7 +120,7 @@ class WindowBooks:
 
     def open_slots(self) -> set[int]:
         """The slots of all windows that have not settled."""
-        return {self.slots[start] for start in self.starts[bisect_left(self.starts, self.open_from) :]}
+        return {self.pages.slot(start) for start in self.starts[bisect_left(self.starts, self.open_from) :]}
 
     def read(self, pairs: list[tuple[int, int]]) -> dict[tuple[int, int], Now]:
         """What location lines say now, by (line, slot)."""
@@ -174,5 +163,11 @@ class WindowBooks:
         new = changed(self.books.said, self.base_lines, lines, slots, values, tick)
         if len(new):
             self.made.append(new)
-        self.touch(slots)
+        self.pages.touch(self.books.start[slots])
         return new
+
+
+def _moves(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[tuple[int, int]]:
+    """Old and new place of everything that keeps its name."""
+    places = {name: i for i, name in enumerate(new)}
+    return [(i, places[name]) for i, name in enumerate(old) if name in places]

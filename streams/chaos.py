@@ -210,11 +210,12 @@ def run_chaos(seed: int, faults: int, readings: int, say: Say) -> dict[str, Any]
             seconds = time.monotonic() - chaos.begun
             say(f"{seconds:7.1f} s  all is through; the oracle reads the topic and checks every row")
             with stack.client() as client:
-                found = oracle_differences(stack.kafka, client, zone_yaml, PARTITIONS)
+                begun = time.monotonic()
+                found = oracle_differences(stack.kafka, client, zone_yaml, PARTITIONS, os.cpu_count() or 1)
         finally:
             feed.stop()
             progress.close()
-        return _report(seed, count, chaos, found, seconds)
+        return _report(seed, count, chaos, found, seconds) | {"oracle_s": round(time.monotonic() - begun, 1)}
 
 
 def _report(seed: int, readings: int, chaos: Chaos, found: dict[str, list[str]], seconds: float) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from zonepulse.schemas.partitioner import partition_of
 from zonepulse.schemas.records import HEARTBEAT
 from zonepulse.schemas.results import TABLES
 from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.demo_run import PREFIX, read_log, stored_rows
+from zonepulse.streams.demo_run import PREFIX, read_partition, stored_rows
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 from zonepulse.streams.registry_topic import publish
 from zonepulse.streams.warm_up import warm_up
@@ -89,7 +89,7 @@ def test_a_meter_added_while_running_is_refused_before_and_counted_after(tmp_pat
         produce(stack.kafka, f"{PREFIX}readings", [(p, None, HEARTBEAT, [], end_ms) for p in range(PARTITIONS)])
         wait_until_complete(stack, client, zone, end_ms, 120)
 
-        log = list(read_log(stack.kafka, f"{PREFIX}readings"))
+        log = [record for p in range(PARTITIONS) for record in read_partition(stack.kafka, f"{PREFIX}readings", p)]
         stored = {name: stored_rows(client, TABLES[name]) for name in ("intervals", "emissions", "totals", "intensity")}
         company_b = client.query(COMPANY_B).result_rows
         letters = client.query(refused).first_row

@@ -67,7 +67,9 @@ class Solved:
         return found.item.weight, found.item.carbon or 0
 
 
-def solve(topology: Topology, nodes: list[str], plan: Plan, rows: Rows, factors: FactorTable, start_ms: int, out: Mapping[str, int]) -> Solved:
+def solve(
+    topology: Topology, nodes: list[str], plan: Plan, rows: Rows, factors: FactorTable, start_ms: int, out: Mapping[str, int]
+) -> Solved:
     """`out` is the carbon of every storage's discharge."""
     forward, back = ([_flow(way, rows) for way in ways] for ways in (topology.forward, topology.back))
     given = [_given(inlet, plan, rows, factors, start_ms, out) for inlet in topology.inlets]

@@ -38,7 +38,9 @@ class Market:
         again: set[int] = set()
         for company, matching in self._companies.items():
             matching.settle(tick)
-            windows = {n for n in touched.get(company, ()) if self._window_of(n).expects(("company", company, "electricity", "import"))}
+            windows = {
+                n for n in touched.get(company, ()) if self._window_of(n).expects(("company", company, "electricity", "import"))
+            }
             for number in matching.apply(tick, windows, lambda n, c=company: self._imported(n, c)):  # type: ignore[misc]
                 again.add(number)
                 rest = self._write_company(number, company)

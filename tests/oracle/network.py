@@ -127,13 +127,10 @@ def topology_at(registry: Registry, plan: Plan, at_ms: int) -> Topology:
 
     network = registry.network
     edges = [edge for edge in network.edges if edge.valid_from_ms <= at_ms < edge.valid_to_ms]
-    forward = [
-        Way(e.id, e.from_node, e.to_node, of(e.meter_from, "import"), of(e.meter_to, "import")) for e in edges
-    ]
+    forward = [Way(e.id, e.from_node, e.to_node, of(e.meter_from, "import"), of(e.meter_to, "import")) for e in edges]
     back = [Way(e.id, e.to_node, e.from_node, of(e.meter_to, "export"), of(e.meter_from, "export")) for e in edges]
     inlets = [
-        Inlet(s, of(s.meter, _INJECTING.get(s.kind, "generation")), of(s.meter, _TAKING.get(s.kind, "")))
-        for s in network.sources
+        Inlet(s, of(s.meter, _INJECTING.get(s.kind, "generation")), of(s.meter, _TAKING.get(s.kind, ""))) for s in network.sources
     ]
     loads = [
         Load(company, node, _use(plan, company, node))

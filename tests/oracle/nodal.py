@@ -137,4 +137,3 @@ class Nodal:
 
 def _discharged(look: Snapshot, storage: str) -> int:
     return next(i for i in look.topology.inlets if i.source.id == storage).gives.flow(look.rows).energy
-

@@ -12,11 +12,15 @@ from snapshots import Shelves
 from zonepulse.processors.zone_run import ZoneRun
 from zonepulse.schemas.zone_yaml import parse_zone
 
-KEEP, RESTORE = "keep", "restore"
+KEEP, RESTORE, PACK = "keep", "restore", "pack"
+
+
+FOREVER = 1 << 62
 
 
 def rows_of(case: Case, sizes: list[int], interruptions: list[str]) -> dict[str, list[object]]:
-    """Everything that the core says about a log, in the order it says it; between fetches a snapshot is taken, or gone on from."""
+    """Everything that the core says about a log, in the order it says it; between fetches a snapshot is taken, or gone on
+    from, or the books are packed."""
     core = ZoneRun(parse_zone(case.text), case.partitions)
     shelves = Shelves(case.partitions)
     said: defaultdict[str, list[object]] = defaultdict(list)
@@ -27,7 +31,9 @@ def rows_of(case: Case, sizes: list[int], interruptions: list[str]) -> dict[str,
 
     for i, fetch in enumerate(fetches(case.records, sizes)):
         what = interruptions[i % len(interruptions)] if interruptions else ""
-        if what:
+        if what == PACK:
+            core.ledger.windows.pages.pack(FOREVER)
+        elif what:
             shelves.put(core)
         if what == RESTORE:
             shelves.restore(core)
@@ -39,7 +45,7 @@ def rows_of(case: Case, sizes: list[int], interruptions: list[str]) -> dict[str,
 @given(
     cases(),
     st.lists(st.integers(1, 9), min_size=1, max_size=4),
-    st.lists(st.sampled_from(("", KEEP, RESTORE)), min_size=1, max_size=6),
+    st.lists(st.sampled_from(("", KEEP, RESTORE, PACK)), min_size=1, max_size=6),
 )
 def test_a_core_restored_from_snapshots_says_what_the_uninterrupted_one_says(
     case: Case, sizes: list[int], interruptions: list[str]
