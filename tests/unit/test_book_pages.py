@@ -15,6 +15,8 @@ def new_books(slots: int) -> Books:
         np.zeros((slots, CELLS), np.int8),
         np.full((slots, LINES), -1),
         np.zeros(slots, np.int64),
+        np.zeros((slots, 2, 6), np.int64),
+        np.zeros((slots, 1, 2), np.int64),
     )
 
 
@@ -72,7 +74,7 @@ def test_a_chunk_of_a_packed_page_is_that_of_the_open_one() -> None:
 def test_other_cells_take_over_the_sums_of_their_name() -> None:
     pages = filled(2 * PAGE + 1)
     pages.pack(1000 + PAGE)
-    moved = pages.rebuilt(new_books, [(0, 6), (2, 0)], 1000 + PAGE)
+    moved = pages.rebuilt(new_books, {"acc": [(0, 6), (2, 0)]}, 1000 + PAGE)
     for start in range(1000, 1000 + 2 * PAGE + 1):
         acc = moved.books.acc[moved.slot(start)]
         np.testing.assert_array_equal(acc[[6, 0]], amounts(start)[[0, 2]])
