@@ -4,7 +4,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 
-from zonepulse.schemas.factors import Choice, choices
+from zonepulse.schemas.factor_choices import Choice, choices, who_answers
+from zonepulse.schemas.factors import LOOKUP_BASES, RESIDUAL_BASES
 from zonepulse.schemas.registry import Registry
 from zonepulse.schemas.units import MICRO
 
@@ -35,29 +36,46 @@ def factor_mg(kg_per_base: Fraction) -> int:
 
 
 class FactorTable:
-    """The location-based factors of one registry version. Immutable; keeps the time lines it has worked out."""
+    """The factors of one registry version. Immutable; keeps the time lines it has worked out."""
 
     def __init__(self, registry: Registry) -> None:
         self._factors = registry.factors
         self._regions = registry.zone.factor_regions
-        self._lines: dict[tuple[str, str, str], tuple[list[int], list[Span]]] = {}
+        self._lines: dict[tuple[str, str, str, tuple[str, ...]], tuple[list[int], list[Span]]] = {}
 
     def location(self, carrier: str, company: str, base_unit: str, at_ms: int) -> Resolved | None:
-        """The factor at an instant; None where there is none. `company` is '' for the zone itself. Raises AmbiguousFactor."""
-        starts, spans = self._line(carrier, company, base_unit)
-        return spans[bisect_right(starts, at_ms) - 1][2]
+        """The factor at an instant; None where there is none. `company` is '' for the zone itself. Raises AmbiguousFactor.
+
+        Also of what is entered by hand: `refrigerant:R-410A` and `process:welding`, base unit kg.
+        """
+        return _at(self._line(carrier, company, base_unit), at_ms)
 
     def timeline(self, carrier: str, company: str, base_unit: str) -> list[Span]:
-        """What answers over all time, in order and without gaps. Raises AmbiguousFactor."""
+        """What answers over all time, in order and without gaps; a series gives a span a step. Raises AmbiguousFactor."""
         return list(self._line(carrier, company, base_unit)[1])
 
-    def _line(self, carrier: str, company: str, base_unit: str) -> tuple[list[int], list[Span]]:
-        key = (carrier, company, base_unit)
+    def residual(self, company: str, at_ms: int) -> Resolved | None:
+        """The factor of electricity (kWh) that no contract covers; None where there is none. Raises AmbiguousFactor."""
+        return _at(self._line("electricity", company, "kWh", RESIDUAL_BASES), at_ms)
+
+    def residual_timeline(self, company: str) -> list[Span]:
+        """What answers for uncovered electricity over all time, in order and without gaps. Raises AmbiguousFactor."""
+        return list(self._line("electricity", company, "kWh", RESIDUAL_BASES)[1])
+
+    def _line(
+        self, carrier: str, company: str, base_unit: str, bases: tuple[str, ...] = LOOKUP_BASES
+    ) -> tuple[list[int], list[Span]]:
+        key = (carrier, who_answers(self._factors, carrier, company), base_unit, bases)
         if key not in self._lines:
-            found = choices(self._factors, carrier, company, self._regions, base_unit)
+            found = choices(self._factors, carrier, key[1], self._regions, base_unit, bases)
             spans = [(c.from_ms, c.to_ms, _resolve(c)) for c in found]
             self._lines[key] = ([s[0] for s in spans], spans)
         return self._lines[key]
+
+
+def _at(line: tuple[list[int], list[Span]], at_ms: int) -> Resolved | None:
+    starts, spans = line
+    return spans[bisect_right(starts, at_ms) - 1][2]
 
 
 def _resolve(choice: Choice) -> Resolved | None:
@@ -66,5 +84,4 @@ def _resolve(choice: Choice) -> Resolved | None:
     if len(choice.factors) > 1:
         ids = " and ".join(f.id for f in choice.factors)
         raise AmbiguousFactor(f"{ids} are valid at the same time on rung {choice.rung}; end one where the other begins")
-    (factor,) = choice.factors
-    return Resolved(factor.id, choice.rung, factor_mg(factor.kg_per_base), choice.from_ms, choice.to_ms)
+    return Resolved(choice.factors[0].id, choice.rung, factor_mg(choice.kg_per_base), choice.from_ms, choice.to_ms)

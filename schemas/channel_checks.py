@@ -5,16 +5,21 @@ from fractions import Fraction
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from zonepulse.schemas.factor_choices import Choice, choices, who_answers
 from zonepulse.schemas.factors import (
     LOOKUP_BASES,
     OWN_RUNG,
+    PROCESS,
+    REFRIGERANT,
+    RESIDUAL_BASES,
     activity_of,
     carrier_of,
     channel_bears,
-    choices,
 )
+from zonepulse.schemas.gwp import REPORTS, gases
 from zonepulse.schemas.problems import Report, nearest, step
-from zonepulse.schemas.registry import Factor, MeterVersion, Register, Registry
+from zonepulse.schemas.registry import Entry, Factor, MeterVersion, Register, Registry
+from zonepulse.schemas.registry_notices import counted_directions
 from zonepulse.schemas.units import GAS_CARRIERS, LIMIT_ENERGY, MICRO
 from zonepulse.schemas.values import instant_text
 
@@ -31,6 +36,7 @@ def check_channels(registry: Registry, report: Report) -> None:
             report.add(
                 f"{path}.ef", "belongs to registers of direction generation, zero or more", "remove it, or mend the direction"
             )
+    _check_base_units(registry, report)
     _check_emissions(registry, report)
 
 
@@ -71,29 +77,82 @@ def _check_reference(register: Register, path: str, report: Report) -> None:
         report.add(f"{path}.reference", "Nm3 is at 0 C by definition", "remove it, or write the unit m3")
 
 
+def _check_base_units(registry: Registry, report: Report) -> None:
+    """Report a company's carrier whose counting channels have two base units: their sum would mean nothing.
+
+    Across companies that is a notice only (registry_notices.py): every company's rows are right, the zone's sum of the carrier is not.
+    """
+    company_of = {s.id: s.company for s in registry.sites}
+    first: dict[tuple[str, str], tuple[str, str]] = {}
+    for path, version, register in _channels(registry):
+        key = (company_of.get(version.site, ""), register.carrier)
+        if register.base_unit and register.direction in counted_directions(version.role, register.carrier):
+            base_unit, where = first.setdefault(key, (register.base_unit, path))
+            if base_unit != register.base_unit:
+                what = f"counts {register.carrier} in {register.base_unit}, line {report.line(where)} in {base_unit}"
+                report.add(
+                    f"{path}.unit", what, f"transmit both in one of them, such as {base_unit}, or give one a carrier of its own"
+                )
+
+
 def _check_emissions(registry: Registry, report: Report) -> None:
-    """Report once for every (carrier, company, base unit), at its first channel."""
+    """Report once for every (carrier, company, base unit), at its first channel; and for every entry."""
     company_of = {s.id: s.company for s in registry.sites}
     done: set[tuple[str, str, str]] = set()
     for path, version, register in _channels(registry):
-        key = (register.carrier, company_of.get(version.site, ""), register.base_unit)
+        company = who_answers(registry.factors, register.carrier, company_of.get(version.site, ""))
+        key = (register.carrier, company, register.base_unit)
         if register.base_unit and channel_bears(version.role, register.carrier, register.direction) and key not in done:
             done.add(key)
             _check_factors(registry, *key, f"{path}.carrier", report)
+    for i, entry in enumerate(registry.entries):
+        if entry.carrier.startswith((REFRIGERANT, PROCESS)):
+            _check_entry(registry, entry, f"entries[{i}].carrier", report)
+    for company in sorted({who_answers(registry.factors, "electricity", c.id) for c in registry.companies}):
+        found = choices(registry.factors, "electricity", company, registry.zone.factor_regions, "kWh", RESIDUAL_BASES)
+        _check_ambiguous(registry, found, "zone.factor_regions", report)
 
 
 def _check_factors(registry: Registry, carrier: str, company: str, base_unit: str, path: str, report: Report) -> None:
     found = choices(registry.factors, carrier, company, registry.zone.factor_regions, base_unit)
     if not any(choice.factors for choice in found):
         report.add(path, *_why_no_factor(registry, carrier, company, base_unit))
+    _check_ambiguous(registry, found, path, report)
+
+
+def _check_ambiguous(registry: Registry, found: list[Choice], path: str, report: Report) -> None:
+    """Report each set of factors that answer together, once."""
+    told: set[str] = set()
     for choice in found:
-        if len(choice.factors) > 1:
-            ids = " and ".join(repr(f.id) for f in choice.factors)
+        ids = " and ".join(repr(f.id) for f in choice.factors)
+        if len(choice.factors) > 1 and ids not in told:
+            told.add(ids)
             since = instant_text(choice.from_ms, ZoneInfo(registry.zone.timezone))
             remedy = "end one where the other begins"
             if choice.rung != OWN_RUNG:
                 remedy += f", or give yours a region of its own, ahead of {choice.rung} in factor_regions"
             report.add(path, f"{ids} all apply from {since} (rung {choice.rung})", remedy)
+
+
+def _check_entry(registry: Registry, entry: Entry, path: str, report: Report) -> None:
+    """Report an entry without a factor at its time."""
+    gas = entry.carrier.removeprefix(REFRIGERANT)
+    if gas != entry.carrier and not registry.zone.gwp:
+        what = f"{entry.carrier!r} needs to know which GWPs count"
+        report.add(path, what, f"write `gwp: AR5` into `zone`, the IPCC report that you account by ({', '.join(REPORTS)})")
+        return
+    found = choices(registry.factors, entry.carrier, entry.company, registry.zone.factor_regions, "kg")
+    _check_ambiguous(registry, found, path, report)
+    if any(choice.factors and choice.from_ms <= entry.at_ms < choice.to_ms for choice in found):
+        return
+    add = f"add a factor of {entry.carrier} in kgCO2e/kg to `factors`"
+    if any(choice.factors for choice in found):
+        at = instant_text(entry.at_ms, ZoneInfo(registry.zone.timezone))
+        report.add(path, f"no factor of {entry.carrier!r} is valid at {at}", f"{add} that is, or mend `at`")
+    elif gas != entry.carrier:
+        report.add(path, f"{registry.zone.gwp} has no GWP of {gas!r}", nearest(gas, gases(registry.zone.gwp), add))
+    else:
+        report.add(path, *_why_no_factor(registry, entry.carrier, entry.company, "kg"))
 
 
 def _why_no_factor(registry: Registry, carrier: str, company: str, base_unit: str) -> tuple[str, str]:
@@ -116,7 +175,8 @@ def _why_no_factor(registry: Registry, carrier: str, company: str, base_unit: st
         )
     based = [f for f in fitting if f.basis in LOOKUP_BASES]
     if not based:
-        return f"no factor of {activity!r} has basis location or default: {_ids(fitting)}", add
+        bases = " and ".join(sorted({f.basis for f in fitting}))
+        return f"no factor of {activity!r} has basis location or default: {_ids(fitting)} ({bases} is another quantity)", add
     # Any other than an unverified factor would have been found.
     return f"the only factor of {activity!r} is unverified (confidence L): {_ids(based)}", f"{add}, with its source"
 

@@ -1,18 +1,10 @@
-"""Emission factors: the shipped table, exact units, and which factors a channel may use when.
-
-A look-up asks a company's own factors first (rung `company`), then the zone's `factor_regions` in order. Within a rung a
-factor of basis `location` comes before one of basis `default`; other bases (footprint, market_residual, ...) are other
-quantities and never used here. Confidence L means unverified: never used. A factor fits only a channel of its base unit.
-"""
+"""Emission factors: the shipped table, exact units, and which carriers need one. Which factor answers: factor_choices.py."""
 
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from importlib import resources
-from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -27,6 +19,8 @@ COLUMNS: Final = (
 BASES: Final = ("location", "default", "market", "market_residual", "fossil_only", "footprint", "ets")
 LOOKUP_BASES: Final = ("location", "default")
 """Bases that a location look-up takes, the preferred first."""
+RESIDUAL_BASES: Final = ("market_residual",)
+"""Basis of the electricity that no contract covers, for the market basis."""
 CONFIDENCES: Final = ("H", "M", "L")
 UNVERIFIED: Final = "L"
 OWN_RUNG: Final = "company"
@@ -46,16 +40,6 @@ _NO_EMISSIONS: Final = frozenset({"reactive", "cooling", "water"})
 
 class FactorTableError(ValueError):
     """The factor table cannot be used; the message names line, column, value and remedy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What a look-up finds in [from_ms, to_ms): no factor (rung ''), one, or several, which is ambiguous."""
-
-    from_ms: int
-    to_ms: int
-    rung: str
-    factors: tuple[Factor, ...]
 
 
 def shipped_factors_csv() -> str:
@@ -144,43 +128,3 @@ def _from_row(row: dict[str, str], zone: ZoneInfo) -> Factor:
         row["id"], row["activity"], row["region"], "", row["basis"], value, row["unit"], base_unit, value * kg, year,
         row["published"], start, end, row["source"], row["source_url"], row["confidence"],
     )  # fmt: skip
-
-
-def of_rung(factors: Iterable[Factor], rung: str, company: str) -> list[Factor]:
-    """The factors on one rung: a company's own, or those of a region."""
-    if rung == OWN_RUNG:
-        return [f for f in factors if company and f.company == company]
-    return [f for f in factors if not f.company and f.region == rung]
-
-
-def choices(factors: Iterable[Factor], carrier: str, company: str, regions: Sequence[str], base_unit: str) -> list[Choice]:
-    """What a location look-up finds over all time, in order, without gaps from ALWAYS to FOREVER."""
-    usable = [f for f in factors if is_usable(f, carrier, base_unit)]
-    rungs = [(rung, of_rung(usable, rung, company)) for rung in (OWN_RUNG, *regions)]
-    edges = sorted({ALWAYS, FOREVER} | {ms for _, group in rungs for f in group for ms in (f.valid_from_ms, f.valid_to_ms)})
-    out: list[Choice] = []
-    for start, end in pairwise(edges):
-        rung, found = _first_rung(rungs, start)
-        if out and (out[-1].rung, out[-1].factors) == (rung, found):
-            start = out.pop().from_ms
-        out.append(Choice(start, end, rung, found))
-    return out
-
-
-def is_usable(factor: Factor, carrier: str, base_unit: str) -> bool:
-    """Whether a location look-up of this carrier may take the factor at all."""
-    return (
-        factor.activity == activity_of(carrier)
-        and factor.base_unit == base_unit
-        and factor.basis in LOOKUP_BASES
-        and factor.confidence != UNVERIFIED
-    )
-
-
-def _first_rung(rungs: list[tuple[str, list[Factor]]], at_ms: int) -> tuple[str, tuple[Factor, ...]]:
-    for rung, group in rungs:
-        for basis in LOOKUP_BASES:
-            found = tuple(f for f in group if f.basis == basis and f.valid_from_ms <= at_ms < f.valid_to_ms)
-            if found:
-                return rung, found
-    return "", ()

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from zonepulse.schemas.factors import PROCESS, REFRIGERANT
 from zonepulse.schemas.problems import Report
-from zonepulse.schemas.registry import ALWAYS, Contract, Edge, Entry, MeterVersion, Registry, Series, Source, ZonePolicy
-from zonepulse.schemas.registry_checks import check_edge
+from zonepulse.schemas.registry import ALWAYS, Contract, Edge, Entry, MeterVersion, Registry, Source, ZonePolicy
+from zonepulse.schemas.registry_checks import check_series
 from zonepulse.schemas.units import LIMIT_ENERGY, LIMIT_REG, MICRO
 
 _ROLE_OF: Final = {
@@ -33,18 +33,6 @@ def check_network(registry: Registry, report: Report) -> None:
         _check_contract(contract, f"contracts[{i}]", registry.zone, report)
     for i, entry in enumerate(registry.entries):
         _check_entry(entry, f"entries[{i}]", report)
-
-
-def check_series(series: Series, path: str, zone: ZonePolicy, report: Report) -> None:
-    """Report a series whose steps do not lie on window edges, or that holds what is negative."""
-    check_edge(f"{path}.from", series.first_ms, zone, report)
-    if zone.window_ms and series.step_ms % zone.window_ms:
-        report.add(
-            f"{path}.step", f"{series.step_ms} ms is no multiple of the window", "use a step that holds whole windows, such as 1h"
-        )
-    for i, value in enumerate(series.values):
-        if value is not None and value < 0:
-            report.add(f"{path}.values[{i}]", "is negative", "write zero or more, or null where there is none")
 
 
 def _check_line(edge: Edge, path: str, registry: Registry, report: Report) -> None:

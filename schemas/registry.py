@@ -37,6 +37,10 @@ class ZonePolicy:
     max_gap_ms: int
     n_confirm: int
     boundary_tolerance_ms: int
+    gwp: Literal["", "AR4", "AR5", "AR6"] = ""
+    """IPCC assessment report of the refrigerants' GWPs; '' where no entry needs one."""
+    factors_as_of: str = ""
+    """ISO date: the factor table as it was known then; '' = as it is known now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,18 @@ class Gateway:
 
 
 @dataclass(frozen=True, slots=True)
+class Steam:
+    """State of steam that is metered by mass: its energy is counted instead. IAPWS-IF97 gives the enthalpy."""
+
+    pressure_mpa: Fraction
+    """Absolute."""
+    temperature_c: Fraction | None
+    """None: saturated."""
+    reference_kj_per_kg: Fraction
+    """Enthalpy that counts as no energy, such as that of water at 20 C."""
+
+
+@dataclass(frozen=True, slots=True)
 class Register:
     """One register of one meter version: what a channel means while that version is valid."""
 
@@ -89,6 +105,8 @@ class Register:
     ef_kg: Fraction
     """kg CO2e per base unit of a generation register."""
     reference: str | None = None
+    steam: Steam | None = None
+    """Given where mass is turned into GJ; `scale` holds the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +137,32 @@ class MeterChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """Values of consecutive steps: value i holds in [first_ms + i x step_ms, first_ms + (i + 1) x step_ms); None: no value then."""
+
+    first_ms: int
+    step_ms: int
+    values: tuple[Fraction | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fuel:
+    """What a fuel's factor is made of: kg CO2 per unit = ncv x carbon x oxidation x 44/12 x 1000."""
+
+    ncv: Fraction
+    """Net calorific value, GJ per unit."""
+    carbon: Fraction
+    """t carbon per GJ."""
+    oxidation: Fraction
+    """Part of the carbon that burns."""
+
+
+@dataclass(frozen=True, slots=True)
 class Factor:
     """An emission factor with its provenance.
 
     `value` is in `unit` (kgCO2/kWh, tCO2/t, ...). `kg_per_base` is the exact mass in kg per base unit `base_unit`.
+    Of a `series`, `value` is 1 and each step holds value_i x `kg_per_base`; the validity lies within the series.
     `confidence` L means unverified: never used by a look-up.
     """
 
@@ -144,6 +184,10 @@ class Factor:
     source: str
     source_url: str
     confidence: str
+    series: Series | None = None
+    """In `unit`, step by step; None within it: no factor then."""
+    fuel: Fuel | None = None
+    """Where `value` was worked out from a fuel's analysis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,15 +230,6 @@ class Network:
     nodes: tuple[str, ...] = ()
     edges: tuple[Edge, ...] = ()
     sources: tuple[Source, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Values of consecutive steps: value i holds in [first_ms + i x step_ms, first_ms + (i + 1) x step_ms); None: no value then."""
-
-    first_ms: int
-    step_ms: int
-    values: tuple[Fraction | None, ...]
 
 
 @dataclass(frozen=True, slots=True)

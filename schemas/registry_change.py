@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from zonepulse.schemas.factors import Choice, channel_bears, choices
+from zonepulse.schemas.factor_choices import Choice, choices
+from zonepulse.schemas.factors import channel_bears
 from zonepulse.schemas.problems import Problem, Report
 from zonepulse.schemas.registry import MeterChange, Registry
 from zonepulse.schemas.values import instant_text
@@ -114,8 +115,8 @@ def _looked_up(registry: Registry, closed_ms: int) -> set[tuple[str, str, str]]:
 
 
 def _answer(choice: Choice, closed_ms: int) -> tuple[Hashable, ...]:
-    factors = tuple((f.id, f.kg_per_base) for f in choice.factors)
-    return choice.from_ms, min(choice.to_ms, closed_ms), choice.rung, factors
+    factors = tuple(f.id for f in choice.factors)
+    return choice.from_ms, min(choice.to_ms, closed_ms), choice.rung, choice.kg_per_base, factors
 
 
 def _differing(old: Mapping[H, object], new: Mapping[H, object]) -> list[H]:

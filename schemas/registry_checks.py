@@ -21,6 +21,7 @@ from zonepulse.schemas.registry import (
     MeterVersion,
     Registry,
     Rule,
+    Series,
     ZonePolicy,
 )
 from zonepulse.schemas.units import LIMIT_REG, MS_PER_HOUR
@@ -39,7 +40,7 @@ def check_registry(registry: Registry, shipped: int, report: Report) -> None:
     _check_parents(registry.meters, report)
     _check_changes(registry, report)
     for i, factor in enumerate(registry.factors[shipped:]):
-        _check_factor(factor, f"factors[{i}]", report)
+        _check_factor(factor, f"factors[{i}]", registry.zone, report)
     for i, rule in enumerate(registry.rules):
         _check_rule(rule, f"rules[{i}]", report)
 
@@ -157,6 +158,18 @@ def check_edge(path: str, at_ms: int, zone: ZonePolicy, report: Report) -> None:
     report.add(path, f"{instant_text(at_ms, local)} is no edge of a window", f"use {edges}")
 
 
+def check_series(series: Series, path: str, zone: ZonePolicy, report: Report) -> None:
+    """Report a series whose steps do not lie on window edges, or that holds what is negative."""
+    check_edge(f"{path}.from", series.first_ms, zone, report)
+    if zone.window_ms and series.step_ms % zone.window_ms:
+        report.add(
+            f"{path}.step", f"{series.step_ms} ms is no multiple of the window", "use a step that holds whole windows, such as 1h"
+        )
+    for i, value in enumerate(series.values):
+        if value is not None and value < 0:
+            report.add(f"{path}.values[{i}]", "is negative", "write zero or more, or null where there is none")
+
+
 def _check_overlaps(registry: Registry, report: Report) -> None:
     versions: dict[str, list[tuple[int, MeterVersion]]] = defaultdict(list)
     for i, version in enumerate(registry.meters):
@@ -223,7 +236,9 @@ def _check_change(change: MeterChange, path: str, registry: Registry, report: Re
         )
 
 
-def _check_factor(factor: Factor, path: str, report: Report) -> None:
+def _check_factor(factor: Factor, path: str, zone: ZonePolicy, report: Report) -> None:
+    if factor.series is not None:
+        check_series(factor.series, f"{path}.series", zone, report)
     if factor.value < 0:
         report.add(f"{path}.value", "is negative", "write a mass of zero or more")
     if bool(factor.region) == bool(factor.company):

@@ -6,7 +6,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from zonepulse.schemas.factors import LOOKUP_BASES, UNVERIFIED, channel_bears, is_usable
+from zonepulse.schemas.factor_notices import Notice, answers, factor_notices, lookups
+from zonepulse.schemas.factors import LOOKUP_BASES, RESIDUAL_BASES, UNVERIFIED
 from zonepulse.schemas.problems import Problem, step
 from zonepulse.schemas.registry import Factor, Registry, Rule
 
@@ -31,11 +32,9 @@ def counted_directions(role: str, carrier: str) -> tuple[str, ...]:
 
 def notices(registry: Registry, *, file: str = "zone.yaml") -> list[Problem]:
     """Everything that has no effect, with what to do if one is wanted."""
-    found = [*_uncounted(registry), *_unused_factors(registry), *_unjudged(registry.rules)]
+    found = [*_uncounted(registry), *_mixed_units(registry), *_unused_factors(registry), *factor_notices(registry)]
+    found += _unjudged(registry.rules)
     return [Problem(file, 0, path, what, remedy) for path, what, remedy in found]
-
-
-Notice = tuple[str, str, str]
 
 
 def _uncounted(registry: Registry) -> Iterator[Notice]:
@@ -48,25 +47,36 @@ def _uncounted(registry: Registry) -> Iterator[Notice]:
                 yield path, what, f"if it should count, write direction: {' or '.join(counted)}"
 
 
+def _mixed_units(registry: Registry) -> Iterator[Notice]:
+    """A carrier that companies count in different base units; within one company that is an error (channel_checks.py)."""
+    first: dict[str, tuple[str, str]] = {}
+    told: set[str] = set()
+    for meter in registry.meters:
+        for register in meter.registers:
+            if register.direction not in counted_directions(meter.role, register.carrier) or register.carrier in told:
+                continue
+            base_unit, where = first.setdefault(register.carrier, (register.base_unit, meter.id))
+            if base_unit != register.base_unit:
+                told.add(register.carrier)
+                path = step(f"meters.{meter.id}.registers", register.id)
+                what = (
+                    f"counts {register.carrier} in {register.base_unit}, {where} in {base_unit}: the zone's total of it has no unit"
+                )
+                yield path, what, f"transmit both in one of them, such as {base_unit}; companies' rows and all emissions are right"
+
+
 def _unused_factors(registry: Registry) -> Iterator[Notice]:
-    company_of = {s.id: s.company for s in registry.sites}
-    channels = {
-        (company_of[m.site], r.carrier, r.base_unit)
-        for m in registry.meters
-        for r in m.registers
-        if channel_bears(m.role, r.carrier, r.direction)
-    }
+    used = {f.id for look in lookups(registry) for choice in answers(registry, look) for f in choice.factors}
     for factor in registry.factors:
-        used = any(company == factor.company and is_usable(factor, carrier, unit) for company, carrier, unit in channels)
-        if factor.company and not used:
+        if factor.company and factor.id not in used:
             yield f"factors.{factor.id}", "no channel ever uses this factor", _why_unused(factor)
 
 
 def _why_unused(factor: Factor) -> str:
     if factor.confidence == UNVERIFIED:
         return "confidence L means unverified; verify it and write H or M"
-    if factor.basis not in LOOKUP_BASES:
-        return f"basis {factor.basis} answers no location look-up; write location or default if it should"
+    if factor.basis not in (*LOOKUP_BASES, *RESIDUAL_BASES):
+        return f"basis {factor.basis} is another quantity, which answers no look-up of an inventory; find the factor that does"
     return f"check that {factor.company} has a channel of {factor.activity} counted in {factor.base_unit}"
 
 

@@ -61,6 +61,8 @@ def _units_of(carrier: str, reference: str | None) -> dict[str, tuple[str, Fract
             | {u: ("kg", f) for u, f in _MASS.items()}
             | {u: ("m3", f) for u, f in _VOLUME.items()}
         )
+    if carrier.startswith(("refrigerant:", "process:")):
+        return {u: ("kg", f) for u, f in _MASS.items()}
     units = {u: ("GJ", f) for u, f in _energy_units("GJ").items()} | {u: ("kg", f) for u, f in _MASS.items()}
     if carrier in GAS_CARRIERS:
         units["Nm3"] = ("Nm3", Fraction(1))

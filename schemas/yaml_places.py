@@ -62,6 +62,11 @@ class Place:
         """Report a mistake here."""
         self.report.add(self.path, what, remedy)
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a mistake was reported here or inside."""
+        return any(p.path.startswith(self.path) for p in self.report.problems)
+
     def members(self, inside: tuple[int, ...] = ()) -> list[tuple["Place", "Place"]]:
         """(key, value) of a mapping, merge keys (`<<`) expanded; reports duplicates and what is no mapping."""
         if not isinstance(self.node, yaml.MappingNode):
@@ -132,6 +137,10 @@ class Fields:
             else:
                 remedy = (hints or {}).get(key.text) or nearest(key.text, known, f"known keys: {', '.join(known)}")
                 value.fail("unknown key", remedy)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the key is written, be it as null."""
+        return name in self._values
 
     def place_of(self, name: str) -> Place | None:
         """The value's place; None where the key is absent or null."""

@@ -6,6 +6,7 @@ Each reports what it cannot read and returns a harmless placeholder, so that one
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from fractions import Fraction
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
@@ -69,6 +70,14 @@ def _duration_ms(place: Place) -> int:
         example = f"add the unit, such as {place.text}s" if place.text.isdecimal() else error.remedy
         place.fail(f"{place.shown} is no duration", example)
         return 60_000
+
+
+def _day(place: Place) -> str:
+    try:
+        return date.fromisoformat(place.text).isoformat()
+    except ValueError:
+        place.fail(f"{place.shown} is no date", "write one such as 2026-01-31")
+        return ""
 
 
 def _localised(place: Place) -> Text:
@@ -151,6 +160,7 @@ IDENTIFIER: Final = Reader(_identifier, "", "an-id")
 NUMBER: Final = Reader(_number, Fraction(1), "1.5")
 FLOAT: Final = Reader(_float, 0.0, "1.5")
 COUNT: Final = Reader(_count, 0, "3")
+DAY: Final = Reader(_day, "", "2026-01-31")
 DURATION: Final = Reader(_duration_ms, 60_000, "15m")
 LOCALISED: Final[Reader[Text]] = Reader(_localised, {}, "{en: text}")
 TIMEZONE: Final = Reader(_timezone, "UTC", "Asia/Shanghai")

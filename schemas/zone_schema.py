@@ -6,6 +6,7 @@ A value is as YAML 1.2 reads it: dates stay text, and of `yes`, `on` and the lik
 from typing import Any, Final, get_args, get_type_hints
 
 from zonepulse.schemas.factors import BASES, CONFIDENCES
+from zonepulse.schemas.gwp import REPORTS
 from zonepulse.schemas.registry import Contract, Direction, Kind, Role, Rule, Source, ZonePolicy
 from zonepulse.schemas.registry_checks import INDICATORS
 from zonepulse.schemas.units import GAS_CARRIERS
@@ -133,6 +134,11 @@ def _zone() -> Schema:
             "idle": _ref("duration", "a caught-up partition silent this long gets a heartbeat", "10s"),
             "max_gap": _ref("duration", "a longer gap of a register is not booked live", "7d"),
             "vee": _said(vee, "validation, estimation and editing of readings"),
+            "gwp": _enum(REPORTS, "IPCC assessment report of the refrigerants' GWPs; needed where an entry has one"),
+            "factors_as_of": _said(
+                {"type": "string", "pattern": f"^{_DAY}$"},
+                "the factor table as it was known on that day; absent: as it is known now",
+            ),
         },
         "id",
         "timezone",
@@ -173,6 +179,16 @@ def _meter() -> Schema:
 
 
 def _register() -> Schema:
+    steam = _object(
+        {
+            "pressure_mpa": _number("absolute pressure"),
+            "temperature_c": _said({"type": ["number", "null"]}, "null: saturated"),
+            "reference_kj_per_kg": _number("enthalpy that counts as no energy, such as 83.74 of water at 20 C"),
+        },
+        "pressure_mpa",
+        "temperature_c",
+        "reference_kj_per_kg",
+    )
     properties = {
         "carrier": _ref("id", "electricity, reactive, natural_gas, heat, steam, cooling, water, diesel, ... or product:<name>"),
         "direction": _enum(get_args(Direction)),
@@ -184,6 +200,7 @@ def _register() -> Schema:
         "max_power": _number("base units per hour after the multiplier: bound for plausibility and roll-over"),
         "period": _ref("duration", "expected reporting period; absent: the zone's window"),
         "ef": _number("kg CO2e per base unit of a generation register", 0),
+        "steam": _said(steam, "of carrier steam in t or kg: counts GJ, its enthalpy by IAPWS-IF97; max_power is then GJ per hour"),
     }
     gas_in_m3 = {"carrier": {"enum": sorted(GAS_CARRIERS)}, "unit": {"pattern": "^m3(/h)?$"}}
     return {
@@ -200,14 +217,23 @@ def _meter_change() -> Schema:
 
 
 def _factor() -> Schema:
-    return _object(
+    fuel = {
+        "ncv": _number("net calorific value, GJ per unit"),
+        "carbon": _number("t carbon per GJ"),
+        "oxidation": _number("part of the carbon that burns, at most 1"),
+    }
+    factor = _object(
         {
             "id": _ref("id"),
             "activity": _ref("id", "carrier, or grid_electricity, purchased_heat"),
             "region": _ref("id", "one of factor_regions"),
             "company": _ref("id", "a company's own factor comes before those of regions"),
             "basis": _enum(BASES, "a location look-up takes location, else default", "default"),
-            "value": _number("in `unit`"),
+            "value": _number("in `unit`; exactly one of `value`, `series` and `fuel`"),
+            "series": _said(
+                _series("in `unit`, one a step; null: none then, the next rung answers"), "a signal, such as an hourly one"
+            ),
+            "fuel": _said(_object(fuel, *fuel), "an analysis: ncv x carbon x oxidation x 44/12 x 1000 kgCO2 per unit"),
             "unit": {"type": "string", "examples": ["kgCO2/kWh", "gCO2e/kWh", "kgCO2/Nm3", "tCO2/t"]},
             "data_year": {"type": "integer", "minimum": 0},
             "published": {"anyOf": [{"type": "string"}, {"type": "number"}], "description": "year or date"},
@@ -218,11 +244,11 @@ def _factor() -> Schema:
         },
         "id",
         "activity",
-        "value",
         "unit",
-        "valid_from",
         "source",
     )
+    timed = {"anyOf": [{"required": ["valid_from"]}, {"required": ["series"]}]}
+    return factor | {"allOf": [_one_of("value", "series", "fuel"), timed]}
 
 
 def _series(values: str) -> Schema:
@@ -250,8 +276,9 @@ def _contract() -> Schema:
 
 
 def _one_of(*names: str) -> Schema:
-    """Exactly one of these two is given, and not as null."""
-    return {"oneOf": [{"properties": {name: {"type": "null"}}} for name in names]}
+    """Exactly one of these is given, and not as null."""
+    null = {"type": "null"}
+    return {"oneOf": [{"required": [n], "properties": {n: {"not": null}, **{o: null for o in names if o != n}}} for n in names]}
 
 
 def _network() -> Schema:

@@ -1,14 +1,12 @@
 """The sections of zone.yaml, each read into its entity. What needs more than one entity is in registry_checks.py."""
 
 from fractions import Fraction
-from typing import Final
+from typing import Final, Literal
 
-from zonepulse.schemas.factors import BASES, CONFIDENCES, factor_unit
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry import (
     Company,
     Direction,
-    Factor,
     Gateway,
     Kind,
     MeterChange,
@@ -17,13 +15,16 @@ from zonepulse.schemas.registry import (
     Role,
     Rule,
     Site,
+    Steam,
     ZonePolicy,
 )
+from zonepulse.schemas.steam import gj_per_tonne
 from zonepulse.schemas.units import UnknownUnit, to_micro
 from zonepulse.schemas.values import BadValue
 from zonepulse.schemas.yaml_places import Fields, Place, Reader
 from zonepulse.schemas.yaml_values import (
     COUNT,
+    DAY,
     DURATION,
     FLOAT,
     IDENTIFIER,
@@ -40,19 +41,17 @@ _ROLE: Final[Reader[Role]] = one_of("main", "sub", "generation", "storage", "pro
 _DIRECTION: Final[Reader[Direction]] = one_of("import", "export", "generation", "consumption", "charge", "discharge")
 _KIND: Final[Reader[Kind]] = one_of("cumulative", "interval", "power")
 _REFERENCE: Final = one_of("0C", "20C")
+_GWP: Final[Reader[Literal["", "AR4", "AR5", "AR6"]]] = one_of("AR4", "AR5", "AR6")
 _NO_VALIDITY: Final = "this has no validity of its own; give the meters another version that names another site"
 _TIMELESS: Final = {"valid_from": _NO_VALIDITY, "valid_to": _NO_VALIDITY}
 _ZONE_KEYS: Final = (
     "id", "name", "factor_regions", "timezone", "key", "window", "tick", "live", "delay", "lateness", "future", "idle", "max_gap",
-    "vee",
+    "vee", "gwp", "factors_as_of",
 )  # fmt: skip
 _METER_KEYS: Final = ("id", "site", "gateway", "role", "parent", "registers", "valid_from", "valid_to")
 _REGISTER_KEYS: Final = (
     "carrier", "direction", "kind", "unit", "reference", "multiplier", "modulus", "max_power", "period", "ef",
-)  # fmt: skip
-_FACTOR_KEYS: Final = (
-    "id", "activity", "region", "company", "basis", "value", "unit", "data_year", "published", "valid_from", "valid_to", "source",
-    "source_url", "confidence",
+    "steam",
 )  # fmt: skip
 _RULE_KEYS: Final = ("id", "on", "when", "for", "keep_firing", "clear", "severity", "text")
 DEFAULT_WINDOW_MS: Final = 900_000
@@ -80,6 +79,8 @@ def read_zone(place: Place) -> ZonePolicy:
         max_gap_ms=f.read("max_gap", DURATION, 7 * 86_400_000),
         n_confirm=vee.read("n_confirm", COUNT, 3) if vee else 3,
         boundary_tolerance_ms=vee.read("boundary_tolerance", DURATION, 60_000) if vee else 60_000,
+        gwp=f.read("gwp", _GWP, ""),
+        factors_as_of=f.read("factors_as_of", DAY, ""),
     )
 
 
@@ -126,6 +127,9 @@ def _read_register(register: str, place: Place, window_ms: int) -> Register:
     carrier, kind, unit = f.need("carrier", IDENTIFIER), f.need("kind", _KIND), f.need("unit", TEXT)
     reference = f.read("reference", optional(_REFERENCE), None)
     base_unit, scale = _unit(f, unit, carrier, kind, reference)
+    steam = f.read("steam", optional(_STEAM), None)
+    if steam is not None:
+        base_unit, scale = _steam_unit(f, steam, carrier, base_unit, scale)
     return Register(
         id=register,
         carrier=carrier,
@@ -140,6 +144,7 @@ def _read_register(register: str, place: Place, window_ms: int) -> Register:
         period_ms=f.read("period", DURATION, window_ms),
         ef_kg=f.read("ef", NUMBER, Fraction(0)),
         reference=reference,
+        steam=steam,
     )
 
 
@@ -156,48 +161,38 @@ def _unit(f: Fields, unit: str, carrier: str, kind: str, reference: str | None) 
     return "", Fraction(1)
 
 
+def _read_steam(place: Place) -> Steam:
+    f = Fields(place, ("pressure_mpa", "temperature_c", "reference_kj_per_kg"))
+    if f.is_mapping and "temperature_c" not in f:
+        place.fail("`temperature_c` is missing", "add `temperature_c: null` for saturated steam, or its temperature")
+    return Steam(
+        f.need("pressure_mpa", NUMBER), f.read("temperature_c", optional(NUMBER), None), f.need("reference_kj_per_kg", NUMBER)
+    )
+
+
+_STEAM: Final[Reader[Steam]] = Reader(_read_steam, Steam(Fraction(1), None, Fraction(0)), "{pressure_mpa: 0.8, ...}")
+
+
+def _steam_unit(f: Fields, steam: Steam, carrier: str, base_unit: str, scale: Fraction) -> tuple[str, Fraction]:
+    """GJ and micro-GJ in one unit of mass; the unit as it was where that is impossible."""
+    place = f.place_of("steam")
+    if place is None or not base_unit or place.has_failed:
+        return base_unit, scale
+    if carrier != "steam" or base_unit != "kg":
+        place.fail(f"belongs to steam in t or kg, not to {carrier} in {base_unit}", "remove it, or mend carrier and unit")
+        return base_unit, scale
+    try:
+        return "GJ", scale / 1000 * gj_per_tonne(steam)
+    except BadValue as error:
+        place.fail(error.what, error.remedy)
+        return base_unit, scale
+
+
 def read_change(place: Place, clock: Clock) -> MeterChange:
     """One known meter change; both values as the float64 nearest to what is written."""
     f = Fields(place, ("meter", "register", "at", "old_final", "new_initial"))
     meter, register, at_ms = f.need("meter", IDENTIFIER), f.need("register", IDENTIFIER), f.need("at", clock.moment)
     return MeterChange(meter, register, at_ms, f.need("old_final", FLOAT), f.need("new_initial", FLOAT))
-
-
-def read_factor(place: Place, clock: Clock) -> Factor:
-    """One of the zone's own factors: of a company or of a region."""
-    f = Fields(place, _FACTOR_KEYS)
-    unit, activity, value = f.need("unit", TEXT), f.need("activity", IDENTIFIER), f.need("value", NUMBER)
-    base_unit, kg = _factor_unit(f, unit, activity)
-    f.need("valid_from", clock.start)
-    start, end = clock.validity(f)
-    return Factor(
-        id=f.need("id", IDENTIFIER),
-        activity=activity,
-        region=f.read("region", IDENTIFIER, ""),
-        company=f.read("company", IDENTIFIER, ""),
-        basis=f.read("basis", one_of(*BASES), "default"),
-        value=value,
-        unit=unit,
-        base_unit=base_unit,
-        kg_per_base=value * kg,
-        data_year=f.read("data_year", optional(COUNT), None),
-        published=f.read("published", Reader(lambda p: p.text, "", ""), ""),
-        valid_from_ms=start,
-        valid_to_ms=end,
-        source=f.need("source", TEXT),
-        source_url=f.read("source_url", TEXT, ""),
-        confidence=f.read("confidence", one_of(*CONFIDENCES), ""),
-    )
-
-
-def _factor_unit(f: Fields, unit: str, activity: str) -> tuple[str, Fraction]:
-    place = f.place_of("unit")
-    if place is not None and activity:
-        try:
-            return factor_unit(unit, activity)
-        except BadValue as error:
-            place.fail(error.what, error.remedy)
-    return "", Fraction(1)
 
 
 def read_rule(place: Place) -> Rule:

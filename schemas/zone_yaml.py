@@ -6,7 +6,10 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from zonepulse.schemas.channel_checks import check_channels
+from zonepulse.schemas.factor_knowledge import as_known
+from zonepulse.schemas.factor_sections import read_factor
 from zonepulse.schemas.factors import load_factors, shipped_factors_csv
+from zonepulse.schemas.gwp import gwp_factors
 from zonepulse.schemas.network_checks import check_network
 from zonepulse.schemas.network_sections import read_contract, read_entry, read_network
 from zonepulse.schemas.problems import RegistryError, Report
@@ -17,7 +20,6 @@ from zonepulse.schemas.yaml_values import Clock
 from zonepulse.schemas.zone_sections import (
     read_change,
     read_company,
-    read_factor,
     read_gateway,
     read_meter,
     read_rule,
@@ -44,14 +46,26 @@ def parse_zone(text: str, *, file: str = "zone.yaml", factors_csv: str | None = 
         report.add("", "`zone` is missing", "begin with `zone:` and its id and timezone")
         raise RegistryError(report.problems)
     draft, shipped = _read(fields, read_zone(zone), factors_csv)
-    _check(draft, shipped, report)
-    return replace(draft, meters=_ordered(draft.meters), sha256=hashlib.sha256(text.encode()).hexdigest())
+    known = _as_known(draft)
+    check_registry(draft, shipped, report)
+    check_network(draft, report)
+    check_channels(known, report)
+    report.raise_if_any()
+    return replace(known, meters=_ordered(draft.meters), sha256=hashlib.sha256(text.encode()).hexdigest())
+
+
+def _as_known(draft: Registry) -> Registry:
+    """With the factors as they were known on the day that the zone names, if it names one."""
+    date = draft.zone.factors_as_of
+    return replace(draft, factors=as_known(draft.factors, date)) if date else draft
 
 
 def _read(fields: Fields, policy: ZonePolicy, factors_csv: str | None) -> tuple[Registry, int]:
     """The entities as written, with placeholders where something could not be read; and how many factors are shipped ones."""
     clock = Clock.of(policy.timezone)
     shipped = load_factors(shipped_factors_csv() if factors_csv is None else factors_csv, policy.timezone)
+    entries = _all(fields, "entries", lambda place: read_entry(place, clock))
+    shipped += gwp_factors((entry.carrier for entry in entries), policy.gwp)
     registry = Registry(
         version=0,
         zone=policy,
@@ -64,7 +78,7 @@ def _read(fields: Fields, policy: ZonePolicy, factors_csv: str | None) -> tuple[
         rules=_all(fields, "rules", read_rule),
         network=_network(fields, clock),
         contracts=_all(fields, "contracts", lambda place: read_contract(place, clock)),
-        entries=_all(fields, "entries", lambda place: read_entry(place, clock)),
+        entries=entries,
         extra=_extra(fields),
     )
     return registry, len(shipped)
@@ -82,14 +96,6 @@ def _network(fields: Fields, clock: Clock) -> Network:
 def _extra(fields: Fields) -> dict[str, object]:
     place = fields.place_of("subscribers")
     return {} if place is None else {"subscribers": [plain(p) for p in place.items()]}
-
-
-def _check(draft: Registry, shipped: int, report: Report) -> None:
-    """Cross checks; those of channels only where units could be read at all."""
-    check_registry(draft, shipped, report)
-    check_network(draft, report)
-    check_channels(draft, report)
-    report.raise_if_any()
 
 
 def _ordered(meters: tuple[MeterVersion, ...]) -> tuple[MeterVersion, ...]:

@@ -35,7 +35,10 @@ def test_a_direction_that_no_total_counts_is_named() -> None:
 
 def test_a_factor_that_cannot_answer_says_why() -> None:
     assert "confidence L means unverified" in _said(zone(more=FACTOR % ("grid_electricity", "kgCO2/kWh", ", confidence: L")))[0]
-    assert "basis footprint answers no" in _said(zone(more=FACTOR % ("grid_electricity", "kgCO2/kWh", ", basis: footprint")))[0]
+    assert (
+        "basis footprint is another quantity, which answers no look-up"
+        in _said(zone(more=FACTOR % ("grid_electricity", "kgCO2/kWh", ", basis: footprint")))[0]
+    )
     assert "a channel of lng counted in kg" in _said(zone(more=FACTOR % ("lng", "tCO2/t", "")))[0]
     assert _said(zone(more=FACTOR % ("grid_electricity", "kgCO2/kWh", ""))) == []
 
