@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from zonepulse.oracle.decode import Item, Record, decode, read_fields
+from zonepulse.oracle.entries import entered
 from zonepulse.oracle.grid import Grid
 from zonepulse.oracle.intervals import Channel, Version
 from zonepulse.oracle.ledger import Event, Ledger
@@ -106,7 +107,7 @@ def _is_in(partition: int, partitions: int, facts: Facts) -> bool:
 def _tables(registry: Registry, log: _Log, partitions: int, end_ms: int | None) -> Tables:
     final_window = None if end_ms is None else log.end(partitions, end_ms)
     tick_ms = registry.policy.tick_ms
-    ledger, transitions, events = Ledger(registry), [], []
+    ledger, transitions, events = Ledger(registry, entered(registry, final_window)), [], []
     intervals: dict[tuple[str, str, int], dict[str, Any]] = {}
     for (partition, meter, register), readings in sorted(log.channels.items()):
         channel = Channel(registry, meter, register, final_window, partial(_is_in, partition, partitions))
