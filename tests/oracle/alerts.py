@@ -225,26 +225,65 @@ class RuleWatch:
         return not self._breaches(value)
 
 
+Subject = tuple[str, str, str]
+"""Company, carrier, basis."""
+
+
 @dataclass
 class FactorWatch:
-    """`no_factor` of every company and carrier."""
+    """`no_factor` of every company, carrier and basis."""
 
     zone: str
     transitions: list[Transition] = field(default_factory=list)
-    _active: dict[tuple[str, str], Transition] = field(default_factory=dict)
+    _active: dict[Subject, Transition] = field(default_factory=dict)
 
-    def tick(self, tick: int, rows: dict[tuple[str, str], list[tuple[int, bool]]]) -> None:
-        """The emissions rows of a tick by (company, carrier), as (start, has a factor); only rows with energy lack one."""
-        for (company, carrier), found in rows.items():
-            alert = self._active.get((company, carrier))
-            without = [start for start, has_factor in found if not has_factor]
-            if alert is None and without:
-                labels = {"zone": self.zone, "rule": "no_factor", "company": company, "carrier": carrier}
-                alert = raised(labels, min(without), tick, {"carrier": carrier}, severity="critical")
-                self._active[company, carrier] = alert
+    def tick(self, tick: int, rows: dict[Subject, list[tuple[int, bool]]]) -> None:
+        """The emissions rows of a tick by subject, as (start, has a factor); only rows with energy lack one."""
+        for subject, found in rows.items():
+            company, carrier, basis = subject
+            labels = {"zone": self.zone, "rule": "no_factor", "company": company, "carrier": carrier}
+            labels |= {"basis": basis} if basis != "location" else {}
+            alert = _watched(self._active.get(subject), labels, found, tick, {"carrier": carrier}, "critical")
+            if alert is not None:
+                self._active[subject] = alert
                 self.transitions.append(alert)
-            elif alert is not None:
-                after = [start for start, has_factor in found if has_factor and start > alert["starts_at"]]
-                if after:
-                    del self._active[company, carrier]
-                    self.transitions.append(resolved(alert, min(after), tick))
+                if alert["state"] == "resolved":
+                    del self._active[subject]
+
+
+@dataclass
+class ResidualWatch:
+    """`flow_residual`: a network solve that lost more than rounding."""
+
+    zone: str
+    transitions: list[Transition] = field(default_factory=list)
+    _active: Transition | None = None
+
+    def tick(self, tick: int, solves: list[tuple[int, int, int]]) -> None:
+        """The windows whose residual changed at a tick, as (start, residual mg, source mg)."""
+        found = [(start, residual * 1_000_000 <= max(1_000_000_000, source)) for start, residual, source in solves]
+        worst = min(
+            ((start, r, s) for (start, r, s), (_, is_within) in zip(solves, found, strict=True) if not is_within), default=None
+        )
+        evidence = {} if worst is None else {"residual_mg": worst[1], "source_mg": worst[2]}
+        labels = {"zone": self.zone, "rule": "flow_residual"}
+        alert = _watched(self._active, labels, found, tick, evidence, "warning")
+        if alert is not None:
+            self.transitions.append(alert)
+            self._active = alert if alert["state"] == "raised" else None
+
+
+def _watched(
+    active: Transition | None,
+    labels: dict[str, str],
+    found: list[tuple[int, bool]],
+    tick: int,
+    evidence: dict[str, Any],
+    severity: str,
+) -> Transition | None:
+    """Raised by the first window that is not well, resolved by the first well one after it."""
+    if active is None:
+        ill = [start for start, is_well in found if not is_well]
+        return raised(labels, min(ill), tick, evidence, severity=severity) if ill else None
+    well = [start for start, is_well in found if is_well and start > active["starts_at"]]
+    return resolved(active, min(well), tick) if well else None

@@ -18,8 +18,8 @@ class Entered:
     """The entries of a log by window: what their channels mean, and their rows with the tick of each."""
 
     facts: defaultdict[int, list[Facts]] = field(default_factory=lambda: defaultdict(list))
-    rows: list[tuple[int, int, tuple[str, str], Row]] = field(default_factory=list)
-    """Tick, window, channel, row."""
+    rows: list[tuple[int, tuple[str, str], int, Row]] = field(default_factory=list)
+    """Tick, channel, window, row: what the ledger calls an event."""
 
 
 def entered(registry: Registry, final_window: int | None) -> Entered:
@@ -31,7 +31,7 @@ def entered(registry: Registry, final_window: int | None) -> Entered:
             facts = _facts(entry, grid)
             found.facts[window].append(facts)
             row = Row(entry.value_micro, 0, grid.window_ms, "measured", "register")
-            found.rows.append((grid.due_tick(window), window, (facts.meter, facts.register), row))
+            found.rows.append((grid.due_tick(window), (facts.meter, facts.register), window, row))
     return found
 
 

@@ -60,7 +60,8 @@ def saturation_k(pressure_mpa: float) -> float:
     f = n[1] * beta**2 + n[4] * beta + n[7]
     g = n[2] * beta**2 + n[5] * beta + n[8]
     d = 2 * g / (-f - math.sqrt(f**2 - 4 * e * g))
-    return (n[10] + d - math.sqrt((n[10] + d) ** 2 - 4 * (n[9] + n[10] * d))) / 2
+    kelvin: float = (n[10] + d - math.sqrt((n[10] + d) ** 2 - 4 * (n[9] + n[10] * d))) / 2
+    return kelvin
 
 
 def liquid(pressure_mpa: float, kelvin: float) -> float:

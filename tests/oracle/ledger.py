@@ -2,23 +2,21 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from zonepulse.oracle.alerts import FactorWatch, RuleWatch, Transition
+from zonepulse.oracle.alerts import FactorWatch, ResidualWatch, RuleWatch, Subject, Transition
+from zonepulse.oracle.book import Book, RowKey, TableRow
+from zonepulse.oracle.entries import Entered
 from zonepulse.oracle.factors import FactorTable
 from zonepulse.oracle.grid import Grid
 from zonepulse.oracle.intervals import Row
+from zonepulse.oracle.market import Market
+from zonepulse.oracle.network import Topology, topology_at
+from zonepulse.oracle.nodal import Nodal, Snapshot
+from zonepulse.oracle.nodal_rows import write as write_nodal
 from zonepulse.oracle.plan import Entity, Key, Plan, plan_at
 from zonepulse.oracle.registry import Registry
-from zonepulse.oracle.windows import TableRow, Window
-
-RowKey = tuple[Any, ...]
-_KEYS: dict[str, tuple[str, ...]] = {
-    "emissions": ("meter", "register"),
-    "totals": ("entity_kind", "entity", "carrier", "scope"),
-    "intensity": (),
-}
-"""What tells the rows of a window apart."""
+from zonepulse.oracle.windows import Window
 
 
 class Event(NamedTuple):
@@ -33,31 +31,44 @@ class Event(NamedTuple):
 class Ledger:
     """All windows of a zone, and the latest row of every key with the tick that changed it."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, entered: Entered) -> None:
         self._registry = registry
         self._grid = Grid.of(registry.policy)
         self._factors = FactorTable(registry)
+        self._entered = entered
         edges = {edge for validities in registry.meters.values() for validity in validities for edge in validity}
+        edges |= {edge for line in registry.network.edges for edge in (line.valid_from_ms, line.valid_to_ms)}
         self._edges = sorted(edges)
-        self._plans: dict[int, Plan] = {}
+        self._plans: dict[int, tuple[Plan, Topology]] = {}
         self._windows: dict[int, Window] = {}
         self._zone: Entity = ("zone", registry.policy.zone)
+        self._book = Book()
+        self._market = Market(registry, self._factors, self._book, self._window)
+        self._nodal = Nodal(registry, self._factors, self._look)
+        self._connected = [c for c in registry.companies if any((c, node) in registry.places for node in registry.network.nodes)]
+        """Companies with a site in the network."""
         self._factor_watch = FactorWatch(registry.policy.zone)
+        self._residual_watch = ResidualWatch(registry.policy.zone)
         self._watches = self._make_watches()
         self._watches_of: defaultdict[Entity, list[RuleWatch]] = defaultdict(list)
         for watch in self._watches:
             self._watches_of["company" if watch.company else "zone", watch.company or registry.policy.zone].append(watch)
-        self.tables: dict[str, dict[RowKey, TableRow]] = {"emissions": {}, "totals": {}, "intensity": {}}
+
+    @property
+    def tables(self) -> dict[str, dict[RowKey, TableRow]]:
+        """Emissions, totals and intensity."""
+        return self._book.tables
 
     @property
     def transitions(self) -> list[Transition]:
         """The alerts of the ledger's rules."""
-        return [*self._factor_watch.transitions, *(t for watch in self._watches for t in watch.transitions)]
+        judged = [transition for watch in self._watches for transition in watch.transitions]
+        return [*self._factor_watch.transitions, *self._residual_watch.transitions, *judged]
 
     def live(self, events: list[Event], until_tick: int) -> None:
-        """Apply the rows of all partitions, and close every tick up to `until_tick`."""
+        """Apply the rows of all partitions and the manual entries, and close every tick up to `until_tick`."""
         by_tick: defaultdict[int, list[Event]] = defaultdict(list)
-        for event in events:
+        for event in (*(Event(*row) for row in self._entered.rows), *events):
             by_tick[event.tick].append(event)
         for tick in sorted(t for t in by_tick if t <= until_tick):
             self._judge(tick - 1)
@@ -68,47 +79,72 @@ class Ledger:
 
     def _apply(self, events: list[Event], tick: int) -> None:
         touched: dict[tuple[int, Entity], None] = {}
-        found: dict[tuple[str, str], list[tuple[int, bool]]] = {}
         for event in events:
-            window = self._window(event.window)
-            touched |= dict.fromkeys((event.window, entity) for entity in window.put(event.channel, event.row))
+            entities = self._window(event.window).put(event.channel, event.row)
+            touched |= dict.fromkeys((event.window, entity) for entity in entities)
+        found: defaultdict[Subject, list[tuple[int, bool]]] = defaultdict(list)
         for event in events:
             window = self._window(event.window)
             row = window.emission(event.channel)
-            if row is not None and self._write("emissions", row, tick) and (row["factor_id"] or row["energy_micro"] is not None):
-                found.setdefault((row["company"], window.carrier(event.channel)), []).append((row["start"], bool(row["factor_id"])))
+            if (
+                row is not None
+                and self._book.write("emissions", row, tick)
+                and (row["factor_id"] or row["energy_micro"] is not None)
+            ):
+                found[row["company"], window.carrier(event.channel), "location"].append((row["start"], bool(row["factor_id"])))
+        of_company: defaultdict[str, set[int]] = defaultdict(set)
         for number, entity in touched:
             self._write_entity(number, entity, tick)
+            if entity != self._zone:
+                of_company[entity[1]].add(number)
+        found |= self._market.apply(tick, of_company, {number for number, entity in touched if entity == self._zone})
         self._factor_watch.tick(tick, found)
+        if self._registry.network.nodes:
+            self._apply_network(events, {number for windows in of_company.values() for number in windows}, tick)
+
+    def _apply_network(self, events: list[Event], touched: set[int], tick: int) -> None:
+        """Solve the network where one of its channels has a new row; other changes of a company change the sum of its scope 2."""
+        metered = {e.window for e in events if e.channel in self._plan(self._grid.start_ms(e.window))[1].channels}
+        again = {*self._nodal.apply(tick, metered), *(touched & self._nodal.states.keys())}
+        solves = []
+        for number in sorted(again):
+            state, window = self._nodal.states[number], self._window(number)
+            heat_of = {company: window.purchased_heat(("company", company)) for company in self._connected}
+            if write_nodal(state, self._registry, self._book, tick, heat_of) and state.solved is not None:
+                solves.append((self._grid.start_ms(number), state.solved.trace.residual, state.solved.source_mg))
+        self._residual_watch.tick(tick, solves)
 
     def _write_entity(self, number: int, entity: Entity, tick: int) -> None:
         window = self._window(number)
         for row in window.totals(entity):
-            self._write("totals", row, tick)
+            self._book.write("totals", row, tick)
         intensity = window.intensity() if entity == self._zone else None
         if intensity is not None:
-            self._write("intensity", intensity, tick)
+            self._book.write("intensity", intensity, tick)
         for watch in self._watches_of[entity]:
             if self._watched(watch, number) is not None:
                 watch.see(number)
 
-    def _write(self, table: str, row: TableRow, tick: int) -> bool:
-        """Keep a row if anything but its revision changed."""
-        key = (row["start"], *(row[name] for name in _KEYS[table]))
-        kept = self.tables[table].get(key)
-        if kept is not None and kept == row | {"revision": kept["revision"]}:
-            return False
-        self.tables[table][key] = row | {"revision": tick}
-        return True
-
     def _window(self, number: int) -> Window:
         if number not in self._windows:
             start_ms = self._grid.start_ms(number)
-            epoch = bisect_right(self._edges, start_ms)
-            if epoch not in self._plans:
-                self._plans[epoch] = plan_at(self._registry, start_ms)
-            self._windows[number] = Window(self._registry, self._plans[epoch], self._factors, start_ms)
+            plan = self._plan(start_ms)[0]
+            if number in self._entered.facts:
+                plan = plan.with_entries(self._zone, self._entered.facts[number])
+            self._windows[number] = Window(self._registry, plan, self._factors, start_ms)
         return self._windows[number]
+
+    def _plan(self, start_ms: int) -> tuple[Plan, Topology]:
+        """What counts, and what the network is, in windows that start at an instant."""
+        epoch = bisect_right(self._edges, start_ms)
+        if epoch not in self._plans:
+            plan = plan_at(self._registry, start_ms)
+            self._plans[epoch] = (plan, topology_at(self._registry, plan, start_ms))
+        return self._plans[epoch]
+
+    def _look(self, number: int) -> Snapshot:
+        plan, topology = self._plan(self._grid.start_ms(number))
+        return Snapshot(topology, plan, self._window(number).rows)
 
     def _make_watches(self) -> list[RuleWatch]:
         return [
@@ -131,21 +167,20 @@ class Ledger:
         """The row that a rule judges a window by."""
         start_ms = self._grid.start_ms(number)
         if watch.company:
-            return self.tables["totals"].get((start_ms, "company", watch.company, "electricity", 0))
-        return self.tables["intensity"].get((start_ms,))
+            return self._book.total(start_ms, "company", watch.company, "electricity", 0, "")
+        return self._book.intensity(start_ms, "", "location")
 
     def _indicator(self, watch: RuleWatch, row: TableRow) -> float | None:
         entity = ("company", watch.company) if watch.company else self._zone
-        totals = self.tables["totals"]
         if watch.rule.indicator == "co2e_kg":
-            found = [totals.get((row["start"], *entity, "", scope), {}).get("co2e_mg") for scope in (1, 2)]
-            known = [mg for mg in found if mg is not None]
+            found = [self._book.total(row["start"], *entity, "", scope, "location") for scope in (1, 2)]
+            known = [total["co2e_mg"] for total in found if total is not None and total["co2e_mg"] is not None]
             return sum(known) / 1_000_000 if known else None
         if watch.rule.indicator == "g_per_kwh":
             value: float | None = row.get("g_per_kwh")
             return value
-        energy = totals.get((row["start"], *entity, "electricity", 0), {}).get("energy_micro")
-        if energy is None:
+        total = self._book.total(row["start"], *entity, "electricity", 0, "")
+        if total is None or total["energy_micro"] is None:
             return None
         hours_ms = {"energy_kwh": 3_600_000, "power_kw": self._registry.policy.window_ms}.get(watch.rule.indicator)
-        return None if hours_ms is None else energy * 3_600_000 / (1_000_000 * hours_ms)
+        return None if hours_ms is None else total["energy_micro"] * 3_600_000 / (1_000_000 * hours_ms)

@@ -35,7 +35,8 @@ class Metered(NamedTuple):
         """Everything added; what is not known counts as 0."""
         all_of = (self, *others)
         value = None if all(m.value is None for m in all_of) else sum(m.energy for m in all_of)
-        return Metered(value, *(sum(m[i] for m in all_of) for i in (1, 2, 3)))
+        estimated, covered_ms = sum(m.estimated for m in all_of), sum(m.covered_ms for m in all_of)
+        return Metered(value, estimated, covered_ms, sum(m.expected for m in all_of))
 
     def minus(self, other: "Metered") -> "Metered":
         """Energies subtracted, coverage added."""

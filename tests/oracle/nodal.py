@@ -10,6 +10,7 @@ the settled inventory of that moment, and its storage rows show that inventory. 
 from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from zonepulse.oracle.factors import FactorTable
 from zonepulse.oracle.flows import Solved, solve
@@ -17,7 +18,7 @@ from zonepulse.oracle.grid import Grid
 from zonepulse.oracle.network import Rows, Topology
 from zonepulse.oracle.plan import Plan
 from zonepulse.oracle.registry import Registry
-from zonepulse.oracle.storage import Amount, Inventory, Turn, share
+from zonepulse.oracle.storage import NOTHING, Amount, Inventory, Turn, share
 
 
 @dataclass
@@ -37,7 +38,7 @@ class State:
     turns: dict[str, Turn]
     topology: Topology | None = None
     solved: Solved | None = None
-    said: dict[tuple[str, ...], object] = field(default_factory=dict)
+    said: dict[tuple[str, ...], Any] = field(default_factory=dict)
     """The lines of rows as last written."""
 
 
@@ -129,7 +130,7 @@ class Nodal:
         is_booked = False
         for name, turn in state.turns.items():
             change = turn.taken.minus(turn.out).minus(before[name])
-            if change != Amount():
+            if change != NOTHING:
                 booked = self._live_state(current).turns[name]
                 booked.adjustment, booked.is_adjusted, is_booked = booked.adjustment.plus(change), True, True
         return is_booked

@@ -6,7 +6,8 @@ of main, sub, generation, production and storage meters, and of the zone also `b
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from zonepulse.oracle.registry import Facts, Registry
 from zonepulse.oracle.units import bears_emissions
@@ -42,6 +43,19 @@ class Plan:
     def carriers(self, entity: Entity) -> list[str]:
         """Carriers that the entity has a pool of."""
         return sorted({pool[2] for pool in self.expected if pool[:2] == entity})
+
+    def with_entries(self, zone: Entity, entries: Iterable[Facts]) -> "Plan":
+        """The plan of a window that manual entries count in, each like a main meter of its company."""
+        plan = replace(
+            self, facts=dict(self.facts), pools=dict(self.pools), expected=self.expected.copy(), emitting=set(self.emitting)
+        )
+        for facts in entries:
+            key = (facts.meter, facts.register)
+            pools = [(*zone, facts.carrier, facts.direction), ("company", facts.company, facts.carrier, facts.direction)]
+            plan.facts[key], plan.pools[key] = facts, pools
+            plan.expected.update(pools)
+            plan.emitting.add(key)
+        return plan
 
 
 def plan_at(registry: Registry, at_ms: int) -> Plan:

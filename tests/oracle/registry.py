@@ -82,18 +82,98 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """Value i holds in [first_ms + i x step_ms, first_ms + (i + 1) x step_ms); None: there is none then."""
+
+    first_ms: int
+    step_ms: int
+    values: tuple[Fraction | None, ...]
+
+    def at(self, at_ms: int) -> Fraction | None:
+        """The value that holds at an instant."""
+        i = (at_ms - self.first_ms) // self.step_ms
+        return self.values[i] if 0 <= i < len(self.values) else None
+
+
+@dataclass(frozen=True, slots=True)
 class Factor:
-    """A row of the factor table that a look-up may use."""
+    """A row of the factor table that a look-up may use; its value is a constant or a series."""
 
     id: str
     activity: str
     region: str
     company: str
     basis: str
-    value: Fraction
+    value: Fraction | Series
     unit: str
     valid_from_ms: int
     valid_to_ms: int
+
+    def value_at(self, at_ms: int) -> Fraction | None:
+        """Its value at an instant; None where it is not valid."""
+        if not self.valid_from_ms <= at_ms < self.valid_to_ms:
+            return None
+        return self.value.at(at_ms) if isinstance(self.value, Series) else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A line of the network; a meter is '' where none is named."""
+
+    id: str
+    from_node: str
+    to_node: str
+    meter_from: str
+    meter_to: str
+    valid_from_ms: int
+    valid_to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where energy enters the network; the last fields are those of a storage."""
+
+    id: str
+    node: str
+    kind: str
+    meter: str
+    method: str
+    efficiency: Fraction
+    initial_micro: int
+    initial_mg: int
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The zone's electricity network."""
+
+    nodes: tuple[str, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """Green power of a company: a volume (`energy_micro`), or what an hourly profile (kWh a step) gives."""
+
+    id: str
+    company: str
+    valid_from_ms: int
+    valid_to_ms: int
+    ef_mg: int
+    energy_micro: int
+    hourly: Series | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Direct emissions that somebody entered, in micro-kg of a gas."""
+
+    id: str
+    company: str
+    carrier: str
+    value_micro: int
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +205,11 @@ class Registry:
     factors: list[Factor]
     rules: list[Rule]
     companies: list[str] = field(default_factory=list)
+    places: set[tuple[str, str]] = field(default_factory=set)
+    """(company, node) of every site; a missing company is ''."""
+    network: Network = Network()
+    contracts: list[Contract] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
 
     def facts_at(self, meter: str, register: str, at_ms: int) -> Facts | None:
         """The register's facts valid at an instant."""

@@ -7,12 +7,12 @@ too); then the carbon of lots without energy, and carbon that comes without ener
 with the write-off.
 """
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from zonepulse.oracle.registry import Source
 
-SMALL_MICRO = 1000
+SMALL_MICRO: Final = 1000
 """Less than this (1 Wh) is written off."""
 
 
@@ -29,6 +29,9 @@ class Amount(NamedTuple):
     def minus(self, other: "Amount") -> "Amount":
         """What is left, or lacking."""
         return Amount(self.energy - other.energy, self.carbon - other.carbon)
+
+
+NOTHING: Final = Amount()
 
 
 def share(pair: Amount, energy: int) -> int:
@@ -49,7 +52,7 @@ class Inventory:
     def initial(source: Source) -> "Inventory":
         """What it holds before the first window."""
         first = Amount(source.initial_micro, source.initial_mg)
-        return Inventory(source.method, () if first == Amount() else (first,))
+        return Inventory(source.method, () if first == NOTHING else (first,))
 
     @property
     def total(self) -> Amount:
@@ -59,7 +62,7 @@ class Inventory:
     @property
     def pair(self) -> Amount:
         """What an energy is valued by that was not discharged in its own turn: the heap, or the oldest lot."""
-        return self.lots[0] if self.lots else Amount()
+        return self.lots[0] if self.lots else NOTHING
 
     def discharge(self, energy: int) -> tuple["Inventory", int]:
         """What is left, and the carbon that goes with the energy."""
@@ -76,12 +79,12 @@ class Inventory:
     def write_off(self) -> tuple["Inventory", Amount]:
         """What is left, and what is lost because it is next to nothing."""
         if self.total.energy >= SMALL_MICRO:
-            return self, Amount()
+            return self, NOTHING
         return Inventory(self.method), self.total
 
     def charge(self, added: Amount) -> tuple["Inventory", int]:
         """With a charge; carbon that came without energy and is lost."""
-        if added == Amount():
+        if added == NOTHING:
             return self, 0
         if self.method == "average":
             return Inventory(self.method, (self.total.plus(added),)), 0
@@ -94,7 +97,7 @@ class Inventory:
         if self.method == "average":
             total = self.total.plus(change)
             floored = Amount(max(0, total.energy), max(0, total.carbon))
-            return Inventory(self.method, () if floored == Amount() else (floored,)), 0
+            return Inventory(self.method, () if floored == NOTHING else (floored,)), 0
         lots, lacking = [], Amount(max(0, -change.energy), max(0, -change.carbon))
         for lot in self.lots:
             taken = Amount(min(lot.energy, lacking.energy), min(lot.carbon, lacking.carbon))
@@ -116,14 +119,14 @@ class Turn:
 
     before: Inventory
     after: Inventory
-    out: Amount = Amount()
+    out: Amount = NOTHING
     """Energy discharged, with its carbon."""
-    taken: Amount = Amount()
+    taken: Amount = NOTHING
     """Energy charged, after the losses of storing, with its carbon."""
-    lost: Amount = Amount()
-    adjustment: Amount = Amount()
+    lost: Amount = NOTHING
+    adjustment: Amount = NOTHING
     is_adjusted: bool = False
-    pair: Amount = field(default_factory=Amount)
+    pair: Amount = NOTHING
     """How a discharge of this window is valued once it is settled."""
 
     def settle(self) -> None:

@@ -45,10 +45,17 @@ def _quantity(unit: str, carrier: str, reference: str | None) -> tuple[str, Frac
     raise ValueError(f"unit {unit!r} does not measure {carrier}")
 
 
-def micro_units(unit: str, carrier: str, kind: str, reference: str | None) -> tuple[str, Fraction]:
-    """Base unit and the number of micro-units (per hour for kind `power`) in one `unit`; ValueError if it does not fit."""
+def micro_units(
+    unit: str, carrier: str, kind: str, reference: str | None, gj_per_tonne: Fraction | None = None
+) -> tuple[str, Fraction]:
+    """Base unit and the number of micro-units (per hour for kind `power`) in one `unit`; ValueError if it does not fit.
+
+    `gj_per_tonne` turns a mass of steam into heat.
+    """
     if kind == "power":
         unit = unit.removesuffix("/h") if unit.endswith("/h") else f"{unit}h"
+    if gj_per_tonne is not None:
+        return "GJ", {"kg": Fraction(1, 1000), "t": Fraction(1)}[unit] * gj_per_tonne * 1_000_000
     base, ratio = _quantity(unit, carrier, reference)
     return base, ratio * 1_000_000
 

@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
 
+from zonepulse.oracle.book import TableRow
 from zonepulse.oracle.factors import Answer, FactorTable, emission_mg
 from zonepulse.oracle.intervals import Row
 from zonepulse.oracle.plan import Entity, Key, Plan, Pool, bearing_term
@@ -11,7 +11,6 @@ from zonepulse.oracle.registry import Registry
 from zonepulse.oracle.sums import Part, Sum, whole
 from zonepulse.oracle.units import bears_emissions, scope_of
 
-TableRow = dict[str, Any]
 _USE = {"import": 1, "generation": 1, "consumption": 1, "discharge": 1, "export": -1, "charge": -1}
 
 
@@ -34,6 +33,28 @@ class Window:
         for pool in pools:
             self._sums[pool].add(*self._rows[channel], 1)
         return [pool[:2] for pool in pools]
+
+    @property
+    def rows(self) -> dict[Key, Row]:
+        """The row of every channel that has one."""
+        return {key: row for key, (row, _) in self._rows.items()}
+
+    def expects(self, pool: Pool) -> bool:
+        """Whether a channel is registered for a pool."""
+        return self._plan.expected.get(pool, 0) > 0
+
+    def generation_mg(self) -> int:
+        """What the zone's generation emits."""
+        return self._generation().sum.co2e_mg
+
+    def imports_from_grid(self) -> bool:
+        """Whether any register is there that tells what the zone draws from the grid."""
+        return self._grid_import().expected > 0
+
+    def purchased_heat(self, entity: Entity) -> Part:
+        """Heat and steam: what scope 2 has besides electricity."""
+        carriers = [c for c in self._plan.carriers(entity) if bears_emissions(c) and scope_of(c) == 2 and c != "electricity"]
+        return whole([self._part(entity, c, {bearing_term(c): 1}) for c in carriers])
 
     def emission(self, channel: Key) -> TableRow | None:
         """The emissions row of a channel that company totals count."""

@@ -1,39 +1,20 @@
 """zone.yaml and the factor table into a registry. They have been validated elsewhere: a wrong file fails in any way."""
 
-import csv
-import io
-import re
-from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import yaml
 
-from zonepulse.oracle.registry import ALWAYS, FOREVER, Change, Factor, Facts, Policy, Registry, Rule
+from zonepulse.oracle.carbon_sections import read_contract, read_entry, read_network
+from zonepulse.oracle.factor_rows import read_factors, read_gwps
+from zonepulse.oracle.if97 import saturated_or_at
+from zonepulse.oracle.registry import ALWAYS, FOREVER, Change, Facts, Policy, Registry, Rule
 from zonepulse.oracle.units import micro_units
+from zonepulse.oracle.yaml_times import duration_ms, instant_ms
 
 _LOADER: Final[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 """Every scalar stays text, so that decimals stay exact."""
-_UNIT_MS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-
-
-def duration_ms(text: str) -> int:
-    """`15m`, `60s`, `7d` in milliseconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", text.strip())
-    if match is None:
-        raise ValueError(f"duration {text!r}: write a number and ms, s, m, h or d")
-    return int(Fraction(match[1]) * _UNIT_MS[match[2]])
-
-
-def instant_ms(text: str | None, timezone: ZoneInfo, default: int) -> int:
-    """A date in the zone's time zone, or an instant with offset, as epoch milliseconds."""
-    if text is None:
-        return default
-    at = datetime.fromisoformat(text)
-    at = at if at.tzinfo is not None else at.replace(tzinfo=timezone)
-    return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _clean(node: Any) -> Any:
@@ -69,8 +50,17 @@ def _optional(text: str | None) -> Fraction | None:
 _Node = dict[str, Any]
 
 
+def _gj_per_tonne(steam: _Node) -> Fraction:
+    """Enthalpy above the reference, rounded to 3 decimals of kJ/kg."""
+    celsius = steam["temperature_c"]
+    enthalpy = saturated_or_at(float(steam["pressure_mpa"]), None if celsius is None else float(celsius))
+    return Fraction(round((Fraction(enthalpy) - Fraction(steam["reference_kj_per_kg"])) * 1000), 10**6)
+
+
 def _facts(meter: _Node, name: str, register: _Node, site: _Node, policy: Policy, valid: tuple[int, int]) -> Facts:
-    base, ratio = micro_units(register["unit"], register["carrier"], register["kind"], register.get("reference"))
+    steam = register.get("steam")
+    per_tonne = None if steam is None else _gj_per_tonne(steam)
+    base, ratio = micro_units(register["unit"], register["carrier"], register["kind"], register.get("reference"), per_tonne)
     multiplier = Fraction(register.get("multiplier") or 1)
     modulus, max_power = _optional(register.get("modulus")), _optional(register.get("max_power"))
     keys = {"gateway": meter.get("gateway") or meter["site"], "site": meter["site"], "meter": meter["id"]}
@@ -120,20 +110,6 @@ def _add_changes(registry: Registry, changes: list[dict[str, Any]], timezone: Zo
         found.sort(key=lambda c: c.at_ms)
 
 
-def _factor(row: dict[str, Any], timezone: ZoneInfo) -> Factor:
-    return Factor(
-        id=row["id"],
-        activity=row["activity"],
-        region=row.get("region") or "",
-        company=row.get("company") or "",
-        basis=row.get("basis") or "default",
-        value=Fraction(row["value"]),
-        unit=row["unit"],
-        valid_from_ms=instant_ms(row.get("valid_from") or None, timezone, ALWAYS),
-        valid_to_ms=instant_ms(row.get("valid_to") or None, timezone, FOREVER),
-    )
-
-
 def _rule(row: dict[str, Any]) -> Rule:
     when, clear = row["when"], row.get("clear") or {}
 
@@ -160,11 +136,22 @@ def read_registry(zone_yaml: str, factors_csv: str) -> Registry:
     policy = _policy(tree["zone"])
     timezone = ZoneInfo(tree["zone"].get("timezone") or "UTC")
     sites = {s["id"]: s for s in tree.get("sites") or ()}
-    rows = [*csv.DictReader(io.StringIO(factors_csv)), *(tree.get("factors") or ())]
-    usable = [_factor(row, timezone) for row in rows if (row.get("confidence") or "H") != "L"]
     rules = [_rule(row) for row in tree.get("rules") or () if row["on"] in ("zone", "company")]
-    companies = [c["id"] for c in tree.get("companies") or ()]
-    registry = Registry(policy, {}, {}, {}, usable, rules, companies)
+    entries = [read_entry(row, timezone) for row in tree.get("entries") or ()]
+    registry = Registry(
+        policy,
+        meters={},
+        channels={},
+        changes={},
+        factors=read_factors(factors_csv, tree.get("factors") or [], timezone, tree["zone"].get("factors_as_of"))
+        + read_gwps({e.carrier for e in entries}, tree["zone"].get("gwp")),
+        rules=rules,
+        companies=[c["id"] for c in tree.get("companies") or ()],
+        places={(s.get("company") or "", s.get("node") or "") for s in sites.values()},
+        network=read_network(tree.get("network") or {}, timezone),
+        contracts=[read_contract(row, timezone) for row in tree.get("contracts") or ()],
+        entries=entries,
+    )
     for meter in tree.get("meters") or ():
         valid = (
             instant_ms(meter.get("valid_from"), timezone, ALWAYS),
