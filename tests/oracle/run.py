@@ -6,8 +6,9 @@ Only one registry version is known here. A later one would take over in `_Log.ta
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
+from zonepulse.oracle.alerts import Transition
 from zonepulse.oracle.decode import Item, Record, decode, read_fields
 from zonepulse.oracle.entries import entered
 from zonepulse.oracle.grid import Grid
@@ -70,6 +71,19 @@ class _Log:
         return window
 
 
+class Part(NamedTuple):
+    """What the channels of some partitions make: rows by key, the versions that the ledger hears of, alerts, dead letters."""
+
+    intervals: dict[tuple[str, str, int], dict[str, Any]]
+    events: list[Event]
+    transitions: list[Transition]
+    dead_letters: list[dict[str, Any]]
+    ingest_ms: dict[int, int]
+    """Partition -> largest timestamp."""
+    final_window: int | None = None
+    """Of a finished file."""
+
+
 def run(zone_yaml: str, factors_csv: str, records: Iterable[Record], partitions: int, end_ms: int | None = None) -> Tables:
     """Table -> final rows (the highest revision of every key) of a log of records; times are epoch milliseconds.
 
@@ -78,11 +92,22 @@ def run(zone_yaml: str, factors_csv: str, records: Iterable[Record], partitions:
     every partition behind the final window, which holds the largest of `end_ms`, ingest time and accepted reading; no later row
     exists.
     """
+    part = part_of(zone_yaml, factors_csv, records, partitions, end_ms)
+    return tables_of(zone_yaml, factors_csv, [part], partitions)
+
+
+def part_of(zone_yaml: str, factors_csv: str, records: Iterable[Record], partitions: int, end_ms: int | None = None) -> Part:
+    """The same up to the ledger. Without `end_ms` partitions may be read one by one: a channel's readings are in one partition."""
     registry = read_registry(zone_yaml, factors_csv)
     log = _Log(registry, partitions)
     for record in records:
         log.take(record.partition, record.offset, record.timestamp_ms, record.key or b"", decode(record))
-    return _tables(registry, log, partitions, end_ms)
+    return _part(registry, log, partitions, end_ms)
+
+
+def tables_of(zone_yaml: str, factors_csv: str, parts: Iterable[Part], partitions: int) -> Tables:
+    """The tables of all partitions together."""
+    return _tables(read_registry(zone_yaml, factors_csv), [*parts], partitions)
 
 
 def run_columns(
@@ -96,7 +121,7 @@ def run_columns(
     for row in rows:
         item = Item(row["item"], read_fields(row), bytes)
         log.take(row["partition"], row["offset"], row["ingest_ms"], b"", [item])
-    return _tables(registry, log, partitions, end_ms)
+    return _tables(registry, [_part(registry, log, partitions, end_ms)], partitions)
 
 
 def _is_in(partition: int, partitions: int, facts: Facts) -> bool:
@@ -104,27 +129,32 @@ def _is_in(partition: int, partitions: int, facts: Facts) -> bool:
     return partition_of(facts.key, partitions) == partition
 
 
-def _tables(registry: Registry, log: _Log, partitions: int, end_ms: int | None) -> Tables:
+def _part(registry: Registry, log: _Log, partitions: int, end_ms: int | None) -> Part:
     final_window = None if end_ms is None else log.end(partitions, end_ms)
-    tick_ms = registry.policy.tick_ms
-    ledger, transitions, events = Ledger(registry, entered(registry, final_window)), [], []
-    intervals: dict[tuple[str, str, int], dict[str, Any]] = {}
+    part = Part({}, [], [], log.dead_letters, log.ingest_ms, final_window)
     for (partition, meter, register), readings in sorted(log.channels.items()):
         channel = Channel(registry, meter, register, final_window, partial(_is_in, partition, partitions))
-        channel.live(readings, log.ingest_ms[partition] // tick_ms)
-        transitions += channel.transitions
+        channel.live(readings, log.ingest_ms[partition] // registry.policy.tick_ms)
+        part.transitions.extend(channel.transitions)
         row_of = partial(_interval, registry, channel)
         for version in channel.versions:
-            events.append(Event(version.tick, (meter, register), version.window, version.row))
-            intervals[meter, register, version.window] = row_of(version)
-    if len(log.ingest_ms) == partitions:
-        ledger.live(events, min(log.ingest_ms.values()) // tick_ms)
-    alerts = {}
-    for transition in sorted([*transitions, *ledger.transitions], key=lambda t: t["revision"]):
-        alerts[transition["fingerprint"], transition["starts_at"]] = transition
+            part.events.append(Event(version.tick, (meter, register), version.window, version.row))
+            part.intervals[meter, register, version.window] = row_of(version)
+    return part
+
+
+def _tables(registry: Registry, parts: list[Part], partitions: int) -> Tables:
+    final_window = max((part.final_window for part in parts if part.final_window is not None), default=None)
+    ledger = Ledger(registry, entered(registry, final_window))
+    ingest_ms = {partition: at for part in parts for partition, at in part.ingest_ms.items()}
+    if len(ingest_ms) == partitions:
+        ledger.live([event for part in parts for event in part.events], min(ingest_ms.values()) // registry.policy.tick_ms)
+    transitions = [*(t for part in parts for t in part.transitions), *ledger.transitions]
+    alerts = {(t["fingerprint"], t["starts_at"]): t for t in sorted(transitions, key=lambda t: t["revision"])}
+    intervals = {key: row for part in parts for key, row in part.intervals.items()}
     tables: dict[str, list[dict[str, Any]]] = {"intervals": [*intervals.values()]}
     tables |= {name: [*rows.values()] for name, rows in ledger.tables.items()}
-    return tables | {"alerts": [*alerts.values()], "dead_letters": log.dead_letters}
+    return tables | {"alerts": [*alerts.values()], "dead_letters": [letter for part in parts for letter in part.dead_letters]}
 
 
 def _interval(registry: Registry, channel: Channel, version: Version) -> dict[str, Any]:
