@@ -6,7 +6,7 @@ Whose measurements they are, and what was done to them, is told in deploy/demo/S
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.resources import files
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from zonepulse.processors.sample import Sample, known_changes, make_sample
-from zonepulse.processors.sample_series import MS_PER_WEEK, Form, Series
+from zonepulse.processors.sample_series import MS_PER_WEEK, Form, Series, Stretch
 from zonepulse.schemas.partitioner import partition_key
 from zonepulse.schemas.registry import MeterChange, MeterVersion, Register, Registry
 from zonepulse.schemas.units import MS_PER_HOUR
 from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.streams.demo_carbon import Measured, derived, sections
 
 DEFAULT_DAYS: Final = 14
 DEFAULT_SEED: Final = 2026
@@ -31,27 +32,26 @@ PV_KW: Final = (4, 4, 4, 5, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5)
 """Installed photovoltaics of the 17 homes (CityLearn's schema.json, nominal_power)."""
 
 _WEEKS: Final = 52
-_NO_CHANGES: Final = "meter_changes: []\n"
 _FORMS: Final[dict[str, Form]] = {"gw-bakery-1": "array", "gw-garden-a": "array", "gw-garden-b": "arrow"}
 """How gateways send; the others send a record a reading."""
 _SENDS_UNIT: Final = frozenset({"office-tower", "gw-tea-1", "gw-garden-b"})
 _SENDS_SEQ: Final = frozenset({"gw-mill-1"})
 
 
-class Measured(NamedTuple):
-    """One channel's measurements: the wall clock of the first (as if UTC), an amount a period, the decimals of its register."""
-
-    start_local_ms: int
-    amount: NDArray[np.float64]
-    decimals: int
-
-
 def demo_zone_yaml(until_ms: int, days: int = DEFAULT_DAYS, seed: int = DEFAULT_SEED) -> str:
     """The sample zone's zone.yaml with the meter exchange that `demo_sample` of the same arguments makes and that is on record."""
-    text = _zone_template()
+    text, homes = _zone_template(), _Table("citylearn2022.parquet")
     changes = known_changes(load_series(), until_ms, days, seed, utc_offset_ms=UTC_OFFSET_MS)
-    lines = "".join(_change_line(c) for c in changes)
-    return text.replace(_NO_CHANGES, f"meter_changes:\n{lines}" if lines else _NO_CHANGES)
+    filled = {"meter_changes": "".join(_change_line(c) for c in changes)} | sections(
+        homes.measured(homes["grid_kgco2_per_kwh"], 5),
+        homes.measured(homes["solar_w_per_kw_01"], 1),
+        _measured()["TC-0201-E1", "1.8.0"],
+        Stretch(until_ms, days, UTC_OFFSET_MS),
+    )
+    for section, lines in filled.items():
+        head, _, tail = text.partition(f"\n{section}: []")
+        text = f"{head}\n{section}:\n{lines}{tail.partition(chr(10))[2]}" if lines else text
+    return text
 
 
 def demo_sample(until_ms: int, days: int = DEFAULT_DAYS, seed: int = DEFAULT_SEED, *, faults: bool = True) -> Sample:
@@ -62,6 +62,8 @@ def demo_sample(until_ms: int, days: int = DEFAULT_DAYS, seed: int = DEFAULT_SEE
 def load_series() -> tuple[Series, ...]:
     """The series of every register of the sample zone, in the order of its zone.yaml."""
     registry, measured = parse_zone(_zone_template()), _measured()
+    periods = {(m.id, r.id): r.period_ms for m in registry.meters for r in m.registers}
+    measured |= dict(derived(measured, periods))
     return tuple(
         _series(registry, meter, register, measured[meter.id, register.id])
         for meter in registry.meters
