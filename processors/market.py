@@ -196,7 +196,7 @@ class Market:
                 known = take if row.energy is not None else None
                 parts.append(None if known is None else co2e_mg(known, contract.facts.ef_mg))
                 windows.say(contract.emission_line, slot, said(known, parts[-1]))
-                windows.say(contract.total_line, slot, said(known, parts[-1], 0, row.cov, row.expected))
+                windows.say(contract.total_line, slot, said(known, parts[-1], min(known or 0, row.est), row.cov, row.expected))
         unmatched = None if row.energy is None else row.energy - sum(t for t in takes if t is not None)
         parts.append(_rest_mg(unmatched, self._table.residual(buyer.company, windows.start(slot))))
         windows.say(buyer.rest_line, slot, said(unmatched, parts[-1], max(0, min(unmatched or 0, row.est))))

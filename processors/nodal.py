@@ -312,7 +312,7 @@ class Nodal:
         edges, at = len(topology.edges), topology.edges
         is_delivered = flows.is_known & (traced.is_known[topology.tail] | (flows.recv == 0))
         lost = flows.send - flows.recv
-        is_lost = flows.is_known & (traced.is_known[topology.tail] | (lost == 0))
+        is_lost = traced.is_known[topology.tail] | (lost == 0)
         for lines, f in ((self._lines.flow, slice(0, edges)), (self._lines.flow_back, slice(edges, None))):
             say(
                 lines[at],
@@ -328,7 +328,7 @@ class Nodal:
         def both(values: NDArray[Any]) -> NDArray[Any]:
             return values[:edges] + values[edges:]
 
-        is_known = flows.is_known[:edges] & flows.is_known[edges:]
+        is_known = flows.is_known[:edges] | flows.is_known[edges:]
         say(
             self._lines.loss[at], both(lost), both(traced.lost), is_known, is_lost[:edges] & is_lost[edges:],
             both(flows.send_est - flows.recv_est), both(flows.cov), both(flows.n),
