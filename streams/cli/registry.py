@@ -95,13 +95,25 @@ def refuse(old: Registry | None, new: Registry, closed_ms: int | None, zone: Pat
 
 
 def _line_of(path: str, text: str) -> int:
-    """The line of zone.yaml that a path such as `meters.M1`, `meter_changes.M1` or `zone.key` is about; 0 where there is none."""
+    """The line of zone.yaml that a path such as `meters.M1`, `network.edges.e1` or `zone.key` is about; 0 where there is none."""
     section, _, name = path.partition(".")
-    key = {"meters": "id", "meter_changes": "meter"}.get(section)
-    wanted = rf"""\b{key}:\s*["']?{re.escape(name)}(?![\w-])""" if key else rf"\b{re.escape(name or section)}:"
+    key = {"meter_changes": "meter", "zone": ""}.get(section, "id")
     start = re.search(rf"^{re.escape(section)}:", text, re.MULTILINE)
-    found = re.search(wanted, text[start.start() :]) if start else None
-    return text.count("\n", 0, start.start() + found.start()) + 1 if start and found else 0
+    at = start.start() if start else -1
+    if section == "network" and name:
+        part, _, name = name.partition(".")
+        at, key = _found(rf"\b{part}:", text, at), "" if part == "nodes" else "id"
+        wanted = rf"\b{re.escape(name)}\b" if part == "nodes" else rf"""\b{key}:\s*["']?{re.escape(name)}(?![\w-])"""
+    else:
+        wanted = rf"""\b{key}:\s*["']?{re.escape(name)}(?![\w-])""" if key else rf"\b{re.escape(name)}:"
+    at = _found(wanted, text, at) if name else at
+    return text.count("\n", 0, at) + 1 if at >= 0 else 0
+
+
+def _found(pattern: str, text: str, at: int) -> int:
+    """Where it occurs next from `at`; -1 where it does not, or `at` is -1."""
+    found = re.compile(pattern).search(text, at) if at >= 0 else None
+    return found.start() if found else -1
 
 
 def latest_closed_ms(settings: Settings, registry: Registry) -> int | None:
