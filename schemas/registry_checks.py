@@ -69,15 +69,21 @@ def _check_identities(registry: Registry, shipped: int, report: Report) -> None:
         ("gateways", registry.gateways),
         ("rules", registry.rules),
         ("factors", registry.factors[shipped:]),
-        ("network.edges", registry.network.edges),
-        ("network.sources", registry.network.sources),
         ("contracts", registry.contracts),
         ("entries", registry.entries),
     )
     for section, entities in sections:
         _check_unique(((f"{section}[{i}].id", e.id) for i, e in enumerate(entities)), report)
     _check_unique(((f"network.nodes[{i}]", node) for i, node in enumerate(registry.network.nodes)), report)
+    ends = [(f"network.edges[{i}].id", e.id) for i, e in enumerate(registry.network.edges)]
+    ends += [(f"network.sources[{i}].id", s.id) for i, s in enumerate(registry.network.sources)]
+    _check_unique(ends, report)
     ids = {f.id for f in registry.factors[:shipped]}
+    for i, contract in enumerate(registry.contracts):
+        if contract.id and contract.id in {f.id for f in registry.factors}:
+            report.add(
+                f"contracts[{i}].id", f"{contract.id!r} is a factor's", "give it another id: results name either as their factor"
+            )
     for i, factor in enumerate(registry.factors[shipped:]):
         if factor.id in ids:
             report.add(f"factors[{i}].id", f"{factor.id!r} is in the shipped table", "choose an id of your own")
