@@ -118,30 +118,36 @@ def _settled(changes: Iterable[MeterChange], limit_ms: int) -> dict[tuple[str, s
 
 def _check_factors(old: Registry, new: Registry, closed_ms: int, since: str, report: Report) -> None:
     """Compare what look-ups of the old registry's channels and entries found before `closed_ms`."""
-    answers = [_Answers(r, closed_ms) for r in (old, new)]
+    before, after = (_Answers(r, closed_ms) for r in (old, new))
+    differ: dict[tuple[Look, Look], bool] = {}
     for carrier, company, base_unit, bases in sorted(_looked_up(old, closed_ms)):
-        was, now = (a.of(carrier, company, base_unit, bases) for a in answers)
-        if was != now:
+        look = carrier, company, base_unit, bases
+        pair = before.shared(look), after.shared(look)
+        if pair not in differ:
+            differ[pair] = before.of(pair[0]) != after.of(pair[1])
+        if differ[pair]:
             whose, which = company or "the zone", "residual factor" if bases == RESIDUAL_BASES else "factor"
             remedy = f"let a factor or factor_regions change at {since} or later, or {restate(report.file)}"
             report.add("factors", f"the {which} of {carrier} ({base_unit}) for {whose} changes in closed windows", remedy)
 
 
 class _Answers:
-    """What a registry's look-ups find before `closed_ms`; each is worked out once, though many companies share it."""
+    """What a registry's look-ups find before `closed_ms`."""
 
     def __init__(self, registry: Registry, closed_ms: int) -> None:
         self._registry, self._closed_ms = registry, closed_ms
-        self._known: dict[Look, list[tuple[Hashable, ...]]] = {}
 
-    def of(self, carrier: str, company: str, base_unit: str, bases: tuple[str, ...]) -> list[tuple[Hashable, ...]]:
+    def shared(self, look: Look) -> Look:
+        """The look-up without a company that has nothing of its own: its answers are everybody's."""
+        carrier, company, base_unit, bases = look
+        return carrier, who_answers(self._registry.factors, carrier, company), base_unit, bases
+
+    def of(self, look: Look) -> list[tuple[Hashable, ...]]:
         """Spans before `closed_ms`, with rung and factor."""
+        carrier, company, base_unit, bases = look
         registry = self._registry
-        look = (carrier, who_answers(registry.factors, carrier, company), base_unit, bases)
-        if look not in self._known:
-            found = choices(registry.factors, *look[:2], registry.zone.factor_regions, base_unit, bases)
-            self._known[look] = [_answer(c, self._closed_ms) for c in found if c.from_ms < self._closed_ms]
-        return self._known[look]
+        found = choices(registry.factors, carrier, company, registry.zone.factor_regions, base_unit, bases)
+        return [_answer(c, self._closed_ms) for c in found if c.from_ms < self._closed_ms]
 
 
 def _looked_up(registry: Registry, closed_ms: int) -> set[Look]:
