@@ -157,8 +157,8 @@ class _Builder:
         return self.cells[key]
 
     def factor_line(self, carrier: str, company: str, base_unit: str) -> int:
-        """Number of a factor time line: rows (from_ms, mg x 1e6 or -1, factor id, rung)."""
-        key = (carrier, company, base_unit)
+        """Number of a factor time line, shared by companies of one answer: rows (from_ms, mg x 1e6 or -1, factor id, rung)."""
+        key = (carrier, self.table.who(carrier, company), base_unit)
         if key not in self.factor_lines:
             self.factor_lines[key] = len(self.factor_rows)
             rows = [

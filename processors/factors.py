@@ -62,10 +62,14 @@ class FactorTable:
         """What answers for uncovered electricity over all time, in order and without gaps. Raises AmbiguousFactor."""
         return list(self._line("electricity", company, "kWh", RESIDUAL_BASES)[1])
 
+    def who(self, carrier: str, company: str) -> str:
+        """The company where it has own factors for the carrier, else '': companies of one answer share their time line."""
+        return who_answers(self._factors, carrier, company)
+
     def _line(
         self, carrier: str, company: str, base_unit: str, bases: tuple[str, ...] = LOOKUP_BASES
     ) -> tuple[list[int], list[Span]]:
-        key = (carrier, who_answers(self._factors, carrier, company), base_unit, bases)
+        key = (carrier, self.who(carrier, company), base_unit, bases)
         if key not in self._lines:
             found = choices(self._factors, carrier, key[1], self._regions, base_unit, bases)
             spans = [(c.from_ms, c.to_ms, _resolve(c)) for c in found]

@@ -9,12 +9,12 @@ from zonepulse.schemas.factor_choices import Choice, choices, who_answers
 from zonepulse.schemas.factors import (
     LOOKUP_BASES,
     OWN_RUNG,
-    PROCESS,
     REFRIGERANT,
     RESIDUAL_BASES,
     activity_of,
     carrier_of,
     channel_bears,
+    is_entered,
 )
 from zonepulse.schemas.gwp import REPORTS, gases
 from zonepulse.schemas.problems import Report, nearest, step
@@ -106,7 +106,7 @@ def _check_emissions(registry: Registry, report: Report) -> None:
             done.add(key)
             _check_factors(registry, *key, f"{path}.carrier", report)
     for i, entry in enumerate(registry.entries):
-        if entry.carrier.startswith((REFRIGERANT, PROCESS)):
+        if is_entered(entry.carrier):
             _check_entry(registry, entry, f"entries[{i}].carrier", report)
     for company in sorted({who_answers(registry.factors, "electricity", c.id) for c in registry.companies}):
         found = choices(registry.factors, "electricity", company, registry.zone.factor_regions, "kWh", RESIDUAL_BASES)

@@ -13,7 +13,8 @@ import yaml
 
 from zonepulse.schemas.asyncapi import asyncapi
 from zonepulse.schemas.message_schemas import alert_schema, dead_letter_schema, reading_schema, registry_entity_schema
-from zonepulse.schemas.zone_schema import Schema, zone_schema
+from zonepulse.schemas.schema_parts import Schema
+from zonepulse.schemas.zone_schema import zone_schema
 
 _SCHEMAS: Final = {
     "reading": reading_schema,

@@ -57,6 +57,11 @@ def carrier_of(activity: str) -> str:
     return _CARRIER_OF.get(activity, activity)
 
 
+def is_entered(carrier: str) -> bool:
+    """Whether it is entered by hand, in kg, and not metered."""
+    return any(carrier.startswith(prefix) and carrier != prefix for prefix in (REFRIGERANT, PROCESS))
+
+
 def carrier_bears(carrier: str) -> bool:
     """Whether using this carrier causes emissions that a factor describes."""
     return carrier not in _NO_EMISSIONS and not carrier.startswith("product:")

@@ -13,7 +13,7 @@ from zonepulse.schemas.readings import MAX_ITEMS, QUALITIES, REASONS, SEQ_LIMIT
 from zonepulse.schemas.registry import ALWAYS, FOREVER, Rule, ZonePolicy
 from zonepulse.schemas.registry_wire import ENTITY_TYPES, EXTRA, ZONE
 from zonepulse.schemas.results import ALERTS, Column
-from zonepulse.schemas.zone_schema import DIALECT, Schema
+from zonepulse.schemas.schema_parts import DIALECT, Schema
 
 ISO_8601: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?(Z|[-+][0-9]{2}:?[0-9]{2})$"
 _INTEGER_TEXT: Final = {"type": "string", "pattern": "^-?[0-9]+$"}

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from zonepulse.schemas.factors import PROCESS, REFRIGERANT
+from zonepulse.schemas.factors import PROCESS, REFRIGERANT, is_entered
 from zonepulse.schemas.problems import Report
 from zonepulse.schemas.registry import ALWAYS, Contract, Edge, Entry, MeterVersion, Registry, Source, ZonePolicy
 from zonepulse.schemas.registry_checks import check_series
@@ -119,7 +119,7 @@ def _year_begins_ms(year: int, timezone: str) -> int | None:
 
 
 def _check_entry(entry: Entry, path: str, report: Report) -> None:
-    if not entry.carrier.startswith((REFRIGERANT, PROCESS)) or entry.carrier in (REFRIGERANT, PROCESS):
+    if entry.carrier and not is_entered(entry.carrier):
         remedy = f"write {REFRIGERANT}R-410A or {PROCESS}shielding_gas; what meters count needs no entry"
         report.add(f"{path}.carrier", f"{entry.carrier!r} cannot be entered", remedy)
     if not 0 < entry.value_micro < LIMIT_REG:

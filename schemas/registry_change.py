@@ -1,15 +1,20 @@
 """What a new registry version may change: only what is valid from the end of the latest closed window on.
 
-Names, sectors, rules and other facts that no booked row holds may change at any time. Restating the past belongs to replay.
+Names, sectors, rules and other facts that no booked row holds may change at any time. What would change closed windows is refused,
+and the refusal offers a restatement: a replay with the new file, whose rows stand beside the live ones under a run of their own.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from zonepulse.schemas.factor_choices import Choice, choices
-from zonepulse.schemas.factors import channel_bears
+from zonepulse.schemas.factor_choices import Choice, choices, who_answers
+from zonepulse.schemas.factor_notices import Look
+from zonepulse.schemas.factors import LOOKUP_BASES, RESIDUAL_BASES, channel_bears
+from zonepulse.schemas.network_change import check_network_change
+from zonepulse.schemas.partitioner import partition_key
 from zonepulse.schemas.problems import Problem, Report
 from zonepulse.schemas.registry import MeterChange, Registry
 from zonepulse.schemas.values import instant_text
@@ -43,15 +48,41 @@ def check_applicable(old: Registry, new: Registry, latest_closed_ms: int, *, fil
             report.add(f"zone.{name.removesuffix('_ms')}", f"cannot change from {was!r} to {now!r} at run time", remedy)
     since = instant_text(latest_closed_ms, ZoneInfo(old.zone.timezone))
     _check_meters(old, new, latest_closed_ms, since, report)
+    _check_keys(old, new, report)
     _check_meter_changes(old, new, latest_closed_ms, report)
     _check_factors(old, new, latest_closed_ms, since, report)
+    check_network_change(old, new, latest_closed_ms, since, restate(file), report)
     return report.problems
 
 
+def restate(file: str) -> str:
+    """What to do for a change of the past: the end of a remedy."""
+    return f"restate the past: `zonepulse replay file --zone {file} READINGS`, with the files of its readings"
+
+
+def _check_keys(old: Registry, new: Registry, report: Report) -> None:
+    """A meter's partition cannot change while it is valid: the old one and the new one would both own its series."""
+    known = _key_changes(old)
+    for meter, at_ms, was, now in _key_changes(new):
+        if (meter, at_ms, was, now) not in known:
+            at = instant_text(at_ms, ZoneInfo(new.zone.timezone))
+            what = f"its readings would move from key {was!r} to {now!r} at {at}, while it is valid (zone.key: {new.zone.key})"
+            report.add(f"meters.{meter}", what, f"keep {was!r}, or end the meter then and go on with one of another id")
+
+
+def _key_changes(registry: Registry) -> list[tuple[str, int, str, str]]:
+    """(meter, instant, key before, key after) wherever a version follows another without a gap, with another key."""
+    versions = sorted(registry.meters, key=lambda m: (m.id, m.valid_from_ms))
+    keys = [partition_key(registry.zone, m) for m in versions]
+    return [
+        (m.id, n.valid_from_ms, keys[i], keys[i + 1])
+        for i, (m, n) in enumerate(pairwise(versions))
+        if m.id == n.id and m.valid_to_ms == n.valid_from_ms and keys[i] != keys[i + 1]
+    ]
+
+
 def _check_meters(old: Registry, new: Registry, closed_ms: int, since: str, report: Report) -> None:
-    remedy = (
-        f"let the change begin at {since} or later (a new version of the meter, on another site if need be), or replay the past"
-    )
+    remedy = f"let the change begin at {since} or later (a new version of the meter), or {restate(report.file)}"
     for meter in _differing(_booked(old, closed_ms), _booked(new, closed_ms)):
         report.add(f"meters.{meter}", "changes what was valid in closed windows", remedy)
 
@@ -77,7 +108,7 @@ def _check_meter_changes(old: Registry, new: Registry, closed_ms: int, report: R
         report.add(
             f"meter_changes.{meter}",
             what,
-            f"changes may go back to {limit} (lateness before the latest closed window); replay older ones",
+            f"changes may go back to {limit} (lateness before the latest closed window); for older ones {restate(report.file)}",
         )
 
 
@@ -86,23 +117,40 @@ def _settled(changes: Iterable[MeterChange], limit_ms: int) -> dict[tuple[str, s
 
 
 def _check_factors(old: Registry, new: Registry, closed_ms: int, since: str, report: Report) -> None:
-    """Compare what look-ups of the old registry's channels found before `closed_ms`."""
-    for carrier, company, base_unit in sorted(_looked_up(old, closed_ms)):
-        was, now = (
-            [
-                _answer(c, closed_ms)
-                for c in choices(r.factors, carrier, company, r.zone.factor_regions, base_unit)
-                if c.from_ms < closed_ms
-            ]
-            for r in (old, new)
-        )
-        if was != now:
-            whose = company or "the zone"
-            remedy = f"let a factor or factor_regions change at {since} or later, or replay the past"
-            report.add("factors", f"the factor of {carrier} ({base_unit}) for {whose} changes in closed windows", remedy)
+    """Compare what look-ups of the old registry's channels and entries found before `closed_ms`."""
+    before, after = (_Answers(r, closed_ms) for r in (old, new))
+    differ: dict[tuple[Look, Look], bool] = {}
+    for carrier, company, base_unit, bases in sorted(_looked_up(old, closed_ms)):
+        look = carrier, company, base_unit, bases
+        pair = before.shared(look), after.shared(look)
+        if pair not in differ:
+            differ[pair] = before.of(pair[0]) != after.of(pair[1])
+        if differ[pair]:
+            whose, which = company or "the zone", "residual factor" if bases == RESIDUAL_BASES else "factor"
+            remedy = f"let a factor or factor_regions change at {since} or later, or {restate(report.file)}"
+            report.add("factors", f"the {which} of {carrier} ({base_unit}) for {whose} changes in closed windows", remedy)
 
 
-def _looked_up(registry: Registry, closed_ms: int) -> set[tuple[str, str, str]]:
+class _Answers:
+    """What a registry's look-ups find before `closed_ms`."""
+
+    def __init__(self, registry: Registry, closed_ms: int) -> None:
+        self._registry, self._closed_ms = registry, closed_ms
+
+    def shared(self, look: Look) -> Look:
+        """The look-up without a company that has nothing of its own: its answers are everybody's."""
+        carrier, company, base_unit, bases = look
+        return carrier, who_answers(self._registry.factors, carrier, company), base_unit, bases
+
+    def of(self, look: Look) -> list[tuple[Hashable, ...]]:
+        """Spans before `closed_ms`, with rung and factor."""
+        carrier, company, base_unit, bases = look
+        registry = self._registry
+        found = choices(registry.factors, carrier, company, registry.zone.factor_regions, base_unit, bases)
+        return [_answer(c, self._closed_ms) for c in found if c.from_ms < self._closed_ms]
+
+
+def _looked_up(registry: Registry, closed_ms: int) -> set[Look]:
     company_of = {s.id: s.company for s in registry.sites}
     keys = {
         (r.carrier, company_of.get(m.site, ""), r.base_unit)
@@ -111,7 +159,10 @@ def _looked_up(registry: Registry, closed_ms: int) -> set[tuple[str, str, str]]:
         for r in m.registers
         if channel_bears(m.role, r.carrier, r.direction)
     }
-    return keys | {(carrier, "", base_unit) for carrier, _, base_unit in keys if carrier == "electricity"}
+    entered = {(entry.carrier, entry.company, "kg") for entry in registry.entries if entry.at_ms < closed_ms}
+    electric = {key for key in keys if key[0] == "electricity"}
+    electric |= {(carrier, "", base_unit) for carrier, _, base_unit in electric}
+    return {(*key, LOOKUP_BASES) for key in keys | entered | electric} | {(*key, RESIDUAL_BASES) for key in electric}
 
 
 def _answer(choice: Choice, closed_ms: int) -> tuple[Hashable, ...]:

@@ -24,6 +24,7 @@ from zonepulse.schemas.registry import (
     Series,
     ZonePolicy,
 )
+from zonepulse.schemas.series import end_ms
 from zonepulse.schemas.units import LIMIT_REG, MS_PER_HOUR
 from zonepulse.schemas.values import instant_text
 
@@ -69,15 +70,21 @@ def _check_identities(registry: Registry, shipped: int, report: Report) -> None:
         ("gateways", registry.gateways),
         ("rules", registry.rules),
         ("factors", registry.factors[shipped:]),
-        ("network.edges", registry.network.edges),
-        ("network.sources", registry.network.sources),
         ("contracts", registry.contracts),
         ("entries", registry.entries),
     )
     for section, entities in sections:
         _check_unique(((f"{section}[{i}].id", e.id) for i, e in enumerate(entities)), report)
     _check_unique(((f"network.nodes[{i}]", node) for i, node in enumerate(registry.network.nodes)), report)
+    ends = [(f"network.edges[{i}].id", e.id) for i, e in enumerate(registry.network.edges)]
+    ends += [(f"network.sources[{i}].id", s.id) for i, s in enumerate(registry.network.sources)]
+    _check_unique(ends, report)
     ids = {f.id for f in registry.factors[:shipped]}
+    for i, contract in enumerate(registry.contracts):
+        if contract.id and contract.id in {f.id for f in registry.factors}:
+            report.add(
+                f"contracts[{i}].id", f"{contract.id!r} is a factor's", "give it another id: results name either as their factor"
+            )
     for i, factor in enumerate(registry.factors[shipped:]):
         if factor.id in ids:
             report.add(f"factors[{i}].id", f"{factor.id!r} is in the shipped table", "choose an id of your own")
@@ -139,9 +146,13 @@ def _check_validities(registry: Registry, shipped: int, report: Report) -> None:
     named += [(f"network.edges[{i}]", e) for i, e in enumerate(registry.network.edges)]
     named += [(f"contracts[{i}]", c) for i, c in enumerate(registry.contracts)]
     for path, entity in named:
-        check_edge(f"{path}.valid_from", entity.valid_from_ms, zone, report)
-        check_edge(f"{path}.valid_to", entity.valid_to_ms, zone, report)
-        if entity.valid_from_ms >= entity.valid_to_ms:
+        series = entity.series if isinstance(entity, Factor) else None
+        if series is None or entity.valid_from_ms != series.first_ms:  # the edges of the series itself: check_series
+            check_edge(f"{path}.valid_from", entity.valid_from_ms, zone, report)
+        if series is None or entity.valid_to_ms != end_ms(series):
+            check_edge(f"{path}.valid_to", entity.valid_to_ms, zone, report)
+        is_told = series is not None and not series.values
+        if entity.valid_from_ms >= entity.valid_to_ms and not is_told:
             report.add(
                 f"{path}.valid_to", "the validity ends before it begins, or is empty", "let valid_to be later than valid_from"
             )
@@ -161,7 +172,8 @@ def check_edge(path: str, at_ms: int, zone: ZonePolicy, report: Report) -> None:
 def check_series(series: Series, path: str, zone: ZonePolicy, report: Report) -> None:
     """Report a series whose steps do not lie on window edges, or that holds what is negative."""
     check_edge(f"{path}.from", series.first_ms, zone, report)
-    if zone.window_ms and series.step_ms % zone.window_ms:
+    is_read = not any(p.path == f"{path}.step" for p in report.problems)
+    if is_read and zone.window_ms and series.step_ms % zone.window_ms:
         report.add(
             f"{path}.step", f"{series.step_ms} ms is no multiple of the window", "use a step that holds whole windows, such as 1h"
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from zonepulse.schemas.factor_notices import Notice, answers, factor_notices, lookups
-from zonepulse.schemas.factors import LOOKUP_BASES, RESIDUAL_BASES, UNVERIFIED
+from zonepulse.schemas.factors import LOOKUP_BASES, RESIDUAL_BASES, UNVERIFIED, channel_bears
 from zonepulse.schemas.problems import Problem, step
 from zonepulse.schemas.registry import Factor, Registry, Rule
 
@@ -33,6 +33,7 @@ def counted_directions(role: str, carrier: str) -> tuple[str, ...]:
 def notices(registry: Registry, *, file: str = "zone.yaml") -> list[Problem]:
     """Everything that has no effect, with what to do if one is wanted."""
     found = [*_uncounted(registry), *_mixed_units(registry), *_unused_factors(registry), *factor_notices(registry)]
+    found += _unmatched_contracts(registry)
     found += _unjudged(registry.rules)
     return [Problem(file, 0, path, what, remedy) for path, what, remedy in found]
 
@@ -70,6 +71,21 @@ def _unused_factors(registry: Registry) -> Iterator[Notice]:
     for factor in registry.factors:
         if factor.company and factor.id not in used:
             yield f"factors.{factor.id}", "no channel ever uses this factor", _why_unused(factor)
+
+
+def _unmatched_contracts(registry: Registry) -> Iterator[Notice]:
+    """A contract covers the electricity that its company's main meters draw."""
+    company_of = {s.id: s.company for s in registry.sites}
+    importing = {
+        company_of[m.site]
+        for m in registry.meters
+        for r in m.registers
+        if r.carrier == "electricity" and channel_bears(m.role, r.carrier, r.direction)
+    }
+    for contract in registry.contracts:
+        if contract.company not in importing:
+            what = f"{contract.company} has no meter of electricity import: nothing is ever matched"
+            yield f"contracts.{contract.id}", what, "add its main meter, or name the company that draws the energy"
 
 
 def _why_unused(factor: Factor) -> str:

@@ -10,7 +10,7 @@ from zonepulse.schemas.yaml_places import Fields, Place, Reader
 from zonepulse.schemas.yaml_values import DURATION, NUMBER, Clock
 
 EMPTY: Final = Series(0, 3_600_000, ())
-MAX_TEXT: Final = 700_000
+MAX_TEXT: Final = 4_000_000
 """Characters that a series' values may take on the topic, where an entity is one record."""
 
 

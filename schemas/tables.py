@@ -1,4 +1,4 @@
-"""The ClickHouse tables: DDL made from the result columns. `deploy/clickhouse/0001_results.sql` is this text, committed.
+"""The ClickHouse tables: DDL made from the result columns. The files of `deploy/clickhouse` are this text, committed.
 
 Every insert retried with its `insert_deduplication_token` is written once (`non_replicated_deduplication_window`); rows repeated or
 revised later are folded by `ReplacingMergeTree(revision)`, so read through the `_final` views. Partitions follow the time of the
@@ -150,7 +150,87 @@ REGISTRY_METERS: Final = Storage(
 )
 """One row a register and validity; names are the company's; `valid_from` 1970 = always, `valid_to` null = open."""
 
-STORAGES: Final = (
+
+def _registry(name: str, columns: tuple[Column, ...], *key: str) -> Storage:
+    """A dimension of the registry. A version may have none of it, so the newest one is told by the factors, which every version has."""
+    newest = f"SELECT zone, max(version) FROM {DATABASE}.registry_factors GROUP BY zone"
+    final = f"SELECT * FROM {DATABASE}.{name} FINAL\nWHERE (zone, version) IN ({newest})"
+    every = (Column("zone", "code"), Column("version", "i64"))
+    return Storage(name, (*every, *columns), "ReplacingMergeTree", ("zone", "version", *key), final=final)
+
+
+def _codes(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, "code") for name in names)
+
+
+_VALIDITY: Final = (Column("valid_from", "time"), Column("valid_to", "time", null=True))
+REGISTRY_FACTORS: Final = _registry(
+    "registry_factors",
+    (
+        *_codes("factor", "origin", "activity", "region", "company", "basis"),
+        Column("value", "f64"),
+        Column("unit", "code"),
+        Column("base_unit", "code"),
+        Column("factor_mg", "i64"),
+        *_VALIDITY,
+        Column("data_year", "i64", null=True),
+        *_codes("published", "confidence"),
+        Column("source", "str"),
+        Column("source_url", "str"),
+        *(Column(name, "f64", null=True) for name in ("ncv", "carbon", "oxidation")),
+    ),
+    "factor",
+    "valid_from",
+)
+"""What a result row was multiplied with: `factor` = its factor_id and [valid_from, valid_to) holds its start, one row in each version.
+
+`origin` is value, series (a row a step; equal neighbours are one), fuel (with its ncv in GJ per unit, carbon in t per GJ, oxidation)
+or contract (basis market). `factor_mg` is the integer of the product: mg CO2e per base unit; `value` is in `unit`.
+"""
+REGISTRY_CONTRACTS: Final = _registry(
+    "registry_contracts",
+    (
+        *_codes("contract", "company", "kind", "profile"),
+        Column("energy_micro", "i64"),
+        Column("vintage", "i64", null=True),
+        Column("ef_mg", "i64"),
+        *_VALIDITY,
+        Column("evidence", "str"),
+    ),
+    "contract",
+)
+"""`profile` is volume or hourly; `energy_micro` what it covers in all (micro-kWh); `ef_mg` mg CO2e per kWh."""
+REGISTRY_ENTRIES: Final = _registry(
+    "registry_entries",
+    (
+        *_codes("entry", "company", "carrier"),
+        Column("value_micro", "i64"),
+        Column("at", "time"),
+        *(Column(name, "str") for name in ("occurred", "entered_by", "reason", "evidence")),
+    ),
+    "entry",
+)
+"""The audit trail of manual entries; `value_micro` in micro-kg."""
+REGISTRY_NODES: Final = _registry("registry_nodes", (*_codes("node"), Column("position", "i32")), "node")
+REGISTRY_EDGES: Final = _registry(
+    "registry_edges",
+    (*_codes("edge", "from_node", "to_node", "meter_from", "meter_to"), Column("position", "i32"), *_VALIDITY),
+    "edge",
+)
+REGISTRY_SOURCES: Final = _registry(
+    "registry_sources",
+    (
+        *_codes("source", "node", "kind", "meter", "method"),
+        Column("position", "i32"),
+        Column("efficiency", "f64"),
+        Column("initial_micro", "i64"),
+        Column("initial_mg", "i64"),
+    ),
+    "source",
+)
+"""`position` counts from 0 in the order of zone.yaml; `efficiency` and `initial_*` (micro-kWh, mg) are those of storages."""
+
+_RESULT_STORAGES: Final = (
     *(_result(t, _VERSIONED) for t in (INTERVALS, EMISSIONS, TOTALS, INTENSITY, ALERTS)),
     _result(LIVE, "MergeTree", "toDateTime(at) + INTERVAL 7 DAY"),
     _result(DEAD_LETTERS, "ReplacingMergeTree"),
@@ -159,13 +239,28 @@ STORAGES: Final = (
     REGISTRY_COMPANIES,
     REGISTRY_METERS,
 )
+_REGISTRY_STORAGES: Final = (
+    REGISTRY_FACTORS,
+    REGISTRY_CONTRACTS,
+    REGISTRY_ENTRIES,
+    REGISTRY_NODES,
+    REGISTRY_EDGES,
+    REGISTRY_SOURCES,
+)
+STORAGES: Final = (*_RESULT_STORAGES, *_REGISTRY_STORAGES)
+_MIGRATIONS: Final = {"0001_results.sql": _RESULT_STORAGES, "0002_registry.sql": _REGISTRY_STORAGES}
+MIGRATIONS: Final = tuple(_MIGRATIONS)
+"""Files of deploy/clickhouse that are made from these tables."""
+_DATABASE: Final = f"CREATE DATABASE IF NOT EXISTS {DATABASE}"
 
 
 def statements() -> tuple[str, ...]:
     """Every statement that makes the database, in order; each may be run again."""
-    return (f"CREATE DATABASE IF NOT EXISTS {DATABASE}", *(sql for storage in STORAGES for sql in storage.ddl()))
+    return (_DATABASE, *(sql for storage in STORAGES for sql in storage.ddl()))
 
 
-def sql_file() -> str:
-    """The text of deploy/clickhouse/0001_results.sql."""
-    return "-- Generated: zonepulse.schemas.tables.sql_file()\n\n" + ";\n\n".join(statements()) + ";\n"
+def sql_file(name: str) -> str:
+    """The text of a file of deploy/clickhouse."""
+    made = [sql for storage in _MIGRATIONS[name] for sql in storage.ddl()]
+    first = [_DATABASE] if name == MIGRATIONS[0] else []
+    return "-- Generated: zonepulse.schemas.tables.sql_file()\n\n" + ";\n\n".join(first + made) + ";\n"

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 import pyarrow as pa
 
 from zonepulse.schemas.records import RecordSpans
-from zonepulse.schemas.registry import FOREVER, Registry, Text
+from zonepulse.schemas.registry import Registry, Text
 from zonepulse.schemas.registry_lookup import RegistryIndex
 from zonepulse.schemas.registry_wire import from_entities, is_complete, split_key
 from zonepulse.schemas.tables import LANGUAGES, REGISTRY_COMPANIES, REGISTRY_METERS, Storage
+from zonepulse.streams.registry_dimensions import dimensions, validity
 from zonepulse.streams.stored_rows import BadBlock, plain_type
 
 Rows = tuple[str, pa.Table]
@@ -43,16 +44,17 @@ class RegistryRows:
 
 
 def registry_rows(registry: Registry) -> Iterator[Rows]:
-    """One version's companies and registers. A name that is not given in a language is the English one, else the id."""
-    yield _table(REGISTRY_COMPANIES, _companies(registry))
-    yield _table(REGISTRY_METERS, _registers(registry))
+    """One version's companies and registers, and what else it has. A name not given in a language is the English one, else the id."""
+    yield _table(REGISTRY_COMPANIES, registry, _companies(registry))
+    yield _table(REGISTRY_METERS, registry, _registers(registry))
+    for storage, rows in dimensions(registry):
+        if rows:
+            yield _table(storage, registry, rows)
 
 
 def _companies(registry: Registry) -> Iterator[Mapping[str, object]]:
     for company in registry.companies:
         yield {
-            "zone": registry.zone.id,
-            "version": registry.version,
             "company": company.id,
             **_names(company.name, company.id),
             "sector": company.sector,
@@ -67,8 +69,6 @@ def _registers(registry: Registry) -> Iterator[Mapping[str, object]]:
         names = index.companies[site.company].name if site.company else {}
         for register in meter.registers:
             yield {
-                "zone": registry.zone.id,
-                "version": registry.version,
                 "meter": meter.id,
                 "register": register.id,
                 "site": site.id,
@@ -77,8 +77,7 @@ def _registers(registry: Registry) -> Iterator[Mapping[str, object]]:
                 **{name: getattr(meter, name) for name in ("gateway", "role", "parent")},
                 **{name: getattr(register, name) for name in ("carrier", "direction", "kind", "unit", "base_unit")},
                 **_names(names, site.company),
-                "valid_from": max(0, meter.valid_from_ms),
-                "valid_to": None if meter.valid_to_ms == FOREVER else meter.valid_to_ms,
+                **validity(meter.valid_from_ms, meter.valid_to_ms),
             }
 
 
@@ -86,6 +85,7 @@ def _names(name: Text, otherwise: str) -> dict[str, str]:
     return {f"name_{language}": name.get(language, name.get("en", otherwise)) for language in LANGUAGES}
 
 
-def _table(storage: Storage, rows: Iterable[Mapping[str, object]]) -> Rows:
+def _table(storage: Storage, registry: Registry, rows: Iterable[Mapping[str, object]]) -> Rows:
     schema = pa.schema([pa.field(c.name, plain_type(c), c.null) for c in storage.columns])
-    return storage.name, pa.Table.from_pylist(list(rows), schema=schema)
+    every = {"zone": registry.zone.id, "version": registry.version}
+    return storage.name, pa.Table.from_pylist([every | dict(row) for row in rows], schema=schema)

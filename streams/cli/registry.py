@@ -4,9 +4,10 @@ import re
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
@@ -15,10 +16,13 @@ from zonepulse.schemas.registry import FOREVER, Registry
 from zonepulse.schemas.registry_change import check_applicable, diff
 from zonepulse.schemas.registry_notices import notices
 from zonepulse.schemas.topics import INTERVALS, REGISTRY
+from zonepulse.schemas.values import BadValue, instant_text, parse_instant_ms
 from zonepulse.streams.cli import servers
+from zonepulse.streams.cli.factor_answers import factor_answers
 from zonepulse.streams.cli.letters import unknown_channels
 from zonepulse.streams.cli.output import (
     BAD_INPUT,
+    BadInput,
     JsonOption,
     Stop,
     count,
@@ -95,13 +99,25 @@ def refuse(old: Registry | None, new: Registry, closed_ms: int | None, zone: Pat
 
 
 def _line_of(path: str, text: str) -> int:
-    """The line of zone.yaml that a path such as `meters.M1`, `meter_changes.M1` or `zone.key` is about; 0 where there is none."""
+    """The line of zone.yaml that a path such as `meters.M1`, `network.edges.e1` or `zone.key` is about; 0 where there is none."""
     section, _, name = path.partition(".")
-    key = {"meters": "id", "meter_changes": "meter"}.get(section)
-    wanted = rf"""\b{key}:\s*["']?{re.escape(name)}(?![\w-])""" if key else rf"\b{re.escape(name or section)}:"
+    key = {"meter_changes": "meter", "zone": ""}.get(section, "id")
     start = re.search(rf"^{re.escape(section)}:", text, re.MULTILINE)
-    found = re.search(wanted, text[start.start() :]) if start else None
-    return text.count("\n", 0, start.start() + found.start()) + 1 if start and found else 0
+    at = start.start() if start else -1
+    if section == "network" and name:
+        part, _, name = name.partition(".")
+        at, key = _found(rf"\b{part}:", text, at), "" if part == "nodes" else "id"
+        wanted = rf"\b{re.escape(name)}\b" if part == "nodes" else rf"""\b{key}:\s*["']?{re.escape(name)}(?![\w-])"""
+    else:
+        wanted = rf"""\b{key}:\s*["']?{re.escape(name)}(?![\w-])""" if key else rf"\b{re.escape(name)}:"
+    at = _found(wanted, text, at) if name else at
+    return text.count("\n", 0, at) + 1 if at >= 0 else 0
+
+
+def _found(pattern: str, text: str, at: int) -> int:
+    """Where it occurs next from `at`; -1 where it does not, or `at` is -1."""
+    found = re.compile(pattern).search(text, at) if at >= 0 else None
+    return found.start() if found else -1
 
 
 def latest_closed_ms(settings: Settings, registry: Registry) -> int | None:
@@ -191,6 +207,48 @@ def show_registry(registry: Registry, versions: list[int]) -> None:
     print_table(("company", "name", "sites", "meters", "channels"), rows, right=("sites", "meters", "channels"))
     for change in registry.meter_changes:
         typer.echo(f"meter change: {change.meter} {change.register} at {_time(change.at_ms)}")
+
+
+@app.command()
+def factors(
+    carrier: Annotated[str, typer.Option(help="Default: every carrier that the zone's meters and entries look up.")] = "",
+    company: Annotated[str, typer.Option(metavar="ID", help="As this company's look-up finds it.")] = "",
+    at: Annotated[str, typer.Option(metavar="INSTANT", help="ISO 8601, or a date of the zone. Default: now.")] = "",
+    as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="As it was known on that day.")] = "",
+    zone: Annotated[Path | None, typer.Option(metavar="ZONE.YAML", help="A file instead of the published registry.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Show which emission factor answers, on which rung, and where it comes from."""
+    found = read_zone(zone) if zone else newest_version()
+    local = ZoneInfo(found.zone.timezone)
+    try:
+        at_ms = parse_instant_ms(at, local) if at else int(datetime.now(UTC).timestamp() * 1000)
+        day = date.fromisoformat(as_of).isoformat() if as_of else ""
+    except ValueError as error:
+        raise BadInput(f"--at {at!r}: {error}" if isinstance(error, BadValue) else f"--as-of {as_of!r}: write a date") from error
+    rows = factor_answers(found, at_ms, as_of=day, carrier=carrier, company=company)
+    if json:
+        print_json({"zone": found.zone.id, "version": found.version, "at_ms": at_ms, "as_of": day or None, "factors": rows})
+        return
+    columns = ("carrier", "company", "basis", "factor", "rung", "value", "unit", "published", "confidence", "source")
+    cells = [[row["factor_id"] or "none" if c == "factor" else shown_value(row, c) for c in columns] for row in rows]
+    print_table(columns, cells, title=f"{found.zone.id} at {instant_text(at_ms, local)}", right=("value",))
+
+
+def shown_value(row: dict[str, Any], column: str) -> str:
+    """A cell of the factors' table."""
+    value = row.get(column, "")
+    return f"{value:.10g}" if isinstance(value, float) else str(value) or "-"
+
+
+def newest_version() -> Registry:
+    """The newest published registry. Raises Stop: there is none."""
+    settings = servers.settings()
+    topic = REGISTRY.full_name(settings.topic_prefix)
+    versions = load_versions(servers.require_broker(settings), topic)
+    if not versions:
+        raise Stop(f"no registry on {topic}: publish one with `zonepulse registry apply zone.yaml`, or name a file with --zone")
+    return versions[max(versions)]
 
 
 @app.command()

@@ -24,6 +24,7 @@ from zonepulse.schemas.documents import committed, documents
 from zonepulse.schemas.problems import RegistryError, Report
 from zonepulse.schemas.readings import ARROW_SCHEMA, REASONS, decode, item_bytes
 from zonepulse.schemas.records import HEARTBEAT
+from zonepulse.schemas.registry_notices import notices
 from zonepulse.schemas.registry_wire import from_entities, split_key, to_entities
 from zonepulse.schemas.results import ALERTS, TABLES
 from zonepulse.schemas.topics import TOPICS
@@ -31,6 +32,7 @@ from zonepulse.schemas.yaml_places import compose, plain
 from zonepulse.schemas.zone_yaml import parse_zone
 
 CONTRACTS = files("zonepulse.schemas").joinpath("contracts")
+ZONE = files("zonepulse.schemas").joinpath("examples", "zone.yaml").read_text("utf-8")
 DEMO_ZONE = files("zonepulse.deploy").joinpath("demo", "zone.yaml").read_text("utf-8")
 
 
@@ -154,7 +156,7 @@ def test_the_example_registry_is_valid_record_by_record_and_a_whole_version() ->
 
 
 def test_every_entity_of_the_demo_and_of_the_example_is_valid() -> None:
-    for text in (DEMO_ZONE, EXAMPLE):
+    for text in (DEMO_ZONE, EXAMPLE, ZONE):
         for key, value in to_entities(parse_zone(text)):
             validator("registry_entity", split_key(key)[1]).validate(json.loads(value))
 
@@ -162,7 +164,7 @@ def test_every_entity_of_the_demo_and_of_the_example_is_valid() -> None:
 # zone.yaml
 
 
-@pytest.mark.parametrize("text", [DEMO_ZONE, EXAMPLE], ids=["demo", "example"])
+@pytest.mark.parametrize("text", [DEMO_ZONE, EXAMPLE, ZONE], ids=["demo", "contract", "example"])
 def test_the_zone_schema_accepts_zones_that_are_in_use(text: str) -> None:
     validator("zone").validate(as_yaml_1_2(text))
 
@@ -179,6 +181,41 @@ def test_gas_in_cubic_metres_needs_its_temperature() -> None:
     zone = "zone: {{id: z, timezone: UTC}}\nmeters:\n  - {{id: M, site: s, role: main, registers: {{r: {{{register}}}}}}}\n"
     assert not validator("zone").is_valid(as_yaml_1_2(zone.format(register=gas)))
     assert validator("zone").is_valid(as_yaml_1_2(zone.format(register=f"{gas}, reference: 20C")))
+
+
+def test_the_example_zone_has_every_section_and_nothing_that_is_probably_not_meant() -> None:
+    registry = parse_zone(ZONE)
+    assert notices(registry) == []
+    assert all((registry.network.edges, registry.network.sources, registry.contracts, registry.entries))
+    assert {name for f in registry.factors for name in ("series", "fuel") if getattr(f, name)} == {"series", "fuel"}
+    assert any(r.steam for m in registry.meters for r in m.registers)
+    assert from_entities(dict(to_entities(registry))) == registry
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (", mwh: 500", ""),
+        (", mwh: 500", ", mwh: null"),
+        (", mwh: 500", ", mwh: 500, hourly: {from: 2026-01-01, step: 1h, values: [1]}"),
+        ("    fuel: {ncv", "    value: 1\n    fuel: {ncv"),
+        ("value: 0.098, ", ""),
+        ("unit: tCO2/GJ, valid_from: 2026-01-01,", "unit: tCO2/GJ,"),
+        (", meter_to: HALL-FEEDER", ""),
+        (", by: Li Wei, reason: cylinder weighed", ""),
+        ("refrigerant:R-410A", "diesel"),
+        ("gwp: AR5", "gwp: AR7"),
+        (", temperature_c: null", ""),
+        ("step: 1h", "step: hourly"),
+        ("kind: pv", "kind: solar"),
+    ],
+)
+def test_reader_and_schema_refuse_the_same_mistakes(old: str, new: str) -> None:
+    assert old in ZONE
+    text = ZONE.replace(old, new, 1)
+    assert not validator("zone").is_valid(as_yaml_1_2(text))
+    with pytest.raises(RegistryError):
+        parse_zone(text)
 
 
 def mappings(found: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:

@@ -2,13 +2,16 @@
 
 from importlib.resources import files
 
+import pytest
+
 from zonepulse.schemas.results import TABLES
-from zonepulse.schemas.tables import STORAGES, sql_file, statements
+from zonepulse.schemas.tables import MIGRATIONS, STORAGES, sql_file, statements
 
 
-def test_the_committed_sql_file_is_what_the_tables_say() -> None:
-    committed = files("zonepulse.deploy").joinpath("clickhouse", "0001_results.sql").read_text("utf-8")
-    assert committed == sql_file(), "write zonepulse.schemas.tables.sql_file() to deploy/clickhouse/0001_results.sql"
+@pytest.mark.parametrize("name", MIGRATIONS)
+def test_the_committed_sql_files_are_what_the_tables_say(name: str) -> None:
+    committed = files("zonepulse.deploy").joinpath("clickhouse", name).read_text("utf-8")
+    assert committed == sql_file(name), f"write zonepulse.schemas.tables.sql_file({name!r}) to deploy/clickhouse/{name}"
 
 
 def test_every_result_table_is_kept_with_its_stored_columns_under_its_key() -> None:

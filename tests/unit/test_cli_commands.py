@@ -22,12 +22,32 @@ meters:
   - id: M
 meter_changes:
   - {meter: M, register: "1.8.0"}
+network:
+  nodes: [a, b]
+  edges:
+    - {id: e1}
+    - {id: e}
+contracts:
+  - {id: e}
 """
 
 
 @pytest.mark.parametrize(
     ("path", "line"),
-    [("meters.M", 4), ("meters.M-1", 3), ("meter_changes.M", 6), ("zone.key", 1), ("factors", 0), ("meters.X", 0)],
+    [
+        ("meters.M", 4),
+        ("meters.M-1", 3),
+        ("meter_changes.M", 6),
+        ("zone.key", 1),
+        ("factors", 0),
+        ("meters.X", 0),
+        ("network", 7),
+        ("network.nodes", 8),
+        ("network.nodes.b", 8),
+        ("network.edges.e", 11),
+        ("contracts.e", 13),
+        ("network.edges.x", 0),
+    ],
 )
 def test_a_refused_change_is_found_in_its_file(path: str, line: int) -> None:
     assert _line_of(path, ZONE) == line

@@ -99,7 +99,9 @@ def test_a_series_holds_within_its_validity_only() -> None:
 def test_a_mistake_in_a_series_is_told_with_its_remedy(old: str, new: str, message: str) -> None:
     text = SIGNAL % ("", "1")
     assert old in text
-    assert any(message in line for line in refusal(more=text.replace(old, new)))
+    lines = refusal(more=text.replace(old, new))
+    assert any(message in line for line in lines)
+    assert len(lines) == (2 if "valeus" in new else 1)  # a misspelt key is also a missing one
 
 
 def test_a_factor_without_any_value_is_refused() -> None:

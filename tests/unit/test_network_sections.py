@@ -87,6 +87,7 @@ def test_an_edge_may_begin_and_end() -> None:
         ("kind: pv", "kind: solar", "network.sources[1].kind: 'solar' is none of grid_import, pv,"),
         ("meter: G}", "meter: M}", "network.sources[0].kind: grid_import does not fit 'M', a main meter; name a meter of role"),
         ("meter: G}", "meter: G, method: fifo}", "network.sources[0].method: belongs to storages, not to grid_import"),
+        ("id: cell", "id: e", "network.sources[2].id: 'e' stands twice, first on line"),
         ("efficiency: 0.9", "efficiency: 90", "network.sources[2].efficiency: '90' is no efficiency; write what comes back"),
         ("kwh: 2.5", "kwh: -1", "network.sources[2].initial: is negative"),
         ("{node: k, kind: pv, meter: P}", "{id: G, node: k, kind: pv, meter: P}", "network.sources[1].id: 'G' stands twice"),
@@ -142,6 +143,10 @@ def test_contracts_are_volumes_or_profiles() -> None:
 @pytest.mark.parametrize(
     ("contract", "message"),
     [
+        (
+            f"{CONTRACT.replace('id: c', 'id: grid-cn-loc-2023')}, mwh: 1",
+            "contracts[0].id: 'grid-cn-loc-2023' is a factor's; give it",
+        ),
         (CONTRACT, "contracts[0]: needs exactly one of `mwh` and `hourly`"),
         (f"{CONTRACT}, mwh: 1, hourly: {{from: 2026-01-01, step: 1h, values: [1]}}", "needs exactly one of `mwh` and `hourly`"),
         (f"{CONTRACT}, mwh: -1", "contracts[0].mwh: is negative"),

@@ -26,6 +26,15 @@ meter_changes:
 """
 
 
+BY_METER = ("id: z,", "id: z, key: meter,")
+
+
+def renewed(at: str, *changes: tuple[str, str], ended: str = "") -> Registry:
+    """The zone with another version of its meter, on another site, from an instant on."""
+    again = ("    valid_from: 2024-01-01\n", f"    valid_from: 2024-01-01\n    valid_to: {ended or at}\n{LATER % at}")
+    return zone(again, *changes)
+
+
 def _paths(old: Registry, new: Registry) -> list[str]:
     return [p.path for p in check_applicable(old, new, CLOSED_MS)]
 
@@ -76,15 +85,30 @@ def test_facts_of_closed_windows_cannot_change(old: str, new: str) -> None:
 
 
 def test_a_meter_may_get_a_new_version_from_the_latest_closed_window_on() -> None:
-    def renewed(at: str) -> Registry:
-        return zone(("    valid_from: 2024-01-01\n", f"    valid_from: 2024-01-01\n    valid_to: {at}\n{LATER % at}"))
-
-    assert _paths(zone(), renewed("2026-01-01T10:00:00+08:00")) == []
-    (problem,) = check_applicable(zone(), renewed("2026-01-01T09:45:00+08:00"), CLOSED_MS)
+    old = zone(BY_METER)
+    assert _paths(old, renewed("2026-01-01T10:00:00+08:00", BY_METER)) == []
+    (problem,) = check_applicable(old, renewed("2026-01-01T09:45:00+08:00", BY_METER), CLOSED_MS)
     assert str(problem) == (
         "zone.yaml: meters.M: changes what was valid in closed windows; let the change begin at 2026-01-01T10:00:00+08:00 or later"
-        " (a new version of the meter, on another site if need be), or replay the past"
+        " (a new version of the meter), or restate the past: `zonepulse replay file --zone zone.yaml READINGS`, with the files of its"
+        " readings"
     )
+
+
+def test_a_meters_partition_cannot_change_while_it_is_valid() -> None:
+    at = "2026-01-01T10:00:00+08:00"
+    (problem,) = check_applicable(zone(), renewed(at), CLOSED_MS)
+    assert str(problem) == (
+        "zone.yaml: meters.M: its readings would move from key 's' to 's2' at 2026-01-01T10:00:00+08:00, while it is valid"
+        " (zone.key: gateway); keep 's', or end the meter then and go on with one of another id"
+    )
+    assert _paths(renewed(at), renewed(at)) == []  # it has always been so
+    assert _paths(zone(), renewed("2026-01-01T10:15:00+08:00", ended=at)) == []
+    gateways = ("sites:", "gateways: [{id: g1, site: s}, {id: g2, site: s2}]\nsites:")
+    one = renewed(
+        at, gateways, ("    site: s\n", "    site: s\n    gateway: g1\n"), ("    site: s2\n", "    site: s2\n    gateway: g1\n")
+    )
+    assert _paths(zone(gateways, ("    site: s\n", "    site: s\n    gateway: g1\n")), one) == []
 
 
 def test_a_new_meter_may_begin_now_but_not_in_the_past() -> None:

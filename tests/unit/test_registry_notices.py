@@ -51,3 +51,9 @@ def test_a_rule_that_nothing_judges_is_named() -> None:
         "zone.yaml: rules.company: nothing judges g_per_kwh on company",
         "zone.yaml: rules.meter: nothing judges g_per_kwh on meter",
     ]
+
+
+def test_a_contract_of_a_company_that_imports_nothing_is_named() -> None:
+    contract = "contracts:\n  - {id: c, company: %s, kind: ppa, mwh: 1, valid_from: 2026-01-01, valid_to: 2027-01-01}\n"
+    assert _said(zone(more=contract % "a")) == []
+    assert "contracts.c: b has no meter of electricity import: nothing is ever matched" in _said(zone(more=contract % "b"))[0]
