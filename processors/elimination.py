@@ -138,6 +138,11 @@ def eliminate(k: int, plan: Plan, work: Workspace) -> bool:
         work.carbon[t] += onward * work.carbon[k]
         work.outside[t] += onward * work.outside[k]
         q = plan.first[t]
+        if plan.first[t + 1] - q == end - p - 1:  # the rest of the neighbours is all that t has, in the same order
+            for m in range(end - p - 1):
+                out[q + m] += back * out[p + 1 + m]
+                into[q + m] += onward * into[p + 1 + m]
+            continue
         for r in range(p + 1, end):
             if out[r] == 0.0 and into[r] == 0.0:
                 continue

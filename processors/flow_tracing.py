@@ -22,8 +22,8 @@ loop that has nothing from outside, or if a share leaves the range of int64.
 
 Nodes are swept in the order of flow: each time a node's turn comes, its carbon is complete and its shares are divisions of integers. No
 network needs a special case for that, a radial one is merely quick. Only loops (energy that comes back in the same window, as when a
-tie line turns round) are solved as a system: elimination.py. x of a loop is rounded to 1/Q mg per micro-kWh, and what that leaves over
-(a few mg) goes to the largest item and is reported as the residual.
+tie line turns round) are solved as a system: elimination.py. x of a loop is rounded to 1/Q mg per micro-kWh, half a milligram in a
+MWh, and what that leaves over goes to the largest item that leaves the loop and is reported as the residual.
 """
 
 from typing import Final
@@ -95,6 +95,12 @@ class Network:
             list_members(loops, plan.order, order)
         trace_nodes(graph, window, order, plan, work, self._scratch, traced)
         return traced
+
+    @property
+    def loops(self) -> NDArray[np.int32]:
+        """Number of the loop that each node was in when last traced, or components.SINGLE."""
+        found: NDArray[np.int32] = self._order.component
+        return found
 
     def _loop_plan(self) -> tuple[Plan, Workspace]:
         if self._plan is None:
