@@ -6,6 +6,7 @@ import numpy as np
 
 from zonepulse.processors.components import SINGLE, Order
 from zonepulse.processors.elimination import Plan, Workspace, solve
+from zonepulse.processors.iteration import Course, iterate, set_course
 from zonepulse.processors.kernel import kernel
 from zonepulse.processors.shares import LIMIT, Q, floor_share, rounded, scaled
 
@@ -14,6 +15,10 @@ LOST: Final = 1
 WITHDRAWN: Final = 2
 IMBALANCE: Final = 3
 """Kinds of items that leave a node."""
+SOLVED: Final = 0
+UNKNOWN: Final = 1
+PLAN_NEEDED: Final = 2
+"""What became of a loop."""
 
 
 class Graph(NamedTuple):
@@ -68,10 +73,13 @@ class Traced(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Working space: by node i8 `leaving` (sum of all weights that leave, an upper bound of any part of it) and `intensity` (times Q)."""
+    """Working space by node: `leaving` (i8, sum of all weights that leave, which bounds any part of it), in loops x (f8) and
+    `intensity` (i8, x times Q).
+    """
 
     leaving: Any
     intensity: Any
+    x: Any
 
 
 @kernel
@@ -110,8 +118,10 @@ def balance(graph: Graph, window: Window, at: Order, scratch: Scratch, traced: T
 
 
 @kernel
-def trace_nodes(graph: Graph, window: Window, at: Order, plan: Plan, work: Workspace, scratch: Scratch, traced: Traced) -> None:
-    """Carbon of everything, node by node in the order of `at`."""
+def trace_nodes(
+    graph: Graph, window: Window, at: Order, course: Course, plan: Plan, work: Workspace, scratch: Scratch, traced: Traced
+) -> bool:
+    """Carbon of everything, node by node in the order of `at`. False where a loop needs a plan of elimination and there is none."""
     traced.residual[0] = 0
     seen = 0
     for k in range(len(at.order)):
@@ -121,7 +131,11 @@ def trace_nodes(graph: Graph, window: Window, at: Order, plan: Plan, work: Works
         elif k >= seen:
             c = at.component[v]
             seen = k + at.first[c + 1] - at.first[c]
-            share_loop(c, graph, window, at, plan, work, scratch, traced)
+            solved = solve_loop(c, graph, window, at, course, plan, work, scratch, traced)
+            if solved == PLAN_NEEDED:
+                return False
+            share_loop(c, solved == SOLVED, graph, window, at, scratch, traced)
+    return True
 
 
 @kernel
@@ -174,19 +188,32 @@ def share_node(v: int, graph: Graph, window: Window, scratch: Scratch, traced: T
 
 
 @kernel
-def share_loop(
-    c: int, graph: Graph, window: Window, at: Order, plan: Plan, work: Workspace, scratch: Scratch, traced: Traced
-) -> None:
-    """Solve loop c and share its carbon among what leaves it."""
+def solve_loop(
+    c: int, graph: Graph, window: Window, at: Order, course: Course, plan: Plan, work: Workspace, scratch: Scratch, traced: Traced
+) -> int:
+    """Fill `scratch.intensity` of the nodes of loop c: SOLVED, UNKNOWN or PLAN_NEEDED."""
     members = at.by_node[at.first[c] : at.first[c + 1]]
-    is_known = True
     for v in members:
-        is_known &= traced.is_known[v]
-    if is_known:
+        if not traced.is_known[v]:
+            return UNKNOWN
+    if not set_course(c, members, at.component, graph, window.recv, traced.throughput, traced.carbon, course):
+        return UNKNOWN
+    if iterate(len(members), course):
+        for v in members:
+            scratch.x[v] = course.x[course.place[v]]
+    else:
+        if len(plan.order) == 0:
+            return PLAN_NEEDED
         enter_loop(c, members, graph, window, at, plan, work, scratch, traced)
-        is_known = solve(at.by_rank[at.first[c] : at.first[c + 1]], plan, work)
-    if is_known:
-        is_known = quantise(members, work, scratch, traced)
+        if not solve(at.by_rank[at.first[c] : at.first[c + 1]], plan, work, scratch.x):
+            return UNKNOWN
+    return SOLVED if quantise(members, scratch, traced) else UNKNOWN
+
+
+@kernel
+def share_loop(c: int, is_known: bool, graph: Graph, window: Window, at: Order, scratch: Scratch, traced: Traced) -> None:
+    """Share the carbon of loop c among what leaves it."""
+    members = at.by_node[at.first[c] : at.first[c + 1]]
     if not is_known:
         for v in members:
             leave_untraced(v, graph, window, traced)
@@ -223,14 +250,14 @@ def enter_loop(
 
 
 @kernel
-def quantise(members: Any, work: Workspace, scratch: Scratch, traced: Traced) -> bool:
+def quantise(members: Any, scratch: Scratch, traced: Traced) -> bool:
     """`intensity` = rint(x Q) of each member; False where an item could leave the range of int64."""
     reach = 0.0
     for v in members:
-        reach += work.x[v] * (float(scratch.leaving[v]) + float(traced.throughput[v]))
-        if not (work.x[v] * Q < LIMIT and reach < LIMIT):
+        reach += scratch.x[v] * (float(scratch.leaving[v]) + float(traced.throughput[v]))
+        if not (scratch.x[v] * Q < LIMIT and reach < LIMIT):
             return False
-        scratch.intensity[v] = int(np.rint(work.x[v] * Q))
+        scratch.intensity[v] = int(np.rint(scratch.x[v] * Q))
     return True
 
 

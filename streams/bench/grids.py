@@ -15,21 +15,25 @@ Edges = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """`ties`: edges a node beyond a tree, between `neighbours` or any nodes; `returning`: part of the edges that also flow back."""
+    """`ties`: edges a node beyond a tree, between `neighbours` or any nodes; `returning`: part of the edges that also flow back,
+    `back`: part of what they delivered.
+    """
 
     name: str
     what: str
     ties: float
     returning: float
     is_local: bool = True
+    back: float = 0.05
 
 
 SHAPES: Final = (
     Shape("radial", "a tree", 0.0, 0.0),
     Shape("meshed", "tie lines between neighbours, no loops", 0.45, 0.0),
-    Shape("some_loops", "the same, a tenth of the edges also flows back", 0.45, 0.1),
-    Shape("one_loop", "the same, every edge also flows back", 0.45, 1.0),
-    Shape("tangled", "tie lines between any two nodes, every edge also flows back", 0.45, 1.0, is_local=False),
+    Shape("some_loops", "the same, a tenth of the edges also flows back a little", 0.45, 0.1),
+    Shape("one_loop", "the same, every edge also flows back a little", 0.45, 1.0),
+    Shape("circling", "the same, nine tenths of it", 0.45, 1.0, back=0.9),
+    Shape("tangled", "tie lines between any two nodes, every edge also flows back a little", 0.45, 1.0, is_local=False),
 )
 _MWH: Final = 10**9
 _REACH: Final = 50
@@ -103,5 +107,5 @@ def window_of(shape: Shape, edges: Edges, network: Network, rng: np.random.Gener
             has[edges[e, 1]] += sent * 98 // 100
         window.withdrawn[v] = left
     back = rng.random(count) < shape.returning
-    window.recv[count:] = window.send[count:] = np.where(back, window.recv[:count] // 20, 0)
+    window.recv[count:] = window.send[count:] = np.where(back, window.recv[:count] * shape.back, 0).astype(np.int64)
     return window

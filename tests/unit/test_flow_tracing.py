@@ -44,6 +44,20 @@ def test_a_tie_line_that_turned_round_is_a_loop() -> None:
     assert traced.is_known.all()
 
 
+@pytest.mark.parametrize("rounds", [10, 10**6, 10**12])
+def test_a_loop_is_the_same_whether_it_was_swept_or_eliminated_before(rounds: int) -> None:
+    """Energy that goes round many times is eliminated; the plan for that is made when it is first needed."""
+    flows = tuple(Flow(v, (v + 1) % 5, rounds, rounds - (v == 2)) for v in range(5))
+    case = Case(5, flows, (Injection(0, 900, 500), Injection(3, 50, 1)), ((1, 400), (4, 500)))
+    light = Case(5, tuple(Flow(f.tail, f.head, 10, 10) for f in flows), case.injections, case.withdrawals)
+    network = case.network()
+    light_first = network.trace(light.fill(network.window()))
+    traced = network.trace(case.fill(network.window()))
+    assert (len(network._plan.order) > 0) == (rounds > 10)
+    assert traced.delivered.tolist() == assert_solved(case).delivered.tolist()
+    assert network.trace(light.fill(network.window())).lost.tolist() == light_first.lost.tolist()
+
+
 def test_two_loops_one_after_the_other() -> None:
     flows = tuple(Flow(a, b, 10 + a, 9 + b) for a, b in ((0, 1), (1, 0), (1, 2), (2, 3), (3, 4), (4, 2), (4, 5)))
     assert_solved(Case(6, flows, (Injection(0, 77, 1000), Injection(3, 5, 1)), ((2, 3), (5, 9))))
