@@ -15,7 +15,7 @@ node. Always, to the milligram: carbon of the known injections = withdrawals + l
 
 Arrays of Network are node numbers (0 <= i < nodes); a flow runs one way, so an edge is two flows, forward and back. Where a node has
 several, their index says the order in which its carbon is shared out: flows (each delivered, then lost), then withdrawals, then the
-imbalance. `Window` and `Traced` are described in tracing_kernels.py.
+imbalance. `Window` and `Traced` are described in tracing_arrays.py.
 
 A node is unknown if an injection or in-flow is, if an unknown node feeds it, if nothing comes in and something leaves, if it is in a
 loop that has nothing from outside, or if a share leaves the range of int64.
@@ -35,7 +35,8 @@ from numpy.typing import ArrayLike, NDArray
 from zonepulse.processors.components import arrange, list_members, make_order
 from zonepulse.processors.elimination import make_plan, make_workspace
 from zonepulse.processors.iteration import make_course
-from zonepulse.processors.tracing_kernels import Graph, Scratch, Traced, Window, balance, trace_nodes
+from zonepulse.processors.tracing_arrays import Graph, Scratch, Traced, Window
+from zonepulse.processors.tracing_kernels import balance, trace_nodes
 
 _NO_PLAN: Final = make_plan(0, np.zeros(0, np.int32), np.zeros(0, np.int32))
 

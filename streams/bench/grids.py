@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zonepulse.processors.flow_tracing import Network
-from zonepulse.processors.tracing_kernels import Window
+from zonepulse.processors.tracing_arrays import Window
 
 Edges = NDArray[np.int64]
 """Pairs of nodes, shape (edges, 2): the uphill end first."""

@@ -16,7 +16,7 @@ from typing import Any
 from verdict import Verdict, show
 
 from zonepulse.processors.flow_tracing import Network
-from zonepulse.processors.tracing_kernels import Traced
+from zonepulse.processors.tracing_arrays import Traced
 
 Values = Mapping[str, Any]
 SCHEMA_VERSION = 1

@@ -7,7 +7,7 @@ from traced_networks import Case, Flow, Injection, solution
 from zonepulse.processors.components import SINGLE
 from zonepulse.processors.elimination import minimum_degree
 from zonepulse.processors.flow_tracing import Network
-from zonepulse.processors.tracing_kernels import Traced
+from zonepulse.processors.tracing_arrays import Traced
 
 
 def assert_solved(case: Case) -> Traced:
