@@ -2,7 +2,8 @@
 
 x_i = (b_i + sum over in-flows of the loop of recv_ji x_j) / T_i, from x = 0 upwards. Most loops carry little energy back, and each sweep
 then shrinks what is missing by that little, so a few sweeps reach the last bits; a sweep costs what its flows cost, however they are
-tangled. Where more goes round than comes in, sweeps are slow and rounding adds up: such a loop is left to elimination.py. Whether it
+tangled. At the start all of x is missing, and so part of every slow mode (a positive one: Perron): sweeps cannot look done before they
+are. Where more goes round than comes in, sweeps are slow and rounding adds up: such a loop is left to elimination.py. Whether it
 is depends on the window alone, never on windows before it.
 """
 
