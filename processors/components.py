@@ -129,7 +129,7 @@ def find_loops(head: Any, out_first: Any, out_flows: Any, recv: Any, at: Order) 
 
 @kernel
 def list_members(loops: int, elimination: Any, at: Order) -> None:
-    """Fill `first`, `by_node` and `by_rank`; `elimination` holds all nodes in the order in which they are eliminated."""
+    """Fill `first`, `by_node` and `by_rank`; `elimination`: all nodes in the order in which they are eliminated, empty = in node order."""
     first = at.first
     for c in range(loops + 1):
         first[c] = 0
@@ -144,7 +144,7 @@ def list_members(loops: int, elimination: Any, at: Order) -> None:
         if c >= 0:
             at.by_node[at.cursor[c]] = v
             at.cursor[c] += 1
-        u = elimination[v]
+        u = elimination[v] if len(elimination) else v
         c = at.component[u]
         if c >= 0:
             at.by_rank[at.path[c]] = u

@@ -33,14 +33,13 @@ class Plan(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """Float64. By entry: flow `out` of k to the neighbour, `into` k from it. By node: `outside`, `carbon` (b), `total` (T) and `x`."""
+    """Float64. By entry: flow `out` of k to the neighbour, `into` k from it. By node: `outside`, `carbon` (b) and `total` (T)."""
 
     out: Any
     into: Any
     outside: Any
     carbon: Any
     total: Any
-    x: Any
 
 
 def make_plan(nodes: int, tail: NDArray[np.int32], head: NDArray[np.int32]) -> Plan:
@@ -97,12 +96,12 @@ def minimum_degree(near: Sequence[set[int]]) -> tuple[list[int], list[set[int]]]
 def make_workspace(plan: Plan) -> Workspace:
     """Buffers for the numbers of one window."""
     entries, nodes = len(plan.later), len(plan.order)
-    return Workspace(np.zeros(entries), np.zeros(entries), *(np.zeros(nodes) for _ in range(4)))
+    return Workspace(np.zeros(entries), np.zeros(entries), *(np.zeros(nodes) for _ in range(3)))
 
 
 @kernel
-def solve(members: Any, plan: Plan, work: Workspace) -> bool:
-    """Fill `x` of the members (nodes of one loop in order of rank); False where the loop has nothing from outside.
+def solve(members: Any, plan: Plan, work: Workspace, x: Any) -> bool:
+    """Fill `x` (f8 by node) of the members (nodes of one loop in order of rank); False where the loop has nothing from outside.
 
     `out`, `into`, `outside` and `carbon` are those of the loop, and are used up.
     """
@@ -114,8 +113,8 @@ def solve(members: Any, plan: Plan, work: Workspace) -> bool:
         carbon = work.carbon[k]
         for p in range(plan.first[k], plan.first[k + 1]):
             if work.into[p] > 0.0:
-                carbon += work.into[p] * work.x[plan.later[p]]
-        work.x[k] = carbon / work.total[k]
+                carbon += work.into[p] * x[plan.later[p]]
+        x[k] = carbon / work.total[k]
     return True
 
 
@@ -138,6 +137,11 @@ def eliminate(k: int, plan: Plan, work: Workspace) -> bool:
         work.carbon[t] += onward * work.carbon[k]
         work.outside[t] += onward * work.outside[k]
         q = plan.first[t]
+        if plan.first[t + 1] - q == end - p - 1:  # the rest of the neighbours is all that t has, in the same order
+            for m in range(end - p - 1):
+                out[q + m] += back * out[p + 1 + m]
+                into[q + m] += onward * into[p + 1 + m]
+            continue
         for r in range(p + 1, end):
             if out[r] == 0.0 and into[r] == 0.0:
                 continue

@@ -15,15 +15,16 @@ node. Always, to the milligram: carbon of the known injections = withdrawals + l
 
 Arrays of Network are node numbers (0 <= i < nodes); a flow runs one way, so an edge is two flows, forward and back. Where a node has
 several, their index says the order in which its carbon is shared out: flows (each delivered, then lost), then withdrawals, then the
-imbalance. `Window` and `Traced` are described in tracing_kernels.py.
+imbalance. `Window` and `Traced` are described in tracing_arrays.py.
 
 A node is unknown if an injection or in-flow is, if an unknown node feeds it, if nothing comes in and something leaves, if it is in a
 loop that has nothing from outside, or if a share leaves the range of int64.
 
 Nodes are swept in the order of flow: each time a node's turn comes, its carbon is complete and its shares are divisions of integers. No
 network needs a special case for that, a radial one is merely quick. Only loops (energy that comes back in the same window, as when a
-tie line turns round) are solved as a system: elimination.py. x of a loop is rounded to 1/Q mg per micro-kWh, and what that leaves over
-(a few mg) goes to the largest item and is reported as the residual.
+tie line turns round) are solved as a system: by iteration.py, or by elimination.py where more goes round than comes in. x of a loop is
+rounded to 1/Q mg per micro-kWh, half a milligram in a MWh, and what that leaves over goes to the largest item that leaves the loop and
+is reported as the residual.
 """
 
 from typing import Final
@@ -32,11 +33,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zonepulse.processors.components import arrange, list_members, make_order
-from zonepulse.processors.elimination import Plan, Workspace, make_plan, make_workspace
-from zonepulse.processors.tracing_kernels import Graph, Scratch, Traced, Window, balance, trace_nodes
+from zonepulse.processors.elimination import make_plan, make_workspace
+from zonepulse.processors.iteration import make_course
+from zonepulse.processors.tracing_arrays import Graph, Scratch, Traced, Window
+from zonepulse.processors.tracing_kernels import balance, trace_nodes
 
 _NO_PLAN: Final = make_plan(0, np.zeros(0, np.int32), np.zeros(0, np.int32))
-_NO_LOOP: Final = _NO_PLAN, make_workspace(_NO_PLAN)
 
 
 class Network:
@@ -51,8 +53,9 @@ class Network:
         self.nodes = nodes
         self.graph = Graph(ends[0], ends[1], *_grouped(nodes, ends[0]), ends[2], ends[3], *_grouped(nodes, ends[3]))
         self._order = make_order(nodes)
-        self._scratch = Scratch(np.zeros(nodes, np.int64), np.zeros(nodes, np.int64))
-        self._plan: tuple[Plan, Workspace] | None = None
+        self._scratch = Scratch(_zeros(nodes), _zeros(nodes), np.zeros(nodes))
+        self._course = make_course(nodes, len(ends[0]))
+        self._plan, self._work = _NO_PLAN, make_workspace(_NO_PLAN)
 
     def window(self) -> Window:
         """A new window in which nothing flows and everything is known."""
@@ -86,21 +89,26 @@ class Network:
     def trace(self, window: Window, into: Traced | None = None) -> Traced:
         """Trace one window; `into` is overwritten and returned, without it new arrays are."""
         traced = into if into is not None else self.result()
-        graph, order = self.graph, self._order
-        balance(graph, window, order, self._scratch, traced)
-        loops = arrange(graph.head, graph.out_first, graph.out_flows, window.recv, order)
-        plan, work = _NO_LOOP
-        if loops:
-            plan, work = self._loop_plan()
-            list_members(loops, plan.order, order)
-        trace_nodes(graph, window, order, plan, work, self._scratch, traced)
+        if not self._trace(window, traced):
+            self._plan = make_plan(self.nodes, self.graph.tail, self.graph.head)
+            self._work = make_workspace(self._plan)
+            self._trace(window, traced)
         return traced
 
-    def _loop_plan(self) -> tuple[Plan, Workspace]:
-        if self._plan is None:
-            plan = make_plan(self.nodes, self.graph.tail, self.graph.head)
-            self._plan = plan, make_workspace(plan)
-        return self._plan
+    def _trace(self, window: Window, traced: Traced) -> bool:
+        """False where a loop needs a plan of elimination and there is none."""
+        graph, order, plan = self.graph, self._order, self._plan
+        balance(graph, window, order, self._scratch, traced)
+        loops = arrange(graph.head, graph.out_first, graph.out_flows, window.recv, order)
+        if loops:
+            list_members(loops, plan.order, order)
+        return trace_nodes(graph, window, order, self._course, plan, self._work, self._scratch, traced)
+
+    @property
+    def loops(self) -> NDArray[np.int32]:
+        """Number of the loop that each node was in when last traced, or components.SINGLE."""
+        found: NDArray[np.int32] = self._order.component
+        return found
 
 
 def _node_numbers(nodes: int, numbers: ArrayLike) -> NDArray[np.int32]:

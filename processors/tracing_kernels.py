@@ -1,77 +1,12 @@
 """Kernels of flow tracing: from the flows of one window to the carbon of everything that leaves a node (interface: flow_tracing.py)."""
 
-from typing import Any, Final, NamedTuple
-
-import numpy as np
-
 from zonepulse.processors.components import SINGLE, Order
-from zonepulse.processors.elimination import Plan, Workspace, solve
+from zonepulse.processors.elimination import Plan, Workspace
+from zonepulse.processors.iteration import Course
 from zonepulse.processors.kernel import kernel
-from zonepulse.processors.shares import LIMIT, Q, floor_share, rounded, scaled
-
-DELIVERED: Final = 0
-LOST: Final = 1
-WITHDRAWN: Final = 2
-IMBALANCE: Final = 3
-"""Kinds of items that leave a node."""
-
-
-class Graph(NamedTuple):
-    """What can flow where (i4). Flows and withdrawals of node i by index: `out_flows[out_first[i]:out_first[i + 1]]`, likewise `items`."""
-
-    tail: Any
-    head: Any
-    out_first: Any
-    out_flows: Any
-    injection_node: Any
-    withdrawal_node: Any
-    item_first: Any
-    items: Any
-
-
-class Window(NamedTuple):
-    """What flowed in one window: micro-kWh and mg (i8), all >= 0; `is_*_known` are bool, and what is not known is 0.
-
-    By flow: `send` at the tail, `recv` at the head. By injection: `energy` and its `carbon`, 0 where energy is 0. By withdrawal:
-    `withdrawn`.
-    """
-
-    send: Any
-    recv: Any
-    is_flow_known: Any
-    energy: Any
-    carbon: Any
-    is_injection_known: Any
-    withdrawn: Any
-
-
-class Traced(NamedTuple):
-    """What it carried, i8.
-
-    By flow: `delivered` and `lost` mg. By withdrawal: `withdrawn_carbon` mg. By node: `throughput` micro-kWh (injections and what
-    arrives), `carbon` mg that came in, `is_known` (bool), `imbalance` micro-kWh (throughput minus all that leaves) and its
-    `imbalance_carbon` mg, both signed, and `untraced` mg: what came into an unknown node, from known nodes and injections. An unknown
-    node passes no carbon on: the numbers of what leaves it, and its `carbon` and `imbalance_carbon`, are 0 and mean null; the energy
-    that is not traced is its throughput. `residual[0]` mg is what the rounding of loops left over, summed without sign.
-    """
-
-    delivered: Any
-    lost: Any
-    withdrawn_carbon: Any
-    throughput: Any
-    carbon: Any
-    is_known: Any
-    imbalance: Any
-    imbalance_carbon: Any
-    untraced: Any
-    residual: Any
-
-
-class Scratch(NamedTuple):
-    """Working space: by node i8 `leaving` (sum of all weights that leave, an upper bound of any part of it) and `intensity` (times Q)."""
-
-    leaving: Any
-    intensity: Any
+from zonepulse.processors.shares import LIMIT, floor_share
+from zonepulse.processors.tracing_arrays import Graph, Scratch, Traced, Window
+from zonepulse.processors.tracing_loops import PLAN_NEEDED, SOLVED, share_loop, solve_loop
 
 
 @kernel
@@ -110,8 +45,10 @@ def balance(graph: Graph, window: Window, at: Order, scratch: Scratch, traced: T
 
 
 @kernel
-def trace_nodes(graph: Graph, window: Window, at: Order, plan: Plan, work: Workspace, scratch: Scratch, traced: Traced) -> None:
-    """Carbon of everything, node by node in the order of `at`."""
+def trace_nodes(
+    graph: Graph, window: Window, at: Order, course: Course, plan: Plan, work: Workspace, scratch: Scratch, traced: Traced
+) -> bool:
+    """Carbon of everything, node by node in the order of `at`. False where a loop needs a plan of elimination and there is none."""
     traced.residual[0] = 0
     seen = 0
     for k in range(len(at.order)):
@@ -121,7 +58,15 @@ def trace_nodes(graph: Graph, window: Window, at: Order, plan: Plan, work: Works
         elif k >= seen:
             c = at.component[v]
             seen = k + at.first[c + 1] - at.first[c]
-            share_loop(c, graph, window, at, plan, work, scratch, traced)
+            solved = solve_loop(c, graph, window, at, course, plan, work, scratch, traced)
+            if solved == PLAN_NEEDED:
+                return False
+            if solved == SOLVED:
+                share_loop(c, graph, window, at, scratch, traced)
+            else:
+                for m in range(at.first[c], at.first[c + 1]):
+                    leave_untraced(at.by_node[m], graph, window, traced)
+    return True
 
 
 @kernel
@@ -171,130 +116,3 @@ def share_node(v: int, graph: Graph, window: Window, scratch: Scratch, traced: T
         traced.withdrawn_carbon[k] = after - before
         before = after
     traced.imbalance_carbon[v] = carbon - before
-
-
-@kernel
-def share_loop(
-    c: int, graph: Graph, window: Window, at: Order, plan: Plan, work: Workspace, scratch: Scratch, traced: Traced
-) -> None:
-    """Solve loop c and share its carbon among what leaves it."""
-    members = at.by_node[at.first[c] : at.first[c + 1]]
-    is_known = True
-    for v in members:
-        is_known &= traced.is_known[v]
-    if is_known:
-        enter_loop(c, members, graph, window, at, plan, work, scratch, traced)
-        is_known = solve(at.by_rank[at.first[c] : at.first[c + 1]], plan, work)
-    if is_known:
-        is_known = quantise(members, work, scratch, traced)
-    if not is_known:
-        for v in members:
-            leave_untraced(v, graph, window, traced)
-        return
-    total = 0
-    for v in members:
-        total += traced.carbon[v]
-        traced.carbon[v] = rounded(int(scratch.intensity[v]), int(traced.throughput[v]))
-    share_outside(c, total, members, graph, window, at, scratch, traced)
-
-
-@kernel
-def enter_loop(
-    c: int, members: Any, graph: Graph, window: Window, at: Order, plan: Plan, work: Workspace, scratch: Scratch, traced: Traced
-) -> None:
-    """The loop's own flows, and what comes to its nodes from outside: `scratch.intensity` subtracts in integers."""
-    for v in members:
-        scratch.intensity[v] = traced.throughput[v]
-        for p in range(plan.first[v], plan.first[v + 1]):
-            work.out[p] = work.into[p] = 0.0
-    for v in members:
-        for p in range(graph.out_first[v], graph.out_first[v + 1]):
-            f = graph.out_flows[p]
-            recv, head = window.recv[f], graph.head[f]
-            if recv > 0 and at.component[head] == c:
-                scratch.intensity[head] -= recv
-                if plan.is_out[f]:
-                    work.out[plan.entry[f]] += float(recv)
-                else:
-                    work.into[plan.entry[f]] += float(recv)
-    for v in members:
-        work.carbon[v] = float(traced.carbon[v])
-        work.outside[v] = float(scratch.intensity[v])
-
-
-@kernel
-def quantise(members: Any, work: Workspace, scratch: Scratch, traced: Traced) -> bool:
-    """`intensity` = rint(x Q) of each member; False where an item could leave the range of int64."""
-    reach = 0.0
-    for v in members:
-        reach += work.x[v] * (float(scratch.leaving[v]) + float(traced.throughput[v]))
-        if not (work.x[v] * Q < LIMIT and reach < LIMIT):
-            return False
-        scratch.intensity[v] = int(np.rint(work.x[v] * Q))
-    return True
-
-
-@kernel
-def share_outside(
-    c: int, total: int, members: Any, graph: Graph, window: Window, at: Order, scratch: Scratch, traced: Traced
-) -> None:
-    """Share `total` among the items that leave loop c, in node order: floor(P_j / Q) - floor(P_(j - 1) / Q), P = cumulated X weight.
-
-    What is left over goes to the item with the largest X weight (of those with a weight > 0 the first, so that it is one that flows).
-    """
-    best = (DELIVERED, -1, 0, 0)
-    spent, carry = 0, 0
-    for v in members:
-        x, weight = int(scratch.intensity[v]), int(traced.throughput[v])
-        for p in range(graph.out_first[v], graph.out_first[v + 1]):
-            f = graph.out_flows[p]
-            send, recv = int(window.send[f]), int(window.recv[f])
-            if recv > 0 and at.component[graph.head[f]] == c:
-                traced.delivered[f] = rounded(x, recv)
-            else:
-                traced.delivered[f], carry, best = share_item(x, recv, carry, best, DELIVERED, f)
-                spent += traced.delivered[f]
-            traced.lost[f], carry, best = share_item(x, send - recv, carry, best, LOST, f)
-            spent += traced.lost[f]
-            weight -= send
-        for p in range(graph.item_first[v], graph.item_first[v + 1]):
-            k = graph.items[p]
-            traced.withdrawn_carbon[k], carry, best = share_item(x, int(window.withdrawn[k]), carry, best, WITHDRAWN, k)
-            spent += traced.withdrawn_carbon[k]
-            weight -= int(window.withdrawn[k])
-        traced.imbalance_carbon[v], carry, best = share_item(x, weight, carry, best, IMBALANCE, v)
-        spent += traced.imbalance_carbon[v]
-    give(total - spent, best[0], best[1], traced)
-    traced.residual[0] += abs(total - spent)
-    for v in members:
-        for p in range(graph.out_first[v], graph.out_first[v + 1]):
-            f = graph.out_flows[p]
-            if at.component[graph.head[f]] != c:
-                traced.carbon[graph.head[f]] += traced.delivered[f]
-
-
-@kernel
-def share_item(
-    x: int, weight: int, carry: int, best: tuple[int, int, int, int], kind: int, index: int
-) -> tuple[int, int, tuple[int, int, int, int]]:
-    """Share of one item, the new remainder (of Q), and the largest item so far: (kind, index, quotient, remainder)."""
-    quotient, rest = scaled(x, weight)
-    if weight > 0 and (best[1] < 0 or quotient > best[2] or (quotient == best[2] and rest > best[3])):
-        best = (kind, index, quotient, rest)
-    carry += rest
-    if carry >= Q:
-        return quotient + 1, carry - Q, best
-    return quotient, carry, best
-
-
-@kernel
-def give(carbon: int, kind: int, index: int, traced: Traced) -> None:
-    """Add carbon to one item."""
-    if kind == DELIVERED:
-        traced.delivered[index] += carbon
-    elif kind == LOST:
-        traced.lost[index] += carbon
-    elif kind == WITHDRAWN:
-        traced.withdrawn_carbon[index] += carbon
-    else:
-        traced.imbalance_carbon[index] += carbon

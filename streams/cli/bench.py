@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from zonepulse.streams.bench import network as networks
 from zonepulse.streams.bench.ingest import Options, run
 from zonepulse.streams.bench.load import FORMS
 from zonepulse.streams.bench.report import print_report
@@ -44,3 +45,20 @@ def ingest(
         print_json(found)
     else:
         print_report(found)
+
+
+@bench.command()
+def network(
+    nodes: Annotated[int, typer.Option(help="nodes of each network", min=10)] = 5_000,
+    windows: Annotated[int, typer.Option(help="different windows of each network", min=1)] = 8,
+    rounds: Annotated[int, typer.Option(help="how often each window is traced", min=1)] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what flow tracing costs a window: radial and meshed networks, with and without loops; needs no server."""
+    console = stderr()
+    options = networks.Options(nodes, windows, rounds)
+    found = networks.run(options, lambda text: console.print(text, markup=False, highlight=False))
+    if as_json:
+        print_json(found)
+    else:
+        networks.print_report(found)

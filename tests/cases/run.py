@@ -10,11 +10,15 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import flow
 import vee
 from verdict import Verdict
 
 HERE = Path(__file__).resolve().parent
-SUITES: dict[str, Callable[[object], Iterable[Verdict]]] = {"vee_cases.json": vee.judge}
+SUITES: dict[str, Callable[[object], Iterable[Verdict]]] = {
+    "vee_cases.json": vee.judge,
+    "flow_tracing_cases.json": flow.judge,
+}
 """File name -> what judges the parsed file. It raises ValueError for a file that is no such suite."""
 
 

@@ -6,7 +6,7 @@ from traced_networks import Case, Flow, Injection, cases, solution
 
 from zonepulse.processors.flow_tracing import Network
 from zonepulse.processors.shares import Q, floor_share, rounded, scaled
-from zonepulse.processors.tracing_kernels import Traced
+from zonepulse.processors.tracing_arrays import Traced
 
 SHAPES = pytest.mark.parametrize("shape", ["tree", "acyclic", "loop", "any"])
 
