@@ -121,7 +121,7 @@ def _apportion(
     if total <= 0:
         return GapFill("flat", (advance / gap.missing,) * gap.missing, profile)
     scaled: Method = "linear_scaled" if method == "linear" else "like_day_scaled"
-    return GapFill(scaled, tuple(v * advance / total for v in profile), profile, used_days)
+    return GapFill(scaled, tuple(v / total * advance for v in profile), profile, used_days)
 
 
 def estimated_share(estimated_slots: int, expected_slots: int, max_share: float = MAX_ESTIMATED_SHARE) -> tuple[float, Outcome]:

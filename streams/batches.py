@@ -24,6 +24,8 @@ from zonepulse.streams.record_arrays import Batch, cut, spans
 
 FETCH_WAIT_MS: Final = 100
 """How long the broker may hold an empty fetch. One fetch a broker is open: a long one for idle partitions holds busy ones up."""
+FETCH_BYTES: Final = 4_000_000
+"""Of one answer, unless a single message is larger. Its buffers are used again from answer to answer and stay in the processor's cache."""
 BUSY_POLL_S: Final = 0.05
 """While a channel is full: how often the other topics are looked at."""
 
@@ -32,6 +34,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._fetch_max_bytes = FETCH_BYTES
         consumer._isolation_level = "read_committed"
         return consumer
 

@@ -15,7 +15,7 @@ import faust
 import msgspec
 from faust.types import TP, StreamT
 
-from zonepulse.processors.decoding import Ints, dead_letters, registry_switches
+from zonepulse.processors.decoding import dead_letters, registry_switches
 from zonepulse.processors.fast_decoding import decode_fast
 from zonepulse.processors.intervals import Partition
 from zonepulse.processors.layout import UNSET
@@ -36,6 +36,8 @@ from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.settings import Settings
 
 NAME: Final = "intervals"
+BATCH_RECORDS: Final = 200_000
+"""At most so many records are folded at once: what one fetch brings. Each batch costs the event loop milliseconds."""
 log = logging.getLogger(__name__)
 
 
@@ -56,9 +58,10 @@ class Folded:
     seconds: float
 
 
-def fold(partition: Partition, records: RecordSpans, start: int, stop: int, ingest: Ints) -> Folded:
+def fold(partition: Partition, records: RecordSpans, start: int, stop: int) -> Folded:
     """Decode records [start, stop), fold them into the partition's state and encode what that made. Mostly without Python's lock."""
     begun = time.perf_counter()
+    ingest = partition.ingest_times(records.timestamp_ms)
     decoded = decode_fast(records, start, stop, ingest, partition.channels)
     step = partition.apply(decoded.items, int(ingest[stop - 1]))
     seconds = time.perf_counter() - begun
@@ -167,12 +170,11 @@ class IntervalsTask:
 
     async def _handle(self, partition: Partition, records: RecordSpans) -> None:
         self._heard[records.partition] = time.monotonic()
-        ingest = partition.ingest_times(records.timestamp_ms)
         start = 0
         for position, version in [*registry_switches(records), (len(records) - 1, None)]:
             stop = position + 1
             if stop > start:
-                await self._send(partition, await asyncio.to_thread(fold, partition, records, start, stop, ingest))
+                await self._send(partition, await asyncio.to_thread(fold, partition, records, start, stop))
                 start = stop
             if version is not None and version != partition.channels.registry.version:
                 partition.use(await self._registries.version(version))
@@ -242,7 +244,7 @@ def add_intervals_agent(
     task = IntervalsTask(settings, registries, Outbox(app), checkpoints, metrics)
     hooks = Hooks(task.assigned, task.start_offsets, task.revoked)
     cast(Router, app.transport).is_raw = settings.raw_batches
-    task.batches = batches = batch_channel(app, [READINGS.full_name(settings.topic_prefix)], hooks)
+    task.batches = batches = batch_channel(app, [READINGS.full_name(settings.topic_prefix)], hooks, max_records=BATCH_RECORDS)
 
     async def fold_readings(stream: StreamT[Any]) -> None:
         async for batch in batches.receive(stream):

@@ -1,4 +1,4 @@
-"""Fetches of chosen topics as raw bytes: the only other file that touches private names, those of aiokafka.consumer.fetcher 0.14.
+"""Fetches of chosen topics as raw bytes: the only other file that touches private names, of aiokafka 0.14 (its fetcher and its connection).
 
 aiokafka makes an object of every record, 1.8 us each. For a raw topic its fetcher hands on one `RawFetch` instead; processors.wire reads
 the bytes. All other topics, and fetches in message formats before 2, keep their ordinary path. Corrupt bytes show when they are read.
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from aiokafka import conn
 from aiokafka.consumer import fetcher
 from faust.types import TP
 
@@ -19,6 +20,8 @@ from zonepulse.streams.record_arrays import Batch
 _Records: Final = fetcher.MemoryRecords
 _PartitionRecords: Final = fetcher.PartitionRecords
 _LENGTH_AT, _MAGIC_AT, _LAST_DELTA_AT, _HEADER_BYTES, _PREFIX_BYTES = 8, 16, 23, 61, 12
+READER_BYTES: Final = 8_000_000
+"""What a connection may hold unread. By aiokafka's 64 kB it stops and starts reading the socket 60 times an answer."""
 _topics: set[str] = set()
 _lock = threading.Lock()
 
@@ -102,6 +105,7 @@ def read_raw(topics: Iterable[str]) -> None:
         _topics.update(topics)
         fetcher.MemoryRecords = _KeptBytes
         fetcher.PartitionRecords = _partition_records
+        conn.READER_LIMIT = READER_BYTES
 
 
 def read_batches(tp: TP, fetch: RawFetch, start: int, lease: int, max_records: int, max_bytes: int) -> list[Batch]:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.streams.cli.grafana_hint import grafana_exports, print_lines
 from zonepulse.streams.demo_data import DEFAULT_DAYS, DEFAULT_SEED, demo_sample, demo_zone_yaml
 from zonepulse.streams.demo_run import PREFIX, Feed, Progress, oracle_differences
 from zonepulse.streams.demo_screen import View, save_picture, summary_tables, utc
@@ -162,7 +163,9 @@ def _summary(stack: ZoneStack, client: Client, zone_yaml: str, feed: Feed, secon
 def _wait(stack: ZoneStack, console: Console) -> None:
     reader = stack.dashboard
     console.print(f"Kafka {stack.kafka}   ClickHouse http://{reader.host}:{reader.port}, database zonepulse, user {reader.user}")
-    console.print(f"passwords: {stack.clickhouse_process.users_file}   Ctrl-C ends it")
+    print_lines(console, f"passwords: {stack.clickhouse_process.users_file}", "for a Grafana (grafana/README.md, step 3):")
+    print_lines(console, *grafana_exports(reader, stack.clickhouse_process.users_file))
+    console.print("Ctrl-C ends it")
     try:
         while True:
             stack.check()

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from zonepulse.schemas.factors import shipped_factors_csv
 from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.streams.cli.grafana_hint import grafana_exports, print_lines
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 from zonepulse.streams.registry_topic import load_versions, publish
 
@@ -42,8 +43,8 @@ def _tell(stack: ZoneStack, console: Console) -> None:
     console.print(
         f"ClickHouse  http://{reader.host}:{reader.port}  database zonepulse, users {stack.clickhouse.user} and {reader.user}"
     )
-    console.print(f"passwords   {stack.clickhouse_process.users_file}")
-    console.print(f"logs        {stack.folder / 'logs'}")
+    print_lines(console, f"passwords   {stack.clickhouse_process.users_file}", f"logs        {stack.folder / 'logs'}")
+    print_lines(console, "Grafana     (grafana/README.md, step 3)", *grafana_exports(reader, stack.clickhouse_process.users_file))
     console.print("Ctrl-C stops everything")
 
 

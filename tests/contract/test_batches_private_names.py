@@ -82,6 +82,8 @@ def test_the_thread_makes_the_client_in_create_worker_consumer() -> None:
 def test_the_fetch_wait_set_on_the_client_reaches_its_fetcher() -> None:
     assert "self._fetch_max_wait_ms = fetch_max_wait_ms" in source(AIOKafkaConsumer.__init__)
     assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in source(AIOKafkaConsumer.start)
+    assert "self._fetch_max_bytes = fetch_max_bytes" in source(AIOKafkaConsumer.__init__)
+    assert "fetch_max_bytes=self._fetch_max_bytes" in source(AIOKafkaConsumer.start)
 
 
 def test_one_fetch_a_broker_is_under_way_which_is_why_the_fetch_wait_is_short() -> None:

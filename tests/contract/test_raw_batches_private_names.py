@@ -2,7 +2,7 @@
 
 import inspect
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, conn
 from aiokafka.consumer import fetcher
 from aiokafka.structs import TopicPartition
 from fetches import Message, RecordBatch
@@ -41,6 +41,10 @@ def test_a_fetch_result_iterates_partition_records_and_moves_to_their_next_offse
 def test_aborted_transactions_are_pairs_of_producer_and_first_offset() -> None:
     assert "producer_id, first_offset = aborted_transactions[0]" in source(raw_batches._PartitionRecords._consume_aborted_up_to)
     assert fetcher.READ_COMMITTED == 1
+
+
+def test_a_connection_reads_ahead_up_to_a_limit_of_its_module() -> None:
+    assert "asyncio.StreamReader(limit=READER_LIMIT, loop=loop)" in source(conn.AIOKafkaConnection.connect)
 
 
 def test_memory_records_are_made_of_bytes() -> None:

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zonepulse.processors.estimation import Gap, LikeDay, estimated_share, expected_intervals, fill_gap, usable_like_days
@@ -77,6 +77,7 @@ def test_a_gap_without_slots_is_refused() -> None:
     st.booleans(),
     st.lists(st.lists(st.floats(0, 1e6), min_size=20, max_size=20), max_size=3),
 )
+@example(1, 5e-324, 0.0, 0.5, True, [])  # its product with the advance is below every float
 def test_a_known_register_advance_is_preserved_by_every_method(
     missing: int, before: float, after: float, advance: float, usable: bool, days: list[list[float]]
 ) -> None:

@@ -66,6 +66,14 @@ def test_judging_begins_with_the_earliest_window_that_has_a_row_by_then() -> Non
     assert [alert["starts_at"].strftime("%H:%M") for alert in found] == ["10:00", "10:30"]
 
 
+def test_rings_that_outgrow_what_their_period_makes_usual_keep_every_reading() -> None:
+    text = zone_text(meter(IMPORT), meter(IMPORT, "n"), zone={"lateness": "1h"})
+    sent = [reading(at("10:00") + 10_000 * i, round(i * 0.001, 3), name) for i in range(900) for name in ("m", "n")]
+    rows = rows_of(text, log(*((r["ts"], r) for r in sent), ("12:45", b"[]")))
+    full = [row for row in rows["intervals"] if row["covered_ms"] == 15 * MINUTE]
+    assert [row["value_micro"] for row in full] == [90_000] * 2 * 9
+
+
 def test_a_power_sample_at_the_end_of_its_validity_holds_nothing() -> None:
     text = zone_text(*versions({**IMPORT, "kind": "power", "unit": "kW"}, {**IMPORT, "kind": "interval"}))
     rows = rows_of(text, on_time(reading("12:00", 4)))

@@ -1,0 +1,49 @@
+"""`zonepulse bench ingest` in the small: that it ends and what it tells, not how fast it is."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(520)]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    options = ["--readings", "20000", "--channels", "200", "--many-channels", "0", "--partitions", "2"]
+    options += ["--forms", "json", "--latency-s", "5", "--json"]
+    argv = [sys.executable, "-m", "zonepulse.streams.cli.main", "bench", "ingest", *options]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=500, cwd=tmp_path_factory.mktemp("bench"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_every_form_is_measured_to_blocks_and_to_rows(told: dict[str, Any]) -> None:
+    assert set(told["forms"]) == {"json"}
+    for form in told["forms"].values():
+        for goal, workers in (("to_blocks", {"intervals"}), ("to_rows", {"intervals", "ledger", "store"})):
+            one = form[goal]
+            assert one["readings"] > 0 and one["seconds"] > 0
+            assert one["readings_per_s"] == pytest.approx(one["readings"] / one["seconds"])
+            assert set(one["cpu_s_per_million"]) == set(one["memory_mb"]) == workers
+
+
+def test_every_channel_has_a_row_in_every_window(told: dict[str, Any]) -> None:
+    rows = told["forms"]["json"]["to_rows"]["rows"]
+    assert rows["intervals"] == rows["emissions"] == 200 * 2
+    assert rows["intensity"] >= 2 and rows["totals"] > 0
+
+
+def test_baselines_and_ratios_stand_beside_it(told: dict[str, Any]) -> None:
+    assert {"kernels_json", "java_poll_json", "aiokafka_getmany_json", "stock_faust_json"} <= set(told["baselines"])
+    ratio = told["forms"]["json"]["to_blocks"]["readings_per_s"] / told["baselines"]["java_poll_json"]["readings_per_s"]
+    assert told["ratios"]["json_over_java_poll"] == pytest.approx(ratio)
+    assert told["baselines"]["kernels_json"]["state_bytes_a_channel"] > 0
+
+
+def test_the_machine_is_named(told: dict[str, Any]) -> None:
+    assert {"cpu", "cores", "ram_gb", "system"} <= set(told["machine"])
+    assert told["latency"]["readings_per_s"] > 0 and told["latency"]["intervals"]["samples"] >= 0
