@@ -34,7 +34,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 def test_a_plan_is_a_function_of_its_seed() -> None:
     assert planned(7, 50) == planned(7, 50) != planned(8, 50)
-    assert {fault.kind for fault in planned(7, 50)} == {"kill", "pause", "restart", "kill_server", "pause_server"}
+    assert {fault.kind for fault in planned(7, 50)} == {"kill", "pause", "restart", "kill_server", "pause_server", "fill_disk"}
     shares = [fault.share for fault in planned(7, 50)]
     assert shares == sorted(shares)
 
