@@ -60,7 +60,7 @@ class Pending:
 
 
 class Store:
-    """Collects rows and writes them by number (`MAX_ROWS`, `MAX_BYTES`) and age (`MAX_AGE_S`). One write at a time; readers wait meanwhile."""
+    """Collects rows and writes them by size (`MAX_ROWS`, `MAX_BYTES`) and age (`MAX_AGE_S`). One write at a time; readers wait."""
 
     def __init__(self, sink: Sink, zone: str, prefix: str, metrics: Metrics) -> None:
         self._sink, self._zone, self._prefix, self._metrics = sink, zone, prefix, metrics
