@@ -31,14 +31,16 @@ PARTITIONS: Final = 4
 WORKERS: Final = (("intervals", 2), ("ledger", 2), ("store", 1))
 RESTART: Final = Restart(first_s=0.5, longest_s=2.0, healthy_s=10.0)
 _SERVERS: Final = ("broker", "clickhouse")
-_TARGETS: Final = {"kill_server": _SERVERS, "pause_server": _SERVERS}
+_TARGETS: Final = {"kill_server": _SERVERS, "pause_server": _SERVERS, "fill_disk": ("clickhouse",)}
 """What a kind of fault strikes; any worker where nothing is said."""
 SECONDS_A_FAULT: Final = 8.0
 """The stream lasts at least this long for every fault."""
 PATIENCE_S: Final = 240.0
 _POLL_S: Final = 0.25
-_KINDS: Final = ("kill", "pause", "restart", "kill_server", "pause_server")
-_WEIGHTS: Final = (5, 3, 2, 2, 1)
+FULL_DISK: Final = ("--keep-free-mb", str(1 << 40))
+"""To the store every disk is full then: it refuses what it cannot write."""
+_KINDS: Final = ("kill", "pause", "restart", "kill_server", "pause_server", "fill_disk")
+_WEIGHTS: Final = (5, 3, 2, 2, 1, 1)
 """How often what happens, to one another."""
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -117,6 +119,8 @@ class Chaos:
                 os.kill(server.pid, signal.SIGKILL)
                 time.sleep(fault.seconds)
                 server.start()
+            elif fault.kind == "fill_disk":
+                fill_disk(self.stack.clickhouse_process, fault.seconds)
             else:
                 _pause(server.process, fault.seconds)
         else:
@@ -179,6 +183,15 @@ class Chaos:
     def _state(self) -> str:
         workers = ", ".join(f"{n} {'runs' if w.is_running else f'ended with {w.exit_code}'}" for n, w in self.stack.workers.items())
         return f"sent {self.feed.sent} of {len(self.feed.sample)}, tick {self.progress.through} of {self._last_tick}; {workers}"
+
+
+def fill_disk(store: ClickHouseProcess, seconds: float) -> None:
+    """The store runs, answers questions, and has no room for rows."""
+    store.stop()
+    store.start(*FULL_DISK)
+    time.sleep(seconds)
+    store.stop()
+    store.start()
 
 
 def _pause(process: ChildProcess, seconds: float) -> None:

@@ -25,6 +25,8 @@ from zonepulse.streams.stored_rows import STORED_TOPICS, rows_of
 from zonepulse.streams.watchdog import Pulse
 
 MAX_ROWS: Final = 50_000
+MAX_BYTES: Final = 32_000_000
+"""Dead letters are few rows and many bytes."""
 MAX_AGE_S: Final = 1.0
 PATIENCE_S: Final = 900.0
 """How long one insert is tried before the worker gives up and exits, its offsets unmoved."""
@@ -37,6 +39,7 @@ class Pending:
     """Rows read and not yet written, and what to commit when they are."""
 
     rows: int = 0
+    bytes: int = 0
     blocks: dict[tuple[str, TP], list[pa.Table]] = field(default_factory=dict)
     first: dict[tuple[str, TP], int] = field(default_factory=dict)
     next_offsets: dict[TP, int] = field(default_factory=dict)
@@ -46,6 +49,7 @@ class Pending:
         self.blocks.setdefault((table, tp), []).append(rows)
         self.first.setdefault((table, tp), first)
         self.rows += rows.num_rows
+        self.bytes += rows.nbytes
 
     def batches(self) -> list[RowBatch]:
         """One batch a table and partition."""
@@ -56,7 +60,7 @@ class Pending:
 
 
 class Store:
-    """Collects rows and writes them by number (`MAX_ROWS`) and age (`MAX_AGE_S`). One write at a time; readers wait meanwhile."""
+    """Collects rows and writes them by size (`MAX_ROWS`, `MAX_BYTES`) and age (`MAX_AGE_S`). One write at a time; readers wait."""
 
     def __init__(self, sink: Sink, zone: str, prefix: str, metrics: Metrics) -> None:
         self._sink, self._zone, self._prefix, self._metrics = sink, zone, prefix, metrics
@@ -78,7 +82,7 @@ class Store:
             self._pending.add(table, tp, int(batch.offset[0]), rows)
         self._pending.next_offsets[tp] = batch.next_offset
         self._metrics.took(topic, batch, self.batches.lag(tp, batch.next_offset) if self.batches else None)
-        if self._pending.rows >= MAX_ROWS:
+        if self._pending.rows >= MAX_ROWS or self._pending.bytes >= MAX_BYTES:
             await self.flush()
 
     async def flush(self) -> None:

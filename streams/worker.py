@@ -12,14 +12,12 @@ from zonepulse.schemas.registry import Registry, ZonePolicy
 from zonepulse.schemas.topics import REGISTRY
 from zonepulse.streams.allocation import keep_freed_memory
 from zonepulse.streams.app import build_app, run_worker
-from zonepulse.streams.clickhouse_sink import ClickHouseSink
 from zonepulse.streams.intervals_agent import add_intervals_agent
 from zonepulse.streams.ledger_agent import add_ledger_agent
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.registry_topic import load_versions
 from zonepulse.streams.settings import Settings
-from zonepulse.streams.store_agent import add_store_agent
 from zonepulse.streams.warm_up import warm_up
 from zonepulse.streams.watchdog import watch
 
@@ -52,6 +50,9 @@ def _ledger(app: faust.App, settings: Settings, metrics: Metrics) -> None:
 
 
 def _store(app: faust.App, settings: Settings, metrics: Metrics) -> None:
+    from zonepulse.streams.clickhouse_sink import ClickHouseSink  # its client takes a tenth of a start, and only this task needs it
+    from zonepulse.streams.store_agent import add_store_agent
+
     store = add_store_agent(app, ClickHouseSink(settings), _zone(settings).id, settings.topic_prefix, metrics)
     store.pulse = watch(app, settings, store)
 

@@ -24,7 +24,8 @@ def chaos(
     Exit code 0 only if every row of every table is as the oracle says.
     """
     console = Console(stderr=True, highlight=False)
-    logging.getLogger("zonepulse").setLevel(logging.CRITICAL)  # deaths are meant, and reported
+    for name in ("zonepulse", "aiokafka", "kafka"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # deaths are meant, and reported
     warm_up()
     result = run_chaos(secrets.randbelow(1 << 31) if seed is None else seed, faults, readings, console.print)
     if as_json:

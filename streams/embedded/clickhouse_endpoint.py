@@ -9,7 +9,9 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -182,6 +184,14 @@ async def serve(endpoint: Endpoint, port: int) -> None:
     log.info("stopped")
 
 
+def _lift_file_limit() -> None:
+    """The engine cuts a file short at such a limit and says nothing."""
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    if hard != resource.RLIM_INFINITY:
+        sys.exit(f"files of this process may have {hard} bytes at most (RLIMIT_FSIZE), and rows would be lost: lift that limit")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+
+
 def main() -> None:
     """The server process."""
     parser = argparse.ArgumentParser(description="ClickHouse's HTTP interface over the embedded engine")
@@ -189,6 +199,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--users", type=Path, required=True, help="JSON: name, role (writer, reader), password or password_env")
     parser.add_argument("--max-memory-mb", type=int, default=4096, help="of the engine; one statement may use three quarters")
+    parser.add_argument("--keep-free-mb", type=int, default=512, help="of the disk: what would need them is refused (code 243)")
     parser.add_argument("--max-body-mb", type=int, default=512, help="of a request, before and after decompression")
     parser.add_argument("--max-result-mb", type=int, default=1024, help="of a writer's answer; a reader's is a quarter")
     parser.add_argument("--writer-seconds", type=int, default=600, help="longest statement of a writer")
@@ -197,6 +208,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     os.environ["TZ"] = "UTC"
     time.tzset()
+    _lift_file_limit()
     from zonepulse.streams.embedded.clickhouse_engine import Engine, Limits
 
     memory = options.max_memory_mb * MIB
@@ -205,7 +217,7 @@ def main() -> None:
         "reader": Lane(4, 64, Limits(options.reader_seconds, memory // 4, options.max_result_mb * MIB // 4)),
     }
     users = read_users(options.users, os.environ)
-    endpoint = Endpoint(Engine(options.path, memory), users, lanes, options.max_body_mb * MIB)
+    endpoint = Endpoint(Engine(options.path, memory, options.keep_free_mb * MIB), users, lanes, options.max_body_mb * MIB)
     try:
         asyncio.run(serve(endpoint, options.port))
     finally:

@@ -6,6 +6,7 @@ process the engine does not guard the `file` function, INTO OUTFILE and SET ROLE
 """
 
 import io
+import json
 import re
 import time
 import uuid
@@ -24,6 +25,7 @@ from zonepulse.streams.embedded.clickhouse_users import User
 _CONFIG: Final = """<clickhouse>
   <users_config>{path}</users_config>
   <max_server_memory_usage>{memory_bytes}</max_server_memory_usage>
+  <storage_configuration><disks><default><keep_free_space_bytes>{keep_free}</keep_free_space_bytes></default></disks></storage_configuration>
   <profiles><default><async_insert>0</async_insert></default></profiles>
   <quotas><default/></quotas>
   <roles>
@@ -49,6 +51,8 @@ _INSERT: Final = re.compile(
 """An INSERT with its data behind a FORMAT clause: the statement and the format; the data follow the match."""
 _FORMAT: Final = re.compile(r"\sFORMAT\s+(\w+)\s*(?:SETTINGS\s[^'`\"]*)?;?\s*\Z", re.IGNORECASE)
 _READS: Final = frozenset({"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "("})
+_OF_READERS: Final = frozenset({36, 43, 46, 47, 53, 60, 62, 73, 81, 115, 158, 159, 164, 215, 394, 396, 497, 516})
+"""Codes of mistakes in a statement, of its limits and of its end, none of which an insert meets while it writes."""
 _FORBIDDEN: Final = re.compile(r"\b(file|outfile|infile|python|processes|user_processes|processlist)\b", re.IGNORECASE)
 _STRING: Final = re.compile(r"(`(?:[^`\\]|\\.)*`)|'(?:[^'\\]|\\.)*'", re.DOTALL)
 """A string literal of a formatted statement; group 1 is a quoted identifier, which may hold apostrophes."""
@@ -112,10 +116,12 @@ class Result:
 class Engine:
     """The engine on a data folder; one per process and one per folder. Safe for many threads. Raises ClickHouseError."""
 
-    def __init__(self, folder: Path, memory_bytes: int, database: str = "zonepulse") -> None:
+    def __init__(self, folder: Path, memory_bytes: int, keep_free_bytes: int = 0, database: str = "zonepulse") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         config = folder.resolve() / "engine.xml"
-        config.write_text(_CONFIG.format(path=config, memory_bytes=memory_bytes, database=database), "utf-8")
+        config.write_text(
+            _CONFIG.format(path=config, memory_bytes=memory_bytes, keep_free=keep_free_bytes, database=database), "utf-8"
+        )
         self._where = f"{folder.resolve() / 'store'}?config-file={config}"
         self._root = Connection(self._where)
         """Keeps the engine open while there are no statements."""
@@ -170,14 +176,30 @@ def _query(connection: Connection, statement: Statement) -> Result:
 
 
 def _insert(connection: Connection, sql: str, form: str, data: memoryview) -> Result:
+    before = _errors(connection)
     with connection.send_insert(sql, form) as inserter:
         if len(data):
             inserter.append(data)
         done = inserter.finish()
+    for code, (count, message) in _errors(connection).items():
+        if count > before.get(code, (0, ""))[0]:
+            raise ClickHouseError(code, message or "the insert failed; the engine does not say why")
     announced = _rows_announced(form, data)
     if announced is not None and done.rows_written < announced:
         raise ClickHouseError(BAD_ARGUMENTS, f"{announced} rows were sent and {done.rows_written} written: send them again")
     return Result(b"", form, written_rows=done.rows_written, written_bytes=done.bytes_written, elapsed_s=done.elapsed)
+
+
+def _errors(connection: Connection) -> dict[int, tuple[int, str]]:
+    """Code -> how often it came up in this process, and its last message; without what only readers cause.
+
+    The engine keeps to itself what goes wrong while the rows of an insert are written (disk full, too many parts) and says that
+    all of them are. An error of another statement at the same moment makes an insert fail that did not: it is sent again, and
+    written once, since it has the same deduplication token.
+    """
+    found = connection.query("SELECT code, toUInt64(value), last_error_message FROM system.errors", "JSONCompactEachRow").bytes()
+    rows = [json.loads(line) for line in found.splitlines()]
+    return {int(code): (int(count), message) for code, count, message in rows if int(code) not in _OF_READERS}
 
 
 def _rows_announced(form: str, data: memoryview) -> int | None:

@@ -28,6 +28,7 @@ class ClickHouseProcess:
         self.port = port or free_port()
         argv = [sys.executable, "-m", "zonepulse.streams.embedded.clickhouse_endpoint", "--path", str(self.folder)]
         argv += ["--port", str(self.port), "--users", str(self.users_file), *options]
+        self._argv = tuple(argv)
         self.process = ChildProcess("ClickHouse endpoint", argv, self.folder / "clickhouse.log", cwd=self.folder)
 
     @property
@@ -44,13 +45,14 @@ class ClickHouseProcess:
         """Of `zonepulse` (writer) or `dashboard` (reader); known after the first start."""
         return next(known.password for known in self._users() if known.name == user)
 
-    def start(self) -> None:
-        """Makes users if there are none, starts the endpoint, returns when it answers."""
+    def start(self, *options: str) -> None:
+        """Makes users if there are none, starts the endpoint, returns when it answers. `options` are for this start only."""
         require_free(self.process.name, self.port)
         with locked(self.process.name, self.folder) as lock:
             if not self.users_file.exists():
                 roles: dict[str, Role] = {WRITER: "writer", READER: "reader"}
                 write_users(self.users_file, [User(name, role, secrets.token_urlsafe(24)) for name, role in roles.items()])
+            self.process.argv = (*self._argv, *options)
             self.process.start_and_wait(self._answers, READY_TIMEOUT_S, keep=(lock,))
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:

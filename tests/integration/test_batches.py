@@ -1,6 +1,7 @@
 """The batched path against a real broker, in worker processes of their own."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -150,20 +151,30 @@ def test_a_worker_without_commits_starts_from_the_beginning_and_one_with_a_state
 
 
 def test_a_second_worker_takes_its_share_and_a_killed_ones_work_without_loss_or_double(case: Case) -> None:
-    case.fill(10_000)
+    filled = 5_000
+    case.fill(filled)
     options = {"commit": True, "sleep_s": 0.06, "max_records": 200}
     with case.worker(**options) as first:
-        wait_until(lambda: case.received() >= 3_000, 20, "the first worker busy")
+        wait_until(lambda: case.received() >= 3_000, 60, "the first worker busy")
         with case.worker(**options) as second:
-            wait_until(lambda: any(e["pid"] == second.pid for e in case.events("batch")), 20, "the second worker busy")
-            wait_until(lambda: case.received() >= 24_000, 40, "both busy")
+            deadline = time.monotonic() + 120
+            while not any(e["pid"] == second.pid for e in case.events("batch")):  # however long it takes to start, data flow
+                assert time.monotonic() < deadline, "the second worker is not busy"
+                if case.received() > PARTITIONS * (filled - 2_000):
+                    case.fill(2_000)
+                    filled += 2_000
+                time.sleep(0.05)
+            case.fill(5_000)
+            filled += 5_000
+            wanted = case.received() + 4_000
+            wait_until(lambda: case.received() >= wanted, 60, "both busy")
             second.kill()
-        wait_until(lambda: coverage(case) >= 40_000, 40, "the survivor has done the rest")
+        wait_until(lambda: coverage(case) >= PARTITIONS * filled, 90, "the survivor has done the rest")
         assert first.poll() is None
     for partition in range(PARTITIONS):
         done = ranges(case.events("batch"), partition)
-        assert [offset for first, last in committed(done) for offset in range(first, last + 1)] == list(range(10_000))
-    repeated = case.received() - 40_000
+        assert [offset for first, last in committed(done) for offset in range(first, last + 1)] == list(range(filled))
+    repeated = case.received() - PARTITIONS * filled
     assert repeated <= 4 * 200, "only batches whose commit was cut off may come again"
 
 

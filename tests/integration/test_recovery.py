@@ -21,6 +21,7 @@ from zonepulse.streams.embedded.zone_stack import ZoneStack
 from zonepulse.streams.registry_topic import publish
 
 pytestmark = pytest.mark.integration
+JUMPING_CLOCK = Path(__file__).with_name("jumping_clock")
 STALLED = Path(__file__).with_name("stalled_worker.py")
 
 
@@ -34,7 +35,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 def test_a_plan_is_a_function_of_its_seed() -> None:
     assert planned(7, 50) == planned(7, 50) != planned(8, 50)
-    assert {fault.kind for fault in planned(7, 50)} == {"kill", "pause", "restart", "kill_server", "pause_server"}
+    assert {fault.kind for fault in planned(7, 50)} == {"kill", "pause", "restart", "kill_server", "pause_server", "fill_disk"}
     shares = [fault.share for fault in planned(7, 50)]
     assert shares == sorted(shares)
 
@@ -53,7 +54,7 @@ def test_some_minutes_of_chaos_leave_every_row_as_the_oracle_says(tmp_path: Path
 
 
 @pytest.mark.timeout(600)
-def test_workers_come_and_go_while_data_flow_and_go_on_from_their_snapshots(tmp_path: Path) -> None:
+def test_workers_come_and_go_on_hosts_whose_clocks_jump_and_go_on_from_their_snapshots(tmp_path: Path) -> None:
     sample = chaos_sample(100_000, 3)
     zone_yaml = chaos_zone_yaml(sample.changes)
     zone = parse_zone(zone_yaml).zone
@@ -67,7 +68,7 @@ def test_workers_come_and_go_while_data_flow_and_go_on_from_their_snapshots(tmp_
             feed.start()
             wait_until(lambda: feed.sent > 0.2 * len(sample), 60, "a fifth is sent")
             for task in ("intervals", "ledger"):  # scale out
-                stack.start_worker(task, "1")
+                stack.start_worker(task, "1", {"PYTHONPATH": str(JUMPING_CLOCK)})
             wait_until(lambda: goes_on(stack, "intervals-1"), 60, "the second intervals worker holds partitions")
             for task in ("intervals", "ledger"):  # scale in: the first ones leave for good
                 worker = stack.workers[f"{task}-0"]

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,20 @@ from uuid import uuid4
 
 import clickhouse_connect
 import numpy as np
+import psutil
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 from kafka.admin import KafkaAdminClient
-from live_parts import create_topics, process, produce, wait_until
+from kafka.errors import CoordinatorNotAvailableError
+from live_parts import Record, create_topics, process, produce, wait_until
 
 from zonepulse.schemas.alerts import canonical_json
 from zonepulse.schemas.dead_letters import DeadLetter
 from zonepulse.schemas.results import ALERTS, INTERVALS, LIVE, TOTALS, Column, Table
 from zonepulse.schemas.topics import TOPICS
 from zonepulse.streams import migrations
+from zonepulse.streams.chaos import FULL_DISK
 from zonepulse.streams.clickhouse_sink import ClickHouseSink, RowBatch, SinkBackpressure, SinkRejected, Source
 from zonepulse.streams.embedded.broker import Broker
 from zonepulse.streams.embedded.process import ChildProcess, free_port
@@ -35,6 +39,9 @@ from zonepulse.streams.topics_admin import WrongTopic, ensure_topics
 pytestmark = pytest.mark.integration
 WORKER = Path(__file__).with_name("store_worker.py")
 START_MS = 1_790_000_100_000
+MOST_HELD = 110_000_000
+"""What a store may take more when its sink is in trouble: 32 MB of rows, five batches of 4 MB, what the client
+reads ahead, and copies of these."""
 NOW_MS = int(time.time() * 1000)
 """Rows of the live view expire: ClickHouse drops older ones as they come in."""
 
@@ -57,9 +64,11 @@ class ClickHouse:
         users.chmod(0o600)
         command = [sys.executable, "-m", "zonepulse.streams.embedded.clickhouse_endpoint"]
         arguments = ["--path", str(folder / "data"), "--port", str(self.port), "--users", str(users)]
-        self.process = ChildProcess("ClickHouse endpoint", [*command, *arguments], folder / "clickhouse.log")
+        self.argv = (*command, *arguments)
+        self.process = ChildProcess("ClickHouse endpoint", self.argv, folder / "clickhouse.log")
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
+        self.process.argv = (*self.argv, *options)
         self.process.start()
         self.process.wait_ready(self._answers, 60)
 
@@ -194,6 +203,66 @@ def test_no_row_is_lost_while_clickhouse_is_away(broker: Broker, clickhouse: Cli
     ]
 
 
+@pytest.mark.parametrize("trouble", ["away", "full", "slow"])
+def test_a_store_whose_sink_is_in_trouble_holds_little_and_writes_everything_afterwards(
+    broker: Broker, clickhouse: ClickHouse, prefix: str, tmp_path: Path, trouble: str
+) -> None:
+    letters = [DeadLetter(f"{prefix}readings", 0, n, -1, "malformed", START_MS, None, b"%d" % n * 100_000) for n in range(600)]
+    assert sum(len(letter.value) for letter in letters) > 1.5 * MOST_HELD
+    slow = {"slow_s": 1.0} if trouble == "slow" else {}
+    with process(WORKER, options(broker, clickhouse, prefix, tmp_path) | slow, tmp_path / "worker.log") as worker:
+        produce(broker.bootstrap, f"{prefix}deadletters", records(letters[:1]))
+        wait_until(lambda: committed(broker, prefix, "deadletters") == 1, 30, "the first one stored")
+        before = psutil.Process(worker.pid).memory_info().rss
+        if trouble != "slow":
+            clickhouse.process.stop()
+        if trouble == "full":
+            clickhouse.start(*FULL_DISK)
+        produce(broker.bootstrap, f"{prefix}deadletters", records(letters[1:]))
+        held = 0
+        for _ in range(50):
+            held = max(held, psutil.Process(worker.pid).memory_info().rss - before)
+            time.sleep(0.2)
+        assert held < MOST_HELD
+        if trouble != "slow":
+            assert committed(broker, prefix, "deadletters") == 1
+            assert "trying again" in (tmp_path / "worker.log").read_text()
+            clickhouse.process.stop()
+            clickhouse.start()
+        wait_until(lambda: committed(broker, prefix, "deadletters") == len(letters), 90, "all stored")
+    where = f"zone = 'TC' AND topic = '{prefix}readings'"
+    assert clickhouse.rows(f"SELECT count(), sum(offset), sum(length(value)) FROM zonepulse.dead_letters_final WHERE {where}") == [
+        (600, sum(range(600)), sum(len(letter.value) for letter in letters))
+    ]
+
+
+def records(letters: Sequence[DeadLetter]) -> list[Record]:
+    return [(0, letter.key, letter.value, list(letter.headers()), None) for letter in letters]
+
+
+def test_a_store_that_has_no_room_says_so_and_has_not_written_half(clickhouse: ClickHouse) -> None:
+    sink, zone = ClickHouseSink(clickhouse.settings), uuid4().hex
+    batch = RowBatch("live", stored(LIVE, pa.ipc.open_stream(block(LIVE, 10, 0, zone)).read_all()), Source("t", 0, 0, 9))
+    clickhouse.process.stop()
+    clickhouse.start(*FULL_DISK)
+    with pytest.raises(SinkBackpressure, match="Cannot reserve"):
+        asyncio.run(sink.write(batch))
+    assert count(clickhouse, "live", zone) == 0
+    clickhouse.process.stop()
+    clickhouse.start()
+    asyncio.run(ClickHouseSink(clickhouse.settings).write(batch))
+    assert count(clickhouse, "live", zone) == 10
+
+
+def test_the_endpoint_does_not_run_where_the_engine_would_cut_files_short(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "zonepulse.streams.embedded.clickhouse_endpoint"]
+    arguments = ["--path", str(tmp_path), "--port", str(free_port()), "--users", str(tmp_path / "users.json")]
+    limited = ["bash", "-c", 'ulimit -f 100000; exec "$@"', "bash", *command, *arguments]
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "RLIMIT_FSIZE" in done.stderr
+
+
 def test_a_restarted_store_goes_on_where_it_committed(broker: Broker, clickhouse: ClickHouse, prefix: str, tmp_path: Path) -> None:
     zone = prefix
     for first in (0, 1_000):
@@ -204,13 +273,15 @@ def test_a_restarted_store_goes_on_where_it_committed(broker: Broker, clickhouse
     assert count(clickhouse, "live", zone) == 2_000
 
 
-def committed(broker: Broker, prefix: str) -> int:
+def committed(broker: Broker, prefix: str, topic: str = "results") -> int:
     admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
     try:
         offsets = admin.list_group_offsets({f"{prefix}store": None})
+    except CoordinatorNotAvailableError:  # the broker's first group
+        return 0
     finally:
         admin.close()
-    found = [o.offset for tp, o in offsets[f"{prefix}store"].items() if tp.topic == f"{prefix}results"]
+    found = [o.offset for tp, o in offsets[f"{prefix}store"].items() if tp.topic == f"{prefix}{topic}"]
     return max(found, default=0)
 
 
