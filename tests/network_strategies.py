@@ -10,15 +10,15 @@ from zone_strategies import BASE, MINUTE, Draw, duration, factors, policies, tex
 from zonepulse.schemas.partitioner import partition_of
 
 COMPANIES = ("c0", "c1")
-ENERGIES = (0, 1, 2.5, 7, 0.0004, 0.123457, None)
-"""kWh of a window; None: no reading."""
+ENERGIES = (0, 1, 1, 2.5, 7, 0.0004, 0.123457)
+"""kWh of a window."""
 
 
 def register(draw: Draw, direction: str, window: int, carrier: str = "electricity", unit: str = "kWh") -> dict[str, Any]:
     """A register that reports every window, or now and then every other."""
     facts: dict[str, Any] = {"carrier": carrier, "direction": direction, "unit": unit, "multiplier": 1}
     facts["kind"] = draw(st.sampled_from(("cumulative", "interval")))
-    facts["period"] = duration(window * draw(st.sampled_from((1, 1, 1, 2))))
+    facts["period"] = duration(window * (2 if draw(st.integers(0, 15)) == 0 else 1))
     if direction == "generation" and draw(st.booleans()):
         facts["ef"] = 0.05
     return facts
@@ -128,8 +128,8 @@ def more_factors(draw: Draw, window: int) -> list[dict[str, Any]]:
     """Residual factors, series and what entries need, beside the factors of every zone."""
     from_ms, to_ms = text_of(BASE + draw(st.integers(-2, 2)) * window), text_of(BASE + draw(st.integers(3, 9)) * window)
     rows: list[dict[str, Any]] = [
-        {"id": "welding-x", "activity": "process:welding", "region": "X", "value": 2, "unit": "kgCO2/kg"},
-        {"id": "welding-cn", "activity": "process:welding", "region": "CN", "value": 3, "unit": "kgCO2/kg", "valid_from": from_ms},
+        {"id": f"welding-{region}", "activity": "process:welding", "region": region, "value": value, "unit": "kgCO2/kg"}
+        for region, value in (("X", 2), ("CN", 3))
     ]
     grid = {"activity": "grid_electricity", "unit": "kgCO2/kWh"}
     if draw(st.booleans()):
@@ -146,12 +146,10 @@ def more_factors(draw: Draw, window: int) -> list[dict[str, Any]]:
         )
     if draw(st.booleans()):
         signal = series(draw, window, (0.1, 0.35, None, 0))
-        rows.append(
-            {"id": "signal", **grid, "region": draw(st.sampled_from(("X", "CN-SH"))), "basis": "location", "series": signal}
-        )
+        rows.append({"id": "signal", **grid, "region": draw(st.sampled_from(("X", "LIVE"))), "basis": "location", "series": signal})
     if draw(st.booleans()):
         rows.append({"id": "mine", **grid, "company": "c1", "basis": "location", "series": series(draw, window, (0.2, None))})
-    return [{"source": "s", **row} for row in rows]
+    return [{"source": "s", "valid_from": "2026-01-01", **row} for row in rows]
 
 
 @st.composite
@@ -161,7 +159,7 @@ def network_zones(draw: Draw) -> dict[str, Any]:
     window = window_of(policy)
     policy |= {"max_gap": duration(draw(st.sampled_from((1, 2, 4, 6))) * window), "gwp": "AR5"}
     policy["lateness"] = duration(draw(st.sampled_from((0, 1, 2, 4))) * window)
-    policy["factor_regions"] = draw(st.sampled_from((["CN-JS", "CN"], ["X"], ["CN-SH", "CN"])))
+    policy["factor_regions"] = draw(st.sampled_from((["CN-JS", "CN"], ["CN-JS", "CN"], ["LIVE", "CN"], ["X"])))
     return {
         "zone": policy,
         "companies": [{"id": c} for c in COMPANIES],
@@ -188,12 +186,15 @@ def network_logs(draw: Draw, zone: dict[str, Any], partitions: int) -> list[Unnu
             energies = draw(st.lists(st.sampled_from(ENERGIES), min_size=count, max_size=count))
             for i, energy in enumerate((0, *energies) if facts["kind"] == "cumulative" else energies):
                 ts = BASE + (i if facts["kind"] == "cumulative" else i + 1) * window
-                if energy is None or (ts - BASE) // window % steps:
+                if (ts - BASE) // window % steps:
                     continue
                 total = total + energy if facts["kind"] == "cumulative" else energy
                 sent.append((ts, key, {"meter": version["id"], "register": name, "ts": ts, "value": round(total, 6)}))
-    for _ in range(draw(st.integers(0, 6))):
+    for _ in range(draw(st.integers(0, 8))):
         i = draw(st.integers(0, len(sent) - 1))
+        if len(sent) > 1 and draw(st.integers(0, 2)) == 0:
+            del sent[i]
+            continue
         arrival, key, fields = sent[i]
         delay = draw(st.sampled_from((window, 2 * window, 4 * window, 3 * MINUTE)))
         if draw(st.integers(0, 3)):
