@@ -25,7 +25,7 @@ from zonepulse.processors.network_window import Bools, Flows, Speaker, Sums, co2
 from zonepulse.processors.posting import VAL
 from zonepulse.processors.storage import Inventory, Lot, Passage, valuation, value
 from zonepulse.processors.topology import Ints, Topologies, Topology
-from zonepulse.processors.tracing_kernels import Traced
+from zonepulse.processors.tracing_arrays import Traced
 from zonepulse.processors.window_books import WindowBooks
 
 Injections = tuple[Ints, Ints, Bools, Bools]

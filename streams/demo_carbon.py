@@ -41,7 +41,8 @@ class Measured(NamedTuple):
             known, period_ms = np.repeat(known, period_ms // step_ms) * step_ms / period_ms, step_ms
         per_step = step_ms // period_ms
         at = (start_local_ms - self.start_local_ms) // period_ms + np.arange(steps * per_step)
-        return known[at % len(known)].reshape(steps, per_step).sum(axis=1)
+        total: NDArray[np.float64] = known[at % len(known)].reshape(steps, per_step).sum(axis=1)
+        return total
 
 
 def derived(measured: Mapping[Channel, Measured], periods: Mapping[Channel, int]) -> Iterator[tuple[Channel, Measured]]:
@@ -49,7 +50,8 @@ def derived(measured: Mapping[Channel, Measured], periods: Mapping[Channel, int]
     start, steps = measured["TC-0101-E1", "1.8.0"].start_local_ms, len(measured["TC-0101-E1", "1.8.0"].amount)
 
     def quarters(*channels: Channel) -> NDArray[np.float64]:
-        return np.sum([measured[c].on(start, periods[c], QUARTER_MS, steps) for c in channels], axis=0)
+        total: NDArray[np.float64] = np.sum([measured[c].on(start, periods[c], QUARTER_MS, steps) for c in channels], axis=0)
+        return total
 
     homes = [m for m, r in measured if m.startswith("TC-04") and r == "1.8.0"]
     mill = quarters(("TC-0101-E1", "1.8.0"))

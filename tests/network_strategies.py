@@ -128,8 +128,8 @@ def more_factors(draw: Draw, window: int) -> list[dict[str, Any]]:
     """Residual factors, series and what entries need, beside the factors of every zone."""
     from_ms, to_ms = text_of(BASE + draw(st.integers(-2, 2)) * window), text_of(BASE + draw(st.integers(3, 9)) * window)
     rows: list[dict[str, Any]] = [
-        {"id": "welding-x", "activity": "process:welding", "region": "X", "value": 2, "unit": "kgCO2/kg"},
-        {"id": "welding-cn", "activity": "process:welding", "region": "CN", "value": 3, "unit": "kgCO2/kg"},
+        {"id": f"welding-{region}", "activity": "process:welding", "region": region, "value": value, "unit": "kgCO2/kg"}
+        for region, value in (("X", 2), ("CN", 3))
     ]
     grid = {"activity": "grid_electricity", "unit": "kgCO2/kWh"}
     if draw(st.booleans()):
@@ -146,7 +146,7 @@ def more_factors(draw: Draw, window: int) -> list[dict[str, Any]]:
         )
     if draw(st.booleans()):
         signal = series(draw, window, (0.1, 0.35, None, 0))
-        rows.append({"id": "signal", **grid, "region": "HOURLY", "basis": "location", "series": signal})
+        rows.append({"id": "signal", **grid, "region": draw(st.sampled_from(("X", "LIVE"))), "basis": "location", "series": signal})
     if draw(st.booleans()):
         rows.append({"id": "mine", **grid, "company": "c1", "basis": "location", "series": series(draw, window, (0.2, None))})
     return [{"source": "s", "valid_from": "2026-01-01", **row} for row in rows]
@@ -159,9 +159,7 @@ def network_zones(draw: Draw) -> dict[str, Any]:
     window = window_of(policy)
     policy |= {"max_gap": duration(draw(st.sampled_from((1, 2, 4, 6))) * window), "gwp": "AR5"}
     policy["lateness"] = duration(draw(st.sampled_from((0, 1, 2, 4))) * window)
-    policy["factor_regions"] = draw(
-        st.sampled_from((["CN-JS", "CN"], ["HOURLY", "CN-JS", "CN"], ["HOURLY", "CN-SH", "CN"], ["X"], ["HOURLY", "X"]))
-    )
+    policy["factor_regions"] = draw(st.sampled_from((["CN-JS", "CN"], ["CN-JS", "CN"], ["LIVE", "CN"], ["X"])))
     return {
         "zone": policy,
         "companies": [{"id": c} for c in COMPANIES],

@@ -1,6 +1,7 @@
 """Rows of the factor table, of zone.yaml's own factors and of the global warming potentials.
 
-As known at a date (`factors_as_of`), rows published later do not exist: a row that ended where such a row begins has no end.
+As known at a date (`factors_as_of`), rows published later do not exist. The newest row left of a series (activity, region, basis,
+company, base unit) has no end if a later one of it is gone. A row that only names a year or a month was published with its last day.
 """
 
 import csv
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from zonepulse.oracle.carbon_sections import read_series
 from zonepulse.oracle.registry import ALWAYS, FOREVER, Factor, Series
+from zonepulse.oracle.units import carrier_of, kg_per_base_unit
 from zonepulse.oracle.yaml_times import instant_ms
 
 _REFRIGERANT = "refrigerant:"
@@ -24,14 +26,14 @@ def read_factors(factors_csv: str, own: list[dict[str, Any]], timezone: ZoneInfo
     rows = [*csv.DictReader(io.StringIO(factors_csv)), *own]
     known = [(row, _factor(row, timezone)) for row in rows if not _is_later(row, as_of)]
     unknown = [_factor(row, timezone) for row in rows if _is_later(row, as_of)]
-    newest: dict[tuple[str, ...], int] = {}
+    newest: dict[tuple[str, ...], tuple[int, int]] = {}
     for _, factor in known:
-        newest[_series(factor)] = max(newest.get(_series(factor), ALWAYS), factor.valid_from_ms)
-    successors = {(_series(factor), factor.valid_from_ms) for factor in unknown}
+        newest[_series(factor)] = max(newest.get(_series(factor), (ALWAYS, ALWAYS)), (factor.valid_from_ms, factor.valid_to_ms))
+    gone = {_series(f): max(g.valid_from_ms for g in unknown if _series(g) == _series(f)) for f in unknown}
     usable = []
     for row, factor in known:
-        is_newest = factor.valid_from_ms == newest[_series(factor)]
-        if is_newest and (_series(factor), factor.valid_to_ms) in successors:
+        is_newest = (factor.valid_from_ms, factor.valid_to_ms) == newest[_series(factor)]
+        if is_newest and gone.get(_series(factor), ALWAYS) > factor.valid_from_ms:
             factor = replace(factor, valid_to_ms=FOREVER)
         if (row.get("confidence") or "H") != "L":
             usable.append(factor)
@@ -62,11 +64,13 @@ def read_gwps(carriers: Collection[str], report: str | None) -> list[Factor]:
 
 def _is_later(row: dict[str, Any], as_of: str | None) -> bool:
     """Whether a row was not yet published at a date."""
-    return as_of is not None and (row.get("published") or "") > as_of
+    published = row.get("published") or ""
+    return as_of is not None and published + {4: "-12-31", 7: "-31"}.get(len(published), "") > as_of
 
 
 def _series(factor: Factor) -> tuple[str, ...]:
-    return factor.activity, factor.region, factor.basis, factor.company
+    fit = kg_per_base_unit(Fraction(1), factor.unit, carrier_of(factor.activity))
+    return factor.activity, factor.region, factor.basis, factor.company, fit[0] if fit else factor.unit
 
 
 def _factor(row: dict[str, Any], timezone: ZoneInfo) -> Factor:

@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 from zonepulse.oracle.registry import Registry
-from zonepulse.oracle.units import kg_per_base_unit
+from zonepulse.oracle.units import activity_of, kg_per_base_unit
 
-_ACTIVITIES = {"electricity": "grid_electricity", "heat": "purchased_heat"}
 _LOCATION = ("location", "default")
 _RESIDUAL = ("market_residual",)
 
@@ -43,7 +42,7 @@ class FactorTable:
         return any(f.company == company if f.company else f.region in regions for f in factors)
 
     def _look_up(self, company: str, carrier: str, base_unit: str, at_ms: int, bases: tuple[str, ...]) -> Answer | None:
-        activity = _ACTIVITIES.get(carrier, carrier)
+        activity = activity_of(carrier)
         valid = [(f, v) for f in self._registry.factors if f.activity == activity and (v := f.value_at(at_ms)) is not None]
         regions = ("GWP",) if carrier.startswith("refrigerant:") else self._registry.policy.regions
         rungs = [("company", [(f, v) for f, v in valid if f.company == company])] if company else []

@@ -6,6 +6,7 @@ from typing import Final
 GASES: Final = ("natural_gas", "coke_oven_gas", "blast_furnace_gas")
 CARRIERS_WITHOUT_EMISSIONS: Final = ("reactive", "cooling", "water")
 
+_ACTIVITIES: Final = {"electricity": "grid_electricity", "heat": "purchased_heat"}
 _PREFIXES: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _JOULE_PER_WATT_HOUR: Final = 3600
 _NORMAL_PER_CUBIC_METRE: Final = {"0C": Fraction(1), "20C": Fraction(27315, 29315)}
@@ -69,6 +70,16 @@ def kg_per_base_unit(value: Fraction, unit: str, carrier: str) -> tuple[str, Fra
     except ValueError:
         return None
     return None if kg is None else (base, value * kg / ratio)
+
+
+def activity_of(carrier: str) -> str:
+    """The activity that a carrier's factors are called by."""
+    return _ACTIVITIES.get(carrier, carrier)
+
+
+def carrier_of(activity: str) -> str:
+    """The carrier whose factors are called like an activity."""
+    return next((carrier for carrier, named in _ACTIVITIES.items() if named == activity), activity)
 
 
 def bears_emissions(carrier: str) -> bool:
