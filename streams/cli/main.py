@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "produce": Command("produce", "produce", "Send the readings of files to Kafka."),
     "replay": Command("replay", "app", "Run readings through the ledger again, from files or Kafka."),
     "sql": Command("sql", "sql", "Ask the store in SQL."),
+    "explain": Command("explain", "explain", "Explain a company's CO2e, from the kilogram to the readings."),
     "registry": Command("registry", "app", "Publish and show a zone's registry; list unknown meters."),
     "deadletters": Command("deadletters", "app", "List readings that were refused, and send them again."),
     "doctor": Command("doctor", "doctor", "Check this machine and its servers; say how to mend them."),
