@@ -248,7 +248,59 @@ _REGISTRY_STORAGES: Final = (
     REGISTRY_SOURCES,
 )
 STORAGES: Final = (*_RESULT_STORAGES, *_REGISTRY_STORAGES)
-_MIGRATIONS: Final = {"0001_results.sql": _RESULT_STORAGES, "0002_registry.sql": _REGISTRY_STORAGES}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A query under a name: `columns` are alias -> expression, in order."""
+
+    name: str
+    columns: dict[str, str]
+    source: str
+
+    def ddl(self) -> Iterator[str]:
+        """Its CREATE statement."""
+        lines = [f"    {text} AS {alias}" for alias, text in self.columns.items()]
+        yield f"CREATE VIEW IF NOT EXISTS {DATABASE}.{self.name} AS\nSELECT\n" + ",\n".join(lines) + f"\n{self.source}"
+
+
+def _columns_of(alias: str, names: str) -> dict[str, str]:
+    return {name: f"{alias}.{name}" for name in names.split()}
+
+
+EXPLAIN: Final = View(
+    "explain",
+    {
+        **_columns_of("e", "run zone company start length_s basis scope"),
+        "carrier": "multiIf(e.meter != '', toString(i.carrier), e.scope = 2, 'electricity', toString(f.activity))",
+        **_columns_of("e", "meter register energy_micro co2e_mg estimated_micro factor_id"),
+        "factor_value": "if(f.factor = '', NULL, f.value)",
+        "factor_mg": "if(f.factor = '', NULL, f.factor_mg)",
+        "factor_unit": "f.unit",
+        "base_unit": "f.base_unit",
+        **_columns_of("e", "rung"),
+        **_columns_of("f", "source source_url published confidence"),
+        **_columns_of("i", "quality method"),
+        "covered_ms": "if(i.meter = '', NULL, i.covered_ms)",
+        **_columns_of("e", "revision"),
+    },
+    f"""\
+FROM {DATABASE}.emissions_final AS e
+LEFT JOIN {DATABASE}.intervals_final AS i
+ON i.run = e.run AND i.zone = e.zone AND i.meter = e.meter AND i.register = e.register AND i.start = e.start
+ASOF LEFT JOIN {DATABASE}.registry_factors_final AS f
+ON f.zone = e.zone AND f.factor = e.factor_id AND f.valid_from <= e.start""",
+)
+"""An emissions row with the interval that it was made from and the factor that it was multiplied with: co2e_mg = energy_micro x
+`factor_mg` / 1e6, half up. The factor is the registry's row of `factor_id` with the latest start at or before the window: rows of a
+factor follow one another, and a window behind the last one has no factor_id. `quality`, `method` '' and `covered_ms` null: no register
+(a contract, the uncovered rest, a manual entry).
+"""
+_MIGRATIONS: Final[dict[str, tuple[Storage | View, ...]]] = {
+    "0001_results.sql": _RESULT_STORAGES,
+    "0002_registry.sql": _REGISTRY_STORAGES,
+    "0003_explain.sql": (EXPLAIN,),
+}
 MIGRATIONS: Final = tuple(_MIGRATIONS)
 """Files of deploy/clickhouse that are made from these tables."""
 _DATABASE: Final = f"CREATE DATABASE IF NOT EXISTS {DATABASE}"
@@ -256,11 +308,11 @@ _DATABASE: Final = f"CREATE DATABASE IF NOT EXISTS {DATABASE}"
 
 def statements() -> tuple[str, ...]:
     """Every statement that makes the database, in order; each may be run again."""
-    return (_DATABASE, *(sql for storage in STORAGES for sql in storage.ddl()))
+    return (_DATABASE, *(sql for made in _MIGRATIONS.values() for one in made for sql in one.ddl()))
 
 
 def sql_file(name: str) -> str:
     """The text of a file of deploy/clickhouse."""
-    made = [sql for storage in _MIGRATIONS[name] for sql in storage.ddl()]
+    made = [sql for one in _MIGRATIONS[name] for sql in one.ddl()]
     first = [_DATABASE] if name == MIGRATIONS[0] else []
     return "-- Generated: zonepulse.schemas.tables.sql_file()\n\n" + ";\n\n".join(first + made) + ";\n"

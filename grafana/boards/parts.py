@@ -13,6 +13,9 @@ PLUGIN_VERSION: Final = "4.14.1"
 OK, WATCH, ACT, UNKNOWN, CORRECTED = "#3C7FB1", "#C77F00", "#C2255C", "#8E8E8E", "#7B5EA7"
 GRID, OWN = "#5B6C8F", "#F0C929"
 REASON_COLOURS: Final = ("#0072B2", "#56B4E9", "#999999", "#CC79A7", "#D55E00")
+NOTHING: Final = "–"
+"""Of a cell or tile without a value."""
+TOOLTIP: Final[Json] = {"mode": "multi", "sort": "desc", "hideZeros": False}
 
 
 def query(ref: str, sql: str, *, series: bool = False) -> Json:
@@ -56,6 +59,16 @@ def override(name: str, **properties: object) -> Json:
         "matcher": {"id": "byName", "options": name},
         "properties": [{"id": key.replace("__", "."), "value": value} for key, value in properties.items()],
     }
+
+
+def fields(*overrides: Json, **defaults: Any) -> Json:
+    """`fieldConfig`."""
+    return {"defaults": defaults, "overrides": list(overrides)}
+
+
+def cell(kind: str) -> Json:
+    """How a table's cell is drawn."""
+    return {"type": kind, "mode": "basic"}
 
 
 def value_mappings(known: Sequence[tuple[str, str, str]]) -> list[Json]:

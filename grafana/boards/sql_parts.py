@@ -9,13 +9,34 @@ NOW: Final = "least(now64(3), $__toTime_ms)"
 """The end of the picker, at most the wall clock: a replay, or a day long past, is shown as it stood then."""
 MINE: Final = "run = '${run}' AND zone = '${zone}'"
 INTENSITY: Final = f"zonepulse.intensity_final WHERE {MINE} AND node = '' AND basis = 'location'"
+"""The zone by what it draws and generates."""
+CHOSEN_INTENSITY: Final = f"""\
+(SELECT start, length_s, energy_micro, co2e_mg, g_per_kwh, estimated_share, covered_ms, expected_ms
+    FROM zonepulse.intensity_final WHERE {MINE} AND node = '' AND basis = '${{basis}}'
+    UNION ALL SELECT start, length_s, energy AS energy_micro, carbon AS co2e_mg, carbon / nullIf(energy, 0) * 1000 AS g_per_kwh,
+      ifNull(estimated / nullIf(energy, 0), 0) AS estimated_share, covered AS covered_ms, due AS expected_ms
+    FROM (SELECT start, length_s, sumOrNull(energy_micro) AS energy,
+        if(countIf(energy_micro > 0 AND co2e_mg IS NULL) > 0, NULL, sumOrNull(co2e_mg)) AS carbon,
+        sum(estimated_micro) AS estimated, sum(covered_ms) AS covered, sum(expected_ms) AS due
+      FROM zonepulse.totals_final WHERE {MINE} AND '${{basis}}' = 'nodal' AND entity_kind = 'load' AND basis = 'nodal'
+      GROUP BY start, length_s)) WHERE length_s > 0"""
+"""The zone on the chosen basis; nodal has no row of the zone: it is what was traced to its loads, null where a load's node is unknown."""
 ZONE_TOTALS: Final = f"zonepulse.totals_final WHERE {MINE} AND entity_kind = 'zone' AND entity = '${{zone}}'"
-BASIS: Final = "(scope = 1 AND basis = 'location' OR scope = 2 AND basis = '${basis}')"
+ZONE_CARBON: Final = f"""\
+zonepulse.totals_final WHERE {MINE} AND carrier = ''
+    AND (entity_kind = 'zone' AND (scope = 1 AND basis = 'location' OR scope = 2 AND basis = '${{basis}}')
+      OR entity_kind = 'company' AND '${{basis}}' = 'nodal' AND scope = 2 AND basis = 'nodal')"""
+"""Scope 1 and 2 of all carriers; nodal is known of companies only, and they add up to the zone's loads."""
+PARTS: Final = (
+    "scope > 0 AND carrier != '' AND (basis = 'location' AND carrier != 'electricity'"
+    " OR basis = '${basis}' AND carrier = 'electricity')"
+)
+"""Of totals: the carriers that make up scope 1 and 2 on the chosen basis, each once."""
 FULL: Final = f"covered_ms >= {COMPLETE} * expected_ms"
 """Of a window; sums of other windows are too small to compare."""
-NEWEST_FULL: Final = (
-    f"(SELECT maxOrNull(start) FROM {INTENSITY}\n  AND start > {NOW} - INTERVAL 1 DAY AND start <= {NOW} AND {FULL}) AS newest"
-)
+NEWEST_FULL: Final = f"""\
+(SELECT maxOrNull(start) FROM {CHOSEN_INTENSITY}
+  AND start > {NOW} - INTERVAL 1 DAY AND start <= {NOW} AND {FULL}) AS newest"""
 """`WITH` this: start of the newest full window of the last day, null if there is none."""
 NEWEST_VALUE: Final = f"""\
 (SELECT maxOrNull(t) FROM (

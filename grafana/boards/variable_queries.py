@@ -26,7 +26,8 @@ def bases() -> str:
     """The scope 2 bases that have results, location first."""
     return f"""\
 SELECT basis FROM (SELECT 'location' AS basis UNION DISTINCT SELECT toString(basis) FROM zonepulse.totals
-  WHERE {MINE} AND entity_kind = 'zone' AND scope = 2)
+  WHERE {MINE} AND entity_kind = 'zone' AND scope = 2
+  UNION DISTINCT SELECT toString(basis) FROM zonepulse.intensity WHERE {MINE})
 ORDER BY indexOf(['location', 'market', 'nodal'], basis)"""
 
 

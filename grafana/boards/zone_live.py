@@ -7,17 +7,22 @@ panel. So the dashboard is generated once a language, with links between the thr
 from typing import Any, Final
 
 from boards import frame
+from boards.carbon_panels import CarbonPanels
 from boards.limits import COMPLETE, COMPLETE_WATCH, ESTIMATED_ACT, ESTIMATED_WATCH, LATE_ACT, LATE_WATCH, Limits
 from boards.parts import (
     ACT,
     CORRECTED,
     GRID,
+    NOTHING,
     OK,
     OWN,
     REASON_COLOURS,
+    TOOLTIP,
     UNKNOWN,
     WATCH,
     Json,
+    cell,
+    fields,
     fixed,
     legend,
     limits,
@@ -36,12 +41,9 @@ from boards.variable_queries import bases, companies, runs, zones
 from boards.zone_live_queries import NOTHING_AT_ALL, QUALITIES, REASONS, SEVERITIES, ZoneLiveQueries
 
 UID: Final = "zp-zone-live"
-NOTHING: Final = "–"
-"""Of a cell or tile without a value."""
 _SEVERITY_COLOURS: Final = (ACT, WATCH, OK)
 _QUALITY_COLOURS: Final = (OK, CORRECTED, WATCH, ACT)
 _DASHED: Final[Json] = {"fill": "dash", "dash": [6, 4]}
-_TOOLTIP: Final[Json] = {"mode": "multi", "sort": "desc", "hideZeros": False}
 _SPARKLINE: Final[Json] = {
     "type": "sparkline",
     "drawStyle": "line",
@@ -81,6 +83,7 @@ class _Board:
                 self._emitters(),
                 self._quality(),
                 self._rejected(),
+                *CarbonPanels(self._zone, say).panels(),
             ]
         )
         curves = [one["id"] for one in panels if one["title"] == say("curve")]
@@ -124,7 +127,7 @@ class _Board:
         return panel(
             "stat", say("status"), say("status_about", blind_min=minutes, **words), (0, 0, 4, 4),
             [target("A", self._sql.status())],
-            fieldConfig=_fields(
+            fieldConfig=fields(
                 mappings=pattern_mappings(patterns), color={"mode": "thresholds"}, thresholds=thresholds((UNKNOWN, None)),
                 noValue=say("blind"),
             ),
@@ -137,7 +140,7 @@ class _Board:
         about = say("intensity_now_about", slowest_min=zone.slowest_s // 60, limits=self._about_limits(), **self._full)
         return panel(
             "stat", say("intensity_now"), about, (4, 0, 4, 4), [target("A", self._sql.intensity_now(), series=True)],
-            fieldConfig=_fields(
+            fieldConfig=fields(
                 unit="suffix:gCO₂e/kWh", decimals=0, min=0, noValue=say("no_reading"), color={"mode": "thresholds"},
                 thresholds=limits(UNKNOWN, OK, zone.watch_g, zone.act_g),
             ),
@@ -149,7 +152,7 @@ class _Board:
         say = self._say
         return panel(
             "stat", say("last_hour"), say("last_hour_about", **self._full), (8, 0, 4, 4), [target("A", self._sql.last_hour())],
-            fieldConfig=_fields(
+            fieldConfig=fields(
                 unit="percentunit", decimals=1, color={"mode": "thresholds"}, noValue=NOTHING,
                 thresholds=thresholds((UNKNOWN, None), (OK, -9), ("text", -0.02), (WATCH, 0.05), (ACT, 0.2)),
             ),
@@ -162,7 +165,7 @@ class _Board:
         return panel(
             "bargauge", say("day_budget"), say("day_budget_about", timezone=self._zone.timezone, **self._full), (12, 0, 4, 4),
             [target("A", self._sql.day_budget())],
-            fieldConfig=_fields(
+            fieldConfig=fields(
                 override(say("day_gone"), color=fixed(UNKNOWN)),
                 override(say("emitted"), color={"mode": "thresholds"}, thresholds=limits(UNKNOWN, OK, 1, 1.2)),
                 unit="percentunit", decimals=0, min=0, max=1, noValue=NOTHING, color=fixed(OK), thresholds=thresholds((OK, None)),
@@ -178,7 +181,7 @@ class _Board:
         return panel(
             "stat", say("trust"), say("trust_about", slowest_min=zone.slowest_s // 60), (16, 0, 8, 4),
             [target("A", self._sql.trust())],
-            fieldConfig=_fields(
+            fieldConfig=fields(
                 override(say("complete"), unit="percentunit",
                          thresholds=thresholds((UNKNOWN, None), (ACT, 0), (WATCH, COMPLETE), (OK, COMPLETE_WATCH))),
                 override(say("estimated"), unit="percentunit", thresholds=limits(UNKNOWN, OK, ESTIMATED_WATCH, ESTIMATED_ACT)),
@@ -204,7 +207,7 @@ class _Board:
                 target("B", self._sql.curve_before(1, "yesterday"), series=True),
                 target("C", self._sql.curve_before(7, "last_week"), series=True),
             ],
-            fieldConfig=_fields(
+            fieldConfig=fields(
                 override(say("provisional"), color=fixed(OK), custom__lineStyle=_DASHED, custom__lineWidth=2),
                 override(say("yesterday"), color=fixed(UNKNOWN), custom__lineWidth=1),
                 override(say("last_week"), color=fixed(CORRECTED), custom__lineWidth=1),
@@ -215,7 +218,7 @@ class _Board:
                     "thresholdsStyle": {"mode": "dashed"}, **axis,
                 },
             ),
-            options={"legend": legend(), "tooltip": _TOOLTIP}, interval=f"{zone.window_s}s",
+            options={"legend": legend(), "tooltip": TOOLTIP}, interval=f"{zone.window_s}s",
         )  # fmt: skip
 
     def _wrong_now(self) -> Json:
@@ -223,8 +226,8 @@ class _Board:
         severities = [(key, say(key), colour) for key, colour in zip(SEVERITIES, _SEVERITY_COLOURS, strict=True)]
         return panel(
             "table", say("wrong_now"), say("wrong_now_about"), (14, 4, 10, 7), [target("A", self._sql.wrong_now())],
-            fieldConfig=_fields(
-                override(say("severity"), custom__width=78, custom__cellOptions=_cell("color-background"),
+            fieldConfig=fields(
+                override(say("severity"), custom__width=78, custom__cellOptions=cell("color-background"),
                          mappings=value_mappings(severities)),
                 override(say("what"), custom__wrapText=True),
                 override(say("who"), custom__width=140, links=[self._only(say("who"))]),
@@ -251,7 +254,7 @@ class _Board:
         return panel(
             "timeseries", say("sources"), say("sources_about", **self._full), (0, 11, 10, 8),
             [target("A", self._sql.sources(), series=True)],
-            fieldConfig=_fields(
+            fieldConfig=fields(
                 override(say("grid"), color=fixed(GRID)),
                 override(say("own"), color=fixed(OWN)),
                 unit="kwatt", decimals=1, min=0, noValue=say("no_window"), displayName="${__field.labels.source}",
@@ -261,7 +264,7 @@ class _Board:
                     "showPoints": "never", "spanNulls": False,
                 },
             ),
-            options={"legend": legend("table", "right", ["lastNotNull"]), "tooltip": _TOOLTIP}, interval=f"{self._zone.window_s}s",
+            options={"legend": legend("table", "right", ["lastNotNull"]), "tooltip": TOOLTIP}, interval=f"{self._zone.window_s}s",
         )  # fmt: skip
 
     def _emitters(self) -> Json:
@@ -276,7 +279,7 @@ class _Board:
         return panel(
             "table", say("emitters", timezone=timezone), say("emitters_about"), (10, 11, 14, 8),
             [target("A", self._sql.emitters())],
-            fieldConfig=_fields(
+            fieldConfig=fields(
                 override("company_name", displayName=say("company"), custom__width=140, links=[self._only("company_name")]),
                 override("company_id", custom__hideFrom__viz=True),
                 override(say("today"), unit="masst", decimals=2, color=fixed(OK), min=0, fieldMinMax=True, noValue=NOTHING,
@@ -285,9 +288,9 @@ class _Board:
                 override(say("vs_yesterday"), **against),
                 override(say("vs_last_week"), **against),
                 override(say("last_24_h"), unit="masst", color=fixed(OK), custom__minWidth=90, custom__cellOptions=_SPARKLINE),
-                override(say("estimated"), custom__cellOptions=_cell("color-background"), **weak,
+                override(say("estimated"), custom__cellOptions=cell("color-background"), **weak,
                          thresholds=limits("transparent", None, ESTIMATED_WATCH, ESTIMATED_ACT)),
-                override(say("complete"), custom__cellOptions=_cell("color-background"), **weak,
+                override(say("complete"), custom__cellOptions=cell("color-background"), **weak,
                          thresholds=thresholds((UNKNOWN, None), (ACT, 0), (WATCH, COMPLETE), ("transparent", COMPLETE_WATCH))),
                 noValue=say("no_window_today"), thresholds=thresholds(("text", None)), custom={"align": "auto"},
             ),
@@ -302,7 +305,7 @@ class _Board:
         states.append((str(NOTHING_AT_ALL), say("no_window_at_all"), UNKNOWN))
         return panel(
             "state-timeline", say("quality"), say("quality_about"), (0, 19, 14, 7), [target("A", self._sql.quality(), series=True)],
-            fieldConfig=_fields(
+            fieldConfig=fields(
                 displayName="${__field.labels.channel}", mappings=value_mappings(states), color=fixed(UNKNOWN),
                 thresholds=thresholds((UNKNOWN, None)), custom={"fillOpacity": 85, "lineWidth": 0, "spanNulls": False},
             ),
@@ -318,22 +321,14 @@ class _Board:
         colours = [override(say(key), color=fixed(colour)) for key, colour in zip(REASONS, REASON_COLOURS, strict=True)]
         return panel(
             "barchart", say("rejected"), say("rejected_about"), (14, 19, 10, 7), [target("A", self._sql.rejected())],
-            fieldConfig=_fields(
+            fieldConfig=fields(
                 *colours, unit="short", decimals=0, min=0, noValue=say("no_rejected"), thresholds=thresholds((OK, None)),
                 custom={"fillOpacity": 85, "lineWidth": 0, "axisWidth": 40},
             ),
             options={
-                "legend": legend(), "tooltip": _TOOLTIP, "stacking": "normal", "barWidth": 0.85, "groupWidth": 0.7,
+                "legend": legend(), "tooltip": TOOLTIP, "stacking": "normal", "barWidth": 0.85, "groupWidth": 0.7,
                 "orientation": "vertical", "xField": "time", "xTickLabelSpacing": 100, "showValue": "never", "fullHighlight": False,
                 "xTickLabelRotation": 0,
             },
             interval="1h",
         )  # fmt: skip
-
-
-def _fields(*overrides: Json, **defaults: Any) -> Json:
-    return {"defaults": defaults, "overrides": list(overrides)}
-
-
-def _cell(kind: str) -> Json:
-    return {"type": kind, "mode": "basic"}

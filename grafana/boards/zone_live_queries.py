@@ -5,8 +5,8 @@ from typing import Final
 
 from boards.limits import COMPLETE, ESTIMATED_WATCH, Limits
 from boards.sql_parts import (
-    BASIS,
     CHOSEN,
+    CHOSEN_INTENSITY,
     FULL,
     INTENSITY,
     MINE,
@@ -14,6 +14,8 @@ from boards.sql_parts import (
     NEWEST_VALUE,
     NOW,
     OPEN,
+    PARTS,
+    ZONE_CARBON,
     ZONE_TOTALS,
     company_names,
     named,
@@ -22,7 +24,8 @@ from boards.sql_parts import (
 )
 from boards.texts import Texts
 
-BUILT_IN_RULES: Final = ("silent_channel", "stuck", "impossible_value", "register_backwards", "gap_too_long", "no_factor")
+BUILT_IN_RULES: Final = ("silent_channel", "stuck", "impossible_value", "register_backwards", "gap_too_long", "no_factor",
+                          "flow_residual")  # fmt: skip
 SEVERITIES: Final = ("critical", "warning", "info")
 QUALITIES: Final = ("measured", "corrected", "estimated", "missing")
 """From good to bad; the place is the number a panel maps back to a word."""
@@ -66,16 +69,17 @@ FROM (
   FROM zonepulse.alerts_final WHERE {MINE} AND {OPEN})"""
 
     def intensity_now(self) -> str:
-        """The full windows of 24 h, then the live value; at the end null when both are too old."""
+        """The full windows of 24 h, then the live value, which is location-based; at the end null when both are too old."""
         slowest_s = self._limits.slowest_s
         return f"""\
 WITH {NEWEST_FULL}
 SELECT time, intensity FROM (
   SELECT start AS time, if({FULL}, g_per_kwh, NULL) AS intensity
-  FROM {INTENSITY} AND start > {NOW} - INTERVAL 1 DAY AND start <= newest
+  FROM {CHOSEN_INTENSITY} AND start > {NOW} - INTERVAL 1 DAY AND start <= newest
   UNION ALL SELECT {NOW} AS time, g AS intensity
   FROM (SELECT count() AS rows, argMax(tuple(g_per_kwh), at).1 AS g
-    FROM zonepulse.live WHERE {MINE} AND entity_kind = 'zone' AND at > {NOW} - INTERVAL 5 MINUTE AND at <= {NOW})
+    FROM zonepulse.live WHERE {MINE} AND '${{basis}}' = 'location'
+      AND entity_kind = 'zone' AND at > {NOW} - INTERVAL 5 MINUTE AND at <= {NOW})
   WHERE rows > 0 OR ifNull(dateDiff('second', newest, {NOW}), {slowest_s + 1}) > {slowest_s})
 ORDER BY time WITH FILL STEP toIntervalSecond({self._limits.window_s})"""
 
@@ -97,7 +101,7 @@ FROM (
   SELECT {g(now)} AS g_now,
     {g(yesterday)} AS g_yesterday,
     {g(last_week)} AS g_last_week
-  FROM {INTENSITY} AND g_per_kwh IS NOT NULL AND {FULL}
+  FROM {CHOSEN_INTENSITY} AND g_per_kwh IS NOT NULL AND {FULL}
     AND (({now}) OR ({yesterday}) OR ({last_week})))"""
 
     def day_budget(self) -> str:
@@ -118,8 +122,8 @@ FROM (
     uniqExactIf(start, {last_week}) AS windows,
     sumIf(covered_ms, {last_week}) AS covered,
     sumIf(expected_ms, {last_week}) AS expected
-  FROM {ZONE_TOTALS}
-    AND carrier = '' AND {BASIS} AND (({last_week}) OR ({today})))"""
+  FROM {ZONE_CARBON}
+    AND (({last_week}) OR ({today})))"""
 
     def trust(self) -> str:
         """One row: complete, estimated, too late, age of the newest value in s."""
@@ -146,7 +150,7 @@ FROM (
       sumOrNull(co2e_mg) / nullIf(sumOrNull(energy_micro), 0) * 1000 AS g,
       sumOrNull(estimated_share * energy_micro) / nullIf(sumOrNull(energy_micro), 0) AS estimated,
       sum(covered_ms) AS covered, sum(expected_ms) AS expected
-    FROM {INTENSITY} AND g_per_kwh IS NOT NULL AND $__timeFilter_ms(start)
+    FROM {CHOSEN_INTENSITY} AND g_per_kwh IS NOT NULL AND $__timeFilter_ms(start)
     GROUP BY time))
 WINDOW around AS (ORDER BY time ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING)
 ORDER BY time WITH FILL STEP {self._step}"""
@@ -157,7 +161,7 @@ ORDER BY time WITH FILL STEP {self._step}"""
         return f"""\
 SELECT toStartOfInterval({shifted}, {self._step}) AS time,
   sumOrNull(co2e_mg) / nullIf(sumOrNull(energy_micro), 0) * 1000 {self._as(key)}
-FROM {INTENSITY} AND g_per_kwh IS NOT NULL AND {FULL}
+FROM {CHOSEN_INTENSITY} AND g_per_kwh IS NOT NULL AND {FULL}
   AND $__timeFilter_ms({shifted})
 GROUP BY time
 ORDER BY time WITH FILL STEP {self._step}"""
@@ -232,7 +236,7 @@ FROM (
     sum(covered_ms) AS covered, sum(expected_ms) AS expected,
     toInt64(intDiv(dateDiff('second', start, {NOW}), 3600)) AS hour
   FROM zonepulse.totals_final
-  WHERE {MINE} AND entity_kind = 'company' AND entity IN (${{company:singlequote}}) AND carrier != '' AND {BASIS}
+  WHERE {MINE} AND entity_kind = 'company' AND entity IN (${{company:singlequote}}) AND {PARTS}
     AND start <= {NOW} AND (start >= midnight - INTERVAL 1 DAY
       OR start >= midnight - INTERVAL 7 DAY AND start < midnight - INTERVAL 6 DAY)
   GROUP BY company, start) AS e

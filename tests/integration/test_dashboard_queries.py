@@ -13,10 +13,12 @@ import clickhouse_connect
 import numpy as np
 import pyarrow as pa
 import pytest
+import yaml
 from clickhouse_connect.driver.client import Client
 from grafana_macros import TimeRange, Value, with_macros, with_variables
 
 from zonepulse.processors.final_rows import final_rows
+from zonepulse.processors.layout import METER_RULES
 from zonepulse.processors.zone_run import ZoneRun
 from zonepulse.schemas.partitioner import partition_of
 from zonepulse.schemas.records import RecordSpans
@@ -26,6 +28,7 @@ from zonepulse.schemas.zone_yaml import parse_zone
 from zonepulse.streams import migrations
 from zonepulse.streams.demo_data import demo_sample, demo_zone_yaml
 from zonepulse.streams.embedded.clickhouse_process import READER, WRITER, ClickHouseProcess
+from zonepulse.streams.registry_rows import registry_rows
 from zonepulse.streams.stored_rows import stored
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]  # the first test may have to compile every kernel
@@ -40,6 +43,7 @@ DASHBOARDS = {
     for path in sorted((Path(__file__).parents[2] / "grafana/dashboards").glob("*.json"))
 }
 ENGLISH = DASHBOARDS["zone-live"]
+TEXTS = yaml.safe_load((Path(__file__).parents[2] / "grafana/boards/texts.yaml").read_text("utf-8"))
 EMPTY: Value = "no-such-run"
 DAY = TimeRange(UNTIL_MS - DAY_MS, UNTIL_MS)
 
@@ -85,6 +89,10 @@ class Board:
         (target,) = (t for t in panel["targets"] if t["refId"] == ref)
         return self.ask(target["rawSql"], time, **variables)
 
+    def intensity(self) -> list[dict[str, Any]]:
+        """The zone's rows on the basis that is chosen at first."""
+        return [row for row in self.list("intensity") if (row["node"], row["basis"]) == ("", "location")]
+
     def list(self, table: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.rows[table].to_pylist()
         return found
@@ -118,12 +126,9 @@ def spans(sample: Any, partition: int, chosen: list[int]) -> RecordSpans:
 
 
 def insert_registry(client: Client, registry: Registry) -> None:
-    """The companies, as version 1."""
-    names = ["zone", "version", "company", "name_en", "name_de", "name_zh", "sector", "employees"]
-    rows = [
-        [registry.zone.id, 1, c.id, c.name["en"], c.name["de"], c.name["zh"], c.sector, c.employees] for c in registry.companies
-    ]
-    client.insert("registry_companies", rows, column_names=names)
+    """Its dimension tables."""
+    for name, rows in registry_rows(registry):
+        client.insert_arrow(name, rows)
 
 
 def connect(server: ClickHouseProcess, user: str, database: str = "zonepulse") -> Client:
@@ -231,7 +236,7 @@ def test_variables_offer_the_live_run_the_zone_and_its_companies_in_the_language
     language = name.removeprefix("zone-live").lstrip("-") or "en"
     assert board.ask(run).rows[0] == ("live",)
     assert board.ask(zone).rows == [(board.registry.zone.id, board.registry.zone.name[language])]
-    assert board.ask(basis).rows == [("location",)]
+    assert board.ask(basis).rows == [("location",), ("market",), ("nodal",)] and board.ask(basis, run=EMPTY).rows == [("location",)]
     offered = board.ask(company).rows
     assert set(offered[:-1]) == {(c.id, c.name[language]) for c in board.registry.companies}
     assert offered[-1][0] == "(zone)" and board.ask(company, run=EMPTY).rows == offered[-1:]
@@ -243,7 +248,8 @@ def test_annotations_lie_within_the_range_and_name_their_rule(board: Board, name
     frame = board.ask(marks["target"]["rawSql"])
     assert frame.names == ("time", "timeEnd", "title", "text", "tags")
     language = name.removeprefix("zone-live").lstrip("-") or "en"
-    assert set(frame.column("title")) == {rule.text[language] for rule in board.registry.rules}
+    known = tuple(rule.text[language] for rule in board.registry.rules) + tuple(TEXTS[rule][language] for rule in METER_RULES)
+    assert frame.rows and all(title.startswith(known) for title in frame.column("title"))
     assert all(start <= end for start, end in zip(frame.column("time"), frame.column("timeEnd"), strict=True))
     assert all(tags and not tags.endswith(",") for tags in frame.column("tags"))
 
@@ -265,7 +271,7 @@ def at(ms: int) -> datetime:
 
 
 def windows(board: Board, from_ms: int = DAY.from_ms, to_ms: int = DAY.to_ms) -> list[dict[str, Any]]:
-    return [row for row in board.list("intensity") if at(from_ms) <= row["start"] <= at(to_ms)]
+    return [row for row in board.intensity() if at(from_ms) <= row["start"] <= at(to_ms)]
 
 
 def is_full(row: dict[str, Any]) -> bool:
@@ -289,7 +295,7 @@ def test_the_curve_is_the_ledger_and_what_is_provisional_is_not_drawn_as_measure
 
 @pytest.mark.parametrize(("ref", "days"), [("B", 1), ("C", 7)])
 def test_yesterday_and_last_week_are_the_windows_of_then(board: Board, ref: str, days: int) -> None:
-    then = {row["start"] + timedelta(days): row["g_per_kwh"] for row in board.list("intensity") if is_full(row)}
+    then = {row["start"] + timedelta(days): row["g_per_kwh"] for row in board.intensity() if is_full(row)}
     frame = board.panel("Carbon intensity", ref)
     assert len(frame.rows) > 90
     for when, g in frame.rows:
@@ -311,14 +317,18 @@ def test_the_sources_add_up_to_the_energy_of_the_full_windows(board: Board) -> N
     assert drawn == pytest.approx(sum(row["energy_micro"] for row in windows(board) if is_full(row)) / 1e6)
 
 
-def test_the_emitters_of_today_add_up_to_the_zone(board: Board) -> None:
+@pytest.mark.parametrize("basis", ["location", "market", "nodal"])
+def test_the_emitters_of_today_add_up_to_their_totals_on_every_basis(board: Board, basis: str) -> None:
     midnight = at(UNTIL_MS) - timedelta(hours=8)
-    zone = [r for r in board.list("totals") if r["entity_kind"] == "zone" and r["carrier"] == "" and r["start"] >= midnight]
-    companies = [r for r in board.list("totals") if r["entity_kind"] == "company" and r["carrier"] == "" and r["start"] >= midnight]
-    frame = board.panel("Who emits today")
-    today = frame.column("today")
-    assert sum(today) == pytest.approx(sum(r["co2e_mg"] or 0 for r in companies) / 1e9)
-    assert zone and today == sorted(today, reverse=True) and sum(frame.column("share")) == pytest.approx(1)
+    totals = [
+        row for row in board.list("totals")
+        if row["entity_kind"] == "company" and row["carrier"] == "" and row["start"] >= midnight
+        and (row["scope"], row["basis"]) in ((1, "location"), (2, basis))
+    ]  # fmt: skip
+    frame = board.panel("Who emits today", basis=basis)
+    today = [t for t in frame.column("today") if t is not None]
+    assert sum(today) == pytest.approx(sum(r["co2e_mg"] or 0 for r in totals) / 1e9)
+    assert today == sorted(today, reverse=True) and sum(s or 0 for s in frame.column("share")) == pytest.approx(1)
     assert set(frame.column("company_name")) == {c.name["en"] for c in board.registry.companies}
 
 
@@ -358,7 +368,7 @@ def test_the_comparison_is_sum_over_sum_of_the_newest_full_hour(board: Board) ->
 
     def g(days: int) -> float:
         end = newest - timedelta(days)
-        rows = [r for r in board.list("intensity") if end - timedelta(hours=1) < r["start"] <= end and is_full(r)]
+        rows = [r for r in board.intensity() if end - timedelta(hours=1) < r["start"] <= end and is_full(r)]
         return float(sum(r["co2e_mg"] for r in rows) / sum(r["energy_micro"] for r in rows))
 
     ((yesterday, last_week),) = board.panel("Last full hour").rows
@@ -384,6 +394,85 @@ def test_the_quality_of_a_register_is_the_ledgers_and_its_gaps_stay_open(board: 
     known = {(r["start"], f"{r['meter']} {r['register']}"): r["quality"] for r in board.list("intervals")}
     assert len({channel for _, channel in drawn}) == 12 and any(q == 3 for q in drawn.values())
     assert all((words[q] if q is not None else None) == known.get(key) for key, q in drawn.items())
+
+
+# Where carbon goes
+
+
+def on_basis(board: Board, kinds: set[str], basis: str = "nodal") -> list[dict[str, Any]]:
+    """Totals of these kinds in the day."""
+    return [
+        row for row in board.list("totals")
+        if row["entity_kind"] in kinds and row["basis"] == basis and at(DAY.from_ms) <= row["start"] <= at(DAY.to_ms)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("basis", ["location", "market", "nodal"])
+def test_the_curve_follows_the_basis(board: Board, basis: str) -> None:
+    drawn = {t.replace(tzinfo=UTC): p if m is None else m for t, m, p in board.panel("Carbon intensity", basis=basis).rows}
+    if basis == "nodal":
+        kwh: dict[datetime, int] = defaultdict(int)
+        kg: dict[datetime, int] = defaultdict(int)
+        for row in on_basis(board, {"load"}):
+            kwh[row["start"]] += row["energy_micro"] or 0
+            kg[row["start"]] += row["co2e_mg"] or 0
+        expected = {start: 1000 * kg[start] / kwh[start] for start in kwh if kwh[start]}
+    else:
+        rows = [r for r in board.list("intensity") if (r["node"], r["basis"]) == ("", basis) and r["g_per_kwh"] is not None]
+        expected = {r["start"]: r["g_per_kwh"] for r in rows if at(DAY.from_ms) <= r["start"] <= at(DAY.to_ms)}
+    shown = {start: g for start, g in drawn.items() if g is not None}
+    assert len(shown) > 80 and all(g == pytest.approx(expected[start]) for start, g in shown.items())
+
+
+def test_the_flow_table_is_the_networks_with_its_losses(board: Board) -> None:
+    frame = board.panel("Energy flow")
+    for kind, column in (("flow", "energy"), ("flow_back", "back"), ("loss", "lost")):
+        edges = {e.id for e in board.registry.network.edges}
+        rows = [r for r in on_basis(board, {kind}) if r["entity"] in edges]
+        assert sum(v or 0 for v in frame.column(column)) == pytest.approx(sum(r["energy_micro"] or 0 for r in rows) / 1e6)
+    ways = dict(zip(frame.column("line"), frame.column("from → to"), strict=True))
+    assert ways["mill"] == "n-grid → n-mill" and len(ways) == len(board.registry.network.edges)
+
+
+def test_no_imbalance_is_hidden(board: Board) -> None:
+    frame = board.panel("Imbalance")
+    found = {(t.replace(tzinfo=UTC), place): kw for t, place, kw in frame.rows if kw is not None}
+    imbalances = [r for r in on_basis(board, {"imbalance"}) if r["energy_micro"]]
+    assert imbalances
+    for row in imbalances:
+        assert found[row["start"], row["entity"]] == pytest.approx(row["energy_micro"] / 1e6 * 4)
+
+
+def test_the_storage_holds_what_the_ledger_says(board: Board) -> None:
+    drawn = {(t.replace(tzinfo=UTC), place): kwh for t, place, kwh in board.panel("Held in storage").rows}
+    rows = on_basis(board, {"storage"})
+    assert rows and all(drawn[r["start"], r["entity"]] == pytest.approx(r["energy_micro"] / 1e6) for r in rows)
+
+
+def test_contracts_are_shown_with_their_share_and_hourly_ones_with_the_score(board: Board) -> None:
+    week = RANGES["a week"]
+    frame = board.panel("Contracts", time=week)
+    by_name = {row[frame.names.index("contract")]: dict(zip(frame.names, row, strict=True)) for row in frame.rows}
+    assert set(by_name) == {c.id for c in board.registry.contracts}
+    rows = [r for r in board.list("totals") if r["basis"] == "market" and at(week.from_ms) <= r["start"] <= at(week.to_ms)]
+    for contract in board.registry.contracts:
+        mine = [r for r in rows if r["entity"] == contract.company]
+        matched = sum(r["energy_micro"] or 0 for r in mine if r["carrier"] == f"contract:{contract.id}")
+        imported = sum(r["energy_micro"] or 0 for r in mine if r["carrier"] == "electricity")
+        shown = by_name[contract.id]
+        assert (shown["matched"], shown["of import"]) == (pytest.approx(matched / 1e6), pytest.approx(matched / imported))
+        assert shown["24/7 score"] == (None if contract.hourly is None else shown["of import"])
+
+
+@pytest.mark.parametrize("basis", ["location", "market", "nodal"])
+def test_every_explained_row_is_its_amount_times_its_factor(board: Board, basis: str) -> None:
+    frame = board.panel("What each kilogram", basis=basis)
+    assert len(frame.rows) > 100
+    for row in (dict(zip(frame.names, row, strict=True)) for row in frame.rows):
+        if row["kg CO₂e"] is not None:
+            assert row["amount"] * row["kg per unit"] == pytest.approx(row["kg CO₂e"], abs=1e-6)
+            assert row["factor"] and row["source"] and row["rung"]
+            assert bool(row["quality"]) == bool(row["register"].split()[:1] and row["covered"] is not None)
 
 
 # The live view

@@ -1,0 +1,132 @@
+"""The SQL of the carbon panels of *zone live*: the network, storages, contracts, and the explanation of each row."""
+
+from typing import Final
+
+from boards.limits import Limits
+from boards.sql_parts import CHOSEN, MINE, company_names, named, quoted, translated
+from boards.texts import Texts
+
+NODAL: Final = f"zonepulse.totals_final WHERE {MINE} AND basis = 'nodal'"
+_RANGE: Final = "$__timeFilter_ms(start)"
+
+
+class CarbonQueries:
+    """The queries of one language for a zone with these limits."""
+
+    def __init__(self, limits: Limits, say: Texts) -> None:
+        self._say, window = say, limits.window_s
+        self._step = f"toIntervalSecond(intDiv($__interval_s + {window - 1}, {window}) * {window})"
+
+    def _as(self, key: str) -> str:
+        return f"AS {named(self._say(key))}"
+
+    def flows(self) -> str:
+        """One row an edge of the network: energy and carbon there and back over the range, and what was lost on the way."""
+
+        def kwh(kind: str) -> str:
+            return f"sumOrNullIf(energy_micro, entity_kind = '{kind}') / 1e6"
+
+        def kg(kind: str) -> str:
+            return f"sumOrNullIf(co2e_mg, entity_kind = '{kind}') / 1e6"
+
+        def g(kind: str) -> str:
+            known = f"sumOrNullIf(energy_micro, entity_kind = '{kind}' AND co2e_mg IS NOT NULL)"
+            return f"sumOrNullIf(co2e_mg, entity_kind = '{kind}') / nullIf({known}, 0) * 1000"
+
+        return f"""\
+SELECT concat(n.from_node, ' → ', n.to_node) {self._as("way")}, t.line {self._as("edge")},
+  t.there {self._as("energy")}, t.there_kg {self._as("carbon")}, t.there_g {self._as("g_per_kwh")},
+  nullIf(t.back, 0) {self._as("back")}, if(t.back > 0, t.back_kg, NULL) {self._as("back_carbon")},
+  t.lost {self._as("lost")}, t.lost / nullIf(t.there + ifNull(t.back, 0) + t.lost, 0) {self._as("lost_share")},
+  t.lost_kg {self._as("lost_carbon")}
+FROM (
+  SELECT toString(entity) AS line, {kwh("flow")} AS there, {kg("flow")} AS there_kg, {g("flow")} AS there_g,
+    {kwh("flow_back")} AS back, {kg("flow_back")} AS back_kg, {kwh("loss")} AS lost, {kg("loss")} AS lost_kg
+  FROM {NODAL} AND entity_kind IN ('flow', 'flow_back', 'loss') AND {_RANGE}
+  GROUP BY line HAVING countIf(entity_kind = 'flow') > 0) AS t
+LEFT JOIN (SELECT toString(edge) AS edge, from_node, to_node FROM zonepulse.registry_edges_final WHERE zone = '${{zone}}') AS n
+  ON n.edge = t.line
+ORDER BY t.there DESC NULLS LAST LIMIT 100"""
+
+    def node_intensity(self) -> str:
+        """g/kWh of what flowed through each node, sum over sum, and of what each storage held at the end of the step."""
+        stored = quoted(" (" + self._say("storage") + ")")
+        return f"""\
+SELECT * FROM (
+  SELECT * FROM (
+    SELECT toStartOfInterval(start, {self._step}) AS time, CAST(node AS String) AS place,
+      sumOrNullIf(co2e_mg, energy_micro IS NOT NULL) / nullIf(sumOrNullIf(energy_micro, co2e_mg IS NOT NULL), 0) * 1000 AS g
+    FROM zonepulse.intensity_final WHERE {MINE} AND basis = 'nodal' AND node != '' AND {_RANGE}
+    GROUP BY time, place
+    UNION ALL SELECT toStartOfInterval(start, {self._step}) AS time, concat(CAST(entity AS String), {stored}) AS place,
+      argMax(tuple(co2e_mg / nullIf(energy_micro, 0)), start).1 * 1000 AS g
+    FROM {NODAL} AND entity_kind = 'storage' AND {_RANGE}
+    GROUP BY time, place)
+  ORDER BY place, time WITH FILL STEP {self._step})
+ORDER BY time, place"""
+
+    def storage(self) -> str:
+        """kWh that each storage holds at the end of each step, as it can give them back."""
+        return f"""\
+SELECT * FROM (
+  SELECT toStartOfInterval(start, {self._step}) AS time, CAST(entity AS String) AS place,
+    argMax(tuple(energy_micro), start).1 / 1e6 AS kwh
+  FROM {NODAL} AND entity_kind = 'storage' AND {_RANGE}
+  GROUP BY time, place
+  ORDER BY place, time WITH FILL STEP {self._step})
+ORDER BY time, place"""
+
+    def imbalance(self) -> str:
+        """Mean kW that went into each node and came out nowhere (negative: came out of nowhere), of nodes where there is any."""
+        mine = f"{NODAL} AND entity_kind IN ('imbalance', 'untraced') AND {_RANGE}"
+        untraced = quoted(" " + self._say("untraced"))
+        return f"""\
+SELECT * FROM (
+  SELECT toStartOfInterval(start, {self._step}) AS time,
+    concat(CAST(entity AS String), if(entity_kind = 'untraced', {untraced}, '')) AS place,
+    sumOrNull(energy_micro) / 1e6 / nullIf(countIf(energy_micro IS NOT NULL) * any(length_s) / 3600, 0) AS kw
+  FROM {mine}
+    AND (entity_kind, entity) IN (SELECT entity_kind, entity FROM {mine}
+      GROUP BY entity_kind, entity HAVING countIf(energy_micro != 0) > 0 OR entity_kind = 'imbalance'
+      ORDER BY sum(abs(energy_micro)) DESC LIMIT 12)
+  GROUP BY time, place
+  ORDER BY place, time WITH FILL STEP {self._step})
+ORDER BY time, place"""
+
+    def contracts(self) -> str:
+        """One row a contract: what it matched, the share of its company's import; of hourly ones that is the 24/7 score."""
+        mine = f"zonepulse.totals_final WHERE {MINE} AND basis = 'market' AND entity_kind = 'company' AND {_RANGE}"
+        kinds = {"hourly": self._say("hourly"), "volume": self._say("volume")}
+        return f"""\
+SELECT if(n.name = '', t.owner, n.name) {self._as("company")}, t.id {self._as("contract")},
+  {translated("c.profile", kinds)} {self._as("kind")},
+  t.taken / 1e6 {self._as("matched")}, t.taken / nullIf(i.imported, 0) {self._as("of_import")},
+  if(c.profile = 'hourly', t.taken / nullIf(i.imported, 0), NULL) {self._as("score")}
+FROM (SELECT toString(entity) AS owner, replaceOne(toString(carrier), 'contract:', '') AS id, sumOrNull(energy_micro) AS taken
+  FROM {mine} AND startsWith(carrier, 'contract:') AND entity IN (${{company:singlequote}})
+  GROUP BY owner, id) AS t
+LEFT JOIN (SELECT toString(entity) AS buyer, sumOrNull(energy_micro) AS imported
+  FROM {mine} AND carrier = 'electricity' GROUP BY buyer) AS i ON i.buyer = t.owner
+LEFT JOIN (SELECT toString(contract) AS id, toString(profile) AS profile
+  FROM zonepulse.registry_contracts_final WHERE zone = '${{zone}}') AS c ON c.id = t.id
+LEFT JOIN {company_names(self._say.language)} AS n ON n.company = t.owner
+ORDER BY t.taken DESC NULLS LAST, t.id LIMIT 50"""
+
+    def explain(self) -> str:
+        """The newest emissions rows of the chosen companies on the chosen basis, each with its factor and its interval."""
+        qualities = {name: self._say(name) for name in ("measured", "corrected", "estimated", "missing")}
+        electricity = "basis = '${basis}' OR '${basis}' = 'nodal' AND basis = 'location'"
+        return f"""\
+SELECT start AS time, if(n.name = '', toString(e.company), n.name) {self._as("company")}, toString(e.carrier) {self._as("carrier")},
+  concat(e.meter, ' ', e.register) {self._as("register")}, e.scope {self._as("scope")}, e.basis {self._as("basis")},
+  e.energy_micro / 1e6 {self._as("amount")}, toString(e.base_unit) {self._as("unit")},
+  e.factor_mg / 1e6 {self._as("factor")}, e.co2e_mg / 1e6 {self._as("mass")},
+  toString(e.factor_id) {self._as("factor_id")}, toString(e.rung) {self._as("rung")}, e.source {self._as("source")},
+  toString(e.published) {self._as("published")}, toString(e.confidence) {self._as("confidence")},
+  {translated("e.quality", qualities)} {self._as("quality_of")}, toString(e.method) {self._as("method")},
+  e.covered_ms / 1000 {self._as("covered")}, e.revision {self._as("revision")}
+FROM (SELECT * FROM zonepulse.explain WHERE {MINE} AND {CHOSEN} AND {_RANGE}
+  AND (scope = 2 AND carrier = 'electricity' AND ({electricity}) OR basis = 'location' AND NOT (scope = 2 AND carrier = 'electricity'))
+  ORDER BY start DESC, company, scope, meter, register LIMIT 300) AS e
+LEFT JOIN {company_names(self._say.language)} AS n ON n.company = e.company
+ORDER BY time DESC, {named(self._say("company"))}, e.scope, e.meter, e.register"""
