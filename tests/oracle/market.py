@@ -64,7 +64,10 @@ class Market:
             for row in rows[:-1]:
                 self._book.write("emissions", row, self._tick)
                 carrier = f"contract:{row['register']}"
-                self._total(line | {"carrier": carrier, "energy_micro": row["energy_micro"]}, row["co2e_mg"])
+                estimated = min(row["energy_micro"] or 0, line["estimated_micro"])
+                self._total(
+                    line | {"carrier": carrier, "energy_micro": row["energy_micro"], "estimated_micro": estimated}, row["co2e_mg"]
+                )
             if self._book.write("emissions", rows[-1], self._tick):
                 changed = rows[-1]
             parts = [row["co2e_mg"] for row in rows]
