@@ -147,6 +147,94 @@ class Factor:
 
 
 @dataclass(frozen=True, slots=True)
+class Edge:
+    """A line of the electricity network. A meter's `import` registers count what flows towards `to_node`, its `export` registers what
+    flows back; `meter_from` stands at the sending end, `meter_to` at the receiving end. With one meter the line has no losses.
+    """
+
+    id: str
+    from_node: str
+    to_node: str
+    meter_from: str
+    """'' where none is given."""
+    meter_to: str
+    valid_from_ms: int = ALWAYS
+    valid_to_ms: int = FOREVER
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where energy enters the network: the grid's meter, a generator's, or a storage's. The last fields are those of a storage."""
+
+    id: str
+    node: str
+    kind: Literal["grid_import", "pv", "chp", "generation", "storage"]
+    meter: str
+    method: Literal["average", "fifo"] = "average"
+    """How a storage hands out the carbon that it took in."""
+    efficiency: Fraction = Fraction(1)
+    """Energy that a storage gives back for one unit that it takes."""
+    initial_micro: int = 0
+    """What it holds when its records begin: energy (micro-kWh, as it gives it back) and carbon (mg CO2e)."""
+    initial_mg: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The zone's electricity network, for flow tracing."""
+
+    nodes: tuple[str, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Values of consecutive steps: value i holds in [first_ms + i x step_ms, first_ms + (i + 1) x step_ms); None: no value then."""
+
+    first_ms: int
+    step_ms: int
+    values: tuple[Fraction | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """Green certificates (gec) or a power purchase agreement (ppa) of a company, for its electricity import in the validity."""
+
+    id: str
+    company: str
+    kind: Literal["gec", "ppa"]
+    energy_micro: int
+    """What it covers in all, micro-kWh. Of an `hourly` contract: the sum of its profile."""
+    vintage: int | None
+    valid_from_ms: int
+    valid_to_ms: int
+    ef_mg: int
+    """mg CO2e per kWh (kg per kWh x 1e6); 0 for green power."""
+    evidence: str
+    hourly: Series | None = None
+    """kWh per step. Covers only what is used in the same window; the rest lapses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A manual entry of direct emissions (scope 1), with its audit trail: `kg` of a refrigerant or of a process gas."""
+
+    id: str
+    company: str
+    carrier: str
+    """`refrigerant:<gas>` (factor: its GWP in the zone's assessment report) or `process:<name>` (factor: that activity's)."""
+    value_micro: int
+    """Micro-kg."""
+    at_ms: int
+    """The window that holds this instant takes the entry."""
+    occurred: str
+    by: str
+    reason: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """An alert rule. `when` names an indicator and exactly one of above | below; `clear` the level that ends it."""
 
@@ -177,7 +265,10 @@ class Registry:
     factors: tuple[Factor, ...]
     """The shipped table first, then the zone's own."""
     rules: tuple[Rule, ...]
+    network: Network = Network()
+    contracts: tuple[Contract, ...] = ()
+    entries: tuple[Entry, ...] = ()
     extra: dict[str, object] = field(default_factory=dict)
-    """`network`, `contracts`, `subscribers` as parsed; their capabilities read them."""
+    """`subscribers` as parsed; their capability reads them."""
     sha256: str = ""
     """Hex digest of the zone.yaml that this was read from."""
