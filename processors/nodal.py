@@ -9,6 +9,7 @@ less in the storage is booked as `storage_adjustment` in the first open window.
 """
 
 from bisect import bisect_left
+from collections import Counter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -132,16 +133,21 @@ class Nodal:
         first = min((windows.start(s) for s in mine if windows.start(s) >= windows.open_from), default=None)
         residuals: list[Residual] = []
         self._traced.clear()
+        booked = Counter[tuple[int, str]]()
         for slot in settled:
-            if self._trace_settled(slot, windows, tick, residuals):
-                first = windows.open_from
+            self._trace_settled(slot, windows, tick, residuals, booked)
+        if booked:
+            first = windows.open_from
+            self._book(booked, windows, tick)
         if first is not None:
             self._trace_open(first, set(mine), windows, tick, residuals)
         self._say_whole(touched, windows, tick)
         return residuals
 
-    def _trace_settled(self, slot: int, windows: WindowBooks, tick: int, residuals: list[Residual]) -> bool:
-        """A settled window; whether a storage was adjusted for it."""
+    def _trace_settled(
+        self, slot: int, windows: WindowBooks, tick: int, residuals: list[Residual], booked: Counter[tuple[int, str]]
+    ) -> None:
+        """A settled window; what it would have left more in the storages is added to `booked`."""
         topology = self._topologies.at(windows.start(slot))
         if not self._exists(slot, windows):
             for i, inventory in enumerate(self._settled):
@@ -154,17 +160,20 @@ class Nodal:
         sums = Sums(windows.books.acc[slot], topology)
         worth = [value(pair, int(sums.val[topology.injected[k]])) for pair, k in zip(pairs, self._storages, strict=True)]
         self._trace(slot, topology, sums, worth, windows, tick, residuals)
-        is_adjusted = False
         for i, inventory in enumerate(self._settled):
             energy, carbon = inventory.difference(before[i], self._passage(i, slot, windows))
             if energy or carbon:
-                is_adjusted = True
-                current = windows.open_slot(windows.open_from)
-                line = int(self._lines.adjustment[i])
-                booked = windows.said_of(current, line)
-                windows.say(line, current, said(booked[0] + energy, booked[1] + carbon))
+                booked[i, "energy"] += energy
+                booked[i, "carbon"] += carbon
+
+    def _book(self, booked: Counter[tuple[int, str]], windows: WindowBooks, tick: int) -> None:
+        """Adjust the storages in the first open window."""
+        current = windows.open_slot(windows.open_from)
+        for i in {i for i, _ in booked}:
+            line = int(self._lines.adjustment[i])
+            energy, carbon, *_ = windows.said_of(current, line)
+            windows.say(line, current, said(energy + booked[i, "energy"], carbon + booked[i, "carbon"]))
         windows.commit(tick)
-        return is_adjusted
 
     def _trace_open(self, first: int, mine: set[int], windows: WindowBooks, tick: int, residuals: list[Residual]) -> None:
         """Open windows from `first` on: those in `mine`, or all that exist where storages bind them together."""
