@@ -19,7 +19,9 @@ _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 _HEIGHT: Final = 8
 _SPARKS: Final = 64
 """Newest windows in the sparkline."""
-_INTENSITY: Final = "SELECT start, g_per_kwh FROM intensity_final WHERE run = 'live' AND node = '' AND basis = 'location' ORDER BY start DESC LIMIT 96"
+_INTENSITY: Final = """
+SELECT start, g_per_kwh FROM intensity_final
+WHERE run = 'live' AND node = '' AND basis = 'location' ORDER BY start DESC LIMIT 96"""
 _EMITTERS: Final = """
 SELECT entity, sumOrNull(co2e_mg) / 1e6 AS kg FROM totals_final
 WHERE run = 'live' AND entity_kind = 'company' AND carrier = '' AND basis = 'location'
