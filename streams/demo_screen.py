@@ -127,7 +127,9 @@ def summary_tables(summary: dict[str, Any]) -> RenderableType:
     for column in ("electricity use, kWh", "gas, Nm3", "kg CO2e", "scope 2, market basis"):
         totals.add_column(column, justify="right")
     for row in summary["companies"]:
-        totals.add_row(row["company"], *(_number(row[name]) for name in ("electricity_kwh", "gas_nm3", "co2e_kg", "scope_2_market_kg")))
+        totals.add_row(
+            row["company"], *(_number(row[name]) for name in ("electricity_kwh", "gas_nm3", "co2e_kg", "scope_2_market_kg"))
+        )
     facts = Table(title="Run", title_justify="left", show_header=False)
     facts.add_column()
     facts.add_column(justify="right")
