@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zonepulse.processors.accounts import BASES, ENTITY_KINDS, INTENSITY, LINE, Accounts
-from zonepulse.processors.layout import Records, records
+from zonepulse.processors.layout import Records
 from zonepulse.processors.posting import LINE_VALUE
 
 MARKET_INTENSITY, NODE_INTENSITY, MARKET_EMISSION, OTHER = range(INTENSITY + 1, INTENSITY + 5)
@@ -84,11 +84,13 @@ def changed(
     at = (slots, lines - first)
     differs = np.flatnonzero((memory[at] != values).any(axis=1))
     memory[slots[differs], lines[differs] - first] = values[differs]
-    out = records(LINE_VALUE, len(differs))
     new = values[differs]
+    exists = (new[:, FLAGS] & EXISTS) != 0
+    differs, new = differs[exists], new[exists]
+    out = np.zeros(len(differs), LINE_VALUE)
     out["line"], out["slot"], out["tick"] = lines[differs], slots[differs], tick
     for field, name in enumerate(FIELDS[:-1]):
         out[name] = new[:, field]
     for flag, name in ((EXISTS, "exists"), (HAS_ENERGY, "has_energy"), (HAS_CO2E, "has_co2e")):
         out[name] = (new[:, FLAGS] & flag) != 0
-    return out[out["exists"] == 1].view(np.recarray)
+    return out.view(np.recarray)

@@ -237,13 +237,14 @@ class Nodal:
         window.withdrawn[:] = np.concatenate([np.maximum(use, 0), charged, exported])
         traced = topology.tracer.trace(window)
         self._traced.add(slot)
-        say = Speaker(slot, self._length, windows, tick)
+        say = Speaker(self._length)
         self._say_nodes(say, topology, sums, flows, traced)
         self._say_edges(say, topology, sums, flows, traced)
         self._say_sources(say, topology, sums, (injected, carbon, is_known, is_measured), traced)
         self._say_loads(say, topology, sums, traced, use, is_used)
         residual = int(traced.residual[0])
-        if len(say.one(self._lines.residual, None, residual)):
+        say.one(self._lines.residual, None, residual)
+        if (say.commit(slot, windows, tick)["line"] == self._lines.residual).any():
             residuals.append(Residual(start, residual, int(window.carbon[window.is_injection_known].sum())))
 
     def _injections(self, acc: NDArray[np.int64], topology: Topology, sums: Sums, worth: list[int], start: int) -> Injections:
