@@ -7,9 +7,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from zonepulse.processors.accounts import BASES, ENTITY_KINDS, INTENSITY, LINE, Accounts
+from zonepulse.processors.accounts import INTENSITY, LINE, Accounts
 from zonepulse.processors.layout import Records
 from zonepulse.processors.posting import LINE_VALUE
+from zonepulse.schemas.bases import BASES, ENTITY_KINDS
 
 MARKET_INTENSITY, NODE_INTENSITY, MARKET_EMISSION, OTHER = range(INTENSITY + 1, INTENSITY + 5)
 """Kinds of line: rows of `intensity` of the zone and of a node, of `emissions`, and of `totals`."""
