@@ -45,11 +45,6 @@ LINE: Final = np.dtype(
     [("kind", "i4"), ("entity_kind", "i4"), ("entity", "i4"), ("carrier", "i4"), ("scope", "i4"), ("basis", "i4")]
 )
 USE, BEARING, SCOPE, ZONE_USE, ZONE_IMPORT, ZONE_SCOPE_2, UNACCOUNTED, INTENSITY = range(8)
-ENTITY_KINDS: Final = (
-    "company", "zone", "unaccounted", "source", "unmetered", "export", "charge", "storage", "storage_adjustment", "flow", "flow_back",
-    "loss", "load", "imbalance", "untraced", "residual",
-)  # fmt: skip
-BASES: Final = ("", "location", "market", "nodal")
 
 Interval = tuple[int, int]
 

@@ -7,12 +7,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from zonepulse.processors.accounts import BASES, ENTITY_KINDS, INTENSITY, Accounts
+from zonepulse.processors.accounts import INTENSITY, Accounts
 from zonepulse.processors.blocks import alert_batch, coded, constant, table_batch, times
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.layout import Records
 from zonepulse.processors.lines import MARKET_EMISSION, MARKET_INTENSITY, NODE_INTENSITY
 from zonepulse.processors.market import Market
+from zonepulse.schemas.bases import BASES, ENTITY_KINDS
 from zonepulse.schemas.results import ALERTS, EMISSIONS, TOTALS
 from zonepulse.schemas.results import INTENSITY as INTENSITY_TABLE
 

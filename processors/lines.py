@@ -7,9 +7,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from zonepulse.processors.accounts import BASES, ENTITY_KINDS, INTENSITY, LINE, Accounts
-from zonepulse.processors.layout import Records, records
+from zonepulse.processors.accounts import INTENSITY, LINE, Accounts
+from zonepulse.processors.layout import Records
 from zonepulse.processors.posting import LINE_VALUE
+from zonepulse.schemas.bases import BASES, ENTITY_KINDS
 
 MARKET_INTENSITY, NODE_INTENSITY, MARKET_EMISSION, OTHER = range(INTENSITY + 1, INTENSITY + 5)
 """Kinds of line: rows of `intensity` of the zone and of a node, of `emissions`, and of `totals`."""
@@ -84,11 +85,13 @@ def changed(
     at = (slots, lines - first)
     differs = np.flatnonzero((memory[at] != values).any(axis=1))
     memory[slots[differs], lines[differs] - first] = values[differs]
-    out = records(LINE_VALUE, len(differs))
     new = values[differs]
+    exists = (new[:, FLAGS] & EXISTS) != 0
+    differs, new = differs[exists], new[exists]
+    out = np.zeros(len(differs), LINE_VALUE)
     out["line"], out["slot"], out["tick"] = lines[differs], slots[differs], tick
     for field, name in enumerate(FIELDS[:-1]):
         out[name] = new[:, field]
     for flag, name in ((EXISTS, "exists"), (HAS_ENERGY, "has_energy"), (HAS_CO2E, "has_co2e")):
         out[name] = (new[:, FLAGS] & flag) != 0
-    return out[out["exists"] == 1].view(np.recarray)
+    return out.view(np.recarray)

@@ -183,13 +183,16 @@ class Market:
         """The rows of a company in some windows, in order of time; all open ones among them if it has contracts."""
         rest = [c.facts.energy_micro - c.used for c in buyer.contracts]
         for slot in slots:
-            row = now[buyer.import_line, slot]
+            row, electricity = now[buyer.import_line, slot], None
             if row.exists:
-                self._buy_window(buyer, slot, row, self._matched(buyer, slot, row.energy or 0, rest, windows), now, windows)
+                electricity = self._buy_window(
+                    buyer, slot, row, self._matched(buyer, slot, row.energy or 0, rest, windows), windows
+                )
+            if now[buyer.scope_line, slot].exists:
+                windows.say(buyer.whole_line, slot, _whole(buyer, slot, electricity, now))
 
-    def _buy_window(
-        self, buyer: _Buyer, slot: int, row: Now, takes: list[int | None], now: dict[tuple[int, int], Now], windows: WindowBooks
-    ) -> None:
+    def _buy_window(self, buyer: _Buyer, slot: int, row: Now, takes: list[int | None], windows: WindowBooks) -> int | None:
+        """The electricity of a company in a window; returns its co2e."""
         parts: list[int | None] = []
         for contract, take in zip(buyer.contracts, takes, strict=True):
             if take is not None:
@@ -203,7 +206,7 @@ class Market:
         known_parts = [mg for mg in parts if mg is not None]
         electricity = sum(known_parts) if len(known_parts) == len(parts) else None
         windows.say(buyer.total_line, slot, said(row.energy, electricity, row.est, row.cov, row.expected))
-        windows.say(buyer.whole_line, slot, _whole(buyer, slot, electricity, now))
+        return electricity
 
     def _matched(self, buyer: _Buyer, slot: int, left: int, rest: list[int], windows: WindowBooks) -> list[int | None]:
         """What each contract covers of the `left` import, None for those not valid then; `rest` of the volumes is counted down."""

@@ -42,10 +42,12 @@ class Flows:
 
 
 class Speaker:
-    """Says groups of lines of one window."""
+    """Gathers what is to be said of one window."""
 
-    def __init__(self, slot: int, length_ms: int, windows: WindowBooks, tick: int) -> None:
-        self._slot, self._length, self._windows, self._tick = slot, length_ms, windows, tick
+    def __init__(self, length_ms: int) -> None:
+        self._length = length_ms
+        self._lines: list[Ints] = []
+        self._values: list[Ints] = []
 
     def __call__(
         self,
@@ -64,12 +66,18 @@ class Speaker:
         flags = EXISTS + HAS_ENERGY * has_energy + HAS_CO2E * has_co2e
         est = np.where(has_energy, np.clip(est, 0, np.maximum(known, 0)), 0)
         values = np.stack([known, np.where(has_co2e, co2e, 0), est, cov, n * self._length, flags], axis=1)
-        self._windows.commit_lines(lines, np.full(len(lines), self._slot), values, self._tick)
+        self._lines.append(lines)
+        self._values.append(values)
 
-    def one(self, line: int, energy: int | None, co2e: int | None) -> Records:
-        """A single line; what is new of it."""
-        self._windows.say(line, self._slot, said(energy, co2e))
-        return self._windows.commit(self._tick)
+    def one(self, line: int, energy: int | None, co2e: int | None) -> None:
+        """A single line without registers."""
+        self._lines.append(np.array([line]))
+        self._values.append(np.array([said(energy, co2e)], np.int64))
+
+    def commit(self, slot: int, windows: WindowBooks, tick: int) -> Records:
+        """Say it; what is new of it."""
+        lines = np.concatenate(self._lines)
+        return windows.commit_lines(lines, np.full(len(lines), slot), np.concatenate(self._values), tick)
 
 
 def co2e_mg(value_micro: Any, factor_mg: Any) -> Any:

@@ -9,19 +9,19 @@ less in the storage is booked as `storage_adjustment` in the first open window.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zonepulse.processors.accounts import BEARING, SCOPE, Accounts
+from zonepulse.processors.accounts import BEARING, Accounts
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.factors import FactorTable
 from zonepulse.processors.layout import Records
-from zonepulse.processors.lines import EXISTS, HAS_CO2E, NODE_INTENSITY, OTHER, LineTable, location_lines, said
+from zonepulse.processors.lines import EXISTS, HAS_CO2E, LineTable, location_lines, said
 from zonepulse.processors.network_window import Bools, Flows, Speaker, Sums, co2e_mg
+from zonepulse.processors.nodal_lines import make_lines, places
 from zonepulse.processors.posting import VAL
 from zonepulse.processors.storage import Inventory, Lot, Passage, valuation, value
 from zonepulse.processors.topology import Ints, Topologies, Topology
@@ -48,29 +48,6 @@ class Residual(NamedTuple):
         return self.residual_mg > max(_RESIDUAL_MG, self.source_mg // _RESIDUAL_SHARE)
 
 
-@dataclass(slots=True)
-class _Lines:
-    """Numbers of the nodal lines; arrays by node (`load`: by node that has a site), edge, source, pair, storage or grid source."""
-
-    intensity: Ints
-    load: Ints
-    imbalance: Ints
-    untraced: Ints
-    flow: Ints
-    flow_back: Ints
-    loss: Ints
-    source: Ints
-    unmetered: Ints
-    charge: Ints
-    storage: Ints
-    adjustment: Ints
-    written_off: Ints
-    export: Ints
-    company: Ints
-    whole: Ints
-    residual: int
-
-
 class Nodal:
     """The network of a zone, window by window. Without nodes it does nothing."""
 
@@ -80,19 +57,19 @@ class Nodal:
         self._topologies = Topologies(registry, accounts)
         pairs, nodes = self._topologies.pairs, self._network.nodes
         self._pair_node = np.array([self._topologies.nodes[node] for _, node in pairs], np.int64)
-        self._peopled = list(dict.fromkeys(node for _, node in pairs))
-        self._pair_load = np.array([self._peopled.index(node) for _, node in pairs], np.int64)
-        self._companies = list(dict.fromkeys(company for company, _ in pairs if company))
-        self._pair_company = np.array([self._companies.index(c) if c else -1 for c, _ in pairs], np.int64)
+        peopled = places(node for _, node in pairs)
+        self._pair_load = np.array([peopled[node] for _, node in pairs], np.int64)
+        at = places(company for company, _ in pairs if company)
+        self._companies = list(at)
+        self._pair_company = np.array([at[c] if c else -1 for c, _ in pairs], np.int64)
         sources = self._network.sources
         self._storages = [k for k, s in enumerate(sources) if s.kind == "storage"]
         self._grids = [k for k, s in enumerate(sources) if s.kind == "grid_import"]
-        self._lines = self._make_lines(lines, registry.zone.id)
+        self._lines = make_lines(lines, registry.zone.id, self._network, pairs, self._companies)
         order = {c.id: i + 1 for i, c in enumerate(registry.companies)}
         found = [location_lines(accounts, "company", order[c]) for c in self._companies]
         self._heat = [[line for (kind, carrier), line in f.items() if kind == BEARING and carrier != "electricity"] for f in found]
         self._heat_company = {line: i for i, mine in enumerate(self._heat) for line in mine}
-        self._scope = [f.get((SCOPE, "")) for f in found]
         self._settled = [
             Inventory(sources[k].method, sources[k].efficiency, _lots(sources[k].initial_micro, sources[k].initial_mg))
             for k in self._storages
@@ -106,24 +83,6 @@ class Nodal:
     def storages(self) -> list[str]:
         """The storages' ids."""
         return [self._network.sources[k].id for k in self._storages]
-
-    def _make_lines(self, lines: LineTable, zone: str) -> _Lines:
-        network, pairs = self._network, self._topologies.pairs
-        stores, grids = self.storages, [network.sources[k].id for k in self._grids]
-        edges, sources = [e.id for e in network.edges], [s.id for s in network.sources]
-
-        def add(kind: str, entities: Iterable[str], scope: int = 0, carrier: str = "electricity") -> Ints:
-            return np.array([lines.add(OTHER, kind, e, carrier, scope, "nodal") for e in entities], np.int64)
-
-        intensity = [lines.add(NODE_INTENSITY, "zone", n, "electricity", 0, "nodal") for n in network.nodes]
-        return _Lines(
-            np.array(intensity, np.int64), add("load", self._peopled), add("imbalance", network.nodes), add("untraced", network.nodes),
-            add("flow", edges), add("flow_back", edges), add("loss", edges), add("source", sources),
-            add("unmetered", (f"{company}@{node}" for company, node in pairs)), add("charge", stores), add("storage", stores),
-            add("storage_adjustment", stores), add("loss", stores), add("export", grids),
-            add("company", self._companies, 2), add("company", self._companies, 2, ""),
-            lines.add(OTHER, "residual", zone, "electricity", 0, "nodal") if network.nodes else -1,
-        )  # fmt: skip
 
     # --- state ----------------------------------------------------------------------------------------------------------------
 
@@ -174,16 +133,21 @@ class Nodal:
         first = min((windows.start(s) for s in mine if windows.start(s) >= windows.open_from), default=None)
         residuals: list[Residual] = []
         self._traced.clear()
+        booked = Counter[tuple[int, str]]()
         for slot in settled:
-            if self._trace_settled(slot, windows, tick, residuals):
-                first = windows.open_from
+            self._trace_settled(slot, windows, tick, residuals, booked)
+        if booked:
+            first = windows.open_from
+            self._book(booked, windows, tick)
         if first is not None:
             self._trace_open(first, set(mine), windows, tick, residuals)
         self._say_whole(touched, windows, tick)
         return residuals
 
-    def _trace_settled(self, slot: int, windows: WindowBooks, tick: int, residuals: list[Residual]) -> bool:
-        """A settled window; whether a storage was adjusted for it."""
+    def _trace_settled(
+        self, slot: int, windows: WindowBooks, tick: int, residuals: list[Residual], booked: Counter[tuple[int, str]]
+    ) -> None:
+        """A settled window; what it would have left more in the storages is added to `booked`."""
         topology = self._topologies.at(windows.start(slot))
         if not self._exists(slot, windows):
             for i, inventory in enumerate(self._settled):
@@ -196,17 +160,20 @@ class Nodal:
         sums = Sums(windows.books.acc[slot], topology)
         worth = [value(pair, int(sums.val[topology.injected[k]])) for pair, k in zip(pairs, self._storages, strict=True)]
         self._trace(slot, topology, sums, worth, windows, tick, residuals)
-        is_adjusted = False
         for i, inventory in enumerate(self._settled):
             energy, carbon = inventory.difference(before[i], self._passage(i, slot, windows))
             if energy or carbon:
-                is_adjusted = True
-                current = windows.open_slot(windows.open_from)
-                line = int(self._lines.adjustment[i])
-                booked = windows.said_of(current, line)
-                windows.say(line, current, said(booked[0] + energy, booked[1] + carbon))
+                booked[i, "energy"] += energy
+                booked[i, "carbon"] += carbon
+
+    def _book(self, booked: Counter[tuple[int, str]], windows: WindowBooks, tick: int) -> None:
+        """Adjust the storages in the first open window."""
+        current = windows.open_slot(windows.open_from)
+        for i in {i for i, _ in booked}:
+            line = int(self._lines.adjustment[i])
+            energy, carbon, *_ = windows.said_of(current, line)
+            windows.say(line, current, said(energy + booked[i, "energy"], carbon + booked[i, "carbon"]))
         windows.commit(tick)
-        return is_adjusted
 
     def _trace_open(self, first: int, mine: set[int], windows: WindowBooks, tick: int, residuals: list[Residual]) -> None:
         """Open windows from `first` on: those in `mine`, or all that exist where storages bind them together."""
@@ -270,13 +237,14 @@ class Nodal:
         window.withdrawn[:] = np.concatenate([np.maximum(use, 0), charged, exported])
         traced = topology.tracer.trace(window)
         self._traced.add(slot)
-        say = Speaker(slot, self._length, windows, tick)
+        say = Speaker(self._length)
         self._say_nodes(say, topology, sums, flows, traced)
         self._say_edges(say, topology, sums, flows, traced)
         self._say_sources(say, topology, sums, (injected, carbon, is_known, is_measured), traced)
         self._say_loads(say, topology, sums, traced, use, is_used)
         residual = int(traced.residual[0])
-        if len(say.one(self._lines.residual, None, residual)):
+        say.one(self._lines.residual, None, residual)
+        if (say.commit(slot, windows, tick)["line"] == self._lines.residual).any():
             residuals.append(Residual(start, residual, int(window.carbon[window.is_injection_known].sum())))
 
     def _injections(self, acc: NDArray[np.int64], topology: Topology, sums: Sums, worth: list[int], start: int) -> Injections:

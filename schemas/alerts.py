@@ -2,7 +2,7 @@
 
 Identity
     `fingerprint` = first 16 hex digits of SHA-256 over the canonical JSON (sorted keys, no blanks, UTF-8) of the labels: `zone`, `rule`
-    and those of `company`, `meter`, `register`, `carrier` that the rule is about. One alert = (run, zone, fingerprint, starts_at).
+    and those of `company`, `meter`, `register`, `carrier`, `basis` that the rule is about. One alert = (run, zone, fingerprint, starts_at).
 Transitions
     A row is a transition: `raised`, `updated`, `resolved` or `acknowledged`. `revision` = the tick that made it. Of several
     transitions of one alert in one tick only the last is a row. `raised` has `ends_at` null unless said otherwise; `resolved`
@@ -38,7 +38,11 @@ Meter rules (intervals stage; labels meter, register; `company` is filled but is
 Ledger rules
     no_factor           labels company, carrier; severity `critical`. An emissions row with energy and without a factor. starts_at = start
                         of the earliest such row in the tick that raised it. Resolved at the first later tick that has an emissions
-                        row with factor and start > starts_at; ends_at = the earliest such start. evidence {"carrier": c}.
+                        row with factor and start > starts_at; ends_at = the earliest such start. evidence {"carrier": c}. For the
+                        market basis likewise, label and evidence also `basis`, over the rows of what no contract covers.
+    flow_residual       no label; severity `warning`. A window's network solve left over more than 1 g and a millionth of its sources'
+                        carbon, judged where its `residual` row changed. Resolved by a later window (by start) within the bound.
+                        evidence {"residual_mg": r, "source_mg": s}.
     rules of the registry   on zone or company (label company). `n(for)` consecutive judged windows breach -> raised, starts_at =
                         start of the first, `value` = that of the window that raised it, expected_high = above, expected_low = below.
                         Clear = the `clear` bound holds (default: no breach). `n(keep_firing)` consecutive clear windows -> resolved;

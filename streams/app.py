@@ -24,6 +24,7 @@ def build_app(settings: Settings, name: str) -> faust.App:
         datadir=str(settings.data_dir / name),
         topic_disable_leader=True,
         topic_partitions=settings.partitions,
+        topic_replication_factor=settings.replication,
         topic_allow_declare=True,
         table_standby_replicas=0,
         web_enabled=False,

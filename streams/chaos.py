@@ -222,6 +222,9 @@ def run_chaos(seed: int, faults: int, readings: int, say: Say) -> dict[str, Any]
             chaos.run(planned(seed, faults))
             seconds = time.monotonic() - chaos.begun
             say(f"{seconds:7.1f} s  all is through; the oracle reads the topic and checks every row")
+            for worker in stack.workers.values():  # their time is the oracle's now
+                stack.supervisor.forget(worker)
+                worker.stop()
             with stack.client() as client:
                 begun = time.monotonic()
                 found = oracle_differences(stack.kafka, client, zone_yaml, PARTITIONS, os.cpu_count() or 1)

@@ -19,10 +19,13 @@ _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 _HEIGHT: Final = 8
 _SPARKS: Final = 64
 """Newest windows in the sparkline."""
-_INTENSITY: Final = "SELECT start, g_per_kwh FROM intensity_final WHERE run = 'live' AND node = '' ORDER BY start DESC LIMIT 96"
+_INTENSITY: Final = """
+SELECT start, g_per_kwh FROM intensity_final
+WHERE run = 'live' AND node = '' AND basis = 'location' ORDER BY start DESC LIMIT 96"""
 _EMITTERS: Final = """
 SELECT entity, sumOrNull(co2e_mg) / 1e6 AS kg FROM totals_final
-WHERE run = 'live' AND entity_kind = 'company' AND carrier = '' AND start > (SELECT max(start) FROM intensity) - INTERVAL 1 DAY
+WHERE run = 'live' AND entity_kind = 'company' AND carrier = '' AND basis = 'location'
+  AND start > (SELECT max(start) FROM intensity) - INTERVAL 1 DAY
 GROUP BY entity ORDER BY kg DESC NULLS LAST LIMIT 5"""
 _ALERTS: Final = """
 SELECT starts_at, severity, rule, company, meter, state FROM alerts_final
@@ -121,10 +124,12 @@ def summary_tables(summary: dict[str, Any]) -> RenderableType:
     """The summary as a person reads it."""
     totals = Table(title="Ledger by company", title_justify="left")
     totals.add_column("company")
-    for column in ("electricity use, kWh", "gas, Nm3", "kg CO2e"):
+    for column in ("electricity use, kWh", "gas, Nm3", "kg CO2e", "scope 2, market basis"):
         totals.add_column(column, justify="right")
     for row in summary["companies"]:
-        totals.add_row(row["company"], *(_number(row[name]) for name in ("electricity_kwh", "gas_nm3", "co2e_kg")))
+        totals.add_row(
+            row["company"], *(_number(row[name]) for name in ("electricity_kwh", "gas_nm3", "co2e_kg", "scope_2_market_kg"))
+        )
     facts = Table(title="Run", title_justify="left", show_header=False)
     facts.add_column()
     facts.add_column(justify="right")

@@ -44,6 +44,8 @@ class Settings:
     is_static: bool = False
     """From `ZONEPULSE_STATIC`: a worker that comes back under its `instance` within the session timeout gets its partitions back
     at once. Every worker of a kind then needs an instance of its own, or they shut each other out."""
+    replication: int = 1
+    """Copies of the checkpoint topics, which workers make; take as many as the brokers keep of the other topics."""
     stall_s: float = 60.0
     """A worker that handles nothing for so long although there is work ends, to be started again."""
 
@@ -70,6 +72,7 @@ class Settings:
             zone_file=Path(environ.get(PREFIX + "ZONE_FILE", default.zone_file)),
             partitions=_read(environ, "PARTITIONS", _positive, default.partitions, "a whole number from 1"),
             instance=environ.get(PREFIX + "INSTANCE", default.instance),
+            replication=_read(environ, "REPLICATION", _positive, default.replication, "a whole number from 1"),
             stall_s=_read(environ, "STALL_S", float, default.stall_s, "seconds"),
             is_static=_read(environ, "STATIC", _switch, default.is_static, "on or off"),
             session_timeout_s=_read(environ, "SESSION_TIMEOUT_S", float, default.session_timeout_s, "seconds"),

@@ -25,7 +25,7 @@ from zonepulse.streams.stored_rows import STORED_TOPICS, rows_of
 from zonepulse.streams.watchdog import Pulse
 
 MAX_ROWS: Final = 50_000
-MAX_BYTES: Final = 32_000_000
+MAX_BYTES: Final = 16_000_000
 """Dead letters are few rows and many bytes."""
 MAX_AGE_S: Final = 1.0
 PATIENCE_S: Final = 900.0

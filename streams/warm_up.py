@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from zonepulse.processors.flow_tracing import Network
 from zonepulse.processors.live import PartialSums
 from zonepulse.processors.zone_run import ZoneRun
 from zonepulse.schemas.factors import shipped_factors_csv
@@ -47,3 +48,13 @@ def warm_up() -> None:
     run.records(RecordSpans("warm-up", 0, buffer, none, none, starts, ends, offsets, times, len(values)))
     PartialSums(run.channels).batch(run.partitions[0])
     run.finish()
+    _trace_a_loop()
+
+
+def _trace_a_loop() -> None:
+    """A network in which nearly all energy goes round: every kernel of flow tracing is needed."""
+    network = Network(2, [0, 1], [1, 0], [0], [1])
+    window = network.window()
+    window.send[:] = window.recv[:] = (1_000_000, 999_999)
+    window.energy[:] = window.carbon[:] = window.withdrawn[:] = 1
+    network.trace(window)

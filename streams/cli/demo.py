@@ -26,7 +26,8 @@ _COMPANIES: Final = """
 SELECT entity AS company,
        sumOrNullIf(energy_micro, carrier = 'electricity' AND scope = 0) / 1e6 AS electricity_kwh,
        sumOrNullIf(energy_micro, carrier = 'natural_gas' AND scope = 0) / 1e6 AS gas_nm3,
-       sumOrNullIf(co2e_mg, carrier = '') / 1e6 AS co2e_kg
+       sumOrNullIf(co2e_mg, carrier = '' AND basis = 'location') / 1e6 AS co2e_kg,
+       sumOrNullIf(co2e_mg, carrier = '' AND scope = 2 AND basis = 'market') / 1e6 AS scope_2_market_kg
 FROM totals_final WHERE run = 'live' AND entity_kind = 'company' GROUP BY entity ORDER BY co2e_kg DESC NULLS LAST"""
 
 _REFUSED: Final = "SELECT reason, count() FROM dead_letters_final WHERE run = 'live' GROUP BY reason ORDER BY reason"

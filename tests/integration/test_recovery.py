@@ -42,7 +42,7 @@ def test_a_plan_is_a_function_of_its_seed() -> None:
 
 @pytest.mark.timeout(900)
 def test_some_minutes_of_chaos_leave_every_row_as_the_oracle_says(tmp_path: Path) -> None:
-    options = ["--seed", "20261123", "--faults", "10", "--readings", "130000", "--json"]
+    options = ["--seed", "20261119", "--faults", "10", "--readings", "130000", "--json"]
     with (tmp_path / "log").open("wb") as log:
         done = subprocess.run(
             [sys.executable, "-m", "zonepulse.streams.cli.main", "chaos", *options], stdout=subprocess.PIPE, stderr=log

@@ -242,8 +242,10 @@ class FactorWatch:
         for subject, found in rows.items():
             company, carrier, basis = subject
             labels = {"zone": self.zone, "rule": "no_factor", "company": company, "carrier": carrier}
-            of_basis = {"basis": basis} if basis != "location" else {}
-            alert = _watched(self._active.get(subject), labels | of_basis, found, tick, {"carrier": carrier} | of_basis, "critical")
+            evidence = {"carrier": carrier}
+            if basis != "location":
+                labels["basis"] = evidence["basis"] = basis
+            alert = _watched(self._active.get(subject), labels, found, tick, evidence, "critical")
             if alert is not None:
                 self._active[subject] = alert
                 self.transitions.append(alert)

@@ -71,7 +71,7 @@ def test_the_keys_of_the_sample_spread_over_four_partitions() -> None:
 
 def test_two_weeks_hold_every_fault() -> None:
     sample = demo_sample(UNTIL_MS, DEFAULT_DAYS, DEFAULT_SEED)
-    assert 20_000 < sample.readings.num_rows < 30_000
+    assert 30_000 < sample.readings.num_rows < 40_000
     assert len(sample.dead_letters) == 9
     assert {"rollover", "swap_recorded", "swap_unrecorded", "gap", "delayed", "duplicate", "correction"} <= set(sample.faults)
 

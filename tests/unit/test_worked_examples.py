@@ -75,7 +75,7 @@ def test_intensity_of_the_example_zone_is_416_grams() -> None:
         {**meter(flow, "b", role="boundary"), "site": "grid"}, meter({**flow, "direction": "generation"}, "pv", role="generation")
     )
     rows = rows_of(text, on_time(reading("10:15", 1000, "b"), reading("10:15", 400, "pv")))
-    (row,) = [row for row in rows["intensity"] if row["covered_ms"]]
+    (row,) = [row for row in rows["intensity"] if row["covered_ms"] and row["basis"] == "location"]
     assert row["g_per_kwh"] == pytest.approx(416.2, abs=0.05)
     assert (row["energy_micro"], row["co2e_mg"]) == (1_400_000_000, 582_700_000)
 
