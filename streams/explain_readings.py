@@ -24,6 +24,7 @@ from zonepulse.streams.registry_topic import CONNECT_MS
 RECORDS: Final = 500_000
 """More are not read for one search; the answer says so."""
 WIDER: Final = 8
+SILENCE_MS: Final = 30_000
 Window = tuple[int, int]
 
 
@@ -155,11 +156,16 @@ class Log:
 
 
 def _records(consumer: KafkaConsumer, tp: TopicPartition, at: int, stop: int) -> Iterator[Any]:
+    """Records [at, stop). Raises TimeoutError: the broker has gone silent."""
     consumer.seek(tp, at)
-    while consumer.position(tp) < stop:
-        for record in consumer.poll(timeout_ms=500).get(tp, ()):
+    while (position := consumer.position(tp)) < stop:
+        for record in consumer.poll(timeout_ms=SILENCE_MS).get(tp, ()):
             if record.offset < stop:
                 yield record
+        if consumer.position(tp) == position:
+            raise TimeoutError(
+                f"{tp.topic}/{tp.partition}: nothing came from offset {position} on in {SILENCE_MS // 1000} s; ask again"
+            )
 
 
 def _readings(record: Any, names: set[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], Found]]:
