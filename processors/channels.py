@@ -168,7 +168,7 @@ def compile_registry(registry: Registry, partitions: int, previous: Sequence[tup
         if key not in homes:
             homes[key] = partition_of(key, partitions)
     versions["partition"] = np.array([homes[key] for key in keys], np.int32)[entries.meter]
-    columns = {
+    columns: dict[str, tuple[Sequence[str], NDArray[np.int64]]] = {
         "meter": ([m.id for m in meters], entries.meter),
         "register": ([r.id for r in registers], entries.register),
         "site": ([s.id for s in meter_sites], entries.meter),

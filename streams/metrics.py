@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, start_http_server
 
 from zonepulse.schemas.records import RecordSpans
@@ -32,6 +33,8 @@ class Metrics:
         self.kernel_seconds = self._histogram("kernel_seconds", "Time of decoding and arithmetic for a batch", _SECONDS, "task")
         self.tick_lag = self._gauge("tick_lag_seconds", "From the end of the last closed tick to now", "task", "partition")
         self.start_seconds = self._gauge("start_seconds", "Time of a step of this worker's start", "step")
+        self.restored_bytes = self._gauge("restored_bytes", "Size of the snapshots from which this worker went on", "task")
+        self.checkpoint_bytes = self._counter("checkpoint_bytes_total", "Chunks of snapshots that the broker acknowledged", "task")
         self.rows = self._counter("rows_written_total", "Rows that ClickHouse acknowledged", "table")
         self.inserts = self._counter("inserts_total", "Inserts that ClickHouse acknowledged", "table")
         self.insert_seconds = self._histogram("insert_seconds", "Time of an acknowledged insert", _SECONDS, "table")
@@ -43,6 +46,10 @@ class Metrics:
         begun = time.perf_counter()
         yield
         self.started(step, time.perf_counter() - begun)
+
+    def process_step(self, step: str) -> None:
+        """The step took from the start of the process until now."""
+        self.started(step, time.time() - psutil.Process().create_time())
 
     def started(self, step: str, seconds: float) -> None:
         """A step of the start took so long."""

@@ -81,9 +81,11 @@ def run(task: str, settings: Settings) -> NoReturn:
     keep_freed_memory()
     app = build_app(settings, task)
     metrics = Metrics(CollectorRegistry())
+    metrics.process_step("process")
     if task != "store":
         with metrics.start_step("kernels"):
             warm_up()
     TASKS[task](app, settings, metrics)
     metrics.serve(settings.metrics_port)
+    metrics.process_step("ready")
     run_worker(app, settings.log_level)
