@@ -30,7 +30,7 @@ from zonepulse.streams.app import Outbox
 from zonepulse.streams.arrow_wire import interval_blocks, live_block
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, Router, batch_channel
 from zonepulse.streams.checkpoint import POLL_S, Checkpoints, save
-from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.metrics import Instant, Metrics
 from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.settings import Settings
@@ -95,24 +95,24 @@ class IntervalsTask:
         self._sums: dict[int, PartialSums] = {}
         self._work, self._out = new_work(), new_out()
         self._folding = asyncio.Lock()
-        self.given_s: float | None = None
-        """When the group gave this worker its partitions (monotonic); tables are recovered from then on."""
-        self._assigned_s = 0.0
+        self.given: Instant | None = None
+        """When the group gave this worker its partitions; tables are recovered from then on."""
+        self._assigned = Instant()
         self._behind: set[int] = set()
         """Partitions that have not yet reached the end of their log since they were assigned."""
         self.batches: BatchChannel | None = None
 
     async def assigned(self, tps: set[TP]) -> None:
         """Goes on from the newest snapshot of each partition, or begins."""
-        begun = time.monotonic()
-        if self.given_s is not None:
-            self._metrics.started("changelog", begun - self.given_s)
+        begun = Instant()
+        if self.given is not None:
+            self._metrics.started("changelog", *self.given.since())
         for tp in sorted(tps):
             self._partitions[tp.partition] = await self._restored(tp.partition)
             self._heard[tp.partition] = time.monotonic()
         self._kept.clear()
-        self._assigned_s = time.monotonic()
-        self._metrics.started("restore", self._assigned_s - begun)
+        self._metrics.started("restore", *begun.since())
+        self._assigned = Instant()
         self._behind = {tp.partition for tp in tps}
 
     async def _restored(self, number: int) -> Partition:
@@ -185,7 +185,7 @@ class IntervalsTask:
         if lag == 0 and batch.partition in self._behind:
             self._behind.discard(batch.partition)
             if not self._behind:
-                self._metrics.started("catch_up", time.monotonic() - self._assigned_s)
+                self._metrics.started("catch_up", *self._assigned.since())
                 self._metrics.process_step("total")
 
     async def _handle(self, partition: Partition, records: RecordSpans) -> None:
@@ -271,7 +271,7 @@ def add_intervals_agent(
             await task.handle(batch)
 
     async def given(*_: Any, **__: Any) -> None:
-        task.given_s = time.monotonic()
+        task.given = Instant()
         metrics.process_step("joined")
 
     app.on_partitions_assigned.connect(given, weak=False)

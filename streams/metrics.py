@@ -17,6 +17,17 @@ _RECORDS: Final = (1, 10, 100, 1_000, 5_000, 10_000, 20_000, 50_000)
 _ITEMS: Final = (1, 10, 100, 1_000, 10_000, 50_000, 100_000, 500_000)
 
 
+class Instant:
+    """Now, by the clock and by this process's CPU time."""
+
+    def __init__(self) -> None:
+        self._at = time.perf_counter(), time.process_time()
+
+    def since(self) -> tuple[float, float]:
+        """Seconds and CPU seconds from then to now."""
+        return time.perf_counter() - self._at[0], time.process_time() - self._at[1]
+
+
 class Metrics:
     """The metrics of one worker. Labels: `topic` without prefix, `table`, `partition`, `task` (intervals or ledger), `reason`, `step`."""
 
@@ -33,6 +44,7 @@ class Metrics:
         self.kernel_seconds = self._histogram("kernel_seconds", "Time of decoding and arithmetic for a batch", _SECONDS, "task")
         self.tick_lag = self._gauge("tick_lag_seconds", "From the end of the last closed tick to now", "task", "partition")
         self.start_seconds = self._gauge("start_seconds", "Time of a step of this worker's start", "step")
+        self.start_cpu_seconds = self._gauge("start_cpu_seconds", "CPU time of a step of this worker's start", "step")
         self.restored_bytes = self._gauge("restored_bytes", "Size of the snapshots from which this worker went on", "task")
         self.checkpoint_bytes = self._counter("checkpoint_bytes_total", "Chunks of snapshots that the broker acknowledged", "task")
         self.rows = self._counter("rows_written_total", "Rows that ClickHouse acknowledged", "table")
@@ -43,18 +55,19 @@ class Metrics:
     @contextmanager
     def start_step(self, step: str) -> Iterator[None]:
         """Measures one step of a worker's start, and says how long it took."""
-        begun = time.perf_counter()
+        begun = Instant()
         yield
-        self.started(step, time.perf_counter() - begun)
+        self.started(step, *begun.since())
 
     def process_step(self, step: str) -> None:
         """The step took from the start of the process until now."""
-        self.started(step, time.time() - psutil.Process().create_time())
+        self.started(step, time.time() - psutil.Process().create_time(), time.process_time())
 
-    def started(self, step: str, seconds: float) -> None:
-        """A step of the start took so long."""
+    def started(self, step: str, seconds: float, cpu_s: float) -> None:
+        """A step of the start took so long, and so much of the processors' time."""
         self.start_seconds.labels(step).set(seconds)
-        log.info("start: %s took %.2f s", step, seconds)
+        self.start_cpu_seconds.labels(step).set(cpu_s)
+        log.info("start: %s took %.2f s (%.2f CPU s)", step, seconds, cpu_s)
 
     def took(self, topic: str, records: RecordSpans, lag: int | None) -> None:
         """A batch of `topic` (without prefix) is handled; `lag` as BatchChannel.lag tells."""

@@ -111,6 +111,7 @@ def _recover(stack: Stack, options: Options, tell: Tell) -> dict[str, Any]:
             "seconds": seconds,
             "killed_s": started - killed,
             "steps": start_seconds(told),
+            "cpu_steps": start_seconds(told, "zonepulse_start_cpu_seconds"),
             "snapshot_mb": sum(value for (name, _), value in told.items() if name == "zonepulse_restored_bytes") / 1e6,
             "checkpoint_mb_per_s": rate / 1e6,
             "published_s": published_s,
@@ -164,9 +165,9 @@ def parsed(text: str) -> dict[tuple[str, str], float]:
     return {(sample.name, next(iter(sample.labels.values()), "")): sample.value for sample in samples}
 
 
-def start_seconds(samples: Samples) -> dict[str, float]:
+def start_seconds(samples: Samples, metric: str = "zonepulse_start_seconds") -> dict[str, float]:
     """Seconds by step of a worker's start."""
-    return {step: value for (name, step), value in samples.items() if name == "zonepulse_start_seconds"}
+    return {step: value for (name, step), value in samples.items() if name == metric}
 
 
 def checkpoint_bytes(samples: Samples) -> float:
@@ -223,9 +224,14 @@ def slope(samples: list[tuple[float, float]]) -> dict[str, Any]:
 def print_report(found: dict[str, Any]) -> None:
     """What `--json` holds, as tables."""
     measured, used = found["recovery"], found["machine"]
-    rows = [(meaning, f"{measured['steps'][step]:.2f}") for step, meaning in STEPS.items() if step in measured["steps"]]
-    rows.append(("seen from outside: start to zero lag", f"{measured['seconds']:.2f}"))
-    print_table(("step", "s"), rows, title=f"kill -9 of a worker with {found['options']['channels']:,} channels", right=("s",))
+    columns = ("step", "s", "CPU s")
+    rows = [
+        (meaning, f"{measured['steps'][step]:.2f}", f"{measured['cpu_steps'][step]:.2f}")
+        for step, meaning in STEPS.items()
+        if step in measured["steps"]
+    ]
+    rows.append(("seen from outside: start to zero lag", f"{measured['seconds']:.2f}", ""))
+    print_table(columns, rows, title=f"kill -9 of a worker with {found['options']['channels']:,} channels", right=columns[1:])
     print_facts(
         [
             ("machine", f"{used['cpu']}, {used['cores']} cores, load {used['load_before']:.1f} to {used['load_after']:.1f}"),
@@ -238,8 +244,8 @@ def print_report(found: dict[str, Any]) -> None:
             (task, one["samples"], f"{one['first_mb']:.0f}", f"{one['last_mb']:.0f}", _with_error(one))
             for task, one in soak["rss"].items()
         ]
-        columns = ("worker", "samples", "first MB", "last MB", "MB/min")
-        print_table(columns, lines, title=f"memory at {soak['readings_per_s']:,.0f} readings/s", right=columns[1:])
+        of_memory = ("worker", "samples", "first MB", "last MB", "MB/min")
+        print_table(of_memory, lines, title=f"memory at {soak['readings_per_s']:,.0f} readings/s", right=of_memory[1:])
 
 
 def _with_error(one: dict[str, Any]) -> str | None:
