@@ -82,14 +82,12 @@ def _fraction_parts(multiplier: Fraction, where: str) -> tuple[int, int]:
     return num, den
 
 
-def _version_row(meter: MeterVersion, register: Register, series: int, partition: int, unit: int) -> tuple[object, ...]:
+def _register_row(meter: MeterVersion, register: Register) -> tuple[object, ...]:
+    """Of VERSION what the register alone says."""
     num, den = _fraction_parts(register.multiplier, f"{meter.id} {register.id}")
     modulus = -1 if register.modulus is None else round(register.modulus * register.scale) * num // den
     power = -1 if register.max_power is None else round(register.max_power * 1_000_000)
-    return (
-        meter.valid_from_ms, meter.valid_to_ms, float(register.scale), num, den, modulus, power, register.period_ms,
-        KINDS[register.kind], series, partition, unit,
-    )  # fmt: skip
+    return 0, 0, float(register.scale), num, den, modulus, power, register.period_ms, KINDS[register.kind], 0, 0, 0
 
 
 def _same_series(a: Register, b: Register) -> bool:
@@ -101,45 +99,103 @@ def energy_of(value: float, scale: float, num: int, den: int) -> int:
     return round(value * scale) * num // den
 
 
+class _Entries:
+    """Every register of every meter version, in the order of the registry: which channel, and whose facts. Registers and meters are
+    many and their distinct facts few, so arrays of numbers are made of what is looked at once."""
+
+    def __init__(self, registry: Registry, previous: Sequence[tuple[str, str]]) -> None:
+        self.index: dict[tuple[str, str], int] = {name: c for c, name in enumerate(previous)}
+        self.registers: list[tuple[MeterVersion, Register]] = []
+        """Distinct ones, each with the first meter that has it."""
+        numbers: dict[int, int] = {}  # by identity: every register lives as long as the registry
+        index, channel, register_of = self.index, [], []
+        for meter in registry.meters:
+            meter_id = meter.id
+            for register in meter.registers:
+                name = meter_id, register.id
+                channel.append(index.setdefault(name, len(index)))
+                if (number := numbers.setdefault(id(register), len(numbers))) == len(self.registers):
+                    self.registers.append((meter, register))
+                register_of.append(number)
+        sizes = np.array([len(meter.registers) for meter in registry.meters], np.int64)
+        meter_of = np.repeat(np.arange(len(sizes)), sizes)
+        valid_from = np.array([meter.valid_from_ms for meter in registry.meters], np.int64)
+        order = np.lexsort((valid_from[meter_of], np.array(channel, np.int64)))
+        self.channel = np.array(channel, np.int64)[order]
+        self.meter, self.register = meter_of[order], np.array(register_of, np.int64)[order]
+
+    def series(self, first: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How often a channel's facts have changed up to each of its versions."""
+        is_new = np.zeros(len(self.channel), np.int64)
+        changed = (self.channel[1:] == self.channel[:-1]) & (self.register[1:] != self.register[:-1])
+        for i in np.flatnonzero(changed).tolist():
+            before, after = (self.registers[self.register[j]][1] for j in (i, i + 1))
+            is_new[i + 1] = not _same_series(before, after)
+        total = np.cumsum(is_new)
+        return total - total[first[self.channel]]
+
+
+def _numbered(texts: Sequence[str], of: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int32]]:
+    """`texts[i] for i in of` as distinct texts in order of appearance and the number of each."""
+    distinct: dict[str, int] = {}
+    codes = np.array([distinct.setdefault(text, len(distinct)) for text in texts], np.int64)[of]
+    first = np.full(len(distinct), len(codes), np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]  # the last one written is the first one there
+    order = np.argsort(first, kind="stable")[: int((first < len(codes)).sum())]
+    place = np.zeros(len(distinct), np.int32)
+    place[order] = np.arange(len(order))
+    names = list(distinct)
+    return [names[i] for i in order.tolist()], place[codes]
+
+
 def compile_registry(registry: Registry, partitions: int, previous: Sequence[tuple[str, str]] = ()) -> Channels:
     """Arrays of a registry. `previous` are the channel names of the version before, whose numbers are kept."""
-    found: dict[tuple[str, str], list[tuple[MeterVersion, Register]]] = {name: [] for name in previous}
-    for meter in registry.meters:
-        for register in meter.registers:
-            found.setdefault((meter.id, register.id), []).append((meter, register))
+    entries = _Entries(registry, previous)
+    count = np.bincount(entries.channel, minlength=len(entries.index))
+    first = np.cumsum(count) - count
     sites = {s.id: s for s in registry.sites}
-    units: dict[str, int] = {}
-    rows: list[tuple[object, ...]] = []
-    texts: dict[str, dict[str, int]] = {name: {} for name in LABELS}
-    labels: dict[str, list[int]] = {name: [] for name in LABELS}
-    first, count = [], []
-    for (meter_id, register_id), versions in found.items():
-        versions.sort(key=lambda v: v[0].valid_from_ms)
-        first.append(len(rows))
-        count.append(len(versions))
-        series = 0
-        for i, (meter, register) in enumerate(versions):
-            series += i > 0 and not _same_series(versions[i - 1][1], register)
-            partition = partition_of(partition_key(registry.zone, meter), partitions)
-            rows.append(_version_row(meter, register, series, partition, units.setdefault(register.unit, len(units))))
-            site = sites[meter.site]
-            cells = (meter_id, register_id, site.id, site.company, site.node, register.carrier, meter.role, register.direction)
-            for name, text in zip(LABELS, cells, strict=True):
-                labels[name].append(texts[name].setdefault(text, len(texts[name])))
-    index = {name: c for c, name in enumerate(found)}
-    changes, change_first = _changes(registry, index, first, count, rows)
+    meters, registers = registry.meters, [register for _, register in entries.registers]
+    meter_sites = [sites[meter.site] for meter in meters]
+    units, unit_of = _numbered([r.unit for r in registers], entries.register)
+    rows = [_register_row(meter, register) for meter, register in entries.registers]
+    versions = np.array(rows, VERSION)[entries.register]
+    versions["unit"] = unit_of
+    versions["series"] = entries.series(first)
+    versions["valid_from"] = np.array([m.valid_from_ms for m in meters], np.int64)[entries.meter]
+    versions["valid_to"] = np.array([m.valid_to_ms for m in meters], np.int64)[entries.meter]
+    homes: dict[str, int] = {}
+    for key in (keys := [partition_key(registry.zone, meter) for meter in meters]):
+        if key not in homes:
+            homes[key] = partition_of(key, partitions)
+    versions["partition"] = np.array([homes[key] for key in keys], np.int32)[entries.meter]
+    columns: dict[str, tuple[Sequence[str], NDArray[np.int64]]] = {
+        "meter": ([m.id for m in meters], entries.meter),
+        "register": ([r.id for r in registers], entries.register),
+        "site": ([s.id for s in meter_sites], entries.meter),
+        "company": ([s.company for s in meter_sites], entries.meter),
+        "node": ([s.node for s in meter_sites], entries.meter),
+        "carrier": ([r.carrier for r in registers], entries.register),
+        "role": ([m.role for m in meters], entries.meter),
+        "direction": ([r.direction for r in registers], entries.register),
+    }
+    texts, labels = {}, {}
+    for name in LABELS:
+        found, labels[name] = _numbered(*columns[name])
+        texts[name] = pa.array(found, pa.string())
+    changes, change_first = _changes(registry, entries.index, first, count, versions)
     return Channels(
-        registry, partitions, tuple(found), index, frozenset(m.id for m in registry.meters), units,
-        np.array(first, np.int64), np.array(count, np.int64), np.array(rows, VERSION),
-        {n: np.array(v, np.int32) for n, v in labels.items()}, {n: pa.array(list(t), pa.string()) for n, t in texts.items()},
-        changes, change_first,
+        registry, partitions, tuple(entries.index), entries.index, frozenset(m.id for m in meters),
+        {unit: i for i, unit in enumerate(units)}, first, count, versions, labels, texts, changes, change_first,
     )  # fmt: skip
 
 
 def _changes(
-    registry: Registry, index: dict[tuple[str, str], int], first: list[int], count: list[int], rows: list[tuple[object, ...]]
+    registry: Registry,
+    index: dict[tuple[str, str], int],
+    first: NDArray[np.int64],
+    count: NDArray[np.int64],
+    table: NDArray[np.void],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    table = np.array(rows, VERSION)
 
     def energy(channel: int, instants: tuple[int, int], value: float) -> int:
         """By the version that is valid at the first of the instants at which one is."""

@@ -8,7 +8,7 @@ itself: a reader that holds as many has the whole version.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Final
 
@@ -24,17 +24,20 @@ from zonepulse.schemas.registry import (
     MeterChange,
     MeterVersion,
     Network,
+    Register,
     Registry,
+    Role,
     Rule,
     Site,
     ZonePolicy,
 )
 
+METER: Final = "meter"
 _KINDS: Final[dict[str, tuple[str, Any]]] = {
     "company": ("companies", Company),
     "site": ("sites", Site),
     "gateway": ("gateways", Gateway),
-    "meter": ("meters", MeterVersion),
+    METER: ("meters", MeterVersion),
     "meter_change": ("meter_changes", MeterChange),
     "factor": ("factors", Factor),
     "rule": ("rules", Rule),
@@ -48,6 +51,57 @@ ENTITY_TYPES: Final[dict[str, Any]] = {kind: entity_type for kind, (_, entity_ty
 """Kind of entity -> its type, without `zone` and `extra`."""
 ZONE: Final = "zone"
 EXTRA: Final = "extra"
+
+
+class _MeterGroup(msgspec.Struct):
+    """The value of a `meter` record; what its registers say is taken from the many records that say the same."""
+
+    at: list[int]
+    facts: list["_MeterFacts"]
+
+
+class _MeterFacts(msgspec.Struct):
+    id: str
+    site: str
+    gateway: str
+    role: Role
+    parent: str
+    registers: msgspec.Raw
+    valid_from_ms: int
+    valid_to_ms: int
+
+
+class _Meters:
+    """Decodes `meter` records. Equal registers become one object."""
+
+    def __init__(self) -> None:
+        self._group = msgspec.json.Decoder(_MeterGroup)
+        self._parts = msgspec.json.Decoder(list[msgspec.Raw])
+        self._register = msgspec.json.Decoder(Register, dec_hook=_fraction)
+        self._together: dict[bytes, tuple[Register, ...]] = {}
+        self._alone: dict[bytes, Register] = {}
+
+    def decode(self, values: Iterable[bytes]) -> tuple[MeterVersion, ...]:
+        """All meter versions, in their places."""
+        groups = [self._group.decode(value) for value in values]
+        placed = [pair for group in groups for pair in zip(group.at, group.facts, strict=True)]
+        placed.sort(key=lambda pair: pair[0])
+        return tuple(
+            MeterVersion(
+                f.id, f.site, f.gateway, f.role, f.parent, self._registers(bytes(f.registers)), f.valid_from_ms, f.valid_to_ms
+            )
+            for _, f in placed
+        )
+
+    def _registers(self, raw: bytes) -> tuple[Register, ...]:
+        if (found := self._together.get(raw)) is None:
+            found = self._together[raw] = tuple(self._one(bytes(part)) for part in self._parts.decode(raw))
+        return found
+
+    def _one(self, raw: bytes) -> Register:
+        if (found := self._alone.get(raw)) is None:
+            found = self._alone[raw] = self._register.decode(raw)
+        return found
 
 
 class IncompleteVersion(ValueError):
@@ -110,14 +164,18 @@ def from_entities(entities: Mapping[str, bytes]) -> Registry:
         raise IncompleteVersion(
             f"{len(entities)} records of registry versions {versions} are no whole version; read the topic further"
         )
-    decoded = [(*split_key(key)[1:], json.loads(value)) for key, value in entities.items()]
+    named = [(*split_key(key)[1:], value) for key, value in entities.items()]
+    meters = _Meters().decode(value for kind, _, value in named if kind == METER)
+    decoded = [(kind, name, json.loads(value)) for kind, name, value in named if kind != METER]
     zone = next(value for kind, _, value in decoded if kind == ZONE)
     sections: dict[str, Any] = {
         section: tuple(_decode(fact, entity_type) for fact in _in_order(value for kind, _, value in decoded if kind == wanted))
         for wanted, (section, entity_type) in _KINDS.items()
+        if wanted != METER
     }
     return Registry(
         version=zone["version"],
+        meters=meters,
         zone=_decode(zone["facts"][0], ZonePolicy),
         network=next((_decode(value["facts"][0], Network) for kind, _, value in decoded if kind == NETWORK), Network()),
         extra={name: value["facts"][0] for kind, name, value in decoded if kind == EXTRA},

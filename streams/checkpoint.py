@@ -64,6 +64,8 @@ class Stored:
     chunks: Sequence[Arrays]
     next_offset: int
     is_own: bool
+    size: int
+    """Bytes of its chunks."""
 
 
 @dataclass(slots=True)
@@ -88,6 +90,8 @@ class Checkpoints:
         self._outbox = outbox
         self._holds: dict[int, Hold] = {}
         self._paced_until_s = 0.0
+        self.written_bytes = 0
+        """Of all chunks that were acknowledged."""
         self.saving = asyncio.Lock()
         """Held by `save`: snapshots are written in the order in which they are taken."""
         self._table: Any = app.Table(
@@ -139,13 +143,15 @@ class Checkpoints:
 
     @staticmethod
     def _stored(manifest: Manifest, records: dict[str, bytes], *, is_own: bool) -> Stored:
-        chunks = []
+        chunks, size = [], 0
         for pieces in manifest.chunks:
             for key, checksum in pieces:
                 if key not in records or zlib.crc32(records[key]) != checksum:
                     raise BadSnapshot(f"record {key} is {'damaged' if key in records else 'missing'}")
-            chunks.append(decode(b"".join(records[key] for key, _ in pieces)))
-        return Stored(manifest.facts, chunks, manifest.next_offset, is_own)
+            data = b"".join(records[key] for key, _ in pieces)
+            chunks.append(decode(data))
+            size += len(data)
+        return Stored(manifest.facts, chunks, manifest.next_offset, is_own, size)
 
     # --- writing --------------------------------------------------------------------------------------------------------------
 
@@ -182,6 +188,7 @@ class Checkpoints:
         manifest = Manifest(SCHEMA, hold.generation, hold.owner, frozen.next_offset, frozen.facts, chunks)
         await self._send(partition, f"{partition}/manifest/{hold.generation}/{hold.owner}", msgspec.json.encode(manifest))
         await self._outbox.flush()
+        self.written_bytes += size
         hold.next_offset = frozen.next_offset
         hold.due_s = time.monotonic() + INTERVAL_S
         self._paced_until_s = max(begun + size / RATE_BYTES_S, self._paced_until_s)

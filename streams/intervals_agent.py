@@ -30,7 +30,7 @@ from zonepulse.streams.app import Outbox
 from zonepulse.streams.arrow_wire import interval_blocks, live_block
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, Router, batch_channel
 from zonepulse.streams.checkpoint import POLL_S, Checkpoints, save
-from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.metrics import Instant, Metrics
 from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.settings import Settings
@@ -95,14 +95,25 @@ class IntervalsTask:
         self._sums: dict[int, PartialSums] = {}
         self._work, self._out = new_work(), new_out()
         self._folding = asyncio.Lock()
+        self.given: Instant | None = None
+        """When the group gave this worker its partitions; tables are recovered from then on."""
+        self._assigned = Instant()
+        self._behind: set[int] = set()
+        """Partitions that have not yet reached the end of their log since they were assigned."""
         self.batches: BatchChannel | None = None
 
     async def assigned(self, tps: set[TP]) -> None:
         """Goes on from the newest snapshot of each partition, or begins."""
+        begun = Instant()
+        if self.given is not None:
+            self._metrics.started("changelog", *self.given.since())
         for tp in sorted(tps):
             self._partitions[tp.partition] = await self._restored(tp.partition)
             self._heard[tp.partition] = time.monotonic()
         self._kept.clear()
+        self._metrics.started("restore", *begun.since())
+        self._assigned = Instant()
+        self._behind = {tp.partition for tp in tps}
 
     async def _restored(self, number: int) -> Partition:
         stored = self._checkpoints.find(number)
@@ -111,6 +122,7 @@ class IntervalsTask:
         if stored.is_own and number in self._kept:
             return self._kept[number]
         channels = await self._registries.version(stored.facts["registry"])
+        self._metrics.restored_bytes.labels(NAME).inc(stored.size)
         log.info("partition %d goes on from its snapshot at offset %d", number, stored.next_offset)
         return restore_partition(channels, stored.facts, stored.chunks, stored.next_offset, self._work, self._out)
 
@@ -147,9 +159,11 @@ class IntervalsTask:
 
     async def checkpoint(self, number: int) -> None:
         """One partition's snapshot, and its offset committed."""
+        before = self._checkpoints.written_bytes
         await save(
             self._checkpoints, self.batches, TP(self._topic, number), self._folding, self._outbox, lambda: self._frozen(number)
         )
+        self._metrics.checkpoint_bytes.labels(NAME).inc(self._checkpoints.written_bytes - before)
 
     def _frozen(self, number: int) -> Frozen | None:
         partition = self._partitions.get(number)
@@ -166,7 +180,13 @@ class IntervalsTask:
             except BaseException:
                 self._partitions.pop(batch.partition, None)  # half a batch is in it: no snapshot of this
                 raise
-        self._metrics.took(READINGS.name, batch, self._lag(partition))
+        lag = self._lag(partition)
+        self._metrics.took(READINGS.name, batch, lag)
+        if lag == 0 and batch.partition in self._behind:
+            self._behind.discard(batch.partition)
+            if not self._behind:
+                self._metrics.started("catch_up", *self._assigned.since())
+                self._metrics.process_step("total")
 
     async def _handle(self, partition: Partition, records: RecordSpans) -> None:
         self._heard[records.partition] = time.monotonic()
@@ -250,6 +270,11 @@ def add_intervals_agent(
         async for batch in batches.receive(stream):
             await task.handle(batch)
 
+    async def given(*_: Any, **__: Any) -> None:
+        task.given = Instant()
+        metrics.process_step("joined")
+
+    app.on_partitions_assigned.connect(given, weak=False)
     app.agent(batches.channel, name=NAME)(fold_readings)
     app.timer(1.0, name="heartbeats")(task.send_heartbeats)
     app.timer(live_s, name="live")(task.send_live)

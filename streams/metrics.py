@@ -1,18 +1,35 @@
 """Every metric, declared once: name, kind, unit and meaning."""
 
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
+import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, start_http_server
 
 from zonepulse.schemas.records import RecordSpans
 
+log = logging.getLogger(__name__)
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _RECORDS: Final = (1, 10, 100, 1_000, 5_000, 10_000, 20_000, 50_000)
 _ITEMS: Final = (1, 10, 100, 1_000, 10_000, 50_000, 100_000, 500_000)
 
 
+class Instant:
+    """Now, by the clock and by this process's CPU time."""
+
+    def __init__(self) -> None:
+        self._at = time.perf_counter(), time.process_time()
+
+    def since(self) -> tuple[float, float]:
+        """Seconds and CPU seconds from then to now."""
+        return time.perf_counter() - self._at[0], time.process_time() - self._at[1]
+
+
 class Metrics:
-    """The metrics of one worker. Labels: `topic` without prefix, `table`, `partition`, `task` (intervals or ledger), `reason`."""
+    """The metrics of one worker. Labels: `topic` without prefix, `table`, `partition`, `task` (intervals or ledger), `reason`, `step`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series each, of no use to anybody here
@@ -26,10 +43,31 @@ class Metrics:
         self.dead_letters = self._counter("dead_letters_total", "Items that could not be booked", "reason")
         self.kernel_seconds = self._histogram("kernel_seconds", "Time of decoding and arithmetic for a batch", _SECONDS, "task")
         self.tick_lag = self._gauge("tick_lag_seconds", "From the end of the last closed tick to now", "task", "partition")
+        self.start_seconds = self._gauge("start_seconds", "Time of a step of this worker's start", "step")
+        self.start_cpu_seconds = self._gauge("start_cpu_seconds", "CPU time of a step of this worker's start", "step")
+        self.restored_bytes = self._gauge("restored_bytes", "Size of the snapshots from which this worker went on", "task")
+        self.checkpoint_bytes = self._counter("checkpoint_bytes_total", "Chunks of snapshots that the broker acknowledged", "task")
         self.rows = self._counter("rows_written_total", "Rows that ClickHouse acknowledged", "table")
         self.inserts = self._counter("inserts_total", "Inserts that ClickHouse acknowledged", "table")
         self.insert_seconds = self._histogram("insert_seconds", "Time of an acknowledged insert", _SECONDS, "table")
         self.backpressure = self._counter("insert_retries_total", "Inserts put off and tried again", "table")
+
+    @contextmanager
+    def start_step(self, step: str) -> Iterator[None]:
+        """Measures one step of a worker's start, and says how long it took."""
+        begun = Instant()
+        yield
+        self.started(step, *begun.since())
+
+    def process_step(self, step: str) -> None:
+        """The step took from the start of the process until now."""
+        self.started(step, time.time() - psutil.Process().create_time(), time.process_time())
+
+    def started(self, step: str, seconds: float, cpu_s: float) -> None:
+        """A step of the start took so long, and so much of the processors' time."""
+        self.start_seconds.labels(step).set(seconds)
+        self.start_cpu_seconds.labels(step).set(cpu_s)
+        log.info("start: %s took %.2f s (%.2f CPU s)", step, seconds, cpu_s)
 
     def took(self, topic: str, records: RecordSpans, lag: int | None) -> None:
         """A batch of `topic` (without prefix) is handled; `lag` as BatchChannel.lag tells."""

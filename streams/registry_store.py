@@ -20,10 +20,14 @@ class RegistryMissing(RuntimeError):
 class RegistryStore:
     """Compiled versions by number, loaded when they are first asked for."""
 
-    def __init__(self, load: Callable[[], Mapping[int, Registry]], partitions: int) -> None:
-        """`load` returns every complete version on the registry topic; it may block and is called in a thread."""
+    def __init__(
+        self, load: Callable[[], Mapping[int, Registry]], partitions: int, versions: Mapping[int, Registry] | None = None
+    ) -> None:
+        """`load` returns every complete version on the registry topic; it may block and is called in a thread. `versions` is what it
+        has returned already: a large registry is read once."""
         self._load = load
         self._partitions = partitions
+        self._versions = versions
         self._compiled: dict[int, Channels] = {}
 
     async def first(self) -> Channels:
@@ -46,9 +50,16 @@ class RegistryStore:
         raise RegistryMissing(f"registry version {number} is named in the log but not on the registry topic; publish it again")
 
     async def _refresh(self) -> None:
-        found = await asyncio.to_thread(self._load)
+        if not self.compile():
+            self._versions = await asyncio.to_thread(self._load)
+            self.compile()
+
+    def compile(self) -> bool:
+        """Compiles what was read and not compiled yet; False: there is nothing."""
+        found, self._versions = self._versions or {}, None
         names: tuple[tuple[str, str], ...] = ()
         for number in sorted(found):
             if number not in self._compiled:
                 self._compiled[number] = compile_registry(found[number], self._partitions, names)
             names = self._compiled[number].names
+        return bool(found)

@@ -25,35 +25,47 @@ POLL_S: Final = 1.0
 log = logging.getLogger(__name__)
 
 
-def _registries(settings: Settings) -> RegistryStore:
+def _registries(settings: Settings, versions: Mapping[int, Registry]) -> RegistryStore:
     def load() -> Mapping[int, Registry]:
         return load_versions(settings.broker, REGISTRY.full_name(settings.topic_prefix))
 
-    return RegistryStore(load, settings.partitions)
+    return RegistryStore(load, settings.partitions, versions)
 
 
-def _zone(settings: Settings) -> ZonePolicy:
-    """The zone as of now (its id never changes; a new `live` takes effect at the next start). Waits until one is published."""
-    while not (versions := load_versions(settings.broker, REGISTRY.full_name(settings.topic_prefix))):
-        log.warning("no registry is published yet; publish one with `zonepulse registry apply zone.yaml`")
-        time.sleep(POLL_S)
+def _versions(settings: Settings, metrics: Metrics) -> Mapping[int, Registry]:
+    """The registry as of now. Waits until one is published."""
+    with metrics.start_step("registry_read"):
+        while not (versions := load_versions(settings.broker, REGISTRY.full_name(settings.topic_prefix))):
+            log.warning("no registry is published yet; publish one with `zonepulse registry apply zone.yaml`")
+            time.sleep(POLL_S)
+    return versions
+
+
+def _zone(versions: Mapping[int, Registry]) -> ZonePolicy:
+    """The zone of the newest version (its id never changes; a new `live` takes effect at the next start)."""
     return versions[max(versions)].zone
 
 
 def _intervals(app: faust.App, settings: Settings, metrics: Metrics) -> None:
-    task = add_intervals_agent(app, settings, _registries(settings), metrics, _zone(settings).live_ms / 1000)
+    versions = _versions(settings, metrics)
+    registries = _registries(settings, versions)
+    with metrics.start_step("registry_compile"):
+        registries.compile()
+    task = add_intervals_agent(app, settings, registries, metrics, _zone(versions).live_ms / 1000)
     watch(app, settings, task)
 
 
 def _ledger(app: faust.App, settings: Settings, metrics: Metrics) -> None:
-    watch(app, settings, add_ledger_agent(app, settings, _registries(settings), metrics, _zone(settings).live_ms / 1000))
+    versions = _versions(settings, metrics)
+    registries = _registries(settings, versions)
+    watch(app, settings, add_ledger_agent(app, settings, registries, metrics, _zone(versions).live_ms / 1000))
 
 
 def _store(app: faust.App, settings: Settings, metrics: Metrics) -> None:
     from zonepulse.streams.clickhouse_sink import ClickHouseSink  # its client takes a tenth of a start, and only this task needs it
     from zonepulse.streams.store_agent import add_store_agent
 
-    store = add_store_agent(app, ClickHouseSink(settings), _zone(settings).id, settings.topic_prefix, metrics)
+    store = add_store_agent(app, ClickHouseSink(settings), _zone(_versions(settings, metrics)).id, settings.topic_prefix, metrics)
     store.pulse = watch(app, settings, store)
 
 
@@ -69,8 +81,11 @@ def run(task: str, settings: Settings) -> NoReturn:
     keep_freed_memory()
     app = build_app(settings, task)
     metrics = Metrics(CollectorRegistry())
+    metrics.process_step("process")
     if task != "store":
-        warm_up()
+        with metrics.start_step("kernels"):
+            warm_up()
     TASKS[task](app, settings, metrics)
     metrics.serve(settings.metrics_port)
+    metrics.process_step("ready")
     run_worker(app, settings.log_level)

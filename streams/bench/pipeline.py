@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -61,8 +61,8 @@ class Trial:
         return produce(stack.kafka, self.readings_topic, self.load, self.form) if is_filled else 0
 
     @contextmanager
-    def worker(self, stack: Stack, task: str) -> Iterator[ChildProcess]:
-        """One `zonepulse worker` on this trial's topics."""
+    def worker(self, stack: Stack, task: str, more: Mapping[str, str] | None = None) -> Iterator[ChildProcess]:
+        """One `zonepulse worker` on this trial's topics, with `more` in its environment."""
         environment = stack.environment | {
             "ZONEPULSE_TOPIC_PREFIX": self.prefix,
             "ZONEPULSE_PARTITIONS": str(self.load.partitions),
@@ -71,7 +71,7 @@ class Trial:
             "ZONEPULSE_DATA_DIR": str(stack.folder / "workers" / self.load.zone),
         }
         argv = [sys.executable, "-m", "zonepulse.streams.cli.main", "worker", task]
-        child = stack.supervise(f"{task}-{self.load.zone}", argv, env=environment)
+        child = stack.supervise(f"{task}-{self.load.zone}", argv, env=environment | dict(more or {}))
         try:
             yield child
         finally:
@@ -153,7 +153,8 @@ def _cpu_s(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def _until(is_so: Callable[[], bool], stack: Stack, where: Callable[[], str]) -> None:
+def wait_until(is_so: Callable[[], bool], stack: Stack, where: Callable[[], str]) -> None:
+    """Returns when `is_so`. Raises BenchStuck, which says `where` it stood, or the death of a child."""
     deadline = time.monotonic() + PATIENCE_S
     while not is_so():
         stack.check()
@@ -181,7 +182,7 @@ def _followed(stack: Stack, blocks: Blocks, children: dict[str, ChildProcess], i
             usage.append(Usage.of(children))
         return bool(usage) and is_complete()
 
-    _until(step, stack, lambda: blocks.state)
+    wait_until(step, stack, lambda: blocks.state)
     return usage[0]
 
 
@@ -226,7 +227,7 @@ def wait_for_groups(stack: Stack, trial: Trial, tasks: tuple[str, ...]) -> None:
             except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):  # no group has ever been on this broker
                 return False
 
-        _until(are_stable, stack, lambda: f"workers of {', '.join(tasks)} have not joined their groups")
+        wait_until(are_stable, stack, lambda: f"workers of {', '.join(tasks)} have not joined their groups")
     finally:
         admin.close()
 

@@ -5,8 +5,10 @@ from typing import Annotated
 import typer
 
 from zonepulse.streams.bench import network as networks
+from zonepulse.streams.bench import recovery as recoveries
 from zonepulse.streams.bench.ingest import Options, run
 from zonepulse.streams.bench.load import FORMS
+from zonepulse.streams.bench.recovery_load import REGISTERS
 from zonepulse.streams.bench.report import print_report
 from zonepulse.streams.cli.output import BadInput, JsonOption, print_json, stderr
 
@@ -62,3 +64,24 @@ def network(
         print_json(found)
     else:
         networks.print_report(found)
+
+
+@bench.command()
+def recovery(
+    channels: Annotated[int, typer.Option(help="channels of state", min=100)] = 500_000,
+    partitions: Annotated[int, typer.Option(help="partitions of the readings topic", min=1, max=64)] = 4,
+    rounds: Annotated[int, typer.Option(help="readings of each channel that fill the state", min=1)] = 2,
+    rate: Annotated[int, typer.Option(help="readings/s that flow meanwhile", min=100)] = 8_000,
+    soak: Annotated[float, typer.Option(help="then watch the workers' memory for so many minutes; 0 = not", min=0)] = 0.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how long an intervals worker takes from `kill -9` to zero lag, step by step, on a broker and a store of its own."""
+    if channels % (REGISTERS * partitions):
+        raise BadInput(f"--channels {channels} must be a multiple of {REGISTERS} registers x {partitions} partitions")
+    console = stderr()
+    options = recoveries.Options(channels, partitions, rounds, rate, soak)
+    found = recoveries.run(options, lambda text: console.print(text, markup=False, highlight=False))
+    if as_json:
+        print_json(found)
+    else:
+        recoveries.print_report(found)
