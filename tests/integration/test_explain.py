@@ -32,8 +32,9 @@ from zonepulse.streams.topics_admin import ensure_topics
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 N = 3
-PREFIX = "e."
+PREFIX, CUT = "e.", "cut."
 TOPIC = READINGS.full_name(PREFIX)
+"""`CUT` is the prefix of a log of the same zone that loses its beginning."""
 SERIES = {"from": "2026-03-04T00:00:00Z", "step": "1h", "values": [0.4, 0.2]}
 MILL = {"kind": "cumulative", "unit": "kWh", "multiplier": 200, "period": "15m"}
 ZONE = zone(
@@ -85,17 +86,17 @@ def readings() -> Iterator[tuple[int, str, dict[str, Any]]]:
             yield at, "shop", {"meter": "SHOP", "register": "import", "ts": at, "value": 8.0}
 
 
-def send(broker: str) -> None:
+def send(broker: str, topic: str) -> None:
     """Readings one a record, but the battery's in arrays; heartbeats at both ends."""
     with closing(KafkaProducer(bootstrap_servers=broker, acks="all")) as producer:
         for p in range(N):
-            producer.send(TOPIC, b"[]", partition=p, timestamp_ms=DAY)
+            producer.send(topic, b"[]", partition=p, timestamp_ms=DAY)
         for at, key, reading in readings():
             value = [reading] if reading["meter"] == "BAT" else reading
             number = partition_of(key, N)
-            producer.send(TOPIC, json.dumps(value).encode(), key.encode(), partition=number, timestamp_ms=at).get(30)
+            producer.send(topic, json.dumps(value).encode(), key.encode(), partition=number, timestamp_ms=at).get(30)
         for p in range(N):
-            producer.send(TOPIC, b"[]", partition=p, timestamp_ms=DAY + 300 * MINUTE).get(30)
+            producer.send(topic, b"[]", partition=p, timestamp_ms=DAY + 300 * MINUTE).get(30)
 
 
 def ledger(broker: str, registry: Registry) -> dict[str, pa.Table]:
@@ -117,10 +118,11 @@ def ledger(broker: str, registry: Registry) -> dict[str, pa.Table]:
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     with Stack() as stack:
-        ensure_topics(stack.kafka, PREFIX, N, is_simulated=True)
-        publish(stack.kafka, PREFIX, parse_zone(ZONE), N, timestamp_ms=DAY)
+        for prefix in (PREFIX, CUT):
+            ensure_topics(stack.kafka, prefix, N, is_simulated=True)
+            publish(stack.kafka, prefix, parse_zone(ZONE), N, timestamp_ms=DAY)
+            send(stack.kafka, READINGS.full_name(prefix))
         (registry,) = load_versions(stack.kafka, f"{PREFIX}registry").values()
-        send(stack.kafka)
         with stack.client() as client:
             fill(client, registry, ledger(stack.kafka, registry))
         yield stack
@@ -133,13 +135,13 @@ def fill(client: Client, registry: Registry, rows: dict[str, pa.Table]) -> None:
         client.insert_arrow(name, stored(TABLES[name], table), settings={"async_insert": 0})
 
 
-def run(stack: Stack, *arguments: str) -> Result:
-    mine = {"ZONEPULSE_TOPIC_PREFIX": PREFIX, "ZONEPULSE_PARTITIONS": str(N)}
+def run(stack: Stack, *arguments: str, prefix: str = PREFIX) -> Result:
+    mine = {"ZONEPULSE_TOPIC_PREFIX": prefix, "ZONEPULSE_PARTITIONS": str(N)}
     return CliRunner().invoke(app, ["explain", *arguments], env=stack.environment | mine)
 
 
-def answer(stack: Stack, *arguments: str) -> dict[str, Any]:
-    result = run(stack, *arguments, "--json")
+def answer(stack: Stack, *arguments: str, prefix: str = PREFIX) -> dict[str, Any]:
+    result = run(stack, *arguments, "--json", prefix=prefix)
     assert result.exit_code == 0, result.output
     found: dict[str, Any] = json.loads(result.stdout)
     return found
@@ -234,11 +236,10 @@ def test_a_window_without_rows_or_a_wrong_name_tells_the_remedy(stack: Stack) ->
 
 
 def test_what_the_log_no_longer_holds_is_said(stack: Stack) -> None:
-    """Last: it deletes the beginning of the log."""
-    (channel,) = answer(stack, "mill", "--at", AT)["channels"]
-    partition, last = channel["log"]["readings"][-1]["partition"], channel["log"]["readings"][-1]["offset"]
+    (channel,) = answer(stack, "mill", "--at", AT, prefix=CUT)["channels"]
+    last = channel["log"]["readings"][-1]
     with closing(KafkaAdminClient(bootstrap_servers=stack.kafka)) as admin:
-        admin.delete_records({TopicPartition(TOPIC, partition): last + 1})
-    (channel,) = answer(stack, "mill", "--at", AT)["channels"]
-    assert f"the log begins at offset {last + 1}" in channel["log"]["why"]
+        admin.delete_records({TopicPartition(last["topic"], last["partition"]): last["offset"] + 1})
+    (channel,) = answer(stack, "mill", "--at", AT, prefix=CUT)["channels"]
+    assert f"the log begins at offset {last['offset'] + 1}" in channel["log"]["why"]
     assert channel["log"]["evenly_micro"] is None and channel["interval"]["value_micro"] == 20_000_000
