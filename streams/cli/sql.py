@@ -30,12 +30,17 @@ def sql(
     if form and json:
         raise BadInput("--json and --format exclude each other; for ClickHouse's own JSON use --format JSON")
     text = statement(query)
-    settings: dict[str, Any] = {} if write else {"readonly": READ_ONLY}
     with servers.store_client(servers.settings()) as client:
         try:
-            run(client, text, settings, form, json)
+            run(client, text, {} if write or is_reader(client) else {"readonly": READ_ONLY}, form, json)
         except ClickHouseError as error:
             raise Stop(explained(error)) from error
+
+
+def is_reader(client: Client) -> bool:
+    """Whether the user may only read: such a one needs no setting for it, and may change none."""
+    known = client.server_settings.get("readonly")
+    return known is not None and bool(known.readonly)
 
 
 def statement(query: str | None) -> str:

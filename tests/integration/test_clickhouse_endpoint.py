@@ -20,6 +20,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from zonepulse.streams.cli.sql import is_reader
 from zonepulse.streams.embedded import http_codec
 from zonepulse.streams.embedded.clickhouse_errors import ClickHouseError
 from zonepulse.streams.embedded.clickhouse_process import READER, WRITER, ClickHouseProcess
@@ -494,3 +495,8 @@ def test_an_acknowledged_insert_survives_a_kill(tmp_path: Path) -> None:
     finally:
         server.stop()
     assert server.process.exit_code == 0
+
+
+def test_the_command_line_knows_who_may_only_read(client: Client, reader: Client) -> None:
+    assert is_reader(reader) and not is_reader(client)
+    assert reader.query("SELECT 7", settings={}).result_rows == [(7,)]
