@@ -20,7 +20,7 @@ def decode_fast(records: RecordSpans, start: int, stop: int, ingest_ms: Ints, ch
     starts, ends = _json_starts(records), records.value_end
     room = int(np.maximum(ends[start:stop] - starts[start:stop], 0).sum()) // SHORTEST + 1
     columns = Columns(*(np.empty(room, np.float64 if name == "value" else np.int64) for name in Columns._fields))
-    refused, cells = np.empty((2, stop - start), np.int64), np.empty(1, CELL)
+    refused, cells = np.empty((2, stop - start), np.int64), np.empty(1, CELL).view(np.recarray)
     tables = tables_of(channels)
     rows, dropped = parse_records(records.buffer, starts, ends, start, stop, ingest_ms, tables, columns, refused, cells)
     if not dropped:
