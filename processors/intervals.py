@@ -98,16 +98,19 @@ def usual_rooms(facts: Facts, globals_: NDArray[np.int64], policy: Any) -> NDArr
 class Partition:
     """State and fold of one partition of `zp.readings`."""
 
-    def __init__(self, channels: Channels, partition: int, work: Work | None = None, out: Out | None = None) -> None:
-        """`work` and `out` are scratch and may be shared by partitions that run one after another."""
+    def __init__(
+        self, channels: Channels, partition: int, work: Work | None = None, out: Out | None = None, *, is_empty: bool = True
+    ) -> None:
+        """`work` and `out` are scratch and may be shared by partitions that run one after another. `is_empty` False: whoever calls
+        puts the channels' state in its place at once."""
         self.channels = channels
         self.partition = partition
         self.policy = policy_record(channels.registry.zone)
         self.facts, self.globals = facts_of(channels, partition)
         n = len(self.globals)
-        pool = records(READING, int(usual_rooms(self.facts, self.globals, self.policy).sum()))
-        dirty, touched = np.zeros(n, np.int64), touched_chunks(n)
-        self.state = State(empty_heads(n), empty_channels(n), empty_detectors(n), pool, dirty, new_counts(), touched)
+        pool = records(READING, int(usual_rooms(self.facts, self.globals, self.policy).sum()) if is_empty else 0)
+        dirty, touched, made = np.zeros(n, np.int64), touched_chunks(n), n if is_empty else 0
+        self.state = State(empty_heads(made), empty_channels(made), empty_detectors(made), pool, dirty, new_counts(), touched)
         self.tick = UNSET
         self.ingest = UNSET
         self.next_offset = 0

@@ -145,7 +145,7 @@ def restore_partition(
     out: Out | None = None,
 ) -> Partition:
     """The partition that was frozen; `channels` is compiled from registry version `facts["registry"]`. Raises BadSnapshot."""
-    partition = Partition(channels, facts["partition"], work, out)
+    partition = Partition(channels, facts["partition"], work, out, is_empty=False)
     _check_facts(partition, facts)
     found = list(chunks)
     n, old = len(partition.globals), partition.state
@@ -154,10 +154,11 @@ def restore_partition(
     if not len(heads) == len(places) == len(detectors) == n or int(places["held"].sum()) != len(readings):
         raise BadSnapshot(f"the snapshot of partition {partition.partition} is incomplete: {len(heads)} of {n} channels")
     held = places["held"].astype(np.int64)
-    room = np.where(held > 0, np.maximum(usual_rooms(partition.facts, partition.globals, partition.policy), held), 0)
+    usual = usual_rooms(partition.facts, partition.globals, partition.policy)
+    room = np.where(held > 0, np.maximum(usual, held), 0)
     places["room"], places["ring"] = room, np.cumsum(room) - room
     used = int(room.sum())
-    pool = records(READING, max(len(old.pool), used + used // 4))
+    pool = records(READING, max(int(usual.sum()), used + used // 4))
     pool[_ring_places(places)] = readings
     waiting = np.flatnonzero(places["min_new"] != NEVER)
     old.dirty[: len(waiting)] = waiting
@@ -172,9 +173,12 @@ _PARTS: Final = (("heads", HEAD), ("channels", CHANNEL), ("detectors", DETECTOR)
 
 
 def _joined(chunks: list[Arrays], name: str, dtype: np.dtype[Any]) -> Records:
+    joined, at = records(dtype, sum(len(chunk[name]) for chunk in chunks)), 0
     for chunk in chunks:
         check_layout(name, chunk[name], dtype)
-    return np.concatenate([np.empty(0, dtype), *(chunk[name] for chunk in chunks)]).view(np.recarray)
+        joined[at : at + len(chunk[name])] = chunk[name]
+        at += len(chunk[name])
+    return joined
 
 
 def _check_facts(partition: Partition, facts: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NoReturn, cast
 
 import faust
+from faust.tables import TableManager
 from mode.supervisors import CrashingSupervisor
 
 from zonepulse.schemas.topics import MAX_MESSAGE_BYTES
@@ -14,6 +15,14 @@ from zonepulse.streams.settings import Settings
 
 LINGER_MS: Final = 5
 EXIT_CRASHED: Final = 1
+
+
+class KnownTables(TableManager):
+    """Faust's, without the second for which it waits at a start: agents might make tables. Ours are made before the app starts."""
+
+    async def sleep(self, n: Any, **_: Any) -> None:
+        """Lets others run."""
+        await super().sleep(0)
 
 
 def build_app(settings: Settings, name: str) -> faust.App:
@@ -31,6 +40,7 @@ def build_app(settings: Settings, name: str) -> faust.App:
         stream_wait_empty=False,
         stream_recovery_delay=0,
         agent_supervisor=CrashingSupervisor,
+        TableManager=KnownTables,
         broker_session_timeout=settings.session_timeout_s,
         broker_rebalance_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.session_timeout_s / 4,

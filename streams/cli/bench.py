@@ -70,7 +70,7 @@ def network(
 def recovery(
     channels: Annotated[int, typer.Option(help="channels of state", min=100)] = 500_000,
     partitions: Annotated[int, typer.Option(help="partitions of the readings topic", min=1, max=64)] = 4,
-    rounds: Annotated[int, typer.Option(help="readings of each channel that fill the state", min=1)] = 2,
+    rounds: Annotated[int, typer.Option(help="readings of each channel, 15 min apart, that fill the state", min=1)] = 10,
     rate: Annotated[int, typer.Option(help="readings/s that flow meanwhile", min=100)] = 8_000,
     soak: Annotated[float, typer.Option(help="then watch the workers' memory for so many minutes; 0 = not", min=0)] = 0.0,
     as_json: JsonOption = False,
