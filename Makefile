@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emi
 # Numba does not see that a kernel in another file changed: a change of any kernel starts a new cache.
 NUMBA_CACHE = $(CURDIR)/.venv/numba/$(firstword $(shell cat processors/*.py | sha256sum))
 
-.PHONY: help demo test cases dashboards contracts fmt lint typecheck bench setup dev lock clean
+.PHONY: help demo test hunt cases dashboards contracts fmt lint typecheck bench setup dev lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ test: lint typecheck ## everything that must hold; the last line is pytest's sum
 	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/unit tests/property
 	@echo "== 3/3 contracts, and real Kafka and ClickHouse"
 	$(BIN)/python -m pytest --durations=10 tests/contract tests/integration
+
+hunt: dev ## property tests with thousands of new examples (ARGS="-k carbon")
+	$(BIN)/python -m pytest --hypothesis-profile=hunt --timeout=0 tests/property $(ARGS)
 
 cases: .venv/.ready ## run case files (DIR=tests/cases)
 	$(BIN)/python tests/cases/run.py $(DIR)

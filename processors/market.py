@@ -188,7 +188,7 @@ class Market:
                 electricity = self._buy_window(
                     buyer, slot, row, self._matched(buyer, slot, row.energy or 0, rest, windows), windows
                 )
-            if now[buyer.scope_line, slot].exists:
+            if row.expected and now[buyer.scope_line, slot].exists:
                 windows.say(buyer.whole_line, slot, _whole(buyer, slot, electricity, now))
 
     def _buy_window(self, buyer: _Buyer, slot: int, row: Now, takes: list[int | None], windows: WindowBooks) -> int | None:

@@ -274,13 +274,16 @@ class Nodal:
         say(self._lines.intensity, energy, traced.carbon, ok, ok, est, cov, n)
         none, always = np.zeros(nodes, np.int64), np.ones(nodes, bool)
         say(self._lines.imbalance, traced.imbalance, traced.imbalance_carbon, ok, ok, none, none, none)
-        say(self._lines.untraced, np.where(ok, 0, energy), np.where(ok, 0, traced.untraced), always, always, none, none, none)
+        untraced = np.where(ok, 0, traced.untraced)
+        is_lost = _is_lost(topology, flows, traced)
+        np.add.at(untraced, topology.tail, np.where(is_lost & ~np.roll(is_lost, len(topology.edges)), traced.lost, 0))
+        say(self._lines.untraced, np.where(ok, 0, energy), untraced, always, always, none, none, none)
 
     def _say_edges(self, say: Speaker, topology: Topology, sums: Sums, flows: Flows, traced: Traced) -> None:
         edges, at = len(topology.edges), topology.edges
         is_delivered = flows.is_known & (traced.is_known[topology.tail] | (flows.recv == 0))
         lost = flows.send - flows.recv
-        is_lost = traced.is_known[topology.tail] | (lost == 0)
+        is_lost = _is_lost(topology, flows, traced)
         for lines, f in ((self._lines.flow, slice(0, edges)), (self._lines.flow_back, slice(edges, None))):
             say(
                 lines[at],
@@ -368,6 +371,11 @@ class Nodal:
 def tracer_nodes(topology: Topology) -> Ints:
     """Node of every injection: sources first."""
     return topology.tracer.graph.injection_node.astype(np.int64)
+
+
+def _is_lost(topology: Topology, flows: Flows, traced: Traced) -> Bools:
+    """Whether the carbon of each flow's loss is known."""
+    return traced.is_known[topology.tail] | (flows.send == flows.recv)
 
 
 def _grouped(groups: Ints, values: NDArray[Any], n: int) -> Ints:

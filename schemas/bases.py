@@ -20,7 +20,8 @@ market (electricity; heat and steam as by location)
     `market_residual` only).
     emissions   one row a contract (register = its id, factor_id = its id, rung `contract`), one for the rest (register '').
     totals      company: (contract:<id>, 2), (electricity, 2), ('', 2) with heat and steam; zone: (electricity, 2), ('', 2). The zone's
-                import less all that was matched takes the zone's residual factor. Rows exist where those by location do.
+                import less all that was matched takes the zone's residual factor. Rows exist where those by location do, a
+                company's in windows at whose start an electricity import of it is registered.
     intensity   node '': as by location, with the zone's market co2e of what is drawn.
 
 nodal (a view of where carbon goes, no inventory: fuel of a generator with `ef` is booked in scope 1 as well)
@@ -36,7 +37,8 @@ nodal (a view of where carbon goes, no inventory: fuel of a generator with `ef` 
     // Q cumulatively, and what is left over goes to the largest: the residual.
     Unknown is a node with an unknown injection or in-flow, one fed by an unknown node, one with nothing coming in and something leaving,
     and a
-    loop with nothing from outside. Carbon of what leaves it is null; what came into it is `untraced`.
+    loop with nothing from outside. Carbon of what leaves it is null; what came into it is `untraced`. So is, at the sender that is
+    known, half the loss of an edge that lost in both directions: its row is null.
     Storage, in a window: discharge from what it held (average, or fifo lots), what is left below 1 Wh is written off, charge times
     efficiency,
     adjustment. Energy beyond what it held carries no carbon. A settled window's discharge is valued as when it settled; what it would have

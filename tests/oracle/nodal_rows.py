@@ -1,8 +1,9 @@
 """The rows of a solved window of the network.
 
 Decisions: no emission is told of energy that is not known. A row that sums several items knows its emission only if it knows all of
-theirs. Of an unknown node, intensity and imbalance are null and `untraced` is what is known of what enters it. A storage's lost energy
-is its own: the carbon of sources is that of loads, edge losses, charges, exports, imbalances and untraced nodes.
+theirs. Of an unknown node, intensity and imbalance are null and `untraced` is what is known of what enters it. Where an edge loses in
+both directions and only one sender is known, the row of its loss is null and what is known of it is `untraced` at that sender. A
+storage's lost energy is its own: the carbon of sources is that of loads, edge losses, charges, exports, imbalances and untraced nodes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,6 @@ from zonepulse.oracle.grid import Grid
 from zonepulse.oracle.network import Metered
 from zonepulse.oracle.nodal import State
 from zonepulse.oracle.registry import Registry
-from zonepulse.oracle.storage import Amount
 from zonepulse.oracle.sums import Part
 from zonepulse.oracle.tracing import Item, Node
 
@@ -166,9 +166,17 @@ def _node_lines(name: str, solved: Solved, node: Node) -> Iterator[Line]:
     mine = [used for used in solved.used if used.load.node == name]
     if mine:
         yield _sum("load", name, _NOTHING.plus(*(used.metered for used in mine)), [used.item for used in mine])
+    half_known = sum(_half_known_mg(name, *both) for both in zip(solved.forward, solved.back, strict=True))
     if node.is_unknown:
         yield Line("imbalance", name, None, None)
-        yield Line("untraced", name, *Amount(node.throughput, node.carbon))
+        yield Line("untraced", name, node.throughput, node.carbon + half_known)
     else:
         yield Line("imbalance", name, node.imbalance.weight, node.imbalance.carbon)
-        yield Line("untraced", name, 0, 0)
+        yield Line("untraced", name, 0, half_known)
+
+
+def _half_known_mg(name: str, forward: Flow, back: Flow) -> int:
+    """What is known of a node's loss on an edge whose loss the other way is not known."""
+    if _carbon([forward.lost, back.lost]) is not None:
+        return 0
+    return sum(flow.lost.carbon or 0 for flow in (forward, back) if flow.way.sender == name)

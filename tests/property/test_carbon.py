@@ -1,10 +1,13 @@
 """The core says what the oracle says of every carbon basis: networks, storages, contracts, entries and series, in every column."""
 
+from datetime import UTC, datetime
+
 from core_runs import disagreements, emitted, expected, fetches, final, plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from log_strategies import Case
 from network_strategies import network_cases
+from network_zones import log, meter, zone
 
 from zonepulse.schemas.results import FINAL_TABLES, TABLES
 
@@ -39,3 +42,17 @@ def test_a_carbon_row_comes_at_most_once_a_tick_and_only_when_it_says_something_
                 assert row["revision"] > latest[key]["revision"]
                 assert row | {"revision": 0} != latest[key] | {"revision": 0}
             latest[key] = row
+
+
+def test_a_company_has_no_market_rows_before_its_electricity_is_metered() -> None:
+    heat = {"id": "h", "site": "works", "role": "main"}
+    heat["registers"] = {"h": {"carrier": "heat", "direction": "consumption", "kind": "interval", "unit": "GJ", "period": "15m"}}
+    later = meter("a", "works", "main", "import") | {"valid_from": "2026-03-04T00:15:00Z"}
+    contract = {"id": "gec", "company": "c1", "kind": "ppa", "valid_from": "2026-01-01", "valid_to": "2027-01-01", "evidence": "e"}
+    text = zone([heat, later], {"works": ("c1", "n1")}, contracts=[contract | {"mwh": 1}])
+    records = log({("h", "h"): 2}, {("h", "h"): 2, ("a", "import"): 10})
+    got = final(emitted(text, fetches(records), 1))
+    assert disagreements(expected(text, records, 1), got) == []
+    rows = [(r["carrier"], r["start"]) for r in got["totals"].to_pylist() if (r["entity"], r["basis"]) == ("c1", "market")]
+    assert {carrier for carrier, _ in rows} == {"", "electricity", "contract:gec"}
+    assert min(start for _, start in rows) == datetime(2026, 3, 4, 0, 15, tzinfo=UTC)

@@ -146,3 +146,21 @@ def test_without_a_factor_the_network_is_not_known() -> None:
     assert rows["company", "c2"] == (9_000_000, None)
     assert rows["untraced", "n0"] == (10_000_000, 0)
     assert unbalanced(found) == {}
+
+
+def test_half_the_loss_of_an_edge_is_untraced_where_the_other_half_is_unknown() -> None:
+    meters = [
+        *METERS[:2],
+        meter("roof", "works", "generation", "generation", ef=0.1),
+        meter("feed", "point", "sub", "import", "export") | {"parent": "a"},
+    ]
+    network = {**NETWORK, "edges": [{"id": "e", "from": "n0", "to": "n1", "meter_from": "feed", "meter_to": "a"}]}
+    forth = {("grid", "import"): 10, ("feed", "import"): 1, ("a", "import"): 0}
+    back = {("roof", "generation"): 50, ("a", "export"): 10, ("feed", "export"): 9}
+    found = tables(zone(meters, SITES, network=network, zone={"factor_regions": ["X"]}), sent({**forth, **back}), 60)
+    rows = nodal(found)[0]
+    assert rows["loss", "e"] == (2_000_000, None)
+    assert rows["flow_back", "e"] == (9_000_000, 900_000)
+    assert rows["untraced", "n0"] == (19_000_000, 900_000)
+    assert rows["untraced", "n1"] == (0, 100_000)
+    assert unbalanced(found) == {}
