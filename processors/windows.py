@@ -10,6 +10,7 @@ import numpy as np
 
 from zonepulse.processors.admission import is_quiet, settled_after
 from zonepulse.processors.detectors import emit, judge_window
+from zonepulse.processors.fold import anchor_of, fold
 from zonepulse.processors.kernel import kernel
 from zonepulse.processors.layout import (
     BIT_CORRECTED,
@@ -30,7 +31,7 @@ from zonepulse.processors.layout import (
     WINDOW,
     records,
 )
-from zonepulse.processors.registers import anchor_of, fold, version_at
+from zonepulse.processors.registers import version_at
 from zonepulse.processors.segments import estimated_of, value_of
 
 ROWS_PER_WINDOW = 6

@@ -12,6 +12,7 @@ import numpy as np
 
 from zonepulse.processors.admission import NO_UNIT, Items
 from zonepulse.processors.channels import compile_registry
+from zonepulse.processors.fold import fold
 from zonepulse.processors.intervals import Partition
 from zonepulse.processors.layout import (
     BIT_CORRECTED,
@@ -22,7 +23,7 @@ from zonepulse.processors.layout import (
     NEVER,
     empty_heads,
 )
-from zonepulse.processors.registers import MS_PER_HOUR, energy_within, fold
+from zonepulse.processors.registers import MS_PER_HOUR, energy_within
 from zonepulse.processors.segments import value_of
 from zonepulse.processors.windows import new_work, prepare
 from zonepulse.schemas.readings import REASONS
