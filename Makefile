@@ -12,7 +12,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --custom-compile-command "make lock"
 # Numba does not see that a kernel in another file changed: a change of any kernel starts a new cache.
-NUMBA_CACHE = $(CURDIR)/.venv/numba/$(firstword $(shell cat processors/*.py | sha256sum))
+NUMBA_CACHE = $(CURDIR)/.venv/numba/$(firstword $(shell cat processors/*.py processors/*/*.py | sha256sum))
 
 .PHONY: help demo test hunt cases dashboards contracts fmt lint typecheck bench setup dev lock clean
 

@@ -19,7 +19,7 @@ from zonepulse.processors.layout import ROW, UNSET, Records, records
 from zonepulse.processors.ledger_rows import Results, RowMaker, g_per_kwh
 from zonepulse.processors.lines import LOCATION, LineTable
 from zonepulse.processors.market import Market
-from zonepulse.processors.nodal import Nodal, Residual
+from zonepulse.processors.network.nodal import Nodal, Residual
 from zonepulse.processors.posting import EMISSION, LINE_VALUE, changed_lines, post, read_line, remember
 from zonepulse.processors.rules import Alert, RuleState, evaluate
 from zonepulse.processors.window_books import WindowBooks

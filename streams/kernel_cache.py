@@ -7,6 +7,7 @@ A folder named after all of them cannot be stale.
 import hashlib
 from collections.abc import MutableMapping
 from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 from zonepulse.streams.embedded.kafka_jars import cache_folder
@@ -24,7 +25,6 @@ def use_kernel_cache(environ: MutableMapping[str, str]) -> None:
 def kernels_digest(salt: str = "") -> str:
     """16 hex digits that change with any source file of the processors, or `salt`."""
     digest = hashlib.sha256(salt.encode())
-    sources = (f for f in files("zonepulse.processors").iterdir() if f.name.endswith(".py"))
-    for source in sorted(sources, key=lambda f: f.name):
+    for source in sorted(Path(str(files("zonepulse.processors"))).rglob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]

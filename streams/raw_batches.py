@@ -1,6 +1,6 @@
 """Fetches of chosen topics as raw bytes: the only other file that touches private names, of aiokafka 0.14 (its fetcher and its connection).
 
-aiokafka makes an object of every record, 1.8 us each. For a raw topic its fetcher hands on one `RawFetch` instead; processors.wire reads
+aiokafka makes an object of every record, 1.8 us each. For a raw topic its fetcher hands on one `RawFetch` instead; decoding/wire.py reads
 the bytes. All other topics, and fetches in message formats before 2, keep their ordinary path. Corrupt bytes show when they are read.
 """
 
@@ -111,9 +111,11 @@ def read_raw(topics: Iterable[str]) -> None:
 def read_batches(tp: TP, fetch: RawFetch, start: int, lease: int, max_records: int, max_bytes: int) -> list[Batch]:
     """The records of a fetch from `start` on, in pieces as record_arrays.cut makes them; none if it holds no committed record.
 
-    Raises processors.wire.CorruptBatch.
+    Raises processors.decoding.wire.CorruptBatch.
     """
-    from zonepulse.processors.wire import spans_of_fetch  # numba takes half a second to import: only those who read raw pay
+    from zonepulse.processors.decoding.wire import (
+        spans_of_fetch,  # numba takes half a second to import: only those who read raw pay
+    )
 
     found = spans_of_fetch(fetch.buffer, tp.topic, tp.partition, start, fetch.aborted, fetch.must_check_crc)
     sizes = found.key_end - found.key_start + found.value_end - found.value_start

@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from zonepulse.processors.flow_tracing import Network
 from zonepulse.processors.live import PartialSums
+from zonepulse.processors.network.flow_tracing import Network
 from zonepulse.processors.zone_run import ZoneRun
 from zonepulse.schemas.factors import shipped_factors_csv
 from zonepulse.schemas.records import RecordSpans

@@ -12,7 +12,7 @@ from aiokafka.record.util import calc_crc32c
 from faust.types import TP
 
 from zonepulse.processors.channels import Channels, compile_registry
-from zonepulse.processors.decoding import Batch
+from zonepulse.processors.decoding.exact import Batch
 from zonepulse.schemas.records import Headers, RecordSpans
 from zonepulse.schemas.zone_yaml import parse_zone
 from zonepulse.streams.record_arrays import spans

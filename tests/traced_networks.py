@@ -7,8 +7,8 @@ from itertools import accumulate
 
 from hypothesis import strategies as st
 
-from zonepulse.processors.flow_tracing import Network
-from zonepulse.processors.tracing_arrays import Traced, Window
+from zonepulse.processors.network.flow_tracing import Network
+from zonepulse.processors.network.tracing_arrays import Traced, Window
 
 Q = 1_024_000_000
 

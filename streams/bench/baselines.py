@@ -20,9 +20,9 @@ import faust
 from aiokafka import AIOKafkaConsumer
 
 from zonepulse.processors.channels import compile_registry
-from zonepulse.processors.fast_decoding import decode_fast
+from zonepulse.processors.decoding.fast import decode_fast
+from zonepulse.processors.decoding.wire import spans_of_fetch
 from zonepulse.processors.intervals import Partition
-from zonepulse.processors.wire import spans_of_fetch
 from zonepulse.schemas.topics import MAX_MESSAGE_BYTES
 from zonepulse.streams.bench.load import WINDOW_MS, Load
 from zonepulse.streams.embedded.kafka_jars import cache_folder, find_java, kafka_jars

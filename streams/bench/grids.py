@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from zonepulse.processors.flow_tracing import Network
-from zonepulse.processors.tracing_arrays import Window
+from zonepulse.processors.network.flow_tracing import Network
+from zonepulse.processors.network.tracing_arrays import Window
 
 Edges = NDArray[np.int64]
 """Pairs of nodes, shape (edges, 2): the uphill end first."""

@@ -17,9 +17,9 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from zonepulse.processors.components import SINGLE
-from zonepulse.processors.flow_tracing import Network
-from zonepulse.processors.tracing_arrays import Window
+from zonepulse.processors.network.components import SINGLE
+from zonepulse.processors.network.flow_tracing import Network
+from zonepulse.processors.network.tracing_arrays import Window
 from zonepulse.streams.bench.grids import SHAPES, Shape, edges_of, network_of, window_of
 from zonepulse.streams.bench.ingest import machine
 from zonepulse.streams.cli.output import count, print_facts, print_table

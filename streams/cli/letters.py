@@ -64,7 +64,7 @@ def verdicts(found: Sequence[Letter], registry: Registry, partitions: int, now_m
     `now_ms`: ingest time in each partition. A letter of several readings gets the first reason.
     """
     from zonepulse.processors.channels import compile_registry
-    from zonepulse.processors.decoding import decode_records
+    from zonepulse.processors.decoding.exact import decode_records
     from zonepulse.processors.intervals import Partition
 
     channels = compile_registry(registry, partitions)

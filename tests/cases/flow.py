@@ -15,8 +15,8 @@ from typing import Any
 
 from verdict import Verdict, show
 
-from zonepulse.processors.flow_tracing import Network
-from zonepulse.processors.tracing_arrays import Traced
+from zonepulse.processors.network.flow_tracing import Network
+from zonepulse.processors.network.tracing_arrays import Traced
 
 Values = Mapping[str, Any]
 SCHEMA_VERSION = 1

@@ -11,7 +11,7 @@ from log_strategies import Case, cases
 
 from zonepulse.processors.blocks import interval_batch, interval_rows
 from zonepulse.processors.channels import Channels, compile_registry
-from zonepulse.processors.decoding import decode_records
+from zonepulse.processors.decoding.exact import decode_records
 from zonepulse.processors.intervals import Partition, Step
 from zonepulse.processors.layout import ROW
 from zonepulse.processors.ledger import Ledger

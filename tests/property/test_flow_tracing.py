@@ -4,9 +4,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from traced_networks import Case, Flow, Injection, cases, solution
 
-from zonepulse.processors.flow_tracing import Network
-from zonepulse.processors.shares import Q, floor_share, rounded, scaled
-from zonepulse.processors.tracing_arrays import Traced
+from zonepulse.processors.network.flow_tracing import Network
+from zonepulse.processors.network.shares import Q, floor_share, rounded, scaled
+from zonepulse.processors.network.tracing_arrays import Traced
 
 SHAPES = pytest.mark.parametrize("shape", ["tree", "acyclic", "loop", "any"])
 

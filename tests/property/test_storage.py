@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from zonepulse.processors.storage import EMPTY, NOTHING, Inventory, Lot, Method, Passage, valuation, value
+from zonepulse.processors.network.storage import EMPTY, NOTHING, Inventory, Lot, Method, Passage, valuation, value
 
 ENERGY = st.one_of(st.integers(0, 3 * EMPTY), st.integers(0, 10**12))
 CARBON = st.one_of(st.integers(0, 9), st.integers(0, 10**12))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from zonepulse.processors.components import SINGLE
+from zonepulse.processors.network.components import SINGLE
 from zonepulse.streams.bench.grids import SHAPES, Shape, edges_of, network_of, window_of
 from zonepulse.streams.bench.network import python_sweep, sparse_lu
 from zonepulse.streams.cli.main import app

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from traced_networks import Case, Flow, Injection, solution
 
-from zonepulse.processors.components import SINGLE
-from zonepulse.processors.elimination import minimum_degree
-from zonepulse.processors.flow_tracing import Network
-from zonepulse.processors.tracing_arrays import Traced
+from zonepulse.processors.network.components import SINGLE
+from zonepulse.processors.network.elimination import minimum_degree
+from zonepulse.processors.network.flow_tracing import Network
+from zonepulse.processors.network.tracing_arrays import Traced
 
 
 def assert_solved(case: Case) -> Traced:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from fetches import channels
 
-from zonepulse.processors.channel_hash import tables_of
-from zonepulse.processors.json_readings import CELL, Columns, parse_records
+from zonepulse.processors.decoding.channel_hash import tables_of
+from zonepulse.processors.decoding.json_readings import CELL, Columns, parse_records
 
 CHANNELS = channels()
 PLAIN = '{"meter": "M1", "register": "1.8.0", "ts": 1790000000000, "value": 12.5}'

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from aiokafka.record.util import calc_crc32c, encode_varint
 
-from zonepulse.processors import crc32c
-from zonepulse.processors.record_batches import span, varint
+from zonepulse.processors.decoding import crc32c
+from zonepulse.processors.decoding.record_batches import span, varint
 
 
 def buffer(raw: bytes) -> np.ndarray:

@@ -7,9 +7,9 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 from fetches import CODECS, START_MS, Message, RecordBatch, assert_same, channels, contents, control, ordinary, sealed
 
-from zonepulse.processors.decoding import decode_records
-from zonepulse.processors.fast_decoding import decode_fast
-from zonepulse.processors.wire import CorruptBatch, OldFormat, spans_of_fetch
+from zonepulse.processors.decoding.exact import decode_records
+from zonepulse.processors.decoding.fast import decode_fast
+from zonepulse.processors.decoding.wire import CorruptBatch, OldFormat, spans_of_fetch
 from zonepulse.streams.raw_batches import RawFetch, _KeptBytes, _partition_records, _PartitionRecords, read_batches
 
 CHANNELS = channels()

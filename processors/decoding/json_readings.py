@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from zonepulse.processors.admission import NO_UNIT
-from zonepulse.processors.channel_hash import ABSENT, find, find_channel
-from zonepulse.processors.decoding import UNKNOWN_UNIT
-from zonepulse.processors.json_times import parse_time
+from zonepulse.processors.decoding.channel_hash import ABSENT, find, find_channel
+from zonepulse.processors.decoding.exact import UNKNOWN_UNIT
+from zonepulse.processors.decoding.json_times import parse_time
 from zonepulse.processors.kernel import byte_at, kernel
 from zonepulse.schemas.readings import MAX_ITEMS, SEQ_LIMIT
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from zonepulse.processors.compression import BadCompression, decompress
-from zonepulse.processors.record_batches import (
+from zonepulse.processors.decoding.compression import BadCompression, decompress
+from zonepulse.processors.decoding.record_batches import (
     BAD_CRC,
     BAD_HEADER,
     BAD_SIZE,

@@ -32,11 +32,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zonepulse.processors.components import arrange, list_members, make_order
-from zonepulse.processors.elimination import make_plan, make_workspace
-from zonepulse.processors.iteration import make_course
-from zonepulse.processors.tracing_arrays import Graph, Scratch, Traced, Window
-from zonepulse.processors.tracing_kernels import balance, trace_nodes
+from zonepulse.processors.network.components import arrange, list_members, make_order
+from zonepulse.processors.network.elimination import make_plan, make_workspace
+from zonepulse.processors.network.iteration import make_course
+from zonepulse.processors.network.tracing_arrays import Graph, Scratch, Traced, Window
+from zonepulse.processors.network.tracing_kernels import balance, trace_nodes
 
 _NO_PLAN: Final = make_plan(0, np.zeros(0, np.int32), np.zeros(0, np.int32))
 

@@ -7,9 +7,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zonepulse.processors.admission import NO_METER, NO_UNIT, Items
-from zonepulse.processors.channel_hash import ABSENT, KeyTable, Tables, find, find_channel, key_table, tables_of
 from zonepulse.processors.channels import Channels
-from zonepulse.processors.decoding import UNKNOWN_UNIT, Batch, Ints
+from zonepulse.processors.decoding.channel_hash import ABSENT, KeyTable, Tables, find, find_channel, key_table, tables_of
+from zonepulse.processors.decoding.exact import UNKNOWN_UNIT, Batch, Ints
 from zonepulse.processors.kernel import kernel
 from zonepulse.schemas.readings import MALFORMED, MAX_ITEMS, QUALITIES, SEQ_LIMIT, TS_LIMIT, read_block
 from zonepulse.schemas.records import RecordSpans

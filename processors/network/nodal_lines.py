@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zonepulse.processors.lines import NODE_INTENSITY, OTHER, LineTable
-from zonepulse.processors.topology import Ints
+from zonepulse.processors.network.topology import Ints
 from zonepulse.schemas.registry import Network
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zonepulse.processors.accounts import USE_SIGN, Accounts, channel_cell, counted_flow
-from zonepulse.processors.flow_tracing import Network as Tracer
+from zonepulse.processors.network.flow_tracing import Network as Tracer
 from zonepulse.schemas.registry import Edge, MeterVersion, Register, Registry, Source
 
 Ints = NDArray[np.int64]

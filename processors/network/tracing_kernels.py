@@ -1,12 +1,12 @@
 """Kernels of flow tracing: from the flows of one window to the carbon of everything that leaves a node (interface: flow_tracing.py)."""
 
-from zonepulse.processors.components import SINGLE, Order
-from zonepulse.processors.elimination import Plan, Workspace
-from zonepulse.processors.iteration import Course
 from zonepulse.processors.kernel import kernel
-from zonepulse.processors.shares import LIMIT, floor_share
-from zonepulse.processors.tracing_arrays import Graph, Scratch, Traced, Window
-from zonepulse.processors.tracing_loops import PLAN_NEEDED, SOLVED, share_loop, solve_loop
+from zonepulse.processors.network.components import SINGLE, Order
+from zonepulse.processors.network.elimination import Plan, Workspace
+from zonepulse.processors.network.iteration import Course
+from zonepulse.processors.network.shares import LIMIT, floor_share
+from zonepulse.processors.network.tracing_arrays import Graph, Scratch, Traced, Window
+from zonepulse.processors.network.tracing_loops import PLAN_NEEDED, SOLVED, share_loop, solve_loop
 
 
 @kernel

@@ -20,12 +20,12 @@ from zonepulse.processors.channels import Channels
 from zonepulse.processors.factors import FactorTable
 from zonepulse.processors.layout import Records
 from zonepulse.processors.lines import EXISTS, HAS_CO2E, LineTable, location_lines, said
-from zonepulse.processors.network_window import Bools, Flows, Speaker, Sums, co2e_mg
-from zonepulse.processors.nodal_lines import make_lines, places
+from zonepulse.processors.network.network_window import Bools, Flows, Speaker, Sums, co2e_mg
+from zonepulse.processors.network.nodal_lines import make_lines, places
+from zonepulse.processors.network.storage import Inventory, Lot, Passage, valuation, value
+from zonepulse.processors.network.topology import Ints, Topologies, Topology
+from zonepulse.processors.network.tracing_arrays import Traced
 from zonepulse.processors.posting import VAL
-from zonepulse.processors.storage import Inventory, Lot, Passage, valuation, value
-from zonepulse.processors.topology import Ints, Topologies, Topology
-from zonepulse.processors.tracing_arrays import Traced
 from zonepulse.processors.window_books import WindowBooks
 
 Injections = tuple[Ints, Ints, Bools, Bools]

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zonepulse.processors.admission import Items
-from zonepulse.processors.arrow_readings import decode_block
-from zonepulse.processors.channel_hash import tables_of
 from zonepulse.processors.channels import Channels
-from zonepulse.processors.decoding import Batch, Ints, decode_records
-from zonepulse.processors.json_readings import CELL, SHORTEST, Columns, parse_records
+from zonepulse.processors.decoding.arrow_readings import decode_block
+from zonepulse.processors.decoding.channel_hash import tables_of
+from zonepulse.processors.decoding.exact import Batch, Ints, decode_records
+from zonepulse.processors.decoding.json_readings import CELL, SHORTEST, Columns, parse_records
 from zonepulse.schemas.readings import is_arrow
 from zonepulse.schemas.records import CONTENT_TYPE, RecordSpans
 

@@ -4,12 +4,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from zonepulse.processors.components import Order
-from zonepulse.processors.elimination import Plan, Workspace, solve
-from zonepulse.processors.iteration import Course, iterate, set_course
 from zonepulse.processors.kernel import kernel
-from zonepulse.processors.shares import LIMIT, Q, rounded, scaled
-from zonepulse.processors.tracing_arrays import Graph, Scratch, Traced, Window
+from zonepulse.processors.network.components import Order
+from zonepulse.processors.network.elimination import Plan, Workspace, solve
+from zonepulse.processors.network.iteration import Course, iterate, set_course
+from zonepulse.processors.network.shares import LIMIT, Q, rounded, scaled
+from zonepulse.processors.network.tracing_arrays import Graph, Scratch, Traced, Window
 
 DELIVERED: Final = 0
 LOST: Final = 1

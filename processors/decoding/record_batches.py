@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from zonepulse.processors.crc32c import crc32c
+from zonepulse.processors.decoding.crc32c import crc32c
 from zonepulse.processors.kernel import byte_at, kernel
 
 HEADER_BYTES: Final = 61

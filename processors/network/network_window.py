@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.layout import Records
 from zonepulse.processors.lines import EXISTS, HAS_CO2E, HAS_ENERGY, said
+from zonepulse.processors.network.topology import Ints, Topology
 from zonepulse.processors.posting import COV, EST, VAL
-from zonepulse.processors.topology import Ints, Topology
 from zonepulse.processors.window_books import WindowBooks
 from zonepulse.schemas.units import MICRO
 

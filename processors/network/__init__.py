@@ -1,0 +1,1 @@
+"""One window of the network after another: what flows where, and which carbon goes with it."""
