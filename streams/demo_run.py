@@ -29,10 +29,12 @@ from zonepulse.schemas.registry import ZonePolicy
 from zonepulse.schemas.results import ALERTS, FINAL_TABLES, TABLES, Table
 from zonepulse.schemas.topics import MAX_MESSAGE_BYTES, READINGS
 from zonepulse.streams.arrow_wire import decode_block
+from zonepulse.streams.groups import are_stable
 
 PREFIX: Final = "zp."
 STORE_GROUP: Final = "zp.store"
 LEDGER_GROUP: Final = "zp.ledger"
+WORKER_GROUPS: Final = ("zp.intervals", LEDGER_GROUP, STORE_GROUP)
 _TIMEOUT_MS: Final = 1000
 _ANSWER_MS: Final = 5000
 _BATCH_BYTES: Final = 1 << 17
@@ -68,6 +70,11 @@ class Feed:
         """The largest time of a reading that can have been accepted."""
         ts, ingest = (self.sample.readings[name].cast(pa.int64()).to_numpy() for name in ("ts", "ingest_ms"))
         return int(ts[ts <= ingest + self.zone.future_ms].max())
+
+    @property
+    def is_sending(self) -> bool:
+        """It has begun and not ended."""
+        return self._thread is not None and self._thread.is_alive()
 
     @property
     def is_done(self) -> bool:
@@ -186,6 +193,10 @@ class Progress:
         """Close the clients."""
         self._consumer.close()
         self._admin.close()
+
+    def are_ready(self) -> bool:
+        """Whether the workers of every task have been given their partitions."""
+        return are_stable(self._admin, WORKER_GROUPS)
 
     def closed_tick(self) -> int:
         """The last tick that every partition has closed."""

@@ -11,13 +11,13 @@ import psutil
 from clickhouse_connect.driver.client import Client
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
-from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError
 
 from zonepulse.schemas.topics import INTERVALS, READINGS, REGISTRY, TOPICS
 from zonepulse.streams.arrow_wire import decode_block
 from zonepulse.streams.bench.load import START_MS, TICK_MS, Form, Load, produce
 from zonepulse.streams.embedded.process import ChildProcess
 from zonepulse.streams.embedded.stack import Stack
+from zonepulse.streams.groups import are_stable
 from zonepulse.streams.registry_topic import publish
 from zonepulse.streams.topics_admin import ensure_topics
 
@@ -220,14 +220,11 @@ def wait_for_groups(stack: Stack, trial: Trial, tasks: tuple[str, ...]) -> None:
     groups = [f"{trial.prefix}{task}" for task in tasks]
     try:
 
-        def are_stable() -> bool:
+        def are_joined() -> bool:
             time.sleep(POLL_S)
-            try:
-                return all(group["group_state"] == "Stable" for group in admin.describe_groups(groups).values())
-            except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):  # no group has ever been on this broker
-                return False
+            return are_stable(admin, groups)
 
-        wait_until(are_stable, stack, lambda: f"workers of {', '.join(tasks)} have not joined their groups")
+        wait_until(are_joined, stack, lambda: f"workers of {', '.join(tasks)} have not joined their groups")
     finally:
         admin.close()
 

@@ -101,7 +101,6 @@ def _run(
     with stack.client() as client:
         progress = Progress(stack.kafka, stack.partitions)
         try:
-            feed.start()
             with Live(view.render(), console=console, auto_refresh=False, transient=True) as live:
                 _follow(stack, feed, progress, client, view, live, picture)
             seconds = time.monotonic() - begun
@@ -121,17 +120,19 @@ def _follow(stack: ZoneStack, feed: Feed, progress: Progress, client: Client, vi
         stack.check()
         if feed.failure is not None:
             raise DemoFailed(f"sending failed: {feed.failure}") from feed.failure
+        if not (feed.is_sending or feed.is_done) and progress.are_ready():
+            feed.start()
         closed, lag = progress.closed_tick(), progress.store_lag()
         view.refresh(client)
         view.rate, view.sent, view.lag = (feed.sent - view.sent) / _POLL_S, feed.sent, lag
-        view.stage = "sending" if not feed.is_done else "closing the last windows"
+        view.stage = "sending" if feed.is_sending else "closing the last windows" if feed.is_done else "workers are starting"
         live.update(view.render(), refresh=True)
-        if picture is not None and not feed.is_done:
+        if picture is not None and feed.is_sending:
             save_picture(view, picture)
         has_last = bool(view.intensity) and view.intensity[-1][0].timestamp() * 1000 >= last_window
         quiet = quiet + 1 if feed.is_done and closed >= last_tick and has_last and lag == 0 else 0
         now = (closed, view.counts[0])
-        if now != before or not feed.is_done:
+        if now != before or feed.is_sending:
             before, moved_at = now, time.monotonic()
         elif time.monotonic() - moved_at > _PATIENCE_S:
             raise DemoFailed(f"nothing moved for {_PATIENCE_S:.0f} s: tick {closed} of {last_tick}, store lag {lag}")
@@ -140,9 +141,7 @@ def _follow(stack: ZoneStack, feed: Feed, progress: Progress, client: Client, vi
 
 def _summary(stack: ZoneStack, client: Client, zone_yaml: str, feed: Feed, seconds: float) -> dict[str, Any]:
     differences = oracle_differences(stack.kafka, client, zone_yaml, stack.partitions)
-    refused = client.query(
-        "SELECT reason, count() FROM dead_letters_final WHERE run = 'live' GROUP BY reason ORDER BY reason"
-    ).result_rows
+    refused = client.query(_REFUSED).result_rows
     found = client.query(_COMPANIES)
     intervals, alerts = client.query(_ROWS).result_rows[0]
     readings = feed.sample.readings.num_rows + sum(feed.sample.dead_letters.values())
