@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 from clickhouse_connect.driver.client import Client
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
-from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, KafkaTimeoutError
+from kafka.errors import KafkaTimeoutError
 
 from zonepulse.oracle.compare import differences
 from zonepulse.oracle.decode import Record
@@ -29,7 +29,7 @@ from zonepulse.schemas.registry import ZonePolicy
 from zonepulse.schemas.results import ALERTS, FINAL_TABLES, TABLES, Table
 from zonepulse.schemas.topics import MAX_MESSAGE_BYTES, READINGS
 from zonepulse.streams.arrow_wire import decode_block
-from zonepulse.streams.groups import are_stable
+from zonepulse.streams.groups import are_stable, committed
 
 PREFIX: Final = "zp."
 STORE_GROUP: Final = "zp.store"
@@ -220,13 +220,9 @@ class Progress:
             time.sleep(_PAUSE_S)
         raise KafkaTimeoutError(f"no end offsets of {', '.join(tp.topic for tp in self._stored)}")
 
-    def committed(self, group: str) -> dict[TopicPartition, int]:
-        """What a group has committed, by partition; empty when it has never committed."""
-        try:
-            found = self._admin.list_group_offsets(group)[group]
-        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):  # none has committed, or it is being read
-            return {}
-        return {tp: max(0, meta.offset) for tp, meta in found.items()}
+    def committed(self, group: str) -> Mapping[TopicPartition, int]:
+        """groups.committed."""
+        return committed(self._admin, group)
 
 
 def oracle_differences(broker: str, client: Client, zone_yaml: str, partitions: int, processes: int = 1) -> dict[str, list[str]]:

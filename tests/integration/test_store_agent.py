@@ -20,14 +20,13 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 from kafka.admin import KafkaAdminClient
-from kafka.errors import CoordinatorNotAvailableError
 from live_parts import Record, create_topics, process, produce, wait_until
 
 from zonepulse.schemas.alerts import canonical_json
 from zonepulse.schemas.dead_letters import DeadLetter
 from zonepulse.schemas.results import ALERTS, INTERVALS, LIVE, TOTALS, Column, Table
 from zonepulse.schemas.topics import TOPICS
-from zonepulse.streams import migrations
+from zonepulse.streams import groups, migrations
 from zonepulse.streams.chaos import FULL_DISK
 from zonepulse.streams.clickhouse_sink import ClickHouseSink, RowBatch, SinkBackpressure, SinkRejected, Source
 from zonepulse.streams.embedded.broker import Broker
@@ -276,13 +275,10 @@ def test_a_restarted_store_goes_on_where_it_committed(broker: Broker, clickhouse
 def committed(broker: Broker, prefix: str, topic: str = "results") -> int:
     admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
     try:
-        offsets = admin.list_group_offsets({f"{prefix}store": None})
-    except CoordinatorNotAvailableError:  # the broker's first group
-        return 0
+        offsets = groups.committed(admin, f"{prefix}store")
     finally:
         admin.close()
-    found = [o.offset for tp, o in offsets[f"{prefix}store"].items() if tp.topic == f"{prefix}{topic}"]
-    return max(found, default=0)
+    return max((at for tp, at in offsets.items() if tp.topic == f"{prefix}{topic}"), default=0)
 
 
 def test_an_unreadable_block_stops_the_store_and_names_the_record(
