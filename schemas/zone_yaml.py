@@ -34,12 +34,15 @@ _SECTIONS: Final = (
 )  # fmt: skip
 
 
-def parse_zone(text: str, *, file: str = "zone.yaml", factors_csv: str | None = None) -> Registry:
+def parse_zone(
+    text: str, *, file: str = "zone.yaml", factors_csv: str | None = None, known_ids: frozenset[str] = frozenset()
+) -> Registry:
     """The registry that a zone.yaml describes, as version 0; the meters are in the order of their first mention, then of time.
 
-    `file` names it in messages. `factors_csv` replaces the shipped factor table. Raises RegistryError with every mistake found.
+    `file` names it in messages. `factors_csv` replaces the shipped factor table. `known_ids` exist already and stay valid,
+    whatever characters they have. Raises RegistryError with every mistake found, up to MOST_PROBLEMS.
     """
-    report = Report(file)
+    report = Report(file, known_ids=known_ids)
     fields = Fields(compose(text, report), _SECTIONS)
     zone = fields.place_of("zone")
     if zone is None:
