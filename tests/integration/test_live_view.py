@@ -10,7 +10,7 @@ from zone_runs import SampleRun, sample_run
 from zonepulse.schemas.units import MS_PER_HOUR
 from zonepulse.schemas.zone_yaml import parse_zone
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 LIVE = """
 SELECT entity_kind, entity, power_kw, g_per_kwh, co2e_kg_per_h, reporting, expected FROM live
 WHERE run = 'live' AND at = (SELECT max(at) FROM live)"""
