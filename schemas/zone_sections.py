@@ -155,7 +155,8 @@ def _max_power(f: Fields, base_unit: str) -> Fraction:
     per_hour = {"": "base units per hour", "kWh": "kW", "kvarh": "kvar"}.get(base_unit, f"{base_unit}/h")
     f.place.fail(
         "`max_power` is missing",
-        f"no reading can be judged without it: add it in {per_hour}, after the multiplier: what fuse (0.69 x A = kW at 400 V), transformer, boiler or pipe lets through, "
+        f"no reading can be judged without it: add it in {per_hour}, after the multiplier: what fuse "
+        "(0.69 x A = kW at 400 V), transformer, boiler or pipe lets through, "
         "or 4 x the largest hour known",
     )
     return Fraction(1)
