@@ -15,6 +15,7 @@ from zonepulse.schemas.network_sections import read_contract, read_entry, read_n
 from zonepulse.schemas.problems import RegistryError, Report
 from zonepulse.schemas.registry import MeterVersion, Network, Registry, ZonePolicy
 from zonepulse.schemas.registry_checks import check_registry
+from zonepulse.schemas.sum_checks import check_sums
 from zonepulse.schemas.yaml_places import Fields, Place, compose, plain
 from zonepulse.schemas.yaml_values import Clock
 from zonepulse.schemas.zone_sections import (
@@ -53,6 +54,8 @@ def parse_zone(
     check_registry(draft, shipped, report)
     check_network(draft, report)
     check_channels(known, report)
+    if not report.problems:
+        check_sums(known, report)
     report.raise_if_any()
     return replace(known, meters=_ordered(draft.meters), sha256=hashlib.sha256(text.encode()).hexdigest())
 

@@ -37,7 +37,7 @@ meters:
   - id: M-1
     site: sa
     role: main
-    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh}}
+    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}}
 """
 SECOND = (
     FIRST
@@ -45,7 +45,7 @@ SECOND = (
   - id: M-2
     site: sb
     role: main
-    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh}}
+    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}}
     valid_from: 2026-03-02T01:15:00Z
 """
 )
