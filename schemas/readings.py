@@ -35,9 +35,13 @@ REASONS: Final = (
     "off_grid",
     "future",
     "late",
+    "poison",
 )
-"""Why a reading is a dead letter, in the order in which they are checked; the position is the code in arrays, 0 = accepted."""
+"""Why a reading is a dead letter, in the order in which they are checked; the position is the code in arrays, 0 = accepted.
+
+`poison` is what no check names: a record of any topic that could not be handled, or that a command skips."""
 TOO_LARGE, MALFORMED, NAIVE_TIME = 1, 2, 3
+POISON: Final = REASONS.index("poison")
 
 
 @dataclass(slots=True)
