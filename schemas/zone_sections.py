@@ -32,6 +32,7 @@ from zonepulse.schemas.yaml_values import (
     NUMBER,
     TEXT,
     TIMEZONE,
+    ZONE_ID,
     Clock,
     one_of,
     optional,
@@ -62,7 +63,7 @@ def read_zone(place: Place) -> ZonePolicy:
     f = Fields(place, _ZONE_KEYS)
     vee_place = f.place_of("vee")
     vee = Fields(vee_place, ("n_confirm", "boundary_tolerance")) if vee_place else None
-    zone_id = f.need("id", IDENTIFIER)
+    zone_id = f.need("id", ZONE_ID)
     return ZonePolicy(
         id=zone_id,
         name=_name(f, zone_id),

@@ -10,6 +10,7 @@ from rich.console import Console
 from zonepulse.schemas.factors import shipped_factors_csv
 from zonepulse.schemas.zone_yaml import parse_zone
 from zonepulse.streams.cli.grafana_hint import grafana_exports, print_lines
+from zonepulse.streams.cli.output import SafeConsole
 from zonepulse.streams.embedded.zone_stack import RESTART, ZoneStack
 from zonepulse.streams.registry_topic import load_versions, publish
 
@@ -21,7 +22,7 @@ def up(
     workers: Annotated[int, typer.Option(help="intervals workers", min=1, max=16)] = 1,
 ) -> None:
     """Start Kafka, ClickHouse and the workers, apply migrations, and keep everything running; what dies is started again and reported."""
-    console = Console()
+    console = SafeConsole()
     text = zone.read_text("utf-8") if zone else None
     registry = parse_zone(text, file=str(zone), factors_csv=shipped_factors_csv()) if text else None
     console.print(f"starting Kafka and ClickHouse in {folder}")
