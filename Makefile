@@ -14,21 +14,33 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emi
 # Numba does not see that a kernel in another file changed: a change of any kernel starts a new cache.
 NUMBA_CACHE = $(CURDIR)/.venv/numba/$(firstword $(shell cat processors/*.py processors/*/*.py | sha256sum))
 
-.PHONY: help demo test hunt cases dashboards contracts fmt lint typecheck bench setup dev lock clean
+# Programs that a package only lends (promtool) lie here; see deploy/system-packages.txt.
+export PATH := $(CURDIR)/.venv/tools:$(PATH)
+# Both cores; a file's tests stay together, so that the servers of a module start once.
+UNITS := -n 2 --dist worksteal
+SERVERS := -n 3 --dist loadfile
+
+.PHONY: help demo test quick soak hunt cases dashboards contracts fmt lint typecheck bench setup dev lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-demo: .venv/.ready ## run a whole zone on this machine and show its ledger (ARGS="--keep" leaves it running)
+demo: needs-demo .venv/.ready ## run a whole zone on this machine and show its ledger (ARGS="--keep" leaves it running)
 	NUMBA_CACHE_DIR=$(NUMBA_CACHE) $(BIN)/zonepulse demo $(ARGS)
 
-test: lint typecheck ## everything that must hold; the last line is pytest's summary
-	@echo "== 1/3 unit tests without the compiler"
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --hypothesis-profile=brief tests/unit
+test: needs-test lint typecheck ## everything that must hold; the last line is pytest's summary
+	@echo "== 1/3 unit tests of the kernels without the compiler"
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest $(UNITS) --hypothesis-profile=brief $$(grep -l zonepulse.processors tests/unit/*.py)
 	@echo "== 2/3 unit and property tests, compiled, with bounds checked"
-	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/unit tests/property
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest $(UNITS) tests/unit tests/property
 	@echo "== 3/3 contracts, and real Kafka and ClickHouse"
-	$(BIN)/python -m pytest --durations=10 tests/contract tests/integration
+	$(BIN)/python -m pytest $(SERVERS) --durations=10 tests/contract tests/integration
+
+quick: lint typecheck ## what a developer runs after each change: style, types, unit tests
+	$(BIN)/python -m pytest $(UNITS) --quiet tests/unit
+
+soak: needs-test dev ## the long versions of what `make test` does in short, one after another
+	$(BIN)/python -m pytest --durations=0 --timeout=0 tests/soak $(ARGS)
 
 hunt: dev ## property tests with thousands of new examples (ARGS="-k carbon")
 	$(BIN)/python -m pytest --hypothesis-profile=hunt --timeout=0 tests/property $(ARGS)
@@ -67,12 +79,13 @@ lock: dev ## resolve both lock files anew from pyproject.toml (UPGRADE=--upgrade
 clean: ## remove everything that was built, .venv included
 	rm -rf .venv .typeroot build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
 
+needs-%: # what the system must bring; installed, or named in one line
+	@PYTHON=$(PYTHON) deploy/system-packages.sh $* $(CURDIR)/.venv/tools
+
 # Stamps: a step runs again only when what it was made from changes.
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "zonepulse needs Python 3.11, 3.12 or 3.13, $(PYTHON) is $$($(PYTHON) --version 2>&1); name another one: make PYTHON=python3.11"; exit 1; }
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
-	  { echo "$(PYTHON) cannot make virtual environments; as root: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
 
 .venv/.installed: requirements.lock | .venv/bin/python

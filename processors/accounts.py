@@ -18,6 +18,8 @@ from zonepulse.processors.factors import FactorTable
 from zonepulse.processors.layout import Records
 from zonepulse.schemas.factors import carrier_bears
 from zonepulse.schemas.registry import ALWAYS, FOREVER, Entry, MeterVersion, Register, Registry
+from zonepulse.schemas.sum_checks import most_micro
+from zonepulse.schemas.units import LIMIT_ENERGY
 
 CHANNEL: Final = "channel:"
 """Begins the names of cells that hold one channel alone."""
@@ -39,6 +41,7 @@ ACCOUNT: Final = np.dtype(
         ("factor", "i4"),  # factor time line, -1 none
         ("company", "i4"),
         ("ef", "i8"),  # mg per base unit x 1e6 of generation
+        ("most", "i8"),  # micro-units that a row may hold: above it no sum is proven to fit, and the row is not booked
     ]
 )
 LINE: Final = np.dtype(
@@ -174,11 +177,12 @@ class _Builder:
         """ACCOUNT row of one meter version's register."""
         company = self.company_of_site[meter.site]
         flow = counted_flow(meter.role, register)
+        most = min(2 * most_micro(register, self.registry.zone.max_gap_ms), LIMIT_ENERGY)
         own_cell = -1
         if register.carrier == "electricity" and meter.id in self.traced:
             own_cell = self.cell(*channel_cell(meter.id, register.id))
         if flow is None:
-            return (-1, -1, own_cell, self.none, -1, 0, -1, companies[company], 0)
+            return (-1, -1, own_cell, self.none, -1, 0, -1, companies[company], 0, most)
         holes = merged(self.validity.get(meter.parent, [])) if meter.role == "sub" and meter.parent else []
         guard = self.guards.add(holes) if holes else self.none
         spans = without((meter.valid_from_ms, meter.valid_to_ms), holes)
@@ -197,7 +201,7 @@ class _Builder:
         scope = (2 if register.carrier in SCOPE_2 else 1) if bears else 0
         factor = self.factor_line(register.carrier, company, register.base_unit) if bears else -1
         ef = round(register.ef_kg * 1_000_000) if flow == "generation" else 0
-        return (company_cell, zone_cell, own_cell, guard, unmetered, scope, factor, companies[company], ef)
+        return (company_cell, zone_cell, own_cell, guard, unmetered, scope, factor, companies[company], ef, most)
 
     def entry(self, entry: Entry, companies: dict[str, int]) -> tuple[int, ...]:
         """ACCOUNT row of a manual entry: it counts in the window that holds its instant."""
@@ -207,7 +211,7 @@ class _Builder:
         for cell in cells:
             self.counting[cell].append((start, start + length))
         factor = self.factor_line(entry.carrier, entry.company, "kg")
-        return (cells[0], cells[1], -1, self.none, -1, 1, factor, companies[entry.company], 0)
+        return (cells[0], cells[1], -1, self.none, -1, 1, factor, companies[entry.company], 0, LIMIT_ENERGY)
 
 
 def channel_cell(meter: str, register: str) -> tuple[str, str, str]:

@@ -27,7 +27,7 @@ VERSION: Final = np.dtype(
         ("num", "i8"),  # multiplier = num / den
         ("den", "i8"),
         ("modulus", "i8"),  # micro-units after the multiplier, -1 unknown
-        ("power", "i8"),  # max_power in micro-units per hour, -1 unknown
+        ("power", "i8"),  # max_power in micro-units per hour
         ("period", "i8"),
         ("kind", "i4"),
         ("series", "i4"),  # versions of one channel with equal series continue each other
@@ -86,7 +86,7 @@ def _register_row(meter: MeterVersion, register: Register) -> tuple[object, ...]
     """Of VERSION what the register alone says."""
     num, den = _fraction_parts(register.multiplier, f"{meter.id} {register.id}")
     modulus = -1 if register.modulus is None else round(register.modulus * register.scale) * num // den
-    power = -1 if register.max_power is None else round(register.max_power * 1_000_000)
+    power = round(register.max_power * 1_000_000)
     return 0, 0, float(register.scale), num, den, modulus, power, register.period_ms, KINDS[register.kind], 0, 0, 0
 
 

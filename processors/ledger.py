@@ -207,6 +207,7 @@ class Ledger:
     def _apply(self, rows: Records, tick: int, results: Results) -> None:
         self._settle(tick)
         windows = self.windows
+        rows = self._bounded(rows, tick, results)
         starts = np.ascontiguousarray(rows["start"])
         slots = windows.pages.slots(starts)
         self._look_again_from(int(starts.min()))
@@ -222,6 +223,26 @@ class Ledger:
         bought = self.market.update(after, windows, tick)
         self._judge_factors(emissions, bought, tick, results)
         self._judge_residuals(self.nodal.update(rows, slots, after, windows, tick), tick, results)
+
+    def _bounded(self, rows: Records, tick: int, results: Results) -> Records:
+        """Rows above the bound that proves the zone's sums are not booked, as if they were missing; `ops_sum_refused` names them."""
+        most = self.accounts.accounts["most"][rows["version"]]
+        refused, was_refused = rows["val"] > most, rows["was_val"] > most
+        if not (refused.any() or was_refused.any()):
+            return rows
+        kept = rows.copy()
+        for name in ("val", "est", "cov"):
+            kept[name][refused] = 0
+            kept[f"was_{name}"][was_refused] = 0
+        for row, limit in zip(rows[refused], most[refused], strict=True):
+            meter, register = (self._rows.label(name, int(row["version"])) for name in ("meter", "register"))
+            labels = {"meter": meter, "register": register}
+            evidence = {"energy_micro": int(row["val"]), "limit_micro": int(limit), **labels}
+            zone, start = self.channels.registry.zone.id, int(row["start"])
+            results.alerts.append(
+                Alert(zone, "ops_sum_refused", labels, "critical", "raised", start, tick, evidence, meter=meter).row()
+            )
+        return kept
 
     def _settle(self, tick: int) -> None:
         """Windows settle whose last regular tick, at end + lateness (or delay, if longer), lies before this one."""

@@ -59,7 +59,7 @@ def _check_quantities(register: Register, path: str, report: Report) -> None:
         limit = Fraction(LIMIT_ENERGY) / register.scale / register.multiplier
         what = "modulus x multiplier does not fit 64 bits in micro-units"
         report.add(f"{path}.modulus", what, f"it must be below {_short(limit)}; mend modulus, multiplier or unit")
-    if register.max_power is not None and register.max_power * MICRO * POWER_HEADROOM >= LIMIT_ENERGY:
+    if register.max_power * MICRO * POWER_HEADROOM >= LIMIT_ENERGY:
         limit = Fraction(LIMIT_ENERGY, MICRO * POWER_HEADROOM)
         report.add(
             f"{path}.max_power", "does not fit 64 bits in micro-units", f"write it in base units per hour, below {_short(limit)}"

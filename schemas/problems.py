@@ -6,13 +6,18 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final
 
+from zonepulse.schemas.values import shortened
+
+MOST_PROBLEMS: Final = 1_000
+_LONGEST_WORD: Final = 100
+"""Nobody means a known word by a longer one, and likeness takes quadratic time."""
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][\w-]*")
 _LAST_STEP: Final = re.compile(r'(?:\."[^"]*"|\.?[^.\[\]"]+|\[\d+\])$')
 
 
 def step(path: str, key: str) -> str:
-    """The path of a member of `path`; a key that is no plain word stands in quotes."""
-    name = key if _PLAIN_KEY.fullmatch(key) else f'"{key}"'
+    """The path of a member of `path`; a key that is no plain word stands in quotes, a long one is cut."""
+    name = shortened(key) if _PLAIN_KEY.fullmatch(key) else f'"{shortened(key)}"'
     return f"{path}.{name}" if path else name
 
 
@@ -45,11 +50,19 @@ class Report:
 
     file: str = "zone.yaml"
     problems: list[Problem] = field(default_factory=list)
+    known_ids: frozenset[str] = frozenset()
+    """Identifiers that exist already: they stay valid, whatever characters they have."""
     lines: dict[str, int] = field(default_factory=dict)
 
     def add(self, path: str, what: str, remedy: str) -> None:
-        """Note a mistake at `path`; its line is that of the path or of the nearest thing around it that was written."""
+        """Note a mistake at `path`; its line is that of the path or of the nearest thing around it that was written.
+
+        Raises RegistryError at the last of MOST_PROBLEMS: nobody reads more, and a file of nothing else would take for ever.
+        """
         self.problems.append(Problem(self.file, self.line(path), path, what, remedy))
+        if len(self.problems) == MOST_PROBLEMS:
+            self.problems.append(Problem(self.file, 0, "", f"only the first {MOST_PROBLEMS} mistakes are told", "mend them first"))
+            raise RegistryError(self.problems)
 
     def line(self, path: str) -> int:
         """Line of `path` in the file, 0 if nothing around it was read from one."""
@@ -65,6 +78,8 @@ class Report:
 
 def nearest(word: str, known: Iterable[str], instead: str) -> str:
     """A remedy: the known word most like `word`, otherwise `instead`."""
+    if len(word) > _LONGEST_WORD:
+        return instead
     by_lower = {k.lower(): k for k in known}
     close = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return f"did you mean `{by_lower[close[0]]}`?" if close else instead

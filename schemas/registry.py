@@ -99,8 +99,8 @@ class Register:
     multiplier: Fraction
     modulus: Fraction | None
     """First value that the register cannot show, in transmitted units, before the multiplier."""
-    max_power: Fraction | None
-    """Base units per hour after the multiplier."""
+    max_power: Fraction
+    """Base units per hour after the multiplier: what fuse, transformer or pipe lets through at most."""
     period_ms: int
     ef_kg: Fraction
     """kg CO2e per base unit of a generation register."""

@@ -10,6 +10,8 @@ from zonepulse.schemas.factor_notices import Notice, answers, factor_notices, lo
 from zonepulse.schemas.factors import LOOKUP_BASES, RESIDUAL_BASES, UNVERIFIED, channel_bears
 from zonepulse.schemas.problems import Problem, step
 from zonepulse.schemas.registry import Factor, Registry, Rule
+from zonepulse.schemas.values import visible
+from zonepulse.schemas.yaml_values import is_usual_id
 
 _COUNTED: Final = {
     "generation": ("generation",),
@@ -35,6 +37,7 @@ def notices(registry: Registry, *, file: str = "zone.yaml") -> list[Problem]:
     found = [*_uncounted(registry), *_mixed_units(registry), *_unused_factors(registry), *factor_notices(registry)]
     found += _unmatched_contracts(registry)
     found += _unjudged(registry.rules)
+    found += _unusual_ids(registry)
     return [Problem(file, 0, path, what, remedy) for path, what, remedy in found]
 
 
@@ -101,3 +104,21 @@ def _unjudged(rules: tuple[Rule, ...]) -> Iterator[Notice]:
         if rule.indicator not in _JUDGED.get(rule.on, ()):
             judged = "; ".join(f"on {on}: {', '.join(indicators)}" for on, indicators in _JUDGED.items())
             yield f"rules.{rule.id}", f"nothing judges {rule.indicator} on {rule.on}", f"judged are {judged}"
+
+
+def identifiers(registry: Registry) -> frozenset[str]:
+    """Every identifier of a zone, its companies, sites, gateways, meters and registers, nodes, edges, contracts, entries and rules."""
+    named = (registry.companies, registry.sites, registry.gateways, registry.meters, registry.contracts, registry.entries)
+    found = {registry.zone.id, *registry.network.nodes, *(edge.id for edge in registry.network.edges)}
+    found |= {entity.id for entities in named for entity in entities} | {rule.id for rule in registry.rules}
+    return frozenset(found | {register.id for meter in registry.meters for register in meter.registers})
+
+
+def _unusual_ids(registry: Registry) -> Iterator[Notice]:
+    for text in sorted(identifiers(registry)):
+        if not is_usual_id(text):
+            yield (
+                "",
+                f"the identifier {visible(text)!r} would be refused if it were new",
+                "it stays valid; give new ones plain characters",
+            )

@@ -11,8 +11,18 @@ _MS_OF: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION: Final = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
 _DECIMAL: Final = re.compile(r"[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,2})?", re.ASCII)
 _RATIO: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*[/:]\s*(\d{1,9}(?:\.\d{1,9})?)", re.ASCII)
+_LONGEST_NUMBER: Final = 60
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ]\s*(\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)\s*([Zz]|[-+]\d\d(?::?\d\d)?)?", re.ASCII)
+
+
+CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What moves a terminal's cursor, forges a line or turns the direction of writing: never part of an id or a name."""
+
+
+def visible(text: str) -> str:
+    """The text with its control characters written out, such as \\x1b: safe to print, and in one line."""
+    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class BadValue(ValueError):
@@ -23,19 +33,26 @@ class BadValue(ValueError):
         self.what, self.remedy = what, remedy
 
 
+def shortened(text: str, most: int = 100) -> str:
+    """For a message: the beginning of a text that nobody would read to its end."""
+    return text if len(text) <= most else f"{text[:40]}... ({len(text)} characters)"
+
+
 def parse_duration_ms(text: str) -> int:
     """`60s`, `15m`, `2h`, `7d` in milliseconds. Raises BadValue."""
     match = _DURATION.fullmatch(text)
     if not match:
-        raise BadValue(f"{text!r} is no duration", "write a whole number and s, m, h or d, such as 90s, 15m, 2h, 7d")
+        raise BadValue(f"{shortened(text)!r} is no duration", "write a whole number and s, m, h or d, such as 90s, 15m, 2h, 7d")
     return int(match[1]) * _MS_OF[match[2]]
 
 
 def parse_decimal(text: str) -> Fraction:
     """The exact value of a decimal number. Raises BadValue."""
+    if len(text) > _LONGEST_NUMBER:
+        raise BadValue(f"{text[:20]!r}... has {len(text)} characters", f"write a number of at most {_LONGEST_NUMBER}")
     if _DECIMAL.fullmatch(text):
         return Fraction(text)
-    raise BadValue(f"{text!r} is no decimal number", _decimal_remedy(text))
+    raise BadValue(f"{shortened(text)!r} is no decimal number", _decimal_remedy(text))
 
 
 def _decimal_remedy(text: str) -> str:
@@ -55,15 +72,15 @@ def parse_instant_ms(text: str, zone: ZoneInfo) -> int:
             return _epoch_ms(datetime.fromisoformat(text).replace(tzinfo=zone))
         match = _MOMENT.fullmatch(text)
         if match is None:
-            raise BadValue(f"{text!r} is no time", "write a date such as 2026-01-01, or 2026-03-04T10:07:00+08:00")
+            raise BadValue(f"{shortened(text)!r} is no time", "write a date such as 2026-01-01, or 2026-03-04T10:07:00+08:00")
         if match[3] is None:
             local = datetime.fromisoformat(f"{match[1]}T{match[2]}").replace(tzinfo=zone)
-            raise BadValue(f"{text!r} has no offset", f"write which one is meant, such as {local.isoformat()}")
+            raise BadValue(f"{shortened(text)!r} has no offset", f"write which one is meant, such as {local.isoformat()}")
         return _epoch_ms(datetime.fromisoformat(f"{match[1]}T{match[2]}{match[3].upper()}"))
     except BadValue:
         raise
     except ValueError as error:
-        raise BadValue(f"{text!r} is no time: {error}", "write a date or time that exists") from None
+        raise BadValue(f"{shortened(text)!r} is no time: {error}", "write a date or time that exists") from None
 
 
 def instant_text(at_ms: int, zone: ZoneInfo) -> str:

@@ -6,15 +6,16 @@ and a key such as `on` stays `on`.
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Final, Generic, NoReturn, TypeVar
+from typing import Final, Generic, NoReturn, TypeVar
 
 import yaml
 
 from zonepulse.schemas.problems import RegistryError, Report, nearest, step
+from zonepulse.schemas.values import shortened
+from zonepulse.schemas.yaml_bounds import LOADER, TooLarge, check_bounds
 
 T = TypeVar("T")
 _TAG: Final = "tag:yaml.org,2002:"
-_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NAMES: Final = {
     "map": "a mapping",
     "seq": "a list",
@@ -51,7 +52,7 @@ class Place:
     @property
     def shown(self) -> str:
         """The value for an error message."""
-        return repr(self.text) if isinstance(self.node, yaml.ScalarNode) else _NAMES.get(self.kind, self.kind)
+        return repr(shortened(self.text)) if isinstance(self.node, yaml.ScalarNode) else _NAMES.get(self.kind, self.kind)
 
     @property
     def is_quoted(self) -> bool:
@@ -171,7 +172,11 @@ def compose(text: str, report: Report) -> Place:
     """The document's root. Raises RegistryError: the text is no YAML, or empty."""
     report.lines[""] = 1
     try:
-        root = yaml.compose(text, Loader=_LOADER)
+        check_bounds(text)
+        root = yaml.compose(text, Loader=LOADER)
+    except TooLarge as error:
+        report.lines[""] = error.line
+        _refuse(error.what, "write the values out, one entity a list item", report)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         report.lines[""] = mark.line + 1 if mark else 1

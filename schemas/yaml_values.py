@@ -13,17 +13,21 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry import ALWAYS, FOREVER, Text
-from zonepulse.schemas.values import BadValue, parse_decimal, parse_duration_ms, parse_instant_ms
+from zonepulse.schemas.values import CONTROLS, BadValue, parse_decimal, parse_duration_ms, parse_instant_ms, shortened
 from zonepulse.schemas.yaml_places import Fields, Place, Reader
 
 S = TypeVar("S", bound=str)
 T = TypeVar("T")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+_USUAL_ID: Final = re.compile(r"[\w:*/](?:[\w.:*/ -]*[\w.:*/-])?")
+_ZONE_ID: Final = re.compile(r"[\w.:-]+")
 MAX_ID_BYTES: Final = 200
 
 
 def _text(place: Place) -> str:
     if place.kind == "str":
+        if CONTROLS.search(place.text.replace("\n", "").replace("\t", "")):
+            place.fail(f"{place.shown} has control characters", "write it without them")
         return place.text
     quoted = f'"{place.text}"'
     remedy = f"write it in quotes: {quoted}" if place.text else "write text"
@@ -31,12 +35,29 @@ def _text(place: Place) -> str:
     return place.text
 
 
+def is_usual_id(text: str) -> bool:
+    """Whether an identifier has only letters, digits and _ . : * / - and blanks inside, and begins as no formula of a spreadsheet or
+    hidden file does. An OBIS code such as 1-0:1.8.0*255 has."""
+    return _USUAL_ID.fullmatch(text) is not None
+
+
 def _identifier(place: Place) -> str:
     text = _text(place)
-    if text != text.strip() or not text.isprintable() or (not text and place.kind == "str"):
-        place.fail(f"{text!r} is no identifier", "use visible characters, without blanks at its ends")
+    if not text:
+        if place.kind == "str":
+            place.fail("an empty identifier", "write its id")
     elif len(text.encode()) > MAX_ID_BYTES:
         place.fail(f"the identifier has {len(text.encode())} bytes", f"at most {MAX_ID_BYTES} are allowed")
+    elif not is_usual_id(text) and text not in place.report.known_ids:
+        remedy = "use letters, digits, blanks inside and any of _ . : * / -, and begin with a letter, a digit, _ : * or /"
+        place.fail(f"{text!r} is no identifier", remedy)
+    return text
+
+
+def _zone_id(place: Place) -> str:
+    text = _identifier(place)
+    if text and is_usual_id(text) and not _ZONE_ID.fullmatch(text) and text not in place.report.known_ids:
+        place.fail(f"{text!r} is no zone's identifier", "use letters, digits and any of _ . : - for the zone itself")
     return text
 
 
@@ -98,7 +119,9 @@ def _timezone(place: Place) -> str:
     try:
         ZoneInfo(text)
     except (ValueError, OSError, LookupError):
-        place.fail(f"{text!r} is no time zone", nearest(text, available_timezones(), "use an IANA name such as Asia/Shanghai"))
+        place.fail(
+            f"{shortened(text)!r} is no time zone", nearest(text, available_timezones(), "use an IANA name such as Asia/Shanghai")
+        )
         return "UTC"
     return text
 
@@ -157,6 +180,7 @@ def optional(reader: Reader[T]) -> Reader[T | None]:
 
 TEXT: Final = Reader(_text, "", "text")
 IDENTIFIER: Final = Reader(_identifier, "", "an-id")
+ZONE_ID: Final = Reader(_zone_id, "", "a-zone")
 NUMBER: Final = Reader(_number, Fraction(1), "1.5")
 FLOAT: Final = Reader(_float, 0.0, "1.5")
 COUNT: Final = Reader(_count, 0, "3")

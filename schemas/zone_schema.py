@@ -141,14 +141,16 @@ def _register() -> Schema:
         "reference": one_word(("0C", "20C"), "temperature that a gas volume in m3 is corrected to"),
         "multiplier": number("CT x PT ratio or pulse weight", 1),
         "modulus": number("first value that the register cannot show, before the multiplier"),
-        "max_power": number("base units per hour after the multiplier: bound for plausibility and roll-over"),
+        "max_power": number(
+            "base units per hour after the multiplier: the most that fuse, transformer or pipe lets through; readings are judged by it"
+        ),
         "period": ref("duration", "expected reporting period; absent: the zone's window"),
         "ef": number("kg CO2e per base unit of a generation register", 0),
         "steam": said(steam, "of carrier steam in t or kg: counts GJ, its enthalpy by IAPWS-IF97; max_power is then GJ per hour"),
     }
     gas_in_m3 = {"carrier": {"enum": sorted(GAS_CARRIERS)}, "unit": {"pattern": "^m3(/h)?$"}}
     return {
-        **mapping(properties, "carrier", "direction", "kind", "unit"),
+        **mapping(properties, "carrier", "direction", "kind", "unit", "max_power"),
         "if": {"properties": gas_in_m3, "required": ["carrier", "unit"]},
         "then": {"properties": {"reference": {"type": "string"}}, "required": ["reference"]},
     }

@@ -32,6 +32,7 @@ from zonepulse.schemas.yaml_values import (
     NUMBER,
     TEXT,
     TIMEZONE,
+    ZONE_ID,
     Clock,
     one_of,
     optional,
@@ -62,7 +63,7 @@ def read_zone(place: Place) -> ZonePolicy:
     f = Fields(place, _ZONE_KEYS)
     vee_place = f.place_of("vee")
     vee = Fields(vee_place, ("n_confirm", "boundary_tolerance")) if vee_place else None
-    zone_id = f.need("id", IDENTIFIER)
+    zone_id = f.need("id", ZONE_ID)
     return ZonePolicy(
         id=zone_id,
         name=_name(f, zone_id),
@@ -140,12 +141,26 @@ def _read_register(register: str, place: Place, window_ms: int) -> Register:
         scale=scale,
         multiplier=f.read("multiplier", NUMBER, Fraction(1)),
         modulus=f.read("modulus", optional(NUMBER), None),
-        max_power=f.read("max_power", optional(NUMBER), None),
+        max_power=_max_power(f, base_unit),
         period_ms=f.read("period", DURATION, window_ms),
         ef_kg=f.read("ef", NUMBER, Fraction(0)),
         reference=reference,
         steam=steam,
     )
+
+
+def _max_power(f: Fields, base_unit: str) -> Fraction:
+    """The bound that every reading is judged by; whoever leaves it out is told how to find it."""
+    if "max_power" in f or not f.is_mapping:
+        return f.need("max_power", NUMBER)
+    per_hour = {"": "base units per hour", "kWh": "kW", "kvarh": "kvar"}.get(base_unit, f"{base_unit}/h")
+    f.place.fail(
+        "`max_power` is missing",
+        f"no reading can be judged without it: add it in {per_hour}, after the multiplier: what fuse "
+        "(0.69 x A = kW at 400 V), transformer, boiler or pipe lets through, "
+        "or 4 x the largest hour known",
+    )
+    return Fraction(1)
 
 
 def _unit(f: Fields, unit: str, carrier: str, kind: str, reference: str | None) -> tuple[str, Fraction]:

@@ -15,6 +15,7 @@ from zonepulse.schemas.network_sections import read_contract, read_entry, read_n
 from zonepulse.schemas.problems import RegistryError, Report
 from zonepulse.schemas.registry import MeterVersion, Network, Registry, ZonePolicy
 from zonepulse.schemas.registry_checks import check_registry
+from zonepulse.schemas.sum_checks import check_sums
 from zonepulse.schemas.yaml_places import Fields, Place, compose, plain
 from zonepulse.schemas.yaml_values import Clock
 from zonepulse.schemas.zone_sections import (
@@ -34,12 +35,15 @@ _SECTIONS: Final = (
 )  # fmt: skip
 
 
-def parse_zone(text: str, *, file: str = "zone.yaml", factors_csv: str | None = None) -> Registry:
+def parse_zone(
+    text: str, *, file: str = "zone.yaml", factors_csv: str | None = None, known_ids: frozenset[str] = frozenset()
+) -> Registry:
     """The registry that a zone.yaml describes, as version 0; the meters are in the order of their first mention, then of time.
 
-    `file` names it in messages. `factors_csv` replaces the shipped factor table. Raises RegistryError with every mistake found.
+    `file` names it in messages. `factors_csv` replaces the shipped factor table. `known_ids` exist already and stay valid,
+    whatever characters they have. Raises RegistryError with every mistake found, up to MOST_PROBLEMS.
     """
-    report = Report(file)
+    report = Report(file, known_ids=known_ids)
     fields = Fields(compose(text, report), _SECTIONS)
     zone = fields.place_of("zone")
     if zone is None:
@@ -50,6 +54,8 @@ def parse_zone(text: str, *, file: str = "zone.yaml", factors_csv: str | None = 
     check_registry(draft, shipped, report)
     check_network(draft, report)
     check_channels(known, report)
+    if not report.problems:
+        check_sums(known, report)
     report.raise_if_any()
     return replace(known, meters=_ordered(draft.meters), sha256=hashlib.sha256(text.encode()).hexdigest())
 

@@ -12,7 +12,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from zonepulse.schemas.columns import OPTIONAL, POSITION, REQUIRED
-from zonepulse.streams.reading_blocks import BLOCK_BYTES, BLOCK_ROWS, BadFile, Block
+from zonepulse.streams.reading_blocks import BLOCK_BYTES, BLOCK_ROWS, LATEST_MS, MOST, BadFile, Block
 
 _KNOWN: Final = REQUIRED + OPTIONAL + POSITION
 _NAMES: Final = ("meter", "register", "unit", "quality")
@@ -79,9 +79,11 @@ def _whole_numbers(path: Path, name: str, column: pa.ChunkedArray, first: int) -
         good = pc.and_(column.is_valid(), pc.and_(pc.greater_equal(column, 0), pc.less(column, 10**18))).fill_null(False)
     else:
         raise BadFile(f"{path}, column {name}: type {column.type}; write whole numbers (int64)")
-    bad = pc.index(good, False).as_py()
+    most = LATEST_MS if name == "ingest_ms" else MOST
+    numbers = pc.if_else(good, column, pa.scalar("0" if pa.types.is_string(column.type) else 0, column.type)).cast(pa.int64())
+    bad = pc.index(pc.and_(good, pc.less_equal(numbers, most)), False).as_py()
     if bad >= 0:
         raise BadFile(
-            f"{path}, row {first + bad}, column {name}: {column[bad].as_py()!r}; write a whole number, 0 or larger, in every row"
+            f"{path}, row {first + bad}, column {name}: {column[bad].as_py()!r}; write a whole number, 0 to {most}, in every row"
         )
-    return column.cast(pa.int64())
+    return numbers

@@ -14,18 +14,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zonepulse.schemas.columns import judge_times
-from zonepulse.streams.reading_blocks import BLOCK_BYTES, BadFile, Block
+from zonepulse.streams.reading_blocks import BLOCK_BYTES, LATEST_MS, MOST, MOST_LINE_BYTES, BadFile, Block
 
 SIDECAR: Final = ".meta.jsonl"
 _UNIFORM: Final = ("ingest_ms", "partition", "offset")
 """Every line has it, or none has."""
-_Whole = Annotated[int, msgspec.Meta(ge=0)] | None
+_Whole = Annotated[int, msgspec.Meta(ge=0, le=MOST)] | None
+_Time = Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)] | None
 
 
 class _Place(msgspec.Struct):
     """What a line says about its record; all other keys are the reading's."""
 
-    ingest_ms: _Whole = None
+    ingest_ms: _Time = None
     partition: _Whole = None
     offset: _Whole = None
     item: _Whole = None
@@ -111,6 +112,10 @@ def _blocks_of_lines(path: Path) -> Iterator[list[bytes]]:
             *lines, rest = (rest + piece).split(b"\n")
             if lines:
                 yield lines
+            if len(rest) > MOST_LINE_BYTES:
+                raise BadFile(
+                    f"{path}: a line of more than {MOST_LINE_BYTES >> 20} MB; write one reading, or an array of some, a line"
+                )
     if rest:
         yield [rest]
 

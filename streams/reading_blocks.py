@@ -8,6 +8,12 @@ import pyarrow as pa
 
 BLOCK_ROWS: Final = 65_536
 BLOCK_BYTES: Final = 4 << 20
+MOST_LINE_BYTES: Final = 10 << 20
+"""A line is a record, and no broker takes a larger one."""
+LATEST_MS: Final = 253_402_300_799_999
+"""The last millisecond of year 9999: later times have no date."""
+MOST: Final = 10**18 - 1
+"""Of partition, offset and item: offsets are counted on from here."""
 
 Form = Literal["json", "text", "typed"]
 

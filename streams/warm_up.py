@@ -23,7 +23,7 @@ meters:
     registers:
       "1": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 9, modulus: 100}
       "2": {carrier: electricity, direction: export, kind: power, unit: kW, max_power: 9}
-      "3": {carrier: natural_gas, direction: consumption, kind: interval, unit: Nm3}
+      "3": {carrier: natural_gas, direction: consumption, kind: interval, unit: Nm3, max_power: 9}
     valid_from: 2020-01-01
 """
 _START_MS: Final = 1_767_225_600_000

@@ -21,9 +21,9 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from zonepulse.streams.batch_channel import BatchChannel
+from zonepulse.streams.embedded.supervisor import EXIT_STALLED
 from zonepulse.streams.settings import Settings
 
-EXIT_STALLED: Final = 3
 POLL_S: Final = 2.0
 _ANSWER_MS: Final = 5_000
 log = logging.getLogger(__name__)

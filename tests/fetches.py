@@ -25,8 +25,8 @@ _METER = """
     site: s
     role: main
     registers:
-      "1.8.0": {{carrier: electricity, direction: import, kind: cumulative, unit: {unit}}}
-      "2.8.0": {{carrier: electricity, direction: export, kind: cumulative, unit: {unit}}}
+      "1.8.0": {{carrier: electricity, direction: import, kind: cumulative, unit: {unit}, max_power: 1000000}}
+      "2.8.0": {{carrier: electricity, direction: export, kind: cumulative, unit: {unit}, max_power: 1000000}}
     valid_from: 2024-01-01"""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from kafka.admin import KafkaAdminClient
+from patience import patience_s
 
 Record = tuple[int, bytes | None, bytes | None, list[tuple[str, bytes]], int | None]
 """partition, key, value, headers, timestamp_ms"""
@@ -65,7 +66,7 @@ def produce_many(bootstrap: str, topic: str, partition: int, values: Iterable[by
 
 
 def wait_until(is_so: Callable[[], bool], timeout_s: float, what: str) -> None:
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + patience_s(timeout_s)
     while not is_so():
         assert time.monotonic() < deadline, f"after {timeout_s} s still not: {what}"
         time.sleep(0.05)
@@ -82,7 +83,7 @@ def process(script: Path, options: dict[str, Any], log: Path) -> Iterator["subpr
         if child.poll() is None:
             child.terminate()
             try:
-                child.wait(20)
+                child.wait(patience_s(20))
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()

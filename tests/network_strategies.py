@@ -16,7 +16,7 @@ ENERGIES = (0, 1, 1, 2.5, 7, 0.0004, 0.123457)
 
 def register(draw: Draw, direction: str, window: int, carrier: str = "electricity", unit: str = "kWh") -> dict[str, Any]:
     """A register that reports every window, or now and then every other."""
-    facts: dict[str, Any] = {"carrier": carrier, "direction": direction, "unit": unit, "multiplier": 1}
+    facts: dict[str, Any] = {"carrier": carrier, "direction": direction, "unit": unit, "multiplier": 1, "max_power": 1000}
     facts["kind"] = draw(st.sampled_from(("cumulative", "interval")))
     facts["period"] = duration(window * (2 if draw(st.integers(0, 15)) == 0 else 1))
     if direction == "generation" and draw(st.booleans()):

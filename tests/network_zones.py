@@ -23,7 +23,7 @@ Energies = Mapping[tuple[str, str], float | None]
 
 def meter(name: str, site: str, role: str, *directions: str, **register: Any) -> dict[str, Any]:
     """A meter with a register of electricity for every direction, named like it; a generator's `ef` stands in `register`."""
-    facts = {"carrier": "electricity", "kind": "interval", "unit": "kWh", "period": "15m", **register}
+    facts = {"carrier": "electricity", "kind": "interval", "unit": "kWh", "max_power": 1_000_000, "period": "15m", **register}
     return {"id": name, "site": site, "role": role, "registers": {d: {"direction": d, **facts} for d in directions}}
 
 

@@ -12,7 +12,14 @@ from zonepulse.oracle.decode import Record
 MINUTE = 60_000
 DAY = 1_772_582_400_000
 """2026-03-04T00:00Z."""
-IMPORT = {"carrier": "electricity", "direction": "import", "kind": "cumulative", "unit": "kWh", "period": "15m"}
+IMPORT = {
+    "carrier": "electricity",
+    "direction": "import",
+    "kind": "cumulative",
+    "unit": "kWh",
+    "max_power": 1_000_000,
+    "period": "15m",
+}
 
 
 def at(clock: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from clickhouse_connect.driver.client import Client
+from patience import patience_s
 
 from zonepulse.processors.sample import Sample
 from zonepulse.schemas.registry import ZonePolicy
@@ -62,7 +63,7 @@ def sample_run(until_ms: int, days: int, speed_up: float, *, faults: bool = True
 
 def wait_until_complete(stack: ZoneStack, client: Client, zone: ZonePolicy, end_ms: int, timeout_s: float) -> None:
     """Until everything before the closing heartbeats at `end_ms` has come through to the store."""
-    last_tick, deadline, quiet = end_ms // zone.tick_ms, time.monotonic() + timeout_s, 0
+    last_tick, deadline, quiet = end_ms // zone.tick_ms, time.monotonic() + patience_s(timeout_s), 0
     last_window_ms = end_ms - zone.delay_ms - zone.tick_ms - zone.window_ms
     with closing(Progress(stack.kafka, stack.partitions)) as progress:
         while quiet < 2:

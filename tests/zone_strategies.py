@@ -89,8 +89,7 @@ def registers(draw: Draw, role: str, window: int) -> dict[str, Any]:
     if unit.startswith("m3") and carrier == "natural_gas":
         register["reference"] = draw(st.sampled_from(("0C", "20C")))
     register["multiplier"] = draw(st.sampled_from(MULTIPLIERS))
-    if draw(st.integers(0, 2)):
-        register["max_power"] = draw(st.sampled_from((250, 1000, 0.5, 3)))
+    register["max_power"] = draw(st.sampled_from((250, 1000, 0.5, 3, 100_000)))
     if kind == "cumulative" and draw(st.booleans()):
         register["modulus"] = draw(st.sampled_from((1000, 100_000, 99.5)))
     register["period"] = duration(draw(st.sampled_from((window, window, MINUTE, window // 5, 2 * window, 7 * MINUTE, HOUR))))

@@ -20,7 +20,7 @@ meters:
     site: s
     role: main
     registers:
-      "1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh}
+      "1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}
     valid_from: 2024-01-01
 """
 

@@ -44,7 +44,7 @@ FROM (
     {kwh("flow_back")} AS back, {kg("flow_back")} AS back_kg, {kwh("loss")} AS lost, {kg("loss")} AS lost_kg
   FROM {NODAL} AND entity_kind IN ('flow', 'flow_back', 'loss') AND {_RANGE}
   GROUP BY line HAVING countIf(entity_kind = 'flow') > 0) AS t
-LEFT JOIN (SELECT toString(edge) AS edge, from_node, to_node FROM zonepulse.registry_edges_final WHERE zone = '${{zone}}') AS n
+LEFT JOIN (SELECT toString(edge) AS edge, from_node, to_node FROM zonepulse.registry_edges_final WHERE zone = ${{zone:singlequote}}) AS n
   ON n.edge = t.line
 ORDER BY t.there DESC NULLS LAST LIMIT 100"""
 
@@ -108,14 +108,14 @@ FROM (SELECT toString(entity) AS owner, replaceOne(toString(carrier), 'contract:
 LEFT JOIN (SELECT toString(entity) AS buyer, sumOrNull(energy_micro) AS imported
   FROM {mine} AND carrier = 'electricity' GROUP BY buyer) AS i ON i.buyer = t.owner
 LEFT JOIN (SELECT toString(contract) AS id, toString(profile) AS profile
-  FROM zonepulse.registry_contracts_final WHERE zone = '${{zone}}') AS c ON c.id = t.id
+  FROM zonepulse.registry_contracts_final WHERE zone = ${{zone:singlequote}}) AS c ON c.id = t.id
 LEFT JOIN {company_names(self._say.language)} AS n ON n.company = t.owner
 ORDER BY t.taken DESC NULLS LAST, t.id LIMIT 50"""
 
     def explain(self) -> str:
         """The newest emissions rows of the chosen companies on the chosen basis, each with its factor and its interval."""
         qualities = {name: self._say(name) for name in ("measured", "corrected", "estimated", "missing")}
-        electricity = "basis = '${basis}' OR '${basis}' = 'nodal' AND basis = 'location'"
+        electricity = "basis = ${basis:singlequote} OR ${basis:singlequote} = 'nodal' AND basis = 'location'"
         return f"""\
 SELECT start AS time, if(n.name = '', toString(e.company), n.name) {self._as("company")}, toString(e.carrier) {self._as("carrier")},
   concat(e.meter, ' ', e.register) {self._as("register")}, e.scope {self._as("scope")}, e.basis {self._as("basis")},

@@ -7,29 +7,29 @@ from boards.limits import COMPLETE
 
 NOW: Final = "least(now64(3), $__toTime_ms)"
 """The end of the picker, at most the wall clock: a replay, or a day long past, is shown as it stood then."""
-MINE: Final = "run = '${run}' AND zone = '${zone}'"
+MINE: Final = "run = ${run:singlequote} AND zone = ${zone:singlequote}"
 INTENSITY: Final = f"zonepulse.intensity_final WHERE {MINE} AND node = '' AND basis = 'location'"
 """The zone by what it draws and generates."""
 CHOSEN_INTENSITY: Final = f"""\
 (SELECT start, length_s, energy_micro, co2e_mg, g_per_kwh, estimated_share, covered_ms, expected_ms
-    FROM zonepulse.intensity_final WHERE {MINE} AND node = '' AND basis = '${{basis}}'
+    FROM zonepulse.intensity_final WHERE {MINE} AND node = '' AND basis = ${{basis:singlequote}}
     UNION ALL SELECT start, length_s, energy AS energy_micro, carbon AS co2e_mg, carbon / nullIf(energy, 0) * 1000 AS g_per_kwh,
       ifNull(estimated / nullIf(energy, 0), 0) AS estimated_share, covered AS covered_ms, due AS expected_ms
     FROM (SELECT start, length_s, sumOrNull(energy_micro) AS energy,
         if(countIf(energy_micro > 0 AND co2e_mg IS NULL) > 0, NULL, sumOrNull(co2e_mg)) AS carbon,
         sum(estimated_micro) AS estimated, sum(covered_ms) AS covered, sum(expected_ms) AS due
-      FROM zonepulse.totals_final WHERE {MINE} AND '${{basis}}' = 'nodal' AND entity_kind = 'load' AND basis = 'nodal'
+      FROM zonepulse.totals_final WHERE {MINE} AND ${{basis:singlequote}} = 'nodal' AND entity_kind = 'load' AND basis = 'nodal'
       GROUP BY start, length_s)) WHERE length_s > 0"""
 """The zone on the chosen basis; nodal has no row of the zone: it is what was traced to its loads, null where a load's node is unknown."""
-ZONE_TOTALS: Final = f"zonepulse.totals_final WHERE {MINE} AND entity_kind = 'zone' AND entity = '${{zone}}'"
+ZONE_TOTALS: Final = f"zonepulse.totals_final WHERE {MINE} AND entity_kind = 'zone' AND entity = ${{zone:singlequote}}"
 ZONE_CARBON: Final = f"""\
 zonepulse.totals_final WHERE {MINE} AND carrier = ''
-    AND (entity_kind = 'zone' AND (scope = 1 AND basis = 'location' OR scope = 2 AND basis = '${{basis}}')
-      OR entity_kind = 'company' AND '${{basis}}' = 'nodal' AND scope = 2 AND basis = 'nodal')"""
+    AND (entity_kind = 'zone' AND (scope = 1 AND basis = 'location' OR scope = 2 AND basis = ${{basis:singlequote}})
+      OR entity_kind = 'company' AND ${{basis:singlequote}} = 'nodal' AND scope = 2 AND basis = 'nodal')"""
 """Scope 1 and 2 of all carriers; nodal is known of companies only, and they add up to the zone's loads."""
 PARTS: Final = (
     "scope > 0 AND carrier != '' AND (basis = 'location' AND carrier != 'electricity'"
-    " OR basis = '${basis}' AND carrier = 'electricity')"
+    " OR basis = ${basis:singlequote} AND carrier = 'electricity')"
 )
 """Of totals: the carriers that make up scope 1 and 2 on the chosen basis, each once."""
 FULL: Final = f"covered_ms >= {COMPLETE} * expected_ms"
@@ -70,5 +70,5 @@ def company_names(language: str) -> str:
     """A sub-query (company, name) of the registry's newest version."""
     return (
         f"(SELECT toString(company) AS company, name_{language} AS name FROM zonepulse.registry_companies_final"
-        " WHERE zone = '${zone}')"
+        " WHERE zone = ${zone:singlequote})"
     )

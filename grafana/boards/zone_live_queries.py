@@ -78,7 +78,7 @@ SELECT time, intensity FROM (
   FROM {CHOSEN_INTENSITY} AND start > {NOW} - INTERVAL 1 DAY AND start <= newest
   UNION ALL SELECT {NOW} AS time, g AS intensity
   FROM (SELECT count() AS rows, argMax(tuple(g_per_kwh), at).1 AS g
-    FROM zonepulse.live WHERE {MINE} AND '${{basis}}' = 'location'
+    FROM zonepulse.live WHERE {MINE} AND ${{basis:singlequote}} = 'location'
       AND entity_kind = 'zone' AND at > {NOW} - INTERVAL 5 MINUTE AND at <= {NOW})
   WHERE rows > 0 OR ifNull(dateDiff('second', newest, {NOW}), {slowest_s + 1}) > {slowest_s})
 ORDER BY time WITH FILL STEP toIntervalSecond({self._limits.window_s})"""

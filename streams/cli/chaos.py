@@ -5,10 +5,9 @@ import secrets
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from zonepulse.streams.chaos import run_chaos
-from zonepulse.streams.cli.output import FAILED, JsonOption, print_json
+from zonepulse.streams.cli.output import FAILED, JsonOption, print_json, stderr
 from zonepulse.streams.warm_up import warm_up
 
 
@@ -23,7 +22,7 @@ def chaos(
 
     Exit code 0 only if every row of every table is as the oracle says.
     """
-    console = Console(stderr=True, highlight=False)
+    console = stderr()
     for name in ("zonepulse", "aiokafka", "kafka"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # deaths are meant, and reported
     warm_up()

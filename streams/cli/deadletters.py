@@ -10,9 +10,20 @@ import typer
 
 from zonepulse.schemas.readings import REASONS, is_arrow, read_block
 from zonepulse.schemas.topics import READINGS, REGISTRY
+from zonepulse.schemas.values import visible
 from zonepulse.streams.cli import servers
 from zonepulse.streams.cli.letters import SENT, TOO_OLD, Letter, letters, reasons, target, verdicts
-from zonepulse.streams.cli.output import BadInput, JsonOption, count, print_facts, print_json, print_table, show_remark, time_text
+from zonepulse.streams.cli.output import (
+    BadInput,
+    JsonOption,
+    count,
+    print_facts,
+    print_json,
+    print_table,
+    say,
+    show_remark,
+    time_text,
+)
 from zonepulse.streams.cli.produce import PENDING, newest_registry, producer, settle, topic_facts
 from zonepulse.streams.registry_topic import newest_times
 
@@ -41,14 +52,12 @@ def list_letters(
         print_json({"reasons": counts, "dead_letters": [_object(letter) for letter in found]})
         return
     if not counts:
-        typer.echo("no dead letters")
+        say("no dead letters")
         return
     print_table(("reason", "dead letters"), [(r, count(n)) for r, n in counts.items()], right=("dead letters",))
     for letter in found:
         where = f"{letter.topic}/{letter.partition} offset {letter.offset} item {letter.item}"
-        typer.echo(
-            f"{time_text(letter.received_at)} {letter.reason}, {where}, key {_text(letter.key) or '-'}\n  {_preview(letter)}"
-        )
+        say(f"{time_text(letter.received_at)} {letter.reason}, {where}, key {_text(letter.key) or '-'}\n  {_preview(letter)}")
     total = sum(n for r, n in counts.items() if not reason or r in reason)
     if total > len(found):
         show_remark(f"{len(found)} of {count(total)} are shown; --limit {total} shows all")
@@ -62,14 +71,14 @@ def check_reasons(given: list[str] | None) -> None:
 
 
 def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")
+    return visible(raw.decode("utf-8", "backslashreplace"))
 
 
 def _preview(letter: Letter) -> str:
     """The bytes in one line; an Arrow block as what it holds."""
     if is_arrow(letter.value, None):
         try:
-            return f"(Arrow) {read_block(letter.value).to_pylist()[:1]}"[:PREVIEW]
+            return visible(f"(Arrow) {read_block(letter.value).to_pylist()[:1]}"[:PREVIEW])
         except ValueError:
             return f"(Arrow) {letter.value[:40]!r}"
     text = " ".join(_text(letter.value[:PREVIEW]).split())
@@ -78,7 +87,7 @@ def _preview(letter: Letter) -> str:
 
 def _object(letter: Letter) -> dict[str, Any]:
     found = {name: getattr(letter, name) for name in ("received_at", "reason", "topic", "partition", "offset", "item")}
-    found["key"] = _text(letter.key)
+    found["key"] = letter.key.decode("utf-8", "backslashreplace")
     try:
         return found | {"value": letter.value.decode("utf-8")}
     except UnicodeDecodeError:

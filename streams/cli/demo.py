@@ -1,6 +1,5 @@
 """`zonepulse demo`: a real zone's ledger, filled from real meter data by the real parts, on this machine."""
 
-import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.live import Live
 
 from zonepulse.schemas.zone_yaml import parse_zone
 from zonepulse.streams.cli.grafana_hint import grafana_exports, print_lines
+from zonepulse.streams.cli.output import SafeConsole, print_json
 from zonepulse.streams.demo_data import DEFAULT_DAYS, DEFAULT_SEED, demo_sample, demo_zone_yaml
 from zonepulse.streams.demo_run import PREFIX, Feed, Progress, oracle_differences
 from zonepulse.streams.demo_screen import View, save_picture, summary_tables, utc
@@ -55,7 +55,7 @@ def demo(
 
     Exit code 0 only if ledger and oracle agree exactly.
     """
-    console = Console(stderr=as_json)
+    console = SafeConsole(stderr=as_json)
     until_ms = _until(until)
     console.print(f"seed {seed}, {days} days until {utc(until_ms)}")
     console.print("loading the kernels (the first time they are compiled: about half a minute)")
@@ -64,7 +64,7 @@ def demo(
     with ZoneStack(partitions, folder, is_simulated=True) as stack:
         summary = _run(stack, console, until_ms, days, seed, speed_up, picture)
         if as_json:
-            print(json.dumps(summary), flush=True)
+            print_json(summary)
         else:
             console.print(summary_tables(summary))
         if keep and once:

@@ -18,7 +18,7 @@ from rich.text import Text
 from zonepulse.streams.cli import servers
 from zonepulse.streams.cli.checks import Check, State, enough
 from zonepulse.streams.cli.checks_servers import broker, store
-from zonepulse.streams.cli.output import FAILED, JsonOption, console, exit_code, explain, print_json
+from zonepulse.streams.cli.output import FAILED, JsonOption, console, exit_code, explain, print_json, say
 from zonepulse.streams.embedded.kafka_jars import MissingTool, cache_folder, deploy_text, find_java
 from zonepulse.streams.embedded.process import free_port, is_listening
 from zonepulse.streams.kernel_cache import VARIABLE
@@ -43,7 +43,7 @@ def doctor(json: JsonOption = False) -> None:
     if json:
         print_json({"checks": [c._asdict() for c in checks], **counts})
     else:
-        typer.echo(f"{counts['ok']} ok, {counts['warn']} warnings, {counts['fail']} failures")
+        say(f"{counts['ok']} ok, {counts['warn']} warnings, {counts['fail']} failures")
     if counts["fail"]:
         raise typer.Exit(FAILED)
 

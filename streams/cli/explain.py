@@ -10,7 +10,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from zonepulse.schemas.topics import READINGS
 from zonepulse.schemas.values import BadValue, parse_instant_ms
 from zonepulse.streams.cli import servers
-from zonepulse.streams.cli.output import BadInput, JsonOption, Stop, print_json
+from zonepulse.streams.cli.output import BadInput, JsonOption, Stop, print_json, say
 from zonepulse.streams.cli.registry import newest_version
 from zonepulse.streams.explain import Explainer, Row, question
 from zonepulse.streams.explain_readings import Log
@@ -51,4 +51,4 @@ def explain(
     if json:
         print_json(answer)
     else:
-        typer.echo("\n".join(Page(answer, local).lines()))
+        say(*Page(answer, local).lines())

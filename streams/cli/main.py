@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from zonepulse.streams.cli.output import exit_code, explain, show_error
+from zonepulse.streams.cli.output import exit_code, explain, say, show_error
+from zonepulse.streams.embedded.ending import heed_interrupts
 from zonepulse.streams.kernel_cache import use_kernel_cache
 
 
@@ -57,6 +58,7 @@ class LazyGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command; an error that explains itself ends it without a traceback."""
+        heed_interrupts()
         try:
             return super().invoke(ctx)
         except Exception as error:
@@ -92,7 +94,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"zonepulse {importlib.import_module('importlib.metadata').version('zonepulse')}")
+        say(f"zonepulse {importlib.import_module('importlib.metadata').version('zonepulse')}")
         raise typer.Exit
 
 

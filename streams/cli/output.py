@@ -1,18 +1,24 @@
 """What a command prints: a table for people or, with --json, exactly one object for machines; errors as one clear line.
 
+Everything printed goes through here: what came from a meter, a key or a file may hold escape sequences, and no control character of
+theirs reaches a terminal. `visible` is for a foreign text inside a line: it also writes out line ends.
+
 Exit codes: 0 done, 1 failed, 2 bad input.
 """
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from zonepulse.schemas.values import CONTROLS, visible
 
 FAILED: Final = 1
 BAD_INPUT: Final = 2
@@ -55,24 +61,44 @@ def explain(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
+class SafeConsole(Console):
+    """A rich console that writes out the control characters of what it shows; its own escape sequences stay."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """As rich does, without foreign control characters."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
+def printable(text: str) -> str:
+    """Lines without control characters but their line ends."""
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def say(*lines: str, err: bool = False) -> None:
+    """Lines on stdout, or stderr; never wrapped."""
+    typer.echo(printable("\n".join(lines)), err=err)
+
+
 def show_error(message: str) -> None:
     """On stderr, never wrapped."""
-    typer.echo(message, err=True)
+    say(message, err=True)
 
 
 def show_remark(message: str) -> None:
     """On stderr: something that the user should know, and no error."""
-    typer.echo(f"note: {message}", err=True)
+    say(f"note: {message}", err=True)
 
 
 def stderr() -> Console:
     """For progress and remarks; stdout is the command's result."""
-    return Console(stderr=True)
+    return SafeConsole(stderr=True, highlight=False)
 
 
 def print_json(result: Mapping[str, Any]) -> None:
-    """One object on stdout."""
-    typer.echo(json.dumps(result, ensure_ascii=False, default=_plain))
+    """One object on stdout; every control character as JSON writes it."""
+    text = json.dumps(result, ensure_ascii=False, default=_plain)
+    typer.echo(CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", right: Sequence[str] = ()) -> None:
@@ -98,8 +124,8 @@ def print_facts(facts: Iterable[tuple[str, object]]) -> None:
 
 def console() -> Console:
     """Stdout. Not a terminal: as wide as COLUMNS says, else wide enough that nothing is folded for a pipe."""
-    plain = Console()
-    return plain if plain.is_terminal or "COLUMNS" in os.environ else Console(width=240)
+    plain = SafeConsole()
+    return plain if plain.is_terminal or "COLUMNS" in os.environ else SafeConsole(width=240)
 
 
 def count(number: int) -> str:
@@ -116,7 +142,7 @@ def time_text(at: datetime) -> str:
 def _cell(cell: object) -> str:
     if cell is None:
         return "-"
-    return time_text(cell) if isinstance(cell, datetime) else str(cell)
+    return time_text(cell) if isinstance(cell, datetime) else visible(str(cell))
 
 
 def _plain(value: object) -> object:

@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 import typer
 
+from zonepulse.schemas.problems import RegistryError
 from zonepulse.schemas.registry import FOREVER, Registry
 from zonepulse.schemas.registry_change import check_applicable, diff
-from zonepulse.schemas.registry_notices import notices
+from zonepulse.schemas.registry_notices import identifiers, notices
 from zonepulse.schemas.topics import INTERVALS, REGISTRY
 from zonepulse.schemas.values import BadValue, instant_text, parse_instant_ms
 from zonepulse.streams.cli import servers
@@ -29,6 +30,7 @@ from zonepulse.streams.cli.output import (
     print_facts,
     print_json,
     print_table,
+    say,
     show_error,
     show_remark,
     time_text,
@@ -59,7 +61,7 @@ def apply(
     A change of what was valid in closed windows is refused: restating the past belongs to replay.
     """
     settings = servers.settings()
-    new = read_zone(zone)
+    new = read_change(zone, settings)
     for notice in notices(new, file=str(zone)):
         show_remark(str(notice))
     broker = servers.require_broker(settings)
@@ -83,6 +85,18 @@ def apply(
         print_json(summary)
     else:
         show_applied(summary, old is None)
+
+
+def read_change(zone: Path, settings: Settings) -> Registry:
+    """The file's registry; identifiers that are published already may have any characters. Raises RegistryError."""
+    try:
+        return read_zone(zone)
+    except RegistryError:
+        known = frozenset[str]()
+        with suppress(Stop):
+            versions = load_versions(servers.require_broker(settings), REGISTRY.full_name(settings.topic_prefix))
+            known = identifiers(versions[max(versions)]) if versions else known
+        return read_zone(zone, known)
 
 
 def refuse(old: Registry | None, new: Registry, closed_ms: int | None, zone: Path) -> None:
@@ -164,7 +178,7 @@ def show_applied(summary: dict[str, Any], is_first: bool) -> None:
     what = "new" if summary["is_new"] else "unchanged; its partitions were told again" if summary["published"] else "unchanged"
     print_facts([("registry", f"zone {summary['zone']} {did} version {summary['version']} ({what})"), *_sizes(summary)])
     if summary["is_new"] and not is_first:
-        typer.echo("\n".join(summary["changes"]) or "nothing changed but the file's text")
+        say(*summary["changes"] or ["nothing changed but the file's text"])
 
 
 def _sizes(summary: dict[str, Any]) -> list[tuple[str, str]]:
@@ -206,7 +220,7 @@ def show_registry(registry: Registry, versions: list[int]) -> None:
         rows.append(("-", "the zone itself", sites[""], meters[""], channels[""]))
     print_table(("company", "name", "sites", "meters", "channels"), rows, right=("sites", "meters", "channels"))
     for change in registry.meter_changes:
-        typer.echo(f"meter change: {change.meter} {change.register} at {_time(change.at_ms)}")
+        say(f"meter change: {change.meter} {change.register} at {_time(change.at_ms)}")
 
 
 @app.command()
@@ -263,7 +277,7 @@ def unknown(
         print_json({"unknown": shown, "channels": len(found), "readings": sum(f["readings"] for f in found)})
         return
     if not found:
-        typer.echo("every meter that sends is registered")
+        say("every meter that sends is registered")
         return
     columns = ("meter", "register", "unknown", "readings", "first_seen", "last_seen")
     print_table(columns, [[row[c] for c in columns] for row in shown], right=("readings",))

@@ -10,6 +10,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from zonepulse.streams.cli import servers
 from zonepulse.streams.cli.output import BadInput, JsonOption, Stop, count, print_json, print_table, show_remark
+from zonepulse.streams.cli.spreadsheet import without_formulas
 
 SHOWN_ROWS: Final = 200
 READ_ONLY: Final = 2
@@ -20,11 +21,13 @@ _NUMBERS: Final = ("Int", "UInt", "Float", "Decimal")
 def sql(
     query: Annotated[str | None, typer.Argument(metavar="[QUERY]", help="A statement; absent or `-`: read from stdin.")] = None,
     form: Annotated[str | None, typer.Option("--format", help="Any ClickHouse format: CSV, Parquet, Vertical ...")] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="CSV, TSV: leave cells alone that a spreadsheet would run.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Allow statements that change something.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Ask the store in SQL; database zonepulse. Read results through the *_final views, such as intervals_final.
 
+    In CSV and TSV a text that begins as a formula (= + - @) gets a ' in front, as spreadsheets want it.
     Tables and columns: `zonepulse sql "SHOW TABLES"`, `zonepulse sql "DESCRIBE intervals"`.
     """
     if form and json:
@@ -32,7 +35,7 @@ def sql(
     text = statement(query)
     with servers.store_client(servers.settings()) as client:
         try:
-            run(client, text, {} if write or is_reader(client) else {"readonly": READ_ONLY}, form, json)
+            run(client, text, {} if write or is_reader(client) else {"readonly": READ_ONLY}, form, json, exact)
         except ClickHouseError as error:
             raise Stop(explained(error)) from error
 
@@ -54,11 +57,15 @@ def statement(query: str | None) -> str:
     return text
 
 
-def run(client: Client, text: str, settings: dict[str, Any], form: str | None, json: bool) -> None:
+def run(client: Client, text: str, settings: dict[str, Any], form: str | None, json: bool, exact: bool = False) -> None:
     """Prints what the statement answers."""
     if form:
         with client.raw_stream(text, settings=settings, fmt=form) as answer:
-            shutil.copyfileobj(answer, sys.stdout.buffer)
+            if exact or not form.upper().startswith(("CSV", "TSV", "TABSEPARATED")):
+                shutil.copyfileobj(answer, sys.stdout.buffer)
+            else:
+                for piece in without_formulas(iter(lambda: answer.read(1 << 20), b""), form.upper().startswith("CSV")):
+                    sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
         return
     found = client.query(text, settings=settings)

@@ -10,7 +10,8 @@ from rich.console import Console
 from zonepulse.schemas.factors import shipped_factors_csv
 from zonepulse.schemas.zone_yaml import parse_zone
 from zonepulse.streams.cli.grafana_hint import grafana_exports, print_lines
-from zonepulse.streams.embedded.zone_stack import ZoneStack
+from zonepulse.streams.cli.output import SafeConsole
+from zonepulse.streams.embedded.zone_stack import RESTART, ZoneStack
 from zonepulse.streams.registry_topic import load_versions, publish
 
 
@@ -21,11 +22,11 @@ def up(
     workers: Annotated[int, typer.Option(help="intervals workers", min=1, max=16)] = 1,
 ) -> None:
     """Start Kafka, ClickHouse and the workers, apply migrations, and keep everything running; what dies is started again and reported."""
-    console = Console()
+    console = SafeConsole()
     text = zone.read_text("utf-8") if zone else None
     registry = parse_zone(text, file=str(zone), factors_csv=shipped_factors_csv()) if text else None
     console.print(f"starting Kafka and ClickHouse in {folder}")
-    with ZoneStack(partitions, folder) as stack:
+    with ZoneStack(partitions, folder, restart_servers=RESTART) as stack:
         if registry is not None:
             console.print(f"registry version {publish(stack.kafka, 'zp.', registry, partitions)} of zone {registry.zone.id}")
         elif not load_versions(stack.kafka, "zp.registry"):
@@ -49,7 +50,7 @@ def _tell(stack: ZoneStack, console: Console) -> None:
 
 
 def _watch(stack: ZoneStack, console: Console) -> None:
-    """Report what dies; workers are started again by the supervisor, servers end the run."""
+    """Report what dies; the supervisor starts it again."""
     told = 0
     try:
         while True:
@@ -57,8 +58,6 @@ def _watch(stack: ZoneStack, console: Console) -> None:
             for death in deaths[told:]:
                 console.print(str(death), markup=False)
             told = len(deaths)
-            for server in (stack.broker.process, stack.clickhouse_process.process):
-                server.check()
             time.sleep(1)
     except KeyboardInterrupt:
         console.print("stopping")

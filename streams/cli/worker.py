@@ -6,17 +6,18 @@ from typing import Annotated
 import typer
 
 from zonepulse.streams import worker
+from zonepulse.streams.cli.output import show_error
 from zonepulse.streams.settings import BadSetting, Settings
 
 
 def run_task(task: Annotated[str, typer.Argument(help="intervals, ledger or store")]) -> None:
     """Run one task of a zone until it is stopped; settings come from ZONEPULSE_* variables."""
     if task not in worker.TASKS:
-        typer.echo(f"no task {task!r}; there are {', '.join(worker.TASKS)}", err=True)
+        show_error(f"no task {task!r}; there are {', '.join(worker.TASKS)}")
         raise typer.Exit(2)
     try:
         settings = Settings.from_env(os.environ)
     except BadSetting as bad:
-        typer.echo(str(bad), err=True)
+        show_error(str(bad))
         raise typer.Exit(2) from bad
     worker.run(task, settings)

@@ -7,15 +7,18 @@ from zonepulse.schemas.zone_yaml import parse_zone
 from zonepulse.streams.cli.output import BadInput
 
 
-def read_zone(path: Path) -> Registry:
-    """The registry of a file. Raises BadInput (it cannot be read), RegistryError (every mistake as file:line)."""
+def read_zone(path: Path, known_ids: frozenset[str] = frozenset()) -> Registry:
+    """The registry of a file; `known_ids` exist already.
+
+    Raises BadInput (it cannot be read), RegistryError (every mistake as file:line).
+    """
     try:
         text = path.read_text("utf-8")
     except OSError as error:
         raise BadInput(f"{path}: {(error.strerror or str(error)).lower()}; name the zone's registry file") from error
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: byte {error.start} is no UTF-8; save the file as UTF-8") from error
-    return parse_zone(text, file=str(path))
+    return parse_zone(text, file=str(path), known_ids=known_ids)
 
 
 def require_files(paths: list[Path]) -> None:

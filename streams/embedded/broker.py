@@ -19,7 +19,7 @@ with warnings.catch_warnings():
     from kafka import KafkaAdminClient
 
 MAX_MESSAGE_BYTES: Final = 10 * 1024 * 1024
-READY_TIMEOUT_S: Final = 60.0
+READY_TIMEOUT_S: Final = 180.0
 STOP_TIMEOUT_S: Final = 15.0
 _HEAP: Final = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true")
 
@@ -52,6 +52,11 @@ class Broker:
 
     def start(self) -> None:
         """Fetches the jars and formats the data folder if need be, starts the broker, returns when it answers metadata requests."""
+        self.launch()
+        self.process.wait_or_stop(self._answers, READY_TIMEOUT_S)
+
+    def launch(self) -> None:
+        """As `start`, and returns when the process runs."""
         require_free(self.process.name, self.port)
         java = [find_java(), *_HEAP, "-cp", f"{kafka_jars(self._cache)}/*"]
         with locked(self.process.name, self.folder) as lock:
@@ -60,7 +65,7 @@ class Broker:
             if not (self.folder / "data" / "meta.properties").exists():
                 self._format(java)
             self.process.argv = (*java, "kafka.Kafka", str(self.folder / "server.properties"))
-            self.process.start_and_wait(self._answers, READY_TIMEOUT_S, keep=(lock,))
+            self.process.start(keep=(lock,))
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Ends the broker cleanly, by force after `timeout_s`. Harmless if it does not run."""

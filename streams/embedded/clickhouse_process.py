@@ -10,7 +10,7 @@ import msgspec
 from zonepulse.streams.embedded.clickhouse_users import Role, User, write_users
 from zonepulse.streams.embedded.process import TAIL_LINES, ChildProcess, free_port, locked, require_free
 
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 15.0
 WRITER = "zonepulse"
 READER = "dashboard"
@@ -47,13 +47,18 @@ class ClickHouseProcess:
 
     def start(self, *options: str) -> None:
         """Makes users if there are none, starts the endpoint, returns when it answers. `options` are for this start only."""
+        self.launch(*options)
+        self.process.wait_or_stop(self._answers, READY_TIMEOUT_S)
+
+    def launch(self, *options: str) -> None:
+        """As `start`, and returns when the process runs."""
         require_free(self.process.name, self.port)
         with locked(self.process.name, self.folder) as lock:
             if not self.users_file.exists():
                 roles: dict[str, Role] = {WRITER: "writer", READER: "reader"}
                 write_users(self.users_file, [User(name, role, secrets.token_urlsafe(24)) for name, role in roles.items()])
             self.process.argv = (*self._argv, *options)
-            self.process.start_and_wait(self._answers, READY_TIMEOUT_S, keep=(lock,))
+            self.process.start(keep=(lock,))
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Ends it cleanly, by force after `timeout_s`. Harmless if it does not run."""

@@ -1,4 +1,7 @@
-"""Apache Kafka's jars, fetched once from Maven Central into the user's cache."""
+"""Apache Kafka's jars, fetched once from Maven Central into the user's cache, and held against deploy/kafka/jars.sha256.
+
+That file is made with `sha256sum *.jar` in the folder of jars: anew when pom.xml changes, and looked at before it is committed.
+"""
 
 import hashlib
 import os
@@ -13,6 +16,10 @@ from typing import Final
 
 JAVA_MIN: Final = 17
 _FETCH_TIMEOUT_S: Final = 600
+
+
+class WrongJars(RuntimeError):
+    """The jars are not those of deploy/kafka/jars.sha256; the message names folder, jar and remedy."""
 
 
 class MissingTool(RuntimeError):
@@ -36,7 +43,7 @@ def find_java() -> str:
     """Path of a Java 17 or newer: the one in `$JAVA_HOME`, else on PATH. Raises MissingTool."""
     home = os.environ.get("JAVA_HOME")
     java = shutil.which(str(Path(home, "bin", "java"))) if home else shutil.which("java")
-    remedy = "install it (Debian: apt-get install openjdk-17-jre-headless) or set JAVA_HOME"
+    remedy = "install it (Debian: apt-get install default-jdk-headless) or set JAVA_HOME"
     if java is None:
         raise MissingTool(f"the embedded Kafka needs Java {JAVA_MIN} or newer and there is no `java` in {home or 'PATH'}: {remedy}")
     told = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60).stderr
@@ -47,17 +54,36 @@ def find_java() -> str:
 
 
 def kafka_jars(cache: Path) -> Path:
-    """The folder of jars for deploy/kafka/pom.xml, fetched with Maven unless it is there. Raises MissingTool, RuntimeError.
+    """The folder of jars for deploy/kafka/pom.xml, fetched with Maven unless it is there. Raises MissingTool, WrongJars, RuntimeError.
 
-    The folder is named after the pom's hash and appears complete or not at all, also when several processes fetch at once.
+    The folder is named after the pom's hash and appears complete or not at all, also when several processes fetch at once. Every start
+    looks at every jar: whoever may write the cache could otherwise run code as this user.
     """
     pom = deploy_text("pom.xml")
     folder = cache / f"kafka-{hashlib.sha256(pom.encode()).hexdigest()[:16]}"
     if not folder.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix="fetch-") as work:
-            _publish(_fetch(Path(work)), folder)
+            jars = _fetch(Path(work))
+            require_known(jars)
+            _publish(jars, folder)
+    require_known(folder)
     return folder
+
+
+def require_known(folder: Path, known: str | None = None) -> None:
+    """Raises WrongJars unless `folder` holds exactly the jars of `known` (lines of sha256sum; default: deploy/kafka/jars.sha256)."""
+    lines = (deploy_text("jars.sha256") if known is None else known).splitlines()
+    expected = {name: digest for digest, name in (line.split() for line in lines)}
+    found = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in sorted(folder.glob("*.jar"))}
+    wrong = [name for name in sorted(expected.keys() | found.keys()) if expected.get(name) != found.get(name)]
+    if wrong:
+        name = wrong[0]
+        what = "is missing" if name not in found else "is not known" if name not in expected else f"has sha256 {found[name]}"
+        raise WrongJars(
+            f"{folder / name} {what} (deploy/kafka/jars.sha256; {len(wrong)} of {len(expected)} jars differ): remove {folder}, and it is"
+            " fetched again"
+        )
 
 
 def _fetch(work: Path) -> Path:
@@ -68,7 +94,8 @@ def _fetch(work: Path) -> Path:
         )
     with as_file(files("zonepulse.deploy").joinpath("kafka", "pom.xml")) as pom:
         shutil.copy(pom, work / "pom.xml")
-    command = [maven, "-q", "-B", "-f", str(work / "pom.xml"), "dependency:copy-dependencies", f"-DoutputDirectory={work / 'jars'}"]
+    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={work / 'jars'}"]
+    command = [maven, "-q", "-B", "-C", "-f", str(work / "pom.xml"), *goal]  # -C: a wrong checksum fails
     done = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_TIMEOUT_S)
     if done.returncode != 0:
         told = (done.stdout + done.stderr)[-3000:]

@@ -21,9 +21,12 @@ DYING_S: Final = 3.0
 """A killed server holds its lock until its last thread is gone."""
 
 # Runs before the program, under the program's process id: the kernel kills the program as soon as the parent is gone
-# (PR_SET_PDEATHSIG = 1, Linux). A parent that died before this line is noticed by its id.
+# (PR_SET_PDEATHSIG = 1, Linux). A parent that died before this line is noticed by its id. Signals that a background shell or nohup
+# left ignored are heeded again.
 _LAUNCH: Final = """
 import ctypes, os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 if os.getppid() != int(sys.argv[1]):
@@ -169,9 +172,8 @@ class ChildProcess:
                 argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd=cwd, pass_fds=keep, start_new_session=True
             )
 
-    def start_and_wait(self, is_ready: Callable[[], bool], timeout_s: float, keep: tuple[int, ...] = ()) -> None:
-        """`start` and `wait_ready`; a child that did not become ready is stopped."""
-        self.start(keep)
+    def wait_or_stop(self, is_ready: Callable[[], bool], timeout_s: float) -> None:
+        """`wait_ready`; a child that did not become ready is stopped."""
         try:
             self.wait_ready(is_ready, timeout_s)
         except BaseException:

@@ -1,7 +1,6 @@
 """Everything one machine needs: Kafka, ClickHouse and the processes that use them, started, watched and stopped together."""
 
 import os
-import signal
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Self
 
 import clickhouse_connect
@@ -18,6 +17,8 @@ from clickhouse_connect.driver.client import Client
 from zonepulse.streams import migrations
 from zonepulse.streams.embedded.broker import Broker
 from zonepulse.streams.embedded.clickhouse_process import READER, WRITER, ClickHouseProcess
+from zonepulse.streams.embedded.ending import end_in_order, heed_interrupts, hold_endings
+from zonepulse.streams.embedded.ports import chosen_ports, remember_ports
 from zonepulse.streams.embedded.process import ChildProcess, ProcessDied
 from zonepulse.streams.embedded.supervisor import Restart, Supervisor
 
@@ -35,19 +36,29 @@ class ClickHouseAccess:
 class Stack:
     """A broker and a ClickHouse endpoint under `folder`, with the migrations applied; a context manager.
 
-    Without `folder` a temporary one is used and removed at the end. What dies is reported to `on_death` (called in the
-    supervisor's thread) and makes `check` raise. Everything is stopped at the end, whether it comes by return, exception,
-    Ctrl-C or SIGTERM (as SystemExit, when entered in the main thread).
+    Without `folder` a temporary one is used and removed at the end; with one, every start has the ports of the first. What dies is
+    reported to `on_death` (called in the supervisor's thread) and makes `check` raise; with `restart_servers` a server is started
+    again. Everything is stopped at the end, whether it comes by return, exception or, when entered in the main thread, a signal
+    (ending.py).
     """
 
-    def __init__(self, folder: Path | None = None, on_death: Callable[[ProcessDied], None] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | None = None,
+        on_death: Callable[[ProcessDied], None] | None = None,
+        restart_servers: Restart | None = None,
+    ) -> None:
         self._keep = ExitStack()
         self.folder = folder.resolve() if folder else self._temporary()
-        self.broker = Broker(self.folder / "kafka")
-        self.clickhouse_process = ClickHouseProcess(self.folder / "clickhouse")
+        self._ports = chosen_ports(self.folder, ("kafka", "kafka_controller", "clickhouse"))
+        self.broker = Broker(self.folder / "kafka", self._ports["kafka"], self._ports["kafka_controller"])
+        self.clickhouse_process = ClickHouseProcess(self.folder / "clickhouse", self._ports["clickhouse"])
+        self._restart_servers = restart_servers
         self.supervisor = Supervisor(on_death)
         self.applied: list[str] = []
         """Migrations applied by this start."""
+        self._is_entered = False
+        """Entered in the main thread: signals end it in order."""
 
     def _temporary(self) -> Path:
         return Path(self._keep.enter_context(tempfile.TemporaryDirectory(prefix="zonepulse-")))
@@ -89,8 +100,9 @@ class Stack:
             with ThreadPoolExecutor(2, "start") as pool:
                 for started in [pool.submit(server.start) for server in (self.broker, self.clickhouse_process)]:
                     started.result()
+            remember_ports(self.folder, self._ports)
             for server in (self.broker, self.clickhouse_process):
-                self.supervisor.watch(server.process)
+                self.supervisor.watch(server.process, self._restart_servers, server.launch)
             with self._connect(self.clickhouse, "default") as client:
                 self.applied = migrations.apply(client)
         except BaseException:
@@ -118,6 +130,8 @@ class Stack:
 
     def stop(self) -> None:
         """Stops all processes, the latest first, the servers last, and removes a temporary folder. Harmless when stopped."""
+        if self._is_entered:
+            hold_endings()
         for child in reversed(self.supervisor.stop()):
             child.stop()
         with ThreadPoolExecutor(2, "stop") as pool:
@@ -127,7 +141,9 @@ class Stack:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._keep.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _exit))
+            heed_interrupts()
+            end_in_order(self._keep)
+            self._is_entered = True
         self.start()
         return self
 
@@ -148,7 +164,3 @@ class Stack:
             database=database,
             autogenerate_session_id=False,
         )
-
-
-def _exit(number: int, _: FrameType | None) -> None:
-    raise SystemExit(128 + number)

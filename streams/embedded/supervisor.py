@@ -14,9 +14,14 @@ log = logging.getLogger(__name__)
 POLL_S: Final = 0.2
 
 
+EXIT_STALLED: Final = 3
+"""What a worker that ended itself because nothing moved exits with: however long it lived, it was not healthy."""
+
+
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Start again after `first_s`, twice as long after each further death, at most `longest_s`; `healthy_s` of life begin anew."""
+    """Start again after `first_s`, twice as long after each further death, at most `longest_s`; `healthy_s` of life begin anew, unless
+    they ended with EXIT_STALLED."""
 
     first_s: float = 0.5
     longest_s: float = 30.0
@@ -29,6 +34,7 @@ class _Watched:
 
     child: ChildProcess
     restart: Restart | None
+    launch: Callable[[], None]
     reported_pid: int = 0
     started: float = field(default_factory=time.monotonic)
     pause_s: float = 0.0
@@ -46,10 +52,10 @@ class Supervisor:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
-    def watch(self, child: ChildProcess, restart: Restart | None = None) -> None:
-        """Supervises a started child from now on."""
+    def watch(self, child: ChildProcess, restart: Restart | None = None, launch: Callable[[], None] | None = None) -> None:
+        """Supervises a started child from now on; `launch` starts it again (default: its `start`) and does not wait for it."""
         with self._lock:
-            self._watched.append(_Watched(child, restart))
+            self._watched.append(_Watched(child, restart, launch or child.start))
             if not self._thread.is_alive():
                 self._thread.start()
 
@@ -79,13 +85,23 @@ class Supervisor:
         if child.pid != watched.reported_pid:
             watched.reported_pid = child.pid
             self._report(ProcessDied(child.name, code, child.log, child.log_tail()))
-            if watched.restart is not None:
-                watched.pause_s = _next_pause(watched.restart, watched.pause_s, now - watched.started)
-                watched.due = now + watched.pause_s
+            self._plan(watched, now, was_healthy=code != EXIT_STALLED)
         elif watched.restart is not None and now >= watched.due:
             log.info("starting %s again after %.1f s", child.name, watched.pause_s)
-            child.start()
             watched.started = now
+            try:
+                watched.launch()
+            except Exception as error:  # its port is taken, its disk is full: what hinders it may pass
+                log.error("%s cannot be started again: %s", child.name, error)
+                self._plan(watched, now, was_healthy=False)
+
+    @staticmethod
+    def _plan(watched: _Watched, now: float, *, was_healthy: bool) -> None:
+        """When to start it again."""
+        if watched.restart is not None:
+            ran_s = now - watched.started if was_healthy else 0.0
+            watched.pause_s = _next_pause(watched.restart, watched.pause_s, ran_s)
+            watched.due = now + watched.pause_s
 
     def _report(self, death: ProcessDied) -> None:
         self.deaths.append(death)

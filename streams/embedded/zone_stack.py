@@ -18,9 +18,15 @@ class ZoneStack(Stack):
     """A Stack that also runs workers. Topics are made for `partitions` partitions of readings."""
 
     def __init__(
-        self, partitions: int, folder: Path | None = None, *, is_simulated: bool = False, restart: Restart = RESTART
+        self,
+        partitions: int,
+        folder: Path | None = None,
+        *,
+        is_simulated: bool = False,
+        restart: Restart = RESTART,
+        restart_servers: Restart | None = None,
     ) -> None:
-        super().__init__(folder)
+        super().__init__(folder, restart_servers=restart_servers)
         self.restart = restart
         self.partitions = partitions
         self.is_simulated = is_simulated

@@ -56,6 +56,7 @@ class Setup:
     kind: Kind = "cumulative"
     modulus: float | None = None
     max_power_kw: float | None = None
+    """None: more than any reading of a case needs."""
     n_confirm: int = 3
     lateness_ms: int = 400 * DAY_MS
     max_gap_ms: int = 400 * DAY_MS
@@ -86,7 +87,8 @@ class Setup:
 
     def _register(self, name: str) -> Register:
         base_unit, scale = to_micro(self.unit, self.carrier, self.kind)
-        modulus, power = (None if v is None else Fraction(str(v)) for v in (self.modulus, self.max_power_kw))
+        modulus = None if self.modulus is None else Fraction(str(self.modulus))
+        power = Fraction(str(self.max_power_kw or 1_000_000))
         return Register(
             name,
             self.carrier,

@@ -145,13 +145,21 @@ def test_every_macro_is_one_that_the_plugin_has(name: str) -> None:
 
 
 @every_dashboard
+def test_what_a_viewer_may_set_in_the_address_is_quoted_by_grafana(name: str) -> None:
+    queries = [target["rawSql"] for panel in FILES[name]["panels"] for target in panel["targets"]]
+    queries += [v["query"]["rawSql"] for v in FILES[name]["templating"]["list"] if v["type"] == "query"]
+    assert not [sql for sql in queries if re.search(r"\$\{\w+\}|\$\w+\b(?<!\$__\w)", re.sub(r"\$__\w+", "", sql))]
+    assert any("${zone:singlequote}" in sql for sql in queries)
+
+
+@every_dashboard
 def test_every_panel_query_is_bounded_in_time_and_keeps_to_one_run_and_zone(name: str) -> None:
     for panel in FILES[name]["panels"]:
         for target in panel["targets"]:
             sql = target["rawSql"]
             assert re.search(r"\$__(timeFilter_ms|toTime_ms)", sql), panel["title"]
             reads = len(re.findall(r"FROM zonepulse\.(?!registry_)", sql))
-            assert sql.count("run = '${run}' AND zone = '${zone}'") == reads, panel["title"]
+            assert sql.count("run = ${run:singlequote} AND zone = ${zone:singlequote}") == reads, panel["title"]
 
 
 @every_dashboard

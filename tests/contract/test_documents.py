@@ -177,7 +177,7 @@ def test_the_zone_schema_finds_the_mistakes_of_single_values() -> None:
 
 
 def test_gas_in_cubic_metres_needs_its_temperature() -> None:
-    gas = "carrier: natural_gas, direction: consumption, kind: cumulative, unit: m3"
+    gas = "carrier: natural_gas, direction: consumption, kind: cumulative, unit: m3, max_power: 9"
     zone = "zone: {{id: z, timezone: UTC}}\nmeters:\n  - {{id: M, site: s, role: main, registers: {{r: {{{register}}}}}}}\n"
     assert not validator("zone").is_valid(as_yaml_1_2(zone.format(register=gas)))
     assert validator("zone").is_valid(as_yaml_1_2(zone.format(register=f"{gas}, reference: 20C")))

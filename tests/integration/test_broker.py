@@ -1,6 +1,8 @@
 """The embedded Kafka broker, as a client sees it."""
 
+import hashlib
 import os
+import shutil
 import signal
 import time
 import warnings
@@ -101,6 +103,30 @@ def test_a_stopped_process_still_ends(broker: Broker) -> None:
     broker.start()
 
 
+def test_jars_that_are_not_ours_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "good.jar").write_bytes(b"good")
+    known = f"{hashlib.sha256(b'good').hexdigest()}  good.jar\n"
+    kafka_jars.require_known(tmp_path, known)
+    (tmp_path / "good.jar").write_bytes(b"bad")
+    with pytest.raises(kafka_jars.WrongJars, match=r"good\.jar has sha256 [0-9a-f]{64} .*remove .*fetched again"):
+        kafka_jars.require_known(tmp_path, known)
+    (tmp_path / "good.jar").write_bytes(b"good")
+    (tmp_path / "more.jar").write_bytes(b"")
+    with pytest.raises(kafka_jars.WrongJars, match=r"more\.jar is not known"):
+        kafka_jars.require_known(tmp_path, known)
+    with pytest.raises(kafka_jars.WrongJars, match=r"gone\.jar is missing"):
+        kafka_jars.require_known(tmp_path, known + f"{'0' * 64}  gone.jar\n")
+
+
+def test_a_broker_does_not_start_on_jars_that_somebody_changed(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    shutil.copytree(kafka_jars.cache_folder(os.environ), cache, ignore=shutil.ignore_patterns("kernels", "fetch-*"))
+    (jar,) = cache.glob("kafka-*/kafka_2.13-4.3.1.jar")
+    jar.write_bytes(jar.read_bytes() + b"x")
+    with pytest.raises(kafka_jars.WrongJars, match=r"kafka_2\.13-4\.3\.1\.jar"):
+        Broker(tmp_path / "data", cache=cache).start()
+
+
 def test_a_second_start_needs_no_maven(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = kafka_jars.cache_folder(os.environ)
     jars = kafka_jars.kafka_jars(cache)
@@ -115,7 +141,7 @@ def test_what_is_missing_is_named_with_its_package(tmp_path: Path, monkeypatch: 
     with pytest.raises(kafka_jars.MissingTool, match="apt-get install maven"):
         kafka_jars.kafka_jars(tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
-    with pytest.raises(kafka_jars.MissingTool, match="openjdk-17-jre-headless"):
+    with pytest.raises(kafka_jars.MissingTool, match="default-jdk-headless"):
         kafka_jars.find_java()
 
 

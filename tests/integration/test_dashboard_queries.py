@@ -31,7 +31,7 @@ from zonepulse.streams.embedded.clickhouse_process import READER, WRITER, ClickH
 from zonepulse.streams.registry_rows import registry_rows
 from zonepulse.streams.stored_rows import stored
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]  # the first test may have to compile every kernel
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]  # the first test may have to compile every kernel
 
 UNTIL_MS = 1_763_942_400_000
 """2025-11-24T00:00Z, a Monday: eight o'clock in the zone."""

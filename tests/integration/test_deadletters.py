@@ -123,7 +123,7 @@ def test_what_is_accepted_now_is_sent_again_as_it_was(site: Zone) -> None:
 def test_a_meter_that_was_registered_since_is_redriven(site: Zone, tmp_path: Path) -> None:
     site.store([("unknown_meter", b"s", reading("NEW"))])
     assert site.object("deadletters", "redrive")["sent"] == 0
-    register = '{"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh}}'
+    register = '{"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}}'
     more = f"  - {{id: NEW, site: s, role: main, valid_from: 2024-01-01, registers: {register}}}\n"
     (tmp_path / "zone.yaml").write_text(SMALL + more)
     assert site.object("registry", "apply", tmp_path / "zone.yaml")["version"] == 2

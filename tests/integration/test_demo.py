@@ -14,13 +14,14 @@ from uuid import uuid4
 import psutil
 import pytest
 from live_parts import wait_until
+from patience import patience_s
 from zone_runs import sample_run, wait_until_complete
 
 from zonepulse.streams.demo_data import DEFAULT_SEED, demo_sample
 from zonepulse.streams.embedded.process import is_listening
 from zonepulse.streams.warm_up import warm_up
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 UNTIL = "2026-03-02T00:00:00+08:00"
 UNTIL_MS = int(datetime.fromisoformat(UNTIL).timestamp() * 1000)
 MARK = "ZONEPULSE_TEST_RUN"
@@ -99,7 +100,7 @@ def demo(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Demo]:
 
 def test_the_demo_agrees_with_the_oracle_tells_what_it_did_and_leaves_nothing_running(demo: Demo) -> None:
     demo.wait_for_parts(PARTS)
-    output, _ = demo.process.communicate(timeout=600)
+    output, _ = demo.process.communicate(timeout=patience_s(600))
     assert demo.process.returncode == 0, demo.errors
     demo.assert_nothing_left()
     assert len(demo.ports) >= 2
@@ -118,7 +119,7 @@ def test_ctrl_c_in_the_middle_leaves_nothing_running(demo: Demo) -> None:
     time.sleep(5)
     demo.family()
     demo.process.send_signal(signal.SIGINT)
-    demo.process.wait(60)
+    demo.process.wait(patience_s(60))
     assert demo.process.returncode not in (0, -signal.SIGKILL)
     assert "Traceback" not in demo.errors
     demo.assert_nothing_left()
@@ -127,7 +128,7 @@ def test_ctrl_c_in_the_middle_leaves_nothing_running(demo: Demo) -> None:
 def test_ctrl_c_while_the_servers_start_leaves_nothing_running(demo: Demo) -> None:
     demo.wait_for_parts(2)
     demo.process.send_signal(signal.SIGINT)
-    demo.process.wait(90)
+    demo.process.wait(patience_s(90))
     assert demo.process.returncode not in (0, -signal.SIGKILL)
     demo.assert_nothing_left()
 

@@ -30,7 +30,7 @@ from zonepulse.streams.registry_topic import load_versions, publish, read_to_end
 from zonepulse.streams.stored_rows import stored
 from zonepulse.streams.topics_admin import ensure_topics
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 N = 3
 PREFIX, CUT = "e.", "cut."
 TOPIC = READINGS.full_name(PREFIX)

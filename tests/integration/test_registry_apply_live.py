@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from live_parts import produce, wait_until
+from patience import patience_s
 from zone_runs import wait_until_complete
 
 from zonepulse.oracle.compare import differences
@@ -23,7 +24,7 @@ from zonepulse.streams.embedded.zone_stack import ZoneStack
 from zonepulse.streams.registry_topic import publish
 from zonepulse.streams.warm_up import warm_up
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 PARTITIONS = 2
 MINUTE_MS = 60_000
 START_MS = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1000)
@@ -36,7 +37,7 @@ meters:
   - id: M-1
     site: sa
     role: main
-    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh}}
+    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}}
 """
 SECOND = (
     FIRST
@@ -44,7 +45,7 @@ SECOND = (
   - id: M-2
     site: sb
     role: main
-    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh}}
+    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}}
     valid_from: 2026-03-02T01:15:00Z
 """
 )
@@ -66,7 +67,9 @@ def send(stack: ZoneStack, meters: Iterable[str], minutes: range, counter: float
 
 def apply(stack: ZoneStack, zone: Path) -> dict[str, object]:
     command = [sys.executable, "-m", "zonepulse.streams.cli.main", "registry", "apply", str(zone), "--json"]
-    done = subprocess.run(command, env=stack.worker_environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, env=stack.worker_environment, capture_output=True, text=True, timeout=patience_s(120), check=False
+    )
     assert done.returncode == 0, done.stderr
     answer: dict[str, object] = json.loads(done.stdout)
     return answer

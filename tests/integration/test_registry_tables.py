@@ -14,7 +14,7 @@ from zonepulse.streams import migrations
 from zonepulse.streams.embedded.clickhouse_process import WRITER, ClickHouseProcess
 from zonepulse.streams.registry_rows import registry_rows
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 ZONE = files("zonepulse.schemas").joinpath("examples", "zone.yaml").read_text("utf-8")
 START_MS = 1_767_196_800_000  # 2026-01-01T00:00+08:00
 HOUR_MS = 3_600_000

@@ -233,7 +233,7 @@ def test_a_meter_that_moved_is_followed(tmp_path: Path) -> None:
     site: s2
     role: main
     registers:
-      "1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh}
+      "1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}
     valid_from: 2026-10-01T01:00:00+08:00
 """,
     )

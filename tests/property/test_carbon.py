@@ -46,7 +46,16 @@ def test_a_carbon_row_comes_at_most_once_a_tick_and_only_when_it_says_something_
 
 def test_a_company_has_no_market_rows_before_its_electricity_is_metered() -> None:
     heat = {"id": "h", "site": "works", "role": "main"}
-    heat["registers"] = {"h": {"carrier": "heat", "direction": "consumption", "kind": "interval", "unit": "GJ", "period": "15m"}}
+    heat["registers"] = {
+        "h": {
+            "carrier": "heat",
+            "direction": "consumption",
+            "kind": "interval",
+            "unit": "GJ",
+            "max_power": 1_000_000,
+            "period": "15m",
+        }
+    }
     later = meter("a", "works", "main", "import") | {"valid_from": "2026-03-04T00:15:00Z"}
     contract = {"id": "gec", "company": "c1", "kind": "ppa", "valid_from": "2026-01-01", "valid_to": "2027-01-01", "evidence": "e"}
     text = zone([heat, later], {"works": ("c1", "n1")}, contracts=[contract | {"mwh": 1}])

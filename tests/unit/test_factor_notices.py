@@ -56,6 +56,9 @@ def test_a_default_of_lng_by_mass_is_named() -> None:
 
 
 def test_companies_that_count_a_carrier_in_different_units_are_named() -> None:
-    gas = "  - {id: %s, site: %s, role: main, registers: {g: {carrier: natural_gas, direction: consumption, kind: interval, unit: %s}}}\n"
+    gas = (
+        "  - {id: %s, site: %s, role: main, registers: {g: {carrier: natural_gas, direction: consumption, kind: interval, unit: %s,"
+    )
+    gas += " max_power: 1000000}}}\n"
     (line,) = said(more=gas % ("G1", "s", "Nm3") + gas % ("G2", "s2", "kWh"))
     assert "meters.G2.registers.g: counts natural_gas in GJ, G1 in Nm3: the zone's total of it has no unit" in line

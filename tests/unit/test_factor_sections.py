@@ -26,7 +26,7 @@ factors:
      series: {from: 2026-01-01, step: 1h, values: [%s]}}
 """
 FUEL = "factors:\n  - {id: gas, activity: natural_gas, company: a, unit: %s, source: lab, valid_from: 2026-01-01, fuel: {%s}}\n"
-GAS = ('"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh}', "%s: {%s}")
+GAS = ('"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}', "%s: {%s}")
 LEAK = "entries:\n  - {id: leak, company: a, carrier: '%s', kg: 2, at: %s, by: Li, reason: cylinder weighed}\n"
 STEAM = "carrier: steam, direction: consumption, kind: interval, unit: %s, steam: {%s}"
 DRY = "pressure_mpa: 0.8, temperature_c: null, reference_kj_per_kg: 83.74"
@@ -43,7 +43,7 @@ def own_factor(text: str, since: str = "2020-01-01") -> str:
 
 
 def register(text: str) -> tuple[str, str]:
-    return GAS[0], GAS[1] % ("r", text)
+    return GAS[0], GAS[1] % ("r", f"{text}, max_power: 1000000")
 
 
 OWN_STEAM = own_factor("id: st, activity: steam, company: a, value: 0.11, unit: tCO2/GJ")
@@ -328,7 +328,7 @@ def test_a_footprint_is_never_an_inventory_factor() -> None:
 
 def test_two_base_units_of_one_carrier_in_a_company_are_refused() -> None:
     gas = "carrier: natural_gas, direction: consumption, kind: interval, unit: "
-    lines = refusal((GAS[0], f"g: {{{gas}Nm3}}\n      h: {{{gas}GJ}}"))
+    lines = refusal((GAS[0], f"g: {{{gas}Nm3, max_power: 9}}\n      h: {{{gas}GJ, max_power: 9}}"))
     assert "meters[0].registers.h.unit: counts natural_gas in GJ, line 13 in Nm3; transmit both in one of them" in lines[0]
 
 

@@ -8,7 +8,14 @@ from small_logs import IMPORT, Rows, alerts, log, meter, on_time, reading, rows_
 FLOW = {**IMPORT, "kind": "interval"}
 EXPORT = {**FLOW, "direction": "export"}
 PV = {**FLOW, "direction": "generation"}
-GAS = {"carrier": "natural_gas", "direction": "consumption", "kind": "interval", "unit": "Nm3", "period": "15m"}
+GAS = {
+    "carrier": "natural_gas",
+    "direction": "consumption",
+    "kind": "interval",
+    "unit": "Nm3",
+    "max_power": 1_000_000,
+    "period": "15m",
+}
 
 
 def day(*meters: dict[str, Any], zone: dict[str, Any] | None = None, **sections: Any) -> Rows:

@@ -9,8 +9,10 @@ from zonepulse.schemas.registry_change import check_applicable, diff
 CLOSED_MS = 1_767_232_800_000  # 2026-01-01T10:00:00+08:00
 NOW = '"2026-01-01T10:00:00+08:00"'
 METERS = """\
-  - {id: G, site: s, role: boundary, registers: {i: {carrier: electricity, direction: import, kind: cumulative, unit: kWh}}}
-  - {id: P, site: s3, role: generation, registers: {g: {carrier: electricity, direction: generation, kind: cumulative, unit: kWh}}}
+  - {id: G, site: s, role: boundary,
+     registers: {i: {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 9}}}
+  - {id: P, site: s3, role: generation,
+     registers: {g: {carrier: electricity, direction: generation, kind: cumulative, unit: kWh, max_power: 9}}}
 """
 NETWORK = """\
 network:
@@ -78,7 +80,7 @@ def test_a_network_begins_with_what_is_metered_from_now_on() -> None:
     )
     assert paths(network(), zone(SITE, more=METERS))
     empty = (SITE[0], "  - {id: s2, company: b}\n  - {id: s3, company: b, node: later}\n")
-    later = METERS.replace("unit: kWh}}}", f"unit: kWh}}}}, valid_from: {NOW}}}").replace("site: s,", "site: s3,")
+    later = METERS.replace("max_power: 9}}}", f"max_power: 9}}}}, valid_from: {NOW}}}").replace("site: s,", "site: s3,")
     text = (
         later
         + "network:\n  nodes: [later]\n  sources: [{node: later, kind: grid_import, meter: G}, {node: later, kind: pv, meter: P}]\n"

@@ -15,9 +15,12 @@ from zonepulse.schemas.series import end_ms, micro_values, spans
 START_MS = 1_767_196_800_000  # 2026-01-01T00:00+08:00
 HOUR_MS = 3_600_000
 METERS = """\
-  - {id: G, site: s, role: boundary, registers: {i: {carrier: electricity, direction: import, kind: cumulative, unit: kWh}}}
-  - {id: P, site: s3, role: generation, registers: {g: {carrier: electricity, direction: generation, kind: cumulative, unit: kWh}}}
-  - {id: B, site: s3, role: storage, registers: {c: {carrier: electricity, direction: charge, kind: cumulative, unit: kWh}}}
+  - {id: G, site: s, role: boundary,
+     registers: {i: {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 9}}}
+  - {id: P, site: s3, role: generation,
+     registers: {g: {carrier: electricity, direction: generation, kind: cumulative, unit: kWh, max_power: 9}}}
+  - {id: B, site: s3, role: storage,
+     registers: {c: {carrier: electricity, direction: charge, kind: cumulative, unit: kWh, max_power: 9}}}
 """
 NETWORK = """\
 network:

@@ -27,7 +27,14 @@ gas,natural_gas,CN,,default,2.16219,kgCO2/Nm3,2015-01-01,,M
 heat-old,purchased_heat,CN,,default,0.11,tCO2/GJ,2015-01-01,2026-03-04,L
 heat,purchased_heat,CN,,default,0.11,tCO2/GJ,2026-07-01,,H
 """
-IMPORT = {"carrier": "electricity", "direction": "import", "kind": "cumulative", "unit": "kWh", "period": "15m"}
+IMPORT = {
+    "carrier": "electricity",
+    "direction": "import",
+    "kind": "cumulative",
+    "unit": "kWh",
+    "max_power": 1_000_000,
+    "period": "15m",
+}
 
 
 def at(clock: str) -> int:
@@ -393,10 +400,25 @@ def test_without_boundary_meters_the_zone_imports_what_its_companies_do() -> Non
         "kind": "cumulative",
         "unit": "m3",
         "reference": "0C",
+        "max_power": 1_000_000,
         "period": "15m",
     }
-    heat = {"carrier": "heat", "direction": "consumption", "kind": "cumulative", "unit": "GJ", "period": "15m"}
-    made = {"carrier": "product:wheels", "direction": "generation", "kind": "cumulative", "unit": "piece", "period": "15m"}
+    heat = {
+        "carrier": "heat",
+        "direction": "consumption",
+        "kind": "cumulative",
+        "unit": "GJ",
+        "max_power": 1_000_000,
+        "period": "15m",
+    }
+    made = {
+        "carrier": "product:wheels",
+        "direction": "generation",
+        "kind": "cumulative",
+        "unit": "piece",
+        "max_power": 1_000_000,
+        "period": "15m",
+    }
     text = zone(
         meter("m1", IMPORT),
         meter("x2", EXPORT, site="s2"),

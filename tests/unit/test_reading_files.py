@@ -376,3 +376,32 @@ def test_the_number_of_partitions_is_one_more_than_the_largest_named(tmp_path: P
         partition_count([unnamed])
     with pytest.raises(BadFile, match=r"a\.jsonl: names partition 4, --partitions is 3; ask for 5 or more"):
         partition_count([named, unnamed], asked=3)
+
+
+# --- hostile files
+
+
+@pytest.mark.parametrize("late", [253_402_300_800_000, 9 * 10**17, 2**63 - 1])
+def test_arrivals_behind_the_last_date_are_refused_in_every_form(tmp_path: Path, late: int) -> None:
+    rows = {"meter": ["A"], "register": ["1.8.0"], "ts": ["2026-01-01T00:00:00Z"], "value": [1.0], "ingest_ms": [late]}
+    (tmp_path / "a.csv").write_text(f"meter,register,ts,value,ingest_ms\nA,1.8.0,2026-01-01T00:00:00Z,1,{late}\n")
+    for path in (write_lines(tmp_path / "a.jsonl", line(ingest_ms=late)), tmp_path / "a.csv"):
+        with pytest.raises(BadFile, match=r"a\.(jsonl, line 1|csv, row 1, column ingest_ms)"):
+            list(read_files([path], "zp.readings"))
+    if late < 2**63:
+        with pytest.raises(BadFile, match=r"row 1, column ingest_ms: .*0 to 253402300799999"):
+            list(read_files([write_parquet(tmp_path / "a.parquet", **rows)], "zp.readings"))
+
+
+def test_an_offset_that_leaves_none_behind_it_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="line 1"):
+        list(read_files([write_lines(tmp_path / "a.jsonl", line(ingest_ms=T0, offset=2**63 - 1))], "zp.readings"))
+
+
+def test_a_line_without_an_end_is_refused_before_it_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_lines, "MOST_LINE_BYTES", 1 << 20)
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", 1 << 16)
+    with gzip.open(tmp_path / "a.jsonl.gz", "wb") as file:
+        file.write(b"x" * (3 << 20))
+    with pytest.raises(BadFile, match=r"a\.jsonl\.gz: a line of more than 1 MB"):
+        list(read_files([tmp_path / "a.jsonl.gz"], "zp.readings", arrival=True))

@@ -17,7 +17,7 @@ LATER = """\
   - id: M
     site: s2
     role: main
-    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: MWh}}
+    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: MWh, max_power: 1000000}}
     valid_from: %s
 """
 CHANGE = """\

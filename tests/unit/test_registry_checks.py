@@ -7,12 +7,12 @@ from zonepulse.schemas.factors import channel_bears
 from zonepulse.schemas.problems import Problem, RegistryError, Report
 from zonepulse.schemas.zone_yaml import parse_zone
 
-REGISTER = '      "1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh}\n'
+REGISTER = '      "1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}\n'
 OTHER = """\
   - id: %s
     site: s
     role: main
-    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh}}
+    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}}
     valid_from: %s
 """
 LNG = "{id: %s, activity: lng, company: a, value: 1, unit: tCO2/t, valid_from: %s, source: x}"
@@ -25,7 +25,7 @@ def _refusal(*changes: tuple[str, str], more: str = "") -> list[str]:
 
 
 def _channel(text: str) -> tuple[str, str]:
-    return REGISTER, f"      r: {{{text}}}\n"
+    return REGISTER, f"      r: {{{text}, max_power: 1000000}}\n"
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_a_modulus_must_fit_64_bits_after_the_multiplier(unit: str, multiplier: 
 
 
 def test_a_max_power_must_leave_room_for_an_hour() -> None:
-    assert zone(("unit: kWh", "unit: kWh, max_power: 1067519.911"))
-    assert "max_power: does not fit 64 bits" in _refusal(("unit: kWh", "unit: kWh, max_power: 1067519.912"))[0]
+    assert zone(("max_power: 1000000", "max_power: 1067519.911"))
+    assert "max_power: does not fit 64 bits" in _refusal(("max_power: 1000000", "max_power: 1067519.912"))[0]
 
 
 def test_validities_of_a_meter_must_not_overlap_but_may_touch() -> None:

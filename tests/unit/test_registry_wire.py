@@ -78,7 +78,7 @@ def test_all_validities_of_a_meter_are_one_record() -> None:
   - id: TC-0001-E1
     site: mill
     role: main
-    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh}}
+    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}}
     valid_from: 2026-01-01
   - id: TC-0900-E1
 """,

@@ -24,7 +24,7 @@ MINUTE_MS = 60_000
 def channels() -> Channels:
     many = "".join(
         f"  - {{id: M{i}, site: s, role: main, valid_from: 2024-01-01, registers:"
-        ' {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh}}}\n'
+        ' {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}}}\n'
         for i in range(METERS - 1)
     )
     return compile_registry(zone(more=many), 1)

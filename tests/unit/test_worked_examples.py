@@ -93,6 +93,7 @@ def test_gas_at_20_degrees_is_counted_in_normal_cubic_metres() -> None:
         "kind": "interval",
         "unit": "m3",
         "reference": "20C",
+        "max_power": 1_000_000,
         "period": "15m",
     }
     rows = rows_of(zone_text(meter(gas)), on_time(reading("10:15", 1)))

@@ -37,7 +37,7 @@ def test_the_example_is_read_unchanged() -> None:
     mill, grid = registry.meters
     active, reactive = mill.registers
     assert (active.base_unit, active.scale, active.multiplier, active.modulus, active.max_power) == ("kWh", 10**6, 40, 10**6, 2500)
-    assert (reactive.base_unit, reactive.modulus, reactive.max_power, reactive.period_ms) == ("kvarh", None, None, 900_000)
+    assert (reactive.base_unit, reactive.modulus, reactive.max_power, reactive.period_ms) == ("kvarh", None, 2000, 900_000)
     assert grid.registers[0].scale == 10**9
     assert (mill.valid_from_ms, mill.valid_to_ms) == (parse_instant_ms("2018-01-01T00:00:00+08:00", SHANGHAI), FOREVER)
     (change,) = registry.meter_changes
@@ -119,7 +119,7 @@ def test_whatever_is_written_is_read_or_refused_with_reasons(data: st.DataObject
 
 
 def test_numbers_are_exactly_what_is_written() -> None:
-    register = zone(("unit: kWh", "unit: kWh, multiplier: 0.1, max_power: 1234.5678901, modulus: 1.0e+6")).meters[0].registers[0]
+    register = zone(("max_power: 1000000", "multiplier: 0.1, max_power: 1234.5678901, modulus: 1.0e+6")).meters[0].registers[0]
     assert (register.multiplier, register.max_power, register.modulus) == (Fraction(1, 10), Fraction("1234.5678901"), 10**6)
 
 
@@ -144,7 +144,7 @@ def test_versions_of_a_meter_are_ordered_and_found_by_time() -> None:
   - id: M
     site: s2
     role: main
-    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: MWh}}
+    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: MWh, max_power: 1000000}}
     valid_to: 2024-01-01
 """
     registry = zone(more=earlier)
@@ -162,7 +162,7 @@ def test_anchors_and_merge_keys_save_writing() -> None:
     merged = zone(
         ("    registers:\n", "    registers: &common\n"),
         more="  - id: M2\n    site: s\n    role: main\n"
-        '    registers: {<<: *common, "9": {carrier: water, direction: consumption, kind: interval, unit: L}}\n',
+        '    registers: {<<: *common, "9": {carrier: water, direction: consumption, kind: interval, unit: L, max_power: 1000000}}\n',
     )
     assert [r.id for r in merged.meters[1].registers] == ["9", "1.8.0"]
 
@@ -236,3 +236,11 @@ def test_a_date_begins_in_the_zones_time() -> None:
 def test_a_time_that_is_not_exact_is_refused(text: str, message: str) -> None:
     with pytest.raises(BadValue, match=message):
         parse_instant_ms(text, SHANGHAI)
+
+
+def test_a_register_without_max_power_is_refused_and_told_how_to_find_one() -> None:
+    with pytest.raises(RegistryError) as error:
+        zone((", max_power: 1000000", ""))
+    (problem,) = error.value.problems
+    assert str(problem).startswith('zone.yaml:13: meters[0].registers."1.8.0": `max_power` is missing; no reading can be')
+    assert all(word in problem.remedy for word in ("in kW", "fuse", "transformer", "pipe"))
