@@ -1,12 +1,12 @@
 """The ClickHouse engine in this process, one statement at a time.
 
 Every statement gets a connection of its own (0.3 ms), so nothing that one sets is left for the next. What a reader may do
-is held three times: by the engine's grants (a role), by `readonly = 1`, and by `_refuse_unless_reading`, since inside a
-process the engine does not guard the `file` function, INTO OUTFILE and SET ROLE.
+is held three times: by the engine's grants (a role), by `readonly = 1`, and by the gate (`clickhouse_gate`), since inside a
+process the engine does not guard the `file` function, INTO OUTFILE and SET ROLE. Companies are not held apart: whoever may
+read the store may read the zone. A writer may use the files of the server's user, as far as its process may.
 """
 
-import io
-import json
+import math
 import re
 import time
 import uuid
@@ -15,12 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
 from chdb import ChdbError
 from chdb.state.sqlitelike import Connection
 
 from zonepulse.streams.embedded.clickhouse_errors import BAD_ARGUMENTS, READONLY, SYNTAX_ERROR, UNKNOWN_SETTING, ClickHouseError
+from zonepulse.streams.embedded.clickhouse_gate import CATALOGS, MAX_STATEMENT_BYTES, judged
+from zonepulse.streams.embedded.clickhouse_insert import Insert, insert, parse_insert
+from zonepulse.streams.embedded.clickhouse_lists import OUTPUT_TO_FILES, READER_SETTINGS
+from zonepulse.streams.embedded.clickhouse_names import ask_names
 from zonepulse.streams.embedded.clickhouse_users import User
+from zonepulse.streams.embedded.sql_tokens import format_named, tokens
 
 _CONFIG: Final = """<clickhouse>
   <users_config>{path}</users_config>
@@ -40,28 +44,8 @@ _CONFIG: Final = """<clickhouse>
   </users>
 </clickhouse>
 """
-_NAME: Final = r"(?:\w+|`[^`]+`|\"[^\"]+\")"
-_INSERT: Final = re.compile(
-    (
-        rf"\s*(INSERT\s+INTO\s+(?:TABLE\s+)?{_NAME}(?:\.{_NAME})?\s*(?:\([^()]*\))?(?:\s*SETTINGS\s[^()]*?)?)"
-        r"\s*\bFORMAT\s+(\w+)[ \t\f]*(?:\r?\n)?"
-    ).encode(),
-    re.IGNORECASE,
-)
-"""An INSERT with its data behind a FORMAT clause: the statement and the format; the data follow the match."""
-_FORMAT: Final = re.compile(r"\sFORMAT\s+(\w+)\s*(?:SETTINGS\s[^'`\"]*)?;?\s*\Z", re.IGNORECASE)
-_READS: Final = frozenset({"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "("})
-_OF_READERS: Final = frozenset({36, 43, 46, 47, 53, 60, 62, 73, 81, 115, 158, 159, 164, 215, 394, 396, 497, 516})
-"""Codes of mistakes in a statement, of its limits and of its end, none of which an insert meets while it writes."""
-_FORBIDDEN: Final = re.compile(r"\b(file|outfile|infile|python|processes|user_processes|processlist)\b", re.IGNORECASE)
-_STRING: Final = re.compile(r"(`(?:[^`\\]|\\.)*`)|'(?:[^'\\]|\\.)*'", re.DOTALL)
-"""A string literal of a formatted statement; group 1 is a quoted identifier, which may hold apostrophes."""
-_READER_SETTINGS: Final = re.compile(
-    r"max_(execution_time|memory_usage|result_rows|result_bytes|block_size|threads|rows_to_read|bytes_to_read)"
-    r"|(result|read|timeout)_overflow_mode|(output|input)_format_\w+|date_time_(in|out)put_format|session_timezone|final|use_query_cache"
-    r"|extremes|join_use_nulls|log_comment|readonly|buffer_size|http_\w+|send_timeout|receive_timeout|connect_timeout|log_queries"
-)
-"""What a reader's client may set with a request; the time and memory settings only downwards."""
+_LEAST: Final = 0.001
+"""Of a bound: ClickHouse counts an execution time in whole microseconds, and 0 of them is no bound at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +63,9 @@ class Limits:
             "max_memory_usage": self.max_memory_usage_bytes,
             "max_result_bytes": self.max_result_bytes,
         }
-        return {**asked, **{name: _lower(name, asked.get(name, "0"), bound) for name, bound in bounds.items()}}
+        lowered = {name: _lower(name, asked.get(name, "0"), bound) for name, bound in bounds.items()}
+        whole = {name: str(math.ceil(value)) for name, value in lowered.items() if name != "max_execution_time"}
+        return {**asked, **whole, "max_execution_time": f"{lowered['max_execution_time']:.3f}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +111,8 @@ class Engine:
         self._where = f"{folder.resolve() / 'store'}?config-file={config}"
         self._root = Connection(self._where)
         """Keeps the engine open while there are no statements."""
-        self.version = self._root.query("SELECT version()", "TSV").bytes().decode().strip()
+        self.version = self._ask("SELECT version()")[0]
+        self.names = ask_names(self._ask)
 
     def close(self) -> None:
         """Ends the engine; call it when no statement runs."""
@@ -145,28 +132,42 @@ class Engine:
                 raise ClickHouseError.from_engine(error) from None
 
     def _execute(self, connection: Connection, statement: Statement) -> Result:
-        if statement.user.role == "reader":
-            _refuse_unless_reading(connection, statement)
         if statement.database:
-            connection.query(f"USE {_quoted(statement.database, '`')}", "Null")
-        connection.query(_set_up(statement), "Null")
-        insert = _INSERT.match(statement.sql)
-        if insert:
-            return _insert(connection, insert[1].decode(), insert[2].decode(), memoryview(statement.sql)[insert.end() :])
-        return _query(connection, statement)
+            self._use(connection, statement)
+        set_up = _set_up(statement)
+        parsed = parse_insert(statement.sql)
+        if parsed and _readonly(statement) == "0":
+            form = self.names.format(parsed.format)
+            connection.query(set_up, "Null")
+            return _insert(connection, statement, parsed, form)
+        sql = _text(statement.sql)
+        if _readonly(statement) == "0":
+            form = self.names.format(_format_named(sql) or statement.default_format)
+        else:
+            is_reader = statement.user.role == "reader"
+            sql, form = judged(connection, sql, statement.parameters, statement.default_format, self.names, is_reader=is_reader)
+        connection.query(set_up, "Null")
+        return _query(connection, statement, sql, form)
+
+    @staticmethod
+    def _use(connection: Connection, statement: Statement) -> None:
+        """The gate knows a table of the catalog by its database, so no reader leaves that out."""
+        if statement.user.role == "reader" and statement.database.casefold() in CATALOGS:
+            raise ClickHouseError(READONLY, "name tables of the catalog with their database: system.tables. (READONLY)")
+        connection.query(f"USE {_quoted(statement.database, '`')}", "Null")
+
+    def _ask(self, sql: str) -> list[str]:
+        return str(self._root.query(sql, "TSVRaw").bytes().decode()).splitlines()
 
 
-def _query(connection: Connection, statement: Statement) -> Result:
-    sql = _text(statement.sql)
-    named = _FORMAT.search(sql)
-    name = named[1] if named else statement.default_format
+def _query(connection: Connection, statement: Statement, sql: str, form: str) -> Result:
     started = time.perf_counter()
-    result = connection.query(sql, name, dict(statement.parameters))
+    result = connection.query(sql, form, dict(statement.parameters))
     if result is None:
-        return Result(b"", name)
+        return Result(b"", form)
     return Result(
         result.bytes() or b"",
-        name,
+        form,
         result.rows_read(),
         result.bytes_read(),
         result.rows_written(),
@@ -175,90 +176,56 @@ def _query(connection: Connection, statement: Statement) -> Result:
     )
 
 
-def _insert(connection: Connection, sql: str, form: str, data: memoryview) -> Result:
-    before = _errors(connection)
-    with connection.send_insert(sql, form) as inserter:
-        if len(data):
-            inserter.append(data)
-        done = inserter.finish()
-    for code, (count, message) in _errors(connection).items():
-        if count > before.get(code, (0, ""))[0]:
-            raise ClickHouseError(code, message or "the insert failed; the engine does not say why")
-    announced = _rows_announced(form, data)
-    if announced is not None and done.rows_written < announced:
-        raise ClickHouseError(BAD_ARGUMENTS, f"{announced} rows were sent and {done.rows_written} written: send them again")
-    return Result(b"", form, written_rows=done.rows_written, written_bytes=done.bytes_written, elapsed_s=done.elapsed)
+def _insert(connection: Connection, statement: Statement, parsed: Insert, form: str) -> Result:
+    started = time.perf_counter()
+    result = insert(connection, parsed, form, memoryview(statement.sql)[parsed.data_start :])
+    elapsed_s = time.perf_counter() - started
+    return Result(b"", form, written_rows=result.rows_written(), written_bytes=result.bytes_written(), elapsed_s=elapsed_s)
 
 
-def _errors(connection: Connection) -> dict[int, tuple[int, str]]:
-    """Code -> how often it came up in this process, and its last message; without what only readers cause.
-
-    The engine keeps to itself what goes wrong while the rows of an insert are written (disk full, too many parts) and says that
-    all of them are. An error of another statement at the same moment makes an insert fail that did not: it is sent again, and
-    written once, since it has the same deduplication token.
-    """
-    found = connection.query("SELECT code, toUInt64(value), last_error_message FROM system.errors", "JSONCompactEachRow").bytes()
-    rows = [json.loads(line) for line in found.splitlines()]
-    return {int(code): (int(count), message) for code, count, message in rows if int(code) not in _OF_READERS}
+def _format_named(sql: str) -> str | None:
+    """A text that is too long for the engine's parser is an INSERT with its rows, and answers nothing."""
+    return format_named(list(tokens(sql))) if len(sql) <= MAX_STATEMENT_BYTES else None
 
 
-def _rows_announced(form: str, data: memoryview) -> int | None:
-    """Rows that the data say they hold, where a format says it without being parsed."""
-    if form == "Arrow" and len(data):
-        with pa.ipc.open_file(pa.py_buffer(data)) as reader:
-            return int(sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches)))
-    if form == "ArrowStream" and len(data):
-        with pa.ipc.open_stream(io.BytesIO(data)) as reader:
-            return int(sum(batch.num_rows for batch in reader))
-    return None
+def _readonly(statement: Statement) -> str:
+    """1: nothing but reading; 2: settings may be changed; 0: all."""
+    if statement.user.role == "reader":
+        return "1"
+    asked = statement.settings.get("readonly", "0")
+    return "2" if statement.is_get and asked == "0" else asked
 
 
 def _set_up(statement: Statement) -> str:
     """The SET statements that come before it; roles and `readonly` last, since they bar the others."""
     asked = dict(statement.settings)
+    asked.pop("readonly", None)
+    readonly_level = _readonly(statement)
     is_reader = statement.user.role == "reader"
     for name in asked:
-        if not re.fullmatch(r"\w+", name):
-            raise ClickHouseError(UNKNOWN_SETTING, f"Unknown setting {name!r}. (UNKNOWN_SETTING)")
-        if is_reader and not _READER_SETTINGS.fullmatch(name):
+        if not re.fullmatch(r"\w+", name, re.ASCII):
+            raise ClickHouseError(UNKNOWN_SETTING, f"Unknown setting {name[:100]!a}. (UNKNOWN_SETTING)")
+        if (is_reader and name not in READER_SETTINGS) or (readonly_level != "0" and name in OUTPUT_TO_FILES):
             raise ClickHouseError(READONLY, f"Cannot modify '{name}' setting in readonly mode. (READONLY)")
-    readonly = "1" if is_reader else "2" if statement.is_get else asked.pop("readonly", "0")
-    asked.pop("readonly", None)
     final = {**statement.limits.settings(asked), **statement.user.settings, "log_comment": statement.tag}
     lines = ["SET " + ", ".join(f"{name} = {_quoted(value)}" for name, value in final.items())]
     if is_reader:
         lines.append("SET ROLE reader")
-    if readonly != "0":
-        lines.append(f"SET readonly = {_quoted(readonly)}")
+    if readonly_level != "0":
+        lines.append(f"SET readonly = {_quoted(readonly_level)}")
     return "; ".join(lines)
 
 
-def _refuse_unless_reading(connection: Connection, statement: Statement) -> None:
-    """Lets one reading statement through. The engine itself parses it and writes it down without comments and odd quoting."""
-    first = re.match(rb"\s*(\w+)", statement.sql)
-    if first and first[1].upper() == b"INSERT":
-        raise _readonly(statement.user)
-    query = {"query": _text(statement.sql).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\0", "\\0")}
-    plain = connection.query("SELECT formatQuerySingleLine({query:String})", "RawBLOB", query).bytes().decode()
-    start = re.match(r"\w+|\(", plain)
-    forbidden = _FORBIDDEN.search(_STRING.sub(lambda found: found[1] or "''", plain))
-    if start is None or start[0].upper() not in _READS:
-        raise _readonly(statement.user)
-    if forbidden:
-        raise ClickHouseError(READONLY, f"{statement.user.name}: {forbidden[0]} is not open to readers. (READONLY)")
-
-
-def _readonly(user: User) -> ClickHouseError:
-    return ClickHouseError(READONLY, f"{user.name}: Cannot execute query in readonly mode. (READONLY)")
-
-
-def _lower(name: str, asked: str, bound: int) -> str:
-    """The smaller of the two, where 0 is no bound."""
+def _lower(name: str, asked: str, bound: float) -> float:
+    """The number to set: the one asked for where it is less than the bound; 0 of either is none. Never less than `_LEAST`."""
     try:
-        wanted = float(asked)
+        wanted = float(asked or "0")
     except ValueError:
-        raise ClickHouseError(BAD_ARGUMENTS, f"setting {name} = {asked!r} is no number") from None
-    return asked if wanted > 0 and (bound == 0 or wanted <= bound) else str(bound)
+        raise ClickHouseError(BAD_ARGUMENTS, f"setting {name} = {asked[:100]!a} is no number") from None
+    if not (wanted > 0 and math.isfinite(wanted)):
+        return bound
+    wanted = max(wanted, _LEAST)
+    return wanted if bound == 0 else min(wanted, bound)
 
 
 def _quoted(text: str, quote: str = "'") -> str:

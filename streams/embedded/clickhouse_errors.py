@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 UNKNOWN_FORMAT: Final = 73
+UNKNOWN_FUNCTION: Final = 46
 BAD_ARGUMENTS: Final = 36
 NOT_IMPLEMENTED: Final = 48
 SYNTAX_ERROR: Final = 62
@@ -26,7 +27,7 @@ _STATUS: Final = {
     TOO_MANY_SIMULTANEOUS_QUERIES: 503,
 }
 _TOLD: Final = re.compile(r"Code: (\d+)\. .*", re.DOTALL)
-_VERSION: Final = re.compile(r"\(version [^)]*\)\.?\s*")
+_VERSION: Final = re.compile(r"\(version [^()]*+\)\.?+\s*+")
 
 
 class ClickHouseError(Exception):
