@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from zonepulse.processors.admission import Items
 from zonepulse.processors.blocks import dead_letter_batch, interval_batch
 from zonepulse.processors.channels import Channels, compile_registry
-from zonepulse.processors.decoding.exact import dead_letters, decode_columns, expected_partition
+from zonepulse.processors.decoding.exact import decode_columns
 from zonepulse.processors.decoding.fast import decode_fast
+from zonepulse.processors.decoding.letters import dead_letters, expected_partition
 from zonepulse.processors.intervals import Partition, Step
 from zonepulse.processors.layout import UNSET
 from zonepulse.processors.ledger import Ledger

@@ -15,8 +15,9 @@ import faust
 import msgspec
 from faust.types import TP, StreamT
 
-from zonepulse.processors.decoding.exact import dead_letters, registry_switches
+from zonepulse.processors.decoding.exact import registry_switches
 from zonepulse.processors.decoding.fast import decode_fast
+from zonepulse.processors.decoding.letters import dead_letters
 from zonepulse.processors.intervals import Partition
 from zonepulse.processors.layout import UNSET
 from zonepulse.processors.live import PartialSums
