@@ -35,6 +35,7 @@ from zonepulse.streams.metrics import Instant, Metrics
 from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.settings import Settings
+from zonepulse.streams.watchdog import Pulse
 
 NAME: Final = "intervals"
 BATCH_RECORDS: Final = 200_000
@@ -102,6 +103,7 @@ class IntervalsTask:
         self._behind: set[int] = set()
         """Partitions that have not yet reached the end of their log since they were assigned."""
         self.batches: BatchChannel | None = None
+        self.pulse: Pulse | None = None
 
     async def assigned(self, tps: set[TP]) -> None:
         """Goes on from the newest snapshot of each partition, or begins."""
