@@ -207,7 +207,7 @@ class IntervalsTask:
 
     def _beat(self, number: int) -> None:
         if self.pulse is not None:
-            self.pulse.beat()
+            self.pulse.beat(TP(self._topic, number))
 
     def _measure(self, partition: Partition, folded: Folded) -> None:
         self._metrics.readings.inc(folded.readings)

@@ -38,6 +38,12 @@ class Metrics:
         self.bytes = self._counter("record_bytes_total", "Keys and values of Kafka records handled, uncompressed", "topic")
         self.batch_records = self._histogram("batch_records", "Kafka records handled at once", _RECORDS, "topic")
         self.lag = self._gauge("lag_records", "Kafka records not yet handled, as of the last fetch", "topic", "partition")
+        self.standing_seconds = self._gauge(
+            "partition_standing_seconds",
+            "How long a partition does not move although its log goes on; 0 = it moves",
+            "topic",
+            "partition",
+        )
         self.readings = self._counter("readings_total", "Readings judged, refused ones included")
         self.batch_readings = self._histogram("batch_readings", "Readings judged at once", _ITEMS)
         self.dead_letters = self._counter("dead_letters_total", "Items that could not be booked", "reason")
