@@ -7,12 +7,10 @@ block that says "closed up to k" is sent when all before it are acknowledged.
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import faust
-import msgspec
 from faust.types import TP, StreamT
 
 from zonepulse.processors.decoding.exact import registry_switches
@@ -26,11 +24,12 @@ from zonepulse.processors.snapshot import Frozen, freeze_partition, restore_part
 from zonepulse.processors.windows import new_out, new_work
 from zonepulse.schemas.dead_letters import DeadLetter
 from zonepulse.schemas.records import HEARTBEAT, RecordSpans
-from zonepulse.schemas.topics import ALERTS, DEADLETTERS, INTERVALS, READINGS
+from zonepulse.schemas.topics import DEADLETTERS, INTERVALS, READINGS
 from zonepulse.streams.app import Outbox
-from zonepulse.streams.arrow_wire import interval_blocks, live_block
+from zonepulse.streams.arrow_wire import candidate_blocks, interval_blocks, live_block
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, Router, batch_channel
 from zonepulse.streams.checkpoint import POLL_S, Checkpoints, save
+from zonepulse.streams.command_log import CommandLog
 from zonepulse.streams.metrics import Instant, Metrics
 from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_store import RegistryStore
@@ -43,17 +42,13 @@ BATCH_RECORDS: Final = 200_000
 log = logging.getLogger(__name__)
 
 
-def alert_record(row: Mapping[str, Any], zone: str) -> tuple[bytes, bytes]:
-    """(key, value) of one transition on `zp.alerts`."""
-    return str(row["fingerprint"]).encode(), msgspec.json.encode({"zone": zone, **row})
-
-
 @dataclass(frozen=True, slots=True)
 class Folded:
     """What a stretch of records made, ready to be sent."""
 
     blocks: list[bytes]
-    alerts: list[tuple[bytes, bytes]]
+    candidates: list[bytes]
+    """Blocks of proposed alerts; they leave before the block that closes their ticks."""
     letters: list[DeadLetter]
     readings: int
     through: int
@@ -70,7 +65,7 @@ def fold(partition: Partition, records: RecordSpans, start: int, stop: int) -> F
     channels = partition.channels
     return Folded(
         list(interval_blocks(step.rows, channels, partition.partition, step.through)),
-        [alert_record(row, channels.registry.zone.id) for row in alert_rows(step.transitions, channels)],
+        list(candidate_blocks(alert_rows(step.transitions, channels), partition.partition, channels.registry.version)),
         list(dead_letters(decoded, records, channels)),
         len(decoded.record),
         step.through,
@@ -104,6 +99,7 @@ class IntervalsTask:
         """Partitions that have not yet reached the end of their log since they were assigned."""
         self.batches: BatchChannel | None = None
         self.pulse: Pulse | None = None
+        self.commands: CommandLog | None = None
 
     async def assigned(self, tps: set[TP]) -> None:
         """Goes on from the newest snapshot of each partition, or begins."""
@@ -208,13 +204,11 @@ class IntervalsTask:
         await self._outbox.flush()
         key = b"%d" % partition.partition
         *early, last = folded.blocks
-        for block in early:
+        for block in early + folded.candidates:
             await self._outbox.send(INTERVALS.full_name(self._prefix), key, block)
-        if early:
+        if early or folded.candidates:
             await self._outbox.flush()
         await self._outbox.send(INTERVALS.full_name(self._prefix), key, last)
-        for alert in folded.alerts:
-            await self._outbox.send(ALERTS.full_name(self._prefix), *alert)
         for letter in folded.letters:
             self._metrics.dead_letters.labels(letter.reason).inc()
             await self._outbox.send(DEADLETTERS.full_name(self._prefix), letter.key, letter.value, headers=letter.headers())
