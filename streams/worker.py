@@ -54,14 +54,13 @@ def _intervals(app: faust.App, settings: Settings, metrics: Metrics, commands: C
         registries.compile()
     task = add_intervals_agent(app, settings, registries, metrics, _zone(versions).live_ms / 1000)
     task.commands = commands
-    registries.pulse = watch(app, settings, task, metrics)
+    task.pulse = registries.pulse = watch(app, settings, task, metrics)
 
 
 def _ledger(app: faust.App, settings: Settings, metrics: Metrics, commands: CommandLog) -> None:
     versions = _versions(settings, metrics)
     registries = _registries(settings, versions)
     task = add_ledger_agent(app, settings, registries, metrics, _zone(versions).live_ms / 1000)
-    task.commands = commands
     registries.pulse = watch(app, settings, task, metrics)
 
 
@@ -70,7 +69,6 @@ def _store(app: faust.App, settings: Settings, metrics: Metrics, commands: Comma
     from zonepulse.streams.store_agent import add_store_agent
 
     store = add_store_agent(app, ClickHouseSink(settings), _zone(_versions(settings, metrics)).id, settings.topic_prefix, metrics)
-    store.commands = commands
     watch(app, settings, store, metrics)
 
 
