@@ -69,6 +69,8 @@ class Ledger:
         self.final_start: int = FOREVER
         """Start of the last window of a finished file: behind it there are no rows."""
         self._waiting: list[list[Records]] = [[] for _ in range(channels.partitions)]
+        self._candidates: list[tuple[int, int, dict[str, Any]]] = []
+        """Alerts that intervals tasks propose: tick, partition and row, in the order they came."""
         self._no_factor: dict[tuple[str, ...], NoFactor] = {}
         self._residual_since: int | None = None
         """Start of the window that flow_residual was raised for."""
@@ -107,6 +109,12 @@ class Ledger:
         if through is not None:
             self.through[partition] = max(int(self.through[partition]), through)
 
+    def offer_alerts(self, partition: int, rows: list[dict[str, Any]]) -> None:
+        """Transitions of a partition's meters, each written with the tick that is its revision; a negative partition has no ticks: at
+        once."""
+        known = self.applied if partition >= 0 else UNSET
+        self._candidates += [(r["revision"] if partition >= 0 else UNSET + 1, partition, r) for r in rows if r["revision"] > known]
+
     def advance(self) -> Results:
         """Apply every tick that all partitions have closed, each under the registry version that all of them had."""
         results = Results()
@@ -118,9 +126,20 @@ class Ledger:
                 del self._announced[version]
         self._advance_to(int(self.through.min()), results)
         self._emit(results)
+        results.alerts = self._take_alerts() + results.alerts
         if self.applied != UNSET:
             self.windows.pack(self.old_before())
         return results
+
+    def _take_alerts(self) -> list[dict[str, Any]]:
+        """The proposed alerts of applied ticks, by tick and partition, repeats removed."""
+        ready = [c for c in self._candidates if c[0] <= self.applied or c[1] < 0]
+        if not ready:
+            return []
+        self._candidates = [c for c in self._candidates if c[0] > self.applied and c[1] >= 0]
+        ready.sort(key=lambda c: c[:2])
+        once = {(tick, p, row["fingerprint"], row["starts_at"], row["state"], row["revision"]): row for tick, p, row in ready}
+        return list(once.values())
 
     def old_before(self) -> int:
         """Windows before it are behind what a reading in time can normally revise: a known advance is booked back to max_gap."""

@@ -18,6 +18,7 @@ from faust.types import TP, StreamT
 from zonepulse.schemas.topics import REGISTRY
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
 from zonepulse.streams.clickhouse_sink import RowBatch, Sink, SinkBackpressure, Source
+from zonepulse.streams.command_log import CommandLog
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_rows import RegistryRows
@@ -67,6 +68,7 @@ class Store:
         self._pending, self._registry = Pending(), RegistryRows()
         self._writing = asyncio.Lock()
         self.batches: BatchChannel | None = None
+        self.commands: CommandLog | None = None
         self.pulse: Pulse | None = None
         self._written: dict[TP, int] = {}
 

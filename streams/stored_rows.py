@@ -15,8 +15,7 @@ from zonepulse.schemas.topics import DEADLETTERS, REGISTRY, RESULTS
 from zonepulse.schemas.topics import INTERVALS as INTERVALS_TOPIC
 
 KIND: Final = b"kind"
-LIVE_PARTIAL: Final = b"live_partial"
-"""Blocks of `zp.intervals` with this kind are sums for the live view and are not stored."""
+"""Blocks of `zp.intervals` with a kind are sums for the live view or candidates of alerts, and are not stored."""
 STORED_TOPICS: Final = (REGISTRY, INTERVALS_TOPIC, RESULTS, ALERTS_TOPIC, DEADLETTERS)
 """What the store reads; `zp.registry` is registry_rows.py's."""
 
@@ -52,7 +51,7 @@ def _read(records: RecordSpans, i: int, make: Any, zone: str) -> Any:
 
 def _intervals(records: RecordSpans, i: int, _: str) -> tuple[str, pa.Table] | None:
     block = _arrow(records, i)
-    if (block.schema.metadata or {}).get(KIND) == LIVE_PARTIAL:
+    if KIND in (block.schema.metadata or {}):
         return None
     return INTERVALS.name, stored(INTERVALS, block)
 
