@@ -1,5 +1,6 @@
 """Registry versions on `zp.registry` -> rows of the dimension tables. Pure: no clients, no clock."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
@@ -7,40 +8,72 @@ import pyarrow as pa
 from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.registry import Registry, Text
 from zonepulse.schemas.registry_lookup import RegistryIndex
-from zonepulse.schemas.registry_wire import from_entities, is_complete, split_key
+from zonepulse.schemas.registry_wire import ZONE, from_entities, is_complete, split_key
 from zonepulse.schemas.tables import LANGUAGES, REGISTRY_COMPANIES, REGISTRY_METERS, Storage
+from zonepulse.streams.origin import MAX_VERSION
 from zonepulse.streams.registry_dimensions import dimensions, validity
-from zonepulse.streams.stored_rows import BadBlock, plain_type
+from zonepulse.streams.stored_rows import Poison, plain_type, reason_of
+from zonepulse.streams.write_queue import Piece
 
 Rows = tuple[str, pa.Table]
 """Table and its stored columns."""
 
 
 class RegistryRows:
-    """Collects the topic's records, from its beginning on, and turns each version into rows once it is whole."""
+    """Collects the topic's records, from its beginning on, and turns each version of `zone` into rows once it is whole."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: str) -> None:
+        self._zone = zone
         self._versions: dict[int, dict[str, bytes]] = {}
 
-    def add(self, records: RecordSpans) -> Iterator[Rows]:
-        """The rows of the versions that these records complete. Raises BadBlock."""
-        try:
-            for number in sorted({self._keep(records, i) for i in range(len(records))}):
-                if is_complete(self._versions[number]):
-                    yield from registry_rows(from_entities(self._versions.pop(number)))
-        except (ValueError, KeyError, TypeError) as error:
-            where = f"{records.topic}/{records.partition} offsets {records.offset[0]} to {records.offset[-1]}"
-            raise BadBlock(f"{where}: {type(error).__name__}: {error}; only `registry apply` writes this topic") from error
+    def add(self, records: RecordSpans) -> Iterator[tuple[str, Piece] | Poison]:
+        """The rows of the versions that these records complete, and the records that are none of a registry.
+
+        A version that is whole and cannot be rows is poison at its last record.
+        """
+        last: dict[int, int] = {}
+        for i in range(len(records)):
+            try:
+                last[self._keep(records, i)] = i
+            except Exception as error:  # foreign text raises of any kind
+                yield Poison(i, reason_of(error))
+        for number, i in sorted(last.items()):
+            if is_complete(self._versions[number]):
+                try:
+                    made = list(self._version(number, self._versions.pop(number)))
+                except Exception as error:
+                    yield Poison(i, f"version {number}: {reason_of(error)}")
+                else:
+                    yield from ((table, Piece(rows, records, [i], [rows.num_rows])) for table, rows in made if rows.num_rows)
+
+    def _version(self, number: int, entities: Mapping[str, bytes]) -> Iterator[Rows]:
+        registry = from_entities(entities)
+        if (registry.version, registry.zone.id) != (number, self._zone):
+            raise ValueError(f"holds version {registry.version} of zone {registry.zone.id[:100]!r}, expected zone {self._zone!r}")
+        yield from registry_rows(registry)
 
     def _keep(self, records: RecordSpans, i: int) -> int:
         key, value = (records.key(i) or b"").decode(), records.value(i)
-        number, _, _ = split_key(key)
+        number, kind, _ = split_key(key)
+        if not 0 < number < MAX_VERSION:
+            raise ValueError(f"key {key[:100]!r}: a version is a number from 1 to {MAX_VERSION - 1}")
+        if value is not None:
+            _check_entity(kind, value)
         entities = self._versions.setdefault(number, {})
         if value is None:
             entities.pop(key, None)
         else:
             entities[key] = value
         return number
+
+
+def _check_entity(kind: str, value: bytes) -> None:
+    """Raises ValueError for what is no entity at all; whether its facts are good shows when the version is whole."""
+    entity = json.loads(value)
+    if not isinstance(entity, dict) or not isinstance(entity.get("facts"), list) or not isinstance(entity.get("at"), list):
+        raise ValueError('no entity: an object with lists "at" and "facts" is expected')
+    if kind == ZONE and type(entity.get("entities")) is not int:
+        raise ValueError('no zone: "entities", the number of records of its version, is missing')
 
 
 def registry_rows(registry: Registry) -> Iterator[Rows]:

@@ -63,6 +63,13 @@ def newest_times(broker: str, topic: str, partitions: int) -> list[int | None]:
     return [None if found[tp].offset < 0 else int(found[tp].timestamp) for tp in wanted]
 
 
+def end_offset(broker: str, topic: str) -> int:
+    """The offset behind the newest record of a topic with one partition. Raises kafka.errors.KafkaError."""
+    with closing(KafkaConsumer(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, group_id=None)) as consumer:
+        tp = TopicPartition(topic, 0)
+        return int(consumer.end_offsets([tp])[tp])
+
+
 def read_to_end(broker: str, topic: str, last: int | None = None) -> Iterator[Any]:
     """The client's records of a topic up to its present end, partition by partition; of each only the `last` offsets, if given."""
     consumer = KafkaConsumer(
