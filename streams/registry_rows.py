@@ -8,7 +8,7 @@ import pyarrow as pa
 from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.registry import Registry, Text
 from zonepulse.schemas.registry_lookup import RegistryIndex
-from zonepulse.schemas.registry_wire import ZONE, from_entities, is_complete, split_key
+from zonepulse.schemas.registry_wire import ZONE, from_entities, split_key
 from zonepulse.schemas.tables import LANGUAGES, REGISTRY_COMPANIES, REGISTRY_METERS, Storage
 from zonepulse.streams.origin import MAX_VERSION
 from zonepulse.streams.registry_dimensions import dimensions, validity
@@ -25,31 +25,35 @@ class RegistryRows:
     def __init__(self, zone: str) -> None:
         self._zone = zone
         self._versions: dict[int, dict[str, bytes]] = {}
+        self._sizes: dict[int, int] = {}
+        """Records that a version says it has."""
 
     def add(self, records: RecordSpans) -> Iterator[tuple[str, Piece] | Poison]:
         """The rows of the versions that these records complete, and the records that are none of a registry.
 
         A version that is whole and cannot be rows is poison at its last record.
         """
-        last: dict[int, int] = {}
         for i in range(len(records)):
             try:
-                last[self._keep(records, i)] = i
+                made = self._rows(records, i)
             except Exception as error:  # foreign text raises of any kind
                 yield Poison(i, reason_of(error))
-        for number, i in sorted(last.items()):
-            if is_complete(self._versions[number]):
-                try:
-                    made = list(self._version(number, self._versions.pop(number)))
-                except Exception as error:
-                    yield Poison(i, f"version {number}: {reason_of(error)}")
-                else:
-                    yield from ((table, Piece(rows, records, [i], [rows.num_rows])) for table, rows in made if rows.num_rows)
+            else:
+                yield from ((table, Piece(rows, records, [i], [rows.num_rows])) for table, rows in made if rows.num_rows)
+
+    def _rows(self, records: RecordSpans, i: int) -> list[Rows]:
+        number = self._keep(records, i)
+        if len(self._versions[number]) != self._sizes.get(number):
+            return []
+        del self._sizes[number]
+        return list(self._version(number, self._versions.pop(number)))
 
     def _version(self, number: int, entities: Mapping[str, bytes]) -> Iterator[Rows]:
         registry = from_entities(entities)
         if (registry.version, registry.zone.id) != (number, self._zone):
-            raise ValueError(f"holds version {registry.version} of zone {registry.zone.id[:100]!r}, expected zone {self._zone!r}")
+            raise ValueError(
+                f"version {number} holds version {registry.version} of zone {registry.zone.id[:100]!r}, expected zone {self._zone!r}"
+            )
         yield from registry_rows(registry)
 
     def _keep(self, records: RecordSpans, i: int) -> int:
@@ -57,8 +61,8 @@ class RegistryRows:
         number, kind, _ = split_key(key)
         if not 0 < number < MAX_VERSION:
             raise ValueError(f"key {key[:100]!r}: a version is a number from 1 to {MAX_VERSION - 1}")
-        if value is not None:
-            _check_entity(kind, value)
+        if value is not None and (size := _size(kind, value)) is not None:
+            self._sizes[number] = size
         entities = self._versions.setdefault(number, {})
         if value is None:
             entities.pop(key, None)
@@ -67,13 +71,17 @@ class RegistryRows:
         return number
 
 
-def _check_entity(kind: str, value: bytes) -> None:
-    """Raises ValueError for what is no entity at all; whether its facts are good shows when the version is whole."""
+def _size(kind: str, value: bytes) -> int | None:
+    """The number of records of its version that a zone's record tells. Raises ValueError for what is no entity at all; whether the facts
+    are good shows when the version is whole."""
     entity = json.loads(value)
     if not isinstance(entity, dict) or not isinstance(entity.get("facts"), list) or not isinstance(entity.get("at"), list):
         raise ValueError('no entity: an object with lists "at" and "facts" is expected')
-    if kind == ZONE and type(entity.get("entities")) is not int:
+    if kind != ZONE:
+        return None
+    if type(entity.get("entities")) is not int:
         raise ValueError('no zone: "entities", the number of records of its version, is missing')
+    return int(entity["entities"])
 
 
 def registry_rows(registry: Registry) -> Iterator[Rows]:
