@@ -10,6 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from zonepulse.schemas.registry_wire import MAX_VERSION
 from zonepulse.schemas.results import ALERTS, Table
 from zonepulse.streams.arrow_wire import PARTITION, REGISTRY
 
@@ -18,7 +19,6 @@ SKEW_MS: Final = 7 * DAY_MS
 """Clocks of hosts may differ by so much before rows are taken for forged: a wrong clock must not cost rows."""
 LATEST_MS: Final = 10_413_791_999_999
 """The last millisecond of 2299, where ClickHouse's times end."""
-MAX_VERSION: Final = 1 << 31
 MAX_DIGITS: Final = 20
 """Of a number in a block's metadata."""
 

@@ -8,9 +8,8 @@ import pyarrow as pa
 from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.registry import Registry, Text
 from zonepulse.schemas.registry_lookup import RegistryIndex
-from zonepulse.schemas.registry_wire import ZONE, from_entities, split_key
+from zonepulse.schemas.registry_wire import MAX_VERSION, ZONE, from_entities, split_key
 from zonepulse.schemas.tables import LANGUAGES, REGISTRY_COMPANIES, REGISTRY_METERS, Storage
-from zonepulse.streams.origin import MAX_VERSION
 from zonepulse.streams.registry_dimensions import dimensions, validity
 from zonepulse.streams.stored_rows import Poison, plain_type, reason_of
 from zonepulse.streams.write_queue import Piece

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from zonepulse.schemas.arrow_blocks import is_plain, read_table
 from zonepulse.schemas.dead_letters import WHOLE_RECORD, BadDeadLetter, decode_dead_letter
 from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.results import ALERTS, DEAD_LETTERS, INTERVALS, TABLES, Column, Table
@@ -26,6 +27,7 @@ STORED_TOPICS: Final = (REGISTRY, INTERVALS_TOPIC, RESULTS, ALERTS_TOPIC, DEADLE
 _LEDGERS: Final = {name: table for name, table in TABLES.items() if table not in (INTERVALS, ALERTS, DEAD_LETTERS)}
 """What comes on `zp.results`; the others have topics of their own."""
 POISON: Final = "poison"
+MAX_BLOCK_ROWS: Final = 100_000
 MAX_CODE_BYTES: Final = 1_000
 """Of a text in a column of few values, such as the reason of a dead letter."""
 Row = Mapping[str, object]
@@ -94,12 +96,11 @@ def reason_of(error: BaseException) -> str:
 
 
 def _intervals(records: RecordSpans, i: int, origin: Origin) -> tuple[str, pa.Table] | None:
-    block = _arrow(records, i)
-    metadata = block.schema.metadata or {}
+    metadata = pa.ipc.open_stream(pa.py_buffer(records.value(i) or b"")).schema.metadata or {}
     if metadata.get(KIND) == LIVE_PARTIAL:
         return None
     origin.check_block(metadata)
-    rows = stored(INTERVALS, block)
+    rows = stored(INTERVALS, _arrow(records, i, INTERVALS))
     origin.check_rows(INTERVALS, rows, int(records.timestamp_ms[i]))
     origin.check_meters(rows)
     return INTERVALS.name, rows
@@ -109,15 +110,13 @@ def _block(records: RecordSpans, i: int, origin: Origin) -> tuple[str, pa.Table]
     name = (records.key(i) or b"").decode()
     if name not in _LEDGERS:
         raise ValueError(f"key {name[:100]!r} is no table of this topic; known: {', '.join(_LEDGERS)}")
-    rows = stored(_LEDGERS[name], _arrow(records, i))
+    rows = stored(_LEDGERS[name], _arrow(records, i, _LEDGERS[name]))
     origin.check_rows(_LEDGERS[name], rows, int(records.timestamp_ms[i]))
     return name, rows
 
 
-def _arrow(records: RecordSpans, i: int) -> pa.Table:
-    table = pa.ipc.open_stream(pa.py_buffer(records.value(i) or b"")).read_all()
-    table.validate(full=True)
-    return table
+def _arrow(records: RecordSpans, i: int, table: Table) -> pa.Table:
+    return read_table(records.value(i) or b"", {c.name: is_plain for c in table.stored}, MAX_BLOCK_ROWS)
 
 
 def stored(table: Table, block: pa.Table) -> pa.Table:
