@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import faust
+import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaProducer
 
 from zonepulse.schemas.commands import SKIP, BadCommand, Command, Place, parse_command
-from zonepulse.schemas.records import HEARTBEAT
+from zonepulse.schemas.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.topics import COMMANDS
 from zonepulse.streams.registry_topic import CONNECT_MS
 
@@ -134,6 +135,14 @@ class CommandLog:
         name = topic.removeprefix(self._prefix)
         places = (p for p in self.skips if p.topic == name and p.partition == partition)
         return sorted(p.offset for p in places if first <= p.offset <= last)
+
+    def positions(self, records: RecordSpans) -> list[int]:
+        """Of the records of a batch that are to be stepped over, ascending."""
+        if not self.skips or not len(records):
+            return []
+        offsets = self.skipped_in(records.topic, records.partition, int(records.offset[0]), int(records.offset[-1]))
+        places = np.searchsorted(records.offset, offsets)
+        return [int(i) for i, at in zip(places, offsets, strict=True) if records.offset[i] == at]
 
     def follow(self, app: faust.App, broker: str) -> None:
         """Reads on every POLL_S while `app` runs; what goes wrong is logged and tried again."""

@@ -10,7 +10,6 @@ import time
 from typing import Any, Final, cast
 
 import faust
-import numpy as np
 from faust.types import TP, StreamT
 
 from zonepulse.processors.decoding.exact import registry_switches
@@ -176,7 +175,8 @@ class IntervalsTask:
             stop = switch[0] + 1
         letters = 0
         if stop > start:
-            folded = await asyncio.to_thread(fold, partition, records, start, stop, self._skipped(records))
+            skipped = self.commands.positions(records) if self.commands is not None else []
+            folded = await asyncio.to_thread(fold, partition, records, start, stop, skipped)
             letters = await self._send(partition, records, folded)
         if switch is not None:
             partition.use(await self._registries.version(switch[1]))
@@ -205,13 +205,6 @@ class IntervalsTask:
                 await asyncio.sleep(0)  # membership and other partitions live on the same loop
         self._measure(partition, folded)
         return letters
-
-    def _skipped(self, records: RecordSpans) -> list[int]:
-        """Positions of the records that a command says to step over."""
-        if self.commands is None or not len(records):
-            return []
-        offsets = self.commands.skipped_in(records.topic, records.partition, int(records.offset[0]), int(records.offset[-1]))
-        return [int(i) for at in offsets for i in np.flatnonzero(records.offset == at)]
 
     def _beat(self, number: int) -> None:
         if self.pulse is not None:
