@@ -5,6 +5,7 @@ Tick k is applied, partitions in order, once every partition has closed it. Rows
 """
 
 from bisect import bisect_left
+from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -84,7 +85,7 @@ class Ledger:
         self.channels, self.accounts = channels, compile_accounts(channels)
         lines = LineTable(self.accounts)
         table = FactorTable(channels.registry)
-        self.market = Market(channels, self.accounts, lines, table)
+        self.market = Market(channels, lines, table)
         self.nodal = Nodal(channels, self.accounts, lines, table)
         lines.close()
         self.windows = WindowBooks(self.accounts, lines.first, self.nodal.storages, self._length)
@@ -331,15 +332,20 @@ class Ledger:
         return Alert(self.channels.registry.zone.id, "flow_residual", {}, "warning", state, since, tick, evidence, ends_at).row()
 
     def _make_subjects(self) -> list[_Subject]:
-        lines, subjects = self.accounts.lines, []
+        lines, power = self.accounts.lines, self.accounts.carriers.index("electricity")
+        columns = (lines[name].tolist() for name in ("kind", "entity_kind", "entity", "carrier", "scope", "basis"))
+        judged, scopes = dict[tuple[int, int], int](), defaultdict[tuple[int, int], list[int]](list)
+        for i, (kind, entity_kind, entity, carrier, scope, basis) in enumerate(zip(*columns, strict=True)):
+            if kind == (INTENSITY if entity_kind else USE) and carrier == power:
+                judged.setdefault((entity_kind, entity), i)
+            if carrier == 0 and scope > 0 and basis == LOCATION:
+                scopes[entity_kind, entity].append(i)
+        rules_on = {on: [r for r in self.channels.registry.rules if r.on == on] for on in ("company", "zone")}
+        subjects = []
         for entity, company in enumerate(["", *(c.id for c in self.channels.registry.companies)]):
-            rules = [(r, RuleState()) for r in self.channels.registry.rules if r.on == ("company" if company else "zone")]
-            mine = [i for i, line in enumerate(lines) if line["entity"] == entity and line["entity_kind"] == int(not company)]
-            power = self.accounts.carriers.index("electricity")
-            judged = [i for i in mine if lines["kind"][i] == (USE if company else INTENSITY) and lines["carrier"][i] == power]
-            scopes = [i for i in mine if lines["carrier"][i] == 0 and lines["scope"][i] > 0 and lines["basis"][i] == LOCATION]
-            if rules and judged:
-                subjects.append(_Subject(company, judged[0], scopes, rules))
+            rules, at = rules_on["company" if company else "zone"], (int(not company), entity)
+            if rules and at in judged:
+                subjects.append(_Subject(company, judged[at], scopes[at], [(r, RuleState()) for r in rules]))
         return subjects
 
     def _judge(self, first: int, last: int, results: Results) -> None:
