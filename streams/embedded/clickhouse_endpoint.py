@@ -111,7 +111,7 @@ class Endpoint:
             result, data, encoded = await self._run(user.role, statement, encoding)
             self._unsent[user.role] += len(data)
             try:
-                return await send_answer(request, data, answer_headers(statement.tag, result, encoded))
+                return await send_answer(request, data, answer_headers(statement.tag, result, encoded), lane.body.stall_s)
             finally:
                 self._unsent[user.role] -= len(data)
 
@@ -246,9 +246,10 @@ def main() -> None:
     parser.add_argument("--max-memory-mb", type=int, default=4096, help="of the engine; one statement may use three quarters")
     parser.add_argument("--keep-free-mb", type=int, default=512, help="of the disk: what would need them is refused (code 243)")
     parser.add_argument("--max-body-mb", type=int, default=512, help="of a request, before and after decompression")
-    parser.add_argument("--max-result-mb", type=int, default=1024, help="of a writer's answer; a reader's is a quarter")
+    parser.add_argument("--max-result-mb", type=int, default=1024, help="of a writer's answer; a reader's is an eighth")
     parser.add_argument("--writer-seconds", type=int, default=600, help="longest statement of a writer")
     parser.add_argument("--reader-seconds", type=int, default=30, help="longest statement of a reader")
+    parser.add_argument("--stall-seconds", type=int, default=30, help="after which a body or answer without progress is given up")
     options = parser.parse_args()
     _lift_file_limit()
     os.umask(0o077)
@@ -267,14 +268,13 @@ def main() -> None:
     log.info("confined by Landlock, version %d" if confinement else "not confined: the kernel has no Landlock (%d)", confinement)
     from zonepulse.streams.embedded.clickhouse_engine import Engine, Limits
 
-    result, body = options.max_result_mb * MIB, options.max_body_mb * MIB
+    result = options.max_result_mb * MIB
+    body = BodyLimits(options.max_body_mb * MIB, options.writer_seconds, options.stall_seconds)
+    readers_body = BodyLimits(MIB, 30, options.stall_seconds, ())
+    readers = Limits(options.reader_seconds, memory // 2 // READERS, result // 8)
     lanes: dict[Role, Lane] = {
-        "writer": Lane(
-            4, 64, Limits(options.writer_seconds, memory * 3 // 4, result), BodyLimits(body, options.writer_seconds), result
-        ),
-        "reader": Lane(
-            READERS, 64, Limits(options.reader_seconds, memory // 2 // READERS, result // 8), BodyLimits(MIB, 30, ()), result // 4
-        ),
+        "writer": Lane(4, 64, Limits(options.writer_seconds, memory * 3 // 4, result), body, result),
+        "reader": Lane(READERS, 64, readers, readers_body, result // 4),
     }
     engine = Engine(Path(".."), memory)
     try:
