@@ -81,13 +81,15 @@ def dead_letter_schema() -> Schema:
         "received_at": _INTEGER_TEXT | {"description": "Kafka timestamp of the record, epoch milliseconds"},
         "expected_partition": _INTEGER_TEXT
         | {"description": "only where the reason is wrong_partition: where the reading belongs"},
+        "size": _INTEGER_TEXT | {"description": "only where the value was cut: bytes of the whole"},
+        "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "only where the value was cut: of the whole"},
     }
     headers = [f.name.removesuffix("_ms") for f in fields(DeadLetter) if f.name not in ("key", "value")]
     return {
         **_head("dead letter", "Headers of a dead letter; numbers are decimal text. Key and value are the original bytes."),
         "type": "object",
         "properties": {name: notes[name] for name in headers},
-        "required": [name for name in headers if name != "expected_partition"],
+        "required": [name for name in headers if name not in ("expected_partition", "size", "sha256")],
     }
 
 

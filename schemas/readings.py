@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from zonepulse.schemas.arrow_blocks import TooManyRows, is_number, is_plain, is_text, plain_columns, read_table, row_stream
+
 MAX_ITEMS: Final = 100_000
 TS_LIMIT: Final = 1 << 61
 """Times beyond this are clamped; they end as `future` or `late`."""
@@ -35,9 +37,16 @@ REASONS: Final = (
     "off_grid",
     "future",
     "late",
+    "poison",
+    "capped",
 )
-"""Why a reading is a dead letter, in the order in which they are checked; the position is the code in arrays, 0 = accepted."""
+"""Why a reading is a dead letter, in the order in which they are checked; the position is the code in arrays, 0 = accepted.
+
+`poison` is what no check names: a record of any topic that could not be handled, or that a command skips. `capped` is the one letter of
+a record that had more refused readings than letters are sent for; its value names them, their bytes are where they were."""
 TOO_LARGE, MALFORMED, NAIVE_TIME = 1, 2, 3
+POISON: Final = REASONS.index("poison")
+CAPPED: Final = "capped"
 
 
 @dataclass(slots=True)
@@ -116,19 +125,16 @@ def _elements(text: str, at: int) -> Iterator[tuple[int, int, Any]]:
         raise ValueError("text behind the array")
 
 
-def _json_items(value: bytes) -> list[tuple[int, int, Any]]:
-    """Spans (in characters of the decoded text) and parsed elements; a lone value is one item. Raises ValueError if it is no JSON."""
-    text = value.decode("utf-8")
+def _json_items(text: str) -> Iterator[tuple[int, int, Any]]:
+    """Spans and parsed elements; a lone value is one item. Raises ValueError, RecursionError, in the end too, if it is no JSON."""
     at = _skip(text, 0)
-    try:
-        if text[at : at + 1] == "[":
-            return list(_elements(text, at))
-        element, end = _DECODER.raw_decode(text, at)
-    except RecursionError as deep:
-        raise ValueError("nested too deeply") from deep
+    if text[at : at + 1] == "[":
+        yield from _elements(text, at)
+        return
+    element, end = _DECODER.raw_decode(text, at)
     if _skip(text, end) != len(text):
         raise ValueError("text behind the value")
-    return [(at, end, element)]
+    yield at, end, element
 
 
 def _time(ts: Any) -> int:
@@ -137,6 +143,8 @@ def _time(ts: Any) -> int:
     if isinstance(ts, int):
         return max(-TS_LIMIT, min(TS_LIMIT, ts))
     try:
+        if "\0" in ts:  # Python takes one at the end for the text's end
+            raise ValueError("a NUL is no part of a time")
         at = datetime.fromisoformat(ts)
         if at.tzinfo is None:
             raise _Malformed(NAIVE_TIME)
@@ -194,28 +202,60 @@ def decode(value: bytes | None, content_type: bytes | None = None) -> Decoded:
     """Every reading of one record. Never raises: what is wrong is a row with its reason."""
     out = Decoded()
     try:
-        if value is None:
-            raise ValueError("null record")
-        rows = _arrow_rows(value) if is_arrow(value, content_type) else [_row_or_reason(e) for _, _, e in _json_items(value)]
-    except (ValueError, pa.ArrowException):
-        out._add(WHOLE_RECORD, MALFORMED)
-        return out
-    if len(rows) > MAX_ITEMS:
+        rows = _rows_of(value, content_type)
+    except TooManyRows:
         out._add(WHOLE_RECORD, TOO_LARGE)
+        return out
+    except Exception:  # whatever the bytes are, they are a dead letter
+        out._add(WHOLE_RECORD, MALFORMED)
         return out
     for item, row in enumerate(rows):
         out._add(item, row)
     return out
 
 
-def item_bytes(value: bytes, item: int, content_type: bytes | None = None) -> bytes:
-    """What a dead letter keeps: the exact JSON slice, a one-row Arrow stream, or (item -1) the whole record."""
-    if item == WHOLE_RECORD:
-        return value
+def _rows_of(value: bytes | None, content_type: bytes | None) -> list[tuple[str, str, int, float, str | None, int, int] | int]:
+    """Raises TooManyRows, and anything for what is malformed."""
+    if value is None:
+        raise ValueError("null record")
     if is_arrow(value, content_type):
-        return one_row_stream(read_block(value), item)
-    start, end, _ = _json_items(value)[item]
-    return value.decode("utf-8")[start:end].encode("utf-8")
+        return _arrow_rows(value)
+    rows, items = [], 0
+    for _, _, element in _json_items(value.decode("utf-8")):
+        items += 1
+        if items <= MAX_ITEMS:
+            rows.append(_row_or_reason(element))
+    if items > MAX_ITEMS:
+        raise TooManyRows(f"{items} readings")
+    return rows
+
+
+class ItemBytes:
+    """What dead letters keep of the items of one record; the record is taken apart once."""
+
+    def __init__(self, value: bytes, content_type: bytes | None = None) -> None:
+        self._value, self._is_arrow = value, is_arrow(value, content_type)
+        self._table: pa.Table | None = None
+        self._text, self._spans = "", [(0, 0)][:0]
+
+    def of(self, item: int) -> bytes:
+        """The exact JSON slice, a one-row Arrow stream, or (item -1) the whole record. The record is one that `decode` could read."""
+        if item == WHOLE_RECORD:
+            return self._value
+        if self._is_arrow:
+            if self._table is None:
+                self._table = plain_columns(read_block(self._value))
+            return row_stream(self._table, item)
+        if not self._spans:
+            self._text = self._value.decode("utf-8")
+            self._spans = [(start, end) for start, end, _ in _json_items(self._text)]
+        start, end = self._spans[item]
+        return self._text[start:end].encode("utf-8")
+
+
+def item_bytes(value: bytes, item: int, content_type: bytes | None = None) -> bytes:
+    """What a dead letter keeps of one item; for several of a record make one ItemBytes."""
+    return ItemBytes(value, content_type).of(item)
 
 
 # --- Arrow blocks -----------------------------------------------------------------------------------------------------------------
@@ -234,35 +274,37 @@ ARROW_SCHEMA: Final = pa.schema(
 """The canonical block; unit, seq and quality may be absent, value may be a decimal, ts any unit with a zone or int64 epoch ms."""
 
 
-_TEXTS: Final = ("meter", "register", "unit", "quality")
+COLUMNS: Final = ("meter", "register", "ts", "value", "unit", "seq", "quality")
+REQUIRED: Final = COLUMNS[:4]
+
+
+def _is_time(kind: pa.DataType) -> bool:
+    return is_plain(kind)
+
+
+def _is_amount(kind: pa.DataType) -> bool:
+    return is_number(kind) or is_text(kind)
+
+
+_KINDS: Final = {name: _is_time if name == "ts" else _is_amount if name in ("value", "seq") else is_text for name in COLUMNS}
+"""Column -> which types are looked at; of another type the block is malformed. Columns of other names are not loaded."""
 
 
 def read_block(value: bytes) -> pa.Table:
-    """The Arrow IPC stream as a table; raises ValueError when a required column is absent."""
-    try:
-        table = pa.ipc.open_stream(value).read_all()
-    except (OSError, KeyError, IndexError) as bad:
-        raise ValueError(str(bad)) from bad
-    absent = [c for c in ("meter", "register", "ts", "value") if c not in table.column_names]
+    """The reading's columns of an Arrow IPC stream, in the order of COLUMNS; raises ValueError when a required one is absent.
+
+    TooManyRows where it has more than MAX_ITEMS rows.
+    """
+    table = read_table(value, _KINDS, MAX_ITEMS)
+    absent = [c for c in REQUIRED if c not in table.column_names]
     if absent:
         raise ValueError(f"block without column {', '.join(absent)}")
-    for name in table.column_names:
-        if table.column_names.count(name) > 1 or (name in _TEXTS and not _is_text(table.schema.field(name).type)):
-            raise ValueError(f"column {name} is doubled or no text")
-    return table
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind))
+    return table.select([c for c in COLUMNS if c in table.column_names])
 
 
 def one_row_stream(table: pa.Table, row: int) -> bytes:
-    """Row `row` as an Arrow IPC stream of the same schema."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table.slice(row, 1))
-    return bytes(sink.getvalue())
+    """Row `row` as an Arrow IPC stream of its own: dictionaries are decoded."""
+    return row_stream(plain_columns(table.slice(row, 1)), 0)
 
 
 def _arrow_ts(column: pa.ChunkedArray) -> list[Any]:
@@ -285,7 +327,7 @@ def _arrow_value(column: pa.ChunkedArray) -> list[Any]:
 def _arrow_rows(value: bytes) -> list[tuple[str, str, int, float, str | None, int, int] | int]:
     table = read_block(value)
     columns: dict[str, list[Any]] = {}
-    for name in ("meter", "register", "ts", "value", "unit", "seq", "quality"):
+    for name in COLUMNS:
         if name not in table.column_names:
             columns[name] = [None] * table.num_rows
         elif name == "ts":

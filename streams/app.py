@@ -1,11 +1,13 @@
 """Faust as zonepulse uses it: membership, topics, tables and timers; hot data pass it in batches."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Iterable
 from typing import Any, Final, NoReturn, cast
 
 import faust
+from aiokafka.errors import InvalidMessageError, MessageSizeTooLargeError
 from faust.tables import TableManager
 from mode.supervisors import CrashingSupervisor
 
@@ -15,6 +17,11 @@ from zonepulse.streams.settings import Settings
 
 LINGER_MS: Final = 5
 EXIT_CRASHED: Final = 1
+REFUSED: Final = (MessageSizeTooLargeError, InvalidMessageError, ValueError, TypeError)
+"""What says that a record itself cannot be sent, whatever the state of the broker."""
+PRODUCER_MARGIN_BYTES: Final = 65_536
+"""What is sent on has headers that the record had not."""
+log = logging.getLogger(__name__)
 
 
 class KnownTables(TableManager):
@@ -49,7 +56,7 @@ def build_app(settings: Settings, name: str) -> faust.App:
         consumer_max_fetch_size=MAX_MESSAGE_BYTES,
         producer_acks=-1,
         producer_linger_ms=LINGER_MS,
-        producer_max_request_size=MAX_MESSAGE_BYTES,
+        producer_max_request_size=MAX_MESSAGE_BYTES + PRODUCER_MARGIN_BYTES,
         worker_redirect_stdouts=False,
     )
     app.transport = app.producer_transport = BatchTransport(app.conf.broker_consumer, app)
@@ -92,8 +99,12 @@ class Outbox:
         partition: int | None = None,
         timestamp_ms: int | None = None,
         headers: Iterable[tuple[str, bytes]] = (),
+        may_be_refused: bool = False,
     ) -> None:
-        """Queues one record, in order per partition; waits only while the producer's buffers are full."""
+        """Queues one record, in order per partition; waits only while the producer's buffers are full.
+
+        With `may_be_refused` a broker's refusal of the record itself is logged, and is no failure of `flush`.
+        """
         producer = await self._app.maybe_start_producer()
         value = b"" if key is None and value is None else value  # the client refuses a record with neither
         # Faust takes seconds and cuts to ms: half a millisecond more keeps the float product from falling below.
@@ -101,7 +112,7 @@ class Outbox:
         sent = await producer.send(topic, key, value, partition, timestamp, list(headers))
         future = cast("asyncio.Future[Any]", sent)
         self._pending.add(future)
-        future.add_done_callback(self._sent)
+        future.add_done_callback(self._sent_or_refused if may_be_refused else self._sent)
 
     async def flush(self) -> None:
         """Returns when everything sent so far is acknowledged; raises the first failure since the last flush."""
@@ -111,6 +122,14 @@ class Outbox:
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
+
+    def _sent_or_refused(self, future: asyncio.Future[Any]) -> None:
+        refusal = None if future.cancelled() else future.exception()
+        if not isinstance(refusal, REFUSED):
+            self._sent(future)
+            return
+        self._pending.discard(future)
+        log.error("the broker refuses a record, which is left out: %s", refusal)
 
     def _sent(self, future: asyncio.Future[Any]) -> None:
         self._pending.discard(future)

@@ -56,6 +56,10 @@ class Lease:
     """What to put on the channel next."""
     start: int
     """Where it began."""
+    delivered: int = 0
+    """Behind the last batch that was put on the channel."""
+    reached: int = 0
+    """Everything below is delivered: beyond `delivered` where only control records and those of aborted transactions followed."""
 
 
 class PartitionSource(Protocol):
@@ -74,6 +78,9 @@ class PartitionSource(Protocol):
 
     def held(self) -> dict[TP, int]:
         """See BatchChannel.held."""
+
+    paused: set[TP]
+    """Partitions whose fetching rests; see BatchChannel.pause."""
 
 
 @dataclass(slots=True)
@@ -108,6 +115,18 @@ class BatchChannel:
         """Reads on from these offsets; batches on their way are dropped. Only for partitions held."""
         self._consumer.renew(next_offsets)
 
+    def pause(self, tps: Iterable[TP]) -> None:
+        """Fetches no more of these until `resume`; what is on the channel still comes. Ends with the lease: a new owner decides anew."""
+        self._consumer.paused |= self._consumer.leases.keys() & set(tps)
+
+    def resume(self, tps: Iterable[TP]) -> None:
+        """Fetches them again."""
+        self._consumer.paused -= set(tps)
+
+    def paused(self) -> frozenset[TP]:
+        """What rests now. May be called from any thread."""
+        return frozenset(self._consumer.paused)
+
     def held(self) -> dict[TP, int]:
         """Every partition assigned, and where its lease began; 0 before it has one. May be called from any thread."""
         return {tp: offset for tp, offset in self._consumer.held().items() if tp.topic in self.topics}
@@ -124,7 +143,12 @@ class BatchChannel:
         highwater, lease = self.highwater(tp), self._consumer.leases.get(tp)
         if highwater is None or lease is None:
             return None
-        return max(0, highwater - (lease.next_offset if next_offset is None else next_offset))
+        return max(0, highwater - (lease.next_offset if next_offset is None else self.reached(tp, next_offset)))
+
+    def reached(self, tp: TP, next_offset: int) -> int:
+        """`next_offset` of what is handled, moved behind records that nobody is handed (of aborted transactions). From any thread."""
+        lease = self._consumer.leases.get(tp)
+        return next_offset if lease is None or next_offset < lease.delivered else max(next_offset, lease.reached)
 
     @property
     def _consumer(self) -> "PartitionSource":

@@ -9,7 +9,7 @@ records were dropped is read again from where its lease stands.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import count
 from typing import Any, Final, cast
 
@@ -56,6 +56,8 @@ class BatchConsumer(driver.Consumer):
         """Partitions whose position in the client is not where their lease stands."""
         self._deliveries: dict[str, asyncio.Task[None]] = {}
         """Topic -> delivery under way."""
+        self.paused: set[TP] = set()
+        """Not to be fetched for now."""
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -84,7 +86,7 @@ class BatchConsumer(driver.Consumer):
     def renew(self, next_offsets: Mapping[TP, int]) -> None:
         """Starts new leases at these offsets."""
         for tp, offset in next_offsets.items():
-            self.leases[tp] = Lease(next(self._lease_numbers), offset, offset)
+            self.leases[tp] = Lease(next(self._lease_numbers), offset, offset, offset, offset)
         self._reread.update(next_offsets)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -102,6 +104,7 @@ class BatchConsumer(driver.Consumer):
 
     def _end_leases(self) -> None:
         self.leases.clear()
+        self.paused.clear()
         self._reread.clear()
         for delivery in self._deliveries.values():
             delivery.cancel()
@@ -162,11 +165,12 @@ class BatchConsumer(driver.Consumer):
             if tp not in leases or self.leases.get(tp) is not leases[tp]:
                 self._reread.add(tp)
         self._deliver({_tp(tp): found for tp, found in fetched.items() if tp not in self._reread})
+        self._pass_over(leases.keys() - self._reread)
         return {tp: found for tp, found in records.items() if tp not in fetched}, active
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
-        """Leaves out partitions without a lease and topics whose channel is full."""
-        held = self.leases.keys()
+        """Leaves out partitions that rest or have no lease, and topics whose channel is full."""
+        held = self.leases.keys() - self.paused
         wanted = {
             tp for tp in active_partitions or () if tp.topic not in self.routes or (tp in held and tp.topic not in self._deliveries)
         }
@@ -192,12 +196,20 @@ class BatchConsumer(driver.Consumer):
         for topic, parts in by_topic.items():
             self._deliveries[topic] = asyncio.create_task(self._put(self.routes[topic], parts))
 
+    def _pass_over(self, tps: Set[TP]) -> None:
+        """Where the client read only what nobody is handed, the leases move too."""
+        for tp in tps:
+            if tp.topic not in self._deliveries and (lease := self.leases.get(tp)) is not None:
+                lease.next_offset = lease.reached = self._position(tp, lease.next_offset)
+
     async def _put(self, route: BatchChannel, parts: Iterable[tuple[TP, Lease, int, int, Sequence[Any]]]) -> None:
         for tp, lease, start, end, records in parts:
             async for batch in _batches(tp, lease.number, start, end, records, route):
                 await self.app.flow_control.acquire()
                 if self.leases.get(tp) is lease:
+                    lease.delivered = batch.next_offset
                     await route.channel.put(batch)
+            lease.reached = end
 
     async def _collect_deliveries(self) -> None:
         """Waits for one of the deliveries under way, briefly; raises what went wrong in one."""
@@ -211,7 +223,8 @@ class BatchConsumer(driver.Consumer):
     def _position(self, tp: TP, at_least: int) -> int:
         """What the client reads next: behind trailing control records, which are no records to us."""
         assignment = self._thread._ensure_consumer()._subscription.subscription.assignment
-        return max(at_least, int(assignment.state_value(tp).position))
+        state = assignment.state_value(tp)
+        return max(at_least, int(state.position)) if state.has_valid_position else at_least
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust's watchdog sees no events of batch topics and would cry wolf."""

@@ -27,11 +27,12 @@ from zonepulse.streams.app import Outbox
 from zonepulse.streams.arrow_wire import ROWS_A_BLOCK, decode_block, encode
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
 from zonepulse.streams.checkpoint import POLL_S, Checkpoints, save
-from zonepulse.streams.intervals_agent import alert_record
 from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.reading_fold import alert_record
 from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.settings import Settings
+from zonepulse.streams.watchdog import Pulse
 
 NAME: Final = "ledger"
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class LedgerTask:
         self._no_data = NoData("")
         self.next_offset = 0
         self.batches: BatchChannel | None = None
+        self.pulse: Pulse | None = None
 
     async def assigned(self, _: set[TP]) -> None:
         """Goes on from the newest snapshot of the books, or begins."""

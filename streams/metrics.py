@@ -38,9 +38,17 @@ class Metrics:
         self.bytes = self._counter("record_bytes_total", "Keys and values of Kafka records handled, uncompressed", "topic")
         self.batch_records = self._histogram("batch_records", "Kafka records handled at once", _RECORDS, "topic")
         self.lag = self._gauge("lag_records", "Kafka records not yet handled, as of the last fetch", "topic", "partition")
+        self.standing_seconds = self._gauge(
+            "partition_standing_seconds",
+            "How long a partition does not move although its log goes on; 0 = it moves",
+            "topic",
+            "partition",
+        )
         self.readings = self._counter("readings_total", "Readings judged, refused ones included")
         self.batch_readings = self._histogram("batch_readings", "Readings judged at once", _ITEMS)
         self.dead_letters = self._counter("dead_letters_total", "Items that could not be booked", "reason")
+        self.bad_switches = self._counter("bad_switches_total", "Records whose header `registry` is no switch and was ignored")
+        self.poison = self._counter("poison_total", "Records that could not be handled and went to the dead letters", "topic")
         self.kernel_seconds = self._histogram("kernel_seconds", "Time of decoding and arithmetic for a batch", _SECONDS, "task")
         self.tick_lag = self._gauge("tick_lag_seconds", "From the end of the last closed tick to now", "task", "partition")
         self.start_seconds = self._gauge("start_seconds", "Time of a step of this worker's start", "step")

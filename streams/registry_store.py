@@ -7,6 +7,7 @@ from typing import Final
 
 from zonepulse.processors.channels import Channels, compile_registry
 from zonepulse.schemas.registry import Registry
+from zonepulse.streams.watchdog import Pulse
 
 POLL_S: Final = 0.5
 PATIENCE_S: Final = 60.0
@@ -29,6 +30,8 @@ class RegistryStore:
         self._partitions = partitions
         self._versions = versions
         self._compiled: dict[int, Channels] = {}
+        self.pulse: Pulse | None = None
+        """Told while a version is waited for: the time-out here says what is missing, the watchdog would only see that nothing moves."""
 
     async def first(self) -> Channels:
         """The earliest version; waits until one is published."""
@@ -44,6 +47,8 @@ class RegistryStore:
         for _ in range(int(PATIENCE_S / POLL_S)):
             if number in self._compiled:
                 return self._compiled[number]
+            if self.pulse is not None:
+                self.pulse.beat()
             await self._refresh()
             if number not in self._compiled:
                 await asyncio.sleep(POLL_S)

@@ -52,13 +52,14 @@ def _intervals(app: faust.App, settings: Settings, metrics: Metrics) -> None:
     with metrics.start_step("registry_compile"):
         registries.compile()
     task = add_intervals_agent(app, settings, registries, metrics, _zone(versions).live_ms / 1000)
-    watch(app, settings, task)
+    task.pulse = registries.pulse = watch(app, settings, task, metrics)
 
 
 def _ledger(app: faust.App, settings: Settings, metrics: Metrics) -> None:
     versions = _versions(settings, metrics)
     registries = _registries(settings, versions)
-    watch(app, settings, add_ledger_agent(app, settings, registries, metrics, _zone(versions).live_ms / 1000))
+    task = add_ledger_agent(app, settings, registries, metrics, _zone(versions).live_ms / 1000)
+    registries.pulse = watch(app, settings, task, metrics)
 
 
 def _store(app: faust.App, settings: Settings, metrics: Metrics) -> None:
@@ -66,7 +67,7 @@ def _store(app: faust.App, settings: Settings, metrics: Metrics) -> None:
     from zonepulse.streams.store_agent import add_store_agent
 
     store = add_store_agent(app, ClickHouseSink(settings), _zone(_versions(settings, metrics)).id, settings.topic_prefix, metrics)
-    store.pulse = watch(app, settings, store)
+    watch(app, settings, store, metrics)
 
 
 TASKS: Final[dict[str, Callable[[faust.App, Settings, Metrics], None]]] = {

@@ -33,7 +33,7 @@ NOTHING_AT_ALL: Final = len(QUALITIES)
 REASONS: Final[Mapping[str, tuple[str, ...]]] = {
     "late": ("late",),
     "future": ("future",),
-    "unreadable": ("malformed", "naive_time", "too_large"),
+    "unreadable": ("malformed", "naive_time", "too_large", "poison", "capped"),
     "unknown": ("unknown_meter", "unknown_register"),
     "wrong": ("unit_mismatch", "out_of_range", "off_grid", "wrong_partition"),
 }

@@ -1,6 +1,5 @@
-"""Records or file columns -> Items for admission, and what admission refused -> dead letters with their original bytes."""
+"""Records or file columns -> Items for admission, exactly: the slow twin of the kernels."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,15 +7,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from zonepulse.processors.admission import NO_METER, NO_REGISTER, NO_UNIT, WRONG_PARTITION, Items, answering_version
+from zonepulse.processors.admission import NO_METER, NO_REGISTER, NO_UNIT, Items
 from zonepulse.processors.channels import Channels
 from zonepulse.schemas.columns import ColumnChunk
-from zonepulse.schemas.dead_letters import DeadLetter
-from zonepulse.schemas.readings import REASONS, decode, item_bytes
-from zonepulse.schemas.records import CONTENT_TYPE, REGISTRY, RecordSpans
+from zonepulse.schemas.readings import decode
+from zonepulse.schemas.records import CONTENT_TYPE, HEARTBEAT, REGISTRY, RecordSpans
 
 UNKNOWN_UNIT = -2
 """A unit that no register has."""
+_MAX_DIGITS = 9
 Ints = NDArray[np.int64]
 
 
@@ -84,34 +83,21 @@ def decode_columns(chunk: ColumnChunk, rows: Ints, ingest_ms: Ints, channels: Ch
     )  # fmt: skip
 
 
-def expected_partition(items: Items, i: int, channels: Channels) -> int | None:
-    """Of an item in the wrong partition, the one where its reading belongs; None for others."""
-    if items.reason[i] != WRONG_PARTITION:
-        return None
-    channel = int(items.channel[i])
-    first = int(channels.first[channel])
-    versions = channels.versions[first : first + int(channels.count[channel])].view(np.recarray)
-    return int(versions[answering_version(versions, int(items.ts[i]))[1]].partition)
+def registry_switches(records: RecordSpans, version: int) -> tuple[list[tuple[int, int]], int]:
+    """(position, version) of the heartbeats behind which a partition that uses `version` uses a later one; and how many are no switches.
 
-
-def dead_letters(batch: Batch, records: RecordSpans, channels: Channels, place: Ints | None = None) -> Iterator[DeadLetter]:
-    """What of a decoded batch was refused, with its bytes; `place[r]` is where record r stood inside a larger one."""
-    for i in np.flatnonzero(batch.items.reason).tolist():
-        r, item = int(batch.record[i]), int(batch.item[i])
-        value = records.value(r)
-        shown = item if place is None or item < 0 else int(place[r]) + item
-        kept = None if value is None else item_bytes(value, item, records.header(r, CONTENT_TYPE))
-        yield DeadLetter(
-            records.topic, records.partition, int(records.offset[r]), shown, REASONS[int(batch.items.reason[i])],
-            int(records.timestamp_ms[r]), records.key(r), kept, expected_partition(batch.items, i, channels),
-        )  # fmt: skip
-
-
-def registry_switches(records: RecordSpans) -> list[tuple[int, int]]:
-    """(position, version) of the heartbeats behind which a partition uses another registry version."""
-    found = []
+    A switch is a heartbeat, and only goes forward. One that names a version that is in use already is a repetition; what else has the
+    header `registry` is a record like any other.
+    """
+    found, bad = [], 0
     for i in sorted(records.headers):
-        version = records.header(i, REGISTRY)
-        if version is not None and version.isdigit():
-            found.append((i, int(version)))
-    return found
+        text = records.header(i, REGISTRY)
+        if text is None:
+            continue
+        number = int(text) if text.isdigit() and len(text) <= _MAX_DIGITS else -1
+        if number < version or records.value(i) != HEARTBEAT:
+            bad += 1
+        elif number > version:
+            found.append((i, number))
+            version = number
+    return found, bad

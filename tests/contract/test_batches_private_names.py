@@ -96,6 +96,7 @@ def test_the_clients_position_lies_behind_everything_fetched() -> None:
     assert "self._subscription = " in source(AIOKafkaConsumer.__init__)
     assert parameters(subscription_state.Assignment.state_value) == ["self", "tp"]
     assert isinstance(subscription_state.TopicPartitionState.position, property)
+    assert isinstance(subscription_state.TopicPartitionState.has_valid_position, property)
     assert "state.consumed_to(self._partition_records.next_fetch_offset)" in source(fetcher.FetchResult._update_position)
 
 

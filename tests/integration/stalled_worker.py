@@ -1,4 +1,4 @@
-"""A worker whose agent hangs at its first batch, or waits for a sink and says so."""
+"""A worker whose agent hangs at its first batch, or waits for a sink and says so, or works."""
 
 import json
 import sys
@@ -12,16 +12,20 @@ from faust.types import TP, StreamT
 from zonepulse.streams.app import build_app, run_worker
 from zonepulse.streams.batch_channel import BatchChannel, batch_channel
 from zonepulse.streams.settings import Settings
-from zonepulse.streams.watchdog import watch
+from zonepulse.streams.watchdog import Pulse, watch
 
 
 class Handled:
-    """Nothing ever is."""
+    """What is, by partition: of a worker that hangs, nothing ever."""
+
+    def __init__(self) -> None:
+        self.next_offsets: dict[TP, int] = {}
 
     batches: BatchChannel | None = None
+    pulse: Pulse | None = None
 
     def positions(self) -> dict[TP, int]:
-        return {}
+        return dict(self.next_offsets)
 
 
 def main(options: dict[str, Any]) -> None:
@@ -31,7 +35,10 @@ def main(options: dict[str, Any]) -> None:
     pulse = watch(app, settings, task)
 
     async def hang(stream: StreamT[Any]) -> None:
-        async for _ in batches.receive(stream):
+        async for batch in batches.receive(stream):
+            if options.get("works"):
+                task.next_offsets[TP(batch.topic, batch.partition)] = batch.next_offset
+                continue
             while options["beats"]:
                 pulse.beat()
                 time.sleep(0.5)

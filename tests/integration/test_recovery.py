@@ -10,6 +10,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
 from live_parts import create_topics, process, produce_many, wait_until
 from patience import patience_s
 
@@ -108,9 +110,9 @@ def settle(progress: Progress) -> None:
         wait_until(is_done, seconds, f"{group} has done its part")
 
 
-def options(broker: Broker, folder: Path, *, beats: bool) -> dict[str, object]:
+def options(broker: Broker, folder: Path, *, beats: bool = False, partitions: int = 1) -> dict[str, object]:
     topic = f"stalled-{uuid4().hex[:8]}"
-    create_topics(broker.bootstrap, {topic: 1})
+    create_topics(broker.bootstrap, {topic: partitions})
     produce_many(broker.bootstrap, topic, 0, (b"%d" % i for i in range(1000)))
     return {"broker": broker.bootstrap, "data_dir": str(folder), "group": topic, "topic": topic, "beats": beats}
 
@@ -129,3 +131,29 @@ def test_a_worker_that_waits_for_its_sink_is_left_alone(broker: Broker, tmp_path
         with pytest.raises(subprocess.TimeoutExpired):
             worker.wait(0.1)
         worker.kill()
+
+
+def test_a_partition_behind_an_open_transaction_is_named_and_the_worker_lives(broker: Broker, tmp_path: Path) -> None:
+    chosen, log = options(broker, tmp_path, partitions=2) | {"works": True}, tmp_path / "log"
+    topic = str(chosen["topic"])
+    gateway = KafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=topic, transaction_timeout_ms=60_000)
+    gateway.init_transactions()
+    gateway.begin_transaction()
+    gateway.send(topic, b"of a gateway that hangs", partition=1).get(30)
+    with process(STALLED, chosen, log) as worker:
+        wait_until(lambda: f"{topic}/1 stands at offset 0" in log.read_text(), 60, "the partition is named")
+        assert f"abort --topic {topic} --partition 1 --start-offset 0" in log.read_text()
+        produce_many(broker.bootstrap, topic, 0, [b"more"])
+        assert worker.poll() is None
+        gateway.abort_transaction()
+        gateway.close()
+        told = log.read_text().count("stands at offset")
+        time.sleep(5)
+        assert worker.poll() is None
+        assert log.read_text().count("stands at offset") <= told + 1
+
+
+def test_the_broker_ends_a_hanging_transaction_within_a_minute(broker: Broker) -> None:
+    gateway = KafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id="slow", transaction_timeout_ms=600_000)
+    with pytest.raises(KafkaError):
+        gateway.init_transactions()

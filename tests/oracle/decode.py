@@ -56,7 +56,7 @@ def decode(record: Record) -> Iterator[Item]:
     value = record.value or b""
     try:
         items = _arrow_items(value) if _is_arrow(record) else _json_items(value)
-    except (ValueError, RecursionError, KeyError, pa.ArrowException):
+    except Exception:
         yield Item(-1, "malformed", lambda: value)
         return
     if len(items) > MAX_ITEMS:
@@ -98,6 +98,8 @@ def read_time(ts: object) -> int | str:
     if isinstance(ts, int):
         return max(-_CLAMP, min(_CLAMP, ts))
     if isinstance(ts, str):
+        if "\0" in ts:
+            return "malformed"
         try:
             ts = datetime.fromisoformat(ts)
         except ValueError:
@@ -194,27 +196,50 @@ def _times(column: pa.ChunkedArray) -> list[object]:
     return [None if v is None else v * 1000 if kind.unit == "s" else v // per_ms[kind.unit] for v in raw]
 
 
-def _one_row(table: pa.Table, row: int) -> bytes:
+def _is_number(kind: pa.DataType) -> bool:
+    if pa.types.is_decimal128(kind):
+        return 0 <= int(kind.scale) <= 38
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+
+
+def _may_hold(name: str, kind: pa.DataType) -> bool:
+    """Whether a column of a reading may be of this type at all."""
+    if name in ("meter", "register", "unit", "quality"):
+        return _is_text(kind) or pa.types.is_null(kind)
+    if name == "ts" and pa.types.is_timestamp(kind):
+        return True
+    return _is_number(kind) or _is_text(kind) or pa.types.is_null(kind)
+
+
+def _one_row(columns: Mapping[str, pa.ChunkedArray], row: int) -> bytes:
+    """One row with the reading's columns only, texts written out."""
+    cells = {}
+    for name, column in columns.items():
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        cells[name] = column.slice(row, 1).cast(kind)
+    table = pa.table(cells)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table.slice(row, 1))
+        writer.write_table(table)
     return bytes(sink.getvalue())
 
 
 def _arrow_items(value: bytes) -> list[Item]:
     """Raises an Arrow error, KeyError or ValueError where the block or one of its columns cannot be read."""
     table = pa.ipc.open_stream(value).read_all()
+    if table.num_rows > MAX_ITEMS:
+        return [Item(-1, "too_large", lambda: value)] * (MAX_ITEMS + 1)
+    table.validate(full=True)
     columns: dict[str, list[object]] = {}
+    sent: dict[str, pa.ChunkedArray] = {}
     for name in ("meter", "register", "ts", "value", "unit", "seq", "quality"):
         if name in ("unit", "seq", "quality") and name not in table.column_names:
             continue
-        column = table.column(name)
-        if name in ("meter", "register", "unit", "quality") and not (_is_text(column.type) or pa.types.is_null(column.type)):
-            raise ValueError(f"column {name} holds no text")
+        column = sent[name] = table.column(name)
+        if not _may_hold(name, column.type):
+            raise ValueError(f"column {name} is of type {column.type}")
         columns[name] = _times(column) if name == "ts" else column.to_pylist()
-    if table.num_rows > MAX_ITEMS:
-        return [Item(-1, "too_large", lambda: value)] * table.num_rows
     return [
-        Item(i, read_fields({name: values[i] for name, values in columns.items()}), lambda i=i: _one_row(table, i))  # type: ignore[misc]
+        Item(i, read_fields({name: values[i] for name, values in columns.items()}), lambda i=i: _one_row(sent, i))  # type: ignore[misc]
         for i in range(table.num_rows)
     ]

@@ -14,6 +14,7 @@ from zonepulse.oracle.entries import entered
 from zonepulse.oracle.grid import Grid
 from zonepulse.oracle.intervals import Channel, Version
 from zonepulse.oracle.ledger import Event, Ledger
+from zonepulse.oracle.letters import MAX_KEY, letters_of
 from zonepulse.oracle.readings import Gate, Reading, partition_of
 from zonepulse.oracle.registry import Facts, Registry
 from zonepulse.oracle.zone_file import read_registry
@@ -37,30 +38,34 @@ class _Log:
         self.channels: defaultdict[_ChannelKey, defaultdict[int, list[Reading]]] = defaultdict(lambda: defaultdict(list))
         self.dead_letters: list[dict[str, Any]] = []
 
-    def take(self, partition: int, offset: int, timestamp_ms: int, key: bytes, items: Iterable[Item]) -> None:
-        """One record, in log order."""
+    def take(self, partition: int, offset: int, timestamp_ms: int, key: bytes, items: Iterable[Item], size: int) -> None:
+        """One record of `size` bytes, in log order."""
         ingest_ms = max(timestamp_ms, self.ingest_ms.get(partition, timestamp_ms))
         self.ingest_ms[partition] = ingest_ms
+        refused: list[tuple[Item, str]] = []
         for item in items:
             found = item.content if isinstance(item.content, str) else self._gate.judge(item.content, partition, ingest_ms)
             if isinstance(found, str):
-                self.dead_letters.append(
-                    {
-                        "zone": self._registry.policy.zone,
-                        "topic": "zp.readings",
-                        "partition": partition,
-                        "offset": offset,
-                        "item": item.number,
-                        "reason": found,
-                        "key": key,
-                        "value": item.source(),
-                        "received_at": timestamp_ms,
-                    }
-                )
+                refused.append((item, found))
             else:
                 channel = (partition, found.facts.meter, found.facts.register)
                 self.channels[channel][self._grid.tick(ingest_ms)].append(found)
                 self.latest_ms = found.ts_ms if self.latest_ms is None else max(self.latest_ms, found.ts_ms)
+
+        for number, reason, value in letters_of(refused, size):
+            self.dead_letters.append(
+                {
+                    "zone": self._registry.policy.zone,
+                    "topic": "zp.readings",
+                    "partition": partition,
+                    "offset": offset,
+                    "item": number,
+                    "reason": reason,
+                    "key": key[:MAX_KEY],
+                    "value": value,
+                    "received_at": timestamp_ms,
+                }
+            )
 
     def end(self, partitions: int, end_ms: int) -> int:
         """The closing heartbeats of a finished file; the final window."""
@@ -101,7 +106,7 @@ def part_of(zone_yaml: str, factors_csv: str, records: Iterable[Record], partiti
     registry = read_registry(zone_yaml, factors_csv)
     log = _Log(registry, partitions)
     for record in records:
-        log.take(record.partition, record.offset, record.timestamp_ms, record.key or b"", decode(record))
+        log.take(record.partition, record.offset, record.timestamp_ms, record.key or b"", decode(record), len(record.value or b""))
     return _part(registry, log, partitions, end_ms)
 
 
@@ -120,7 +125,7 @@ def run_columns(
     log = _Log(registry, partitions)
     for row in rows:
         item = Item(row["item"], read_fields(row), bytes)
-        log.take(row["partition"], row["offset"], row["ingest_ms"], b"", [item])
+        log.take(row["partition"], row["offset"], row["ingest_ms"], b"", [item], 0)
     return _tables(registry, [_part(registry, log, partitions, end_ms)], partitions)
 
 

@@ -11,8 +11,9 @@ from fetches import CODECS, Message, RecordBatch, assert_same, channels, content
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zonepulse.processors.decoding.exact import dead_letters, decode_records
+from zonepulse.processors.decoding.exact import decode_records
 from zonepulse.processors.decoding.fast import decode_fast
+from zonepulse.processors.decoding.letters import dead_letters
 from zonepulse.processors.decoding.wire import CorruptBatch, OldFormat, spans_of_fetch
 from zonepulse.schemas.readings import ARROW_SCHEMA
 from zonepulse.schemas.records import RecordSpans
