@@ -311,5 +311,5 @@ FROZEN: Final = {
 
 def statements() -> tuple[str, ...]:
     """What would make the database at once, in order; each may be run again. Views come after what they read."""
-    tables = tuple(sql for table in STORAGES for sql in table.ddl())
-    return (f"CREATE DATABASE IF NOT EXISTS {DATABASE}", *tables, *EXPLAIN.ddl())
+    made: tuple[Storage | View, ...] = (*STORAGES, EXPLAIN)
+    return (f"CREATE DATABASE IF NOT EXISTS {DATABASE}", *(sql for one in made for sql in one.ddl()))

@@ -14,10 +14,12 @@ from zonepulse.schemas.registry import (
     FOREVER,
     Company,
     Contract,
+    Direction,
     MeterVersion,
     Network,
     Register,
     Registry,
+    Role,
     Rule,
     Site,
     Source,
@@ -76,10 +78,10 @@ class CompanyZone:
         return rows
 
 
-def _meter(name: str, site: str, role: str, direction: str, carrier: str = "electricity", unit: str = "kWh") -> MeterVersion:
+def _meter(name: str, site: str, role: Role, direction: Direction, carrier: str = "electricity", unit: str = "kWh") -> MeterVersion:
     register = Register("r", carrier, direction, "cumulative", unit, unit, Fraction(1_000_000), Fraction(1), None,
                         Fraction(1000), PERIOD_MS, Fraction(0))  # fmt: skip
-    return MeterVersion(name, site, "", role, "", (register,), ALWAYS, FOREVER)  # type: ignore[arg-type]
+    return MeterVersion(name, site, "", role, "", (register,), ALWAYS, FOREVER)
 
 
 def _policy() -> ZonePolicy:
