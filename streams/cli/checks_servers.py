@@ -1,5 +1,6 @@
 """The checks of `doctor` that ask the broker and the store."""
 
+import http.client
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -73,9 +74,36 @@ def store(settings: Settings) -> Iterator[Check]:
             "store", state, f"no ClickHouse at {where}", "`zonepulse up` starts one, or set ZONEPULSE_CLICKHOUSE_HOST and _PORT"
         )
         return
+    if confined := confinement(settings.clickhouse_host, settings.clickhouse_port):
+        yield confined
     with servers.store_client(settings) as client:
         yield Check("store", "ok", f"ClickHouse {client.server_version} at {where}")
         yield from migrations(client)
+
+
+def confinement(host: str, port: int) -> Check | None:
+    """Whether the embedded store's process has given up all files but its own; None of a ClickHouse server, which does not say."""
+    from zonepulse.streams.embedded.clickhouse_http import CONFINEMENT
+
+    connection = http.client.HTTPConnection(host, port, timeout=10)
+    try:
+        connection.request("GET", "/ping")
+        told = connection.getresponse().getheader(CONFINEMENT)
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    if told is None:
+        return None
+    name, _, version = told.partition(" ")
+    if name == "landlock":
+        return Check("confinement", "ok", f"the store's process is confined to its own files by Landlock {version}")
+    return Check(
+        "confinement",
+        "warn",
+        "the store's process is not confined: it may use all files of its user",
+        "a kernel with Landlock (5.13 or later)",
+    )
 
 
 def migrations(client: Any) -> Iterator[Check]:

@@ -163,8 +163,8 @@ def _summary(stack: ZoneStack, client: Client, zone_yaml: str, feed: Feed, secon
 def _wait(stack: ZoneStack, console: Console) -> None:
     reader = stack.dashboard
     console.print(f"Kafka {stack.kafka}   ClickHouse http://{reader.host}:{reader.port}, database zonepulse, user {reader.user}")
-    print_lines(console, f"passwords: {stack.clickhouse_process.users_file}", "for a Grafana (grafana/README.md, step 3):")
-    print_lines(console, *grafana_exports(reader, stack.clickhouse_process.users_file))
+    print_lines(console, f"passwords: {stack.clickhouse_process.passwords_file}", "for a Grafana (grafana/README.md, step 3):")
+    print_lines(console, *grafana_exports(reader, stack.clickhouse_process.passwords_file))
     print_lines(console, "for zonepulse explain and the other commands, besides those:", f"export ZONEPULSE_BROKER={stack.kafka}")
     console.print("Ctrl-C ends it")
     try:

@@ -44,8 +44,10 @@ def _tell(stack: ZoneStack, console: Console) -> None:
     console.print(
         f"ClickHouse  http://{reader.host}:{reader.port}  database zonepulse, users {stack.clickhouse.user} and {reader.user}"
     )
-    print_lines(console, f"passwords   {stack.clickhouse_process.users_file}", f"logs        {stack.folder / 'logs'}")
-    print_lines(console, "Grafana     (grafana/README.md, step 3)", *grafana_exports(reader, stack.clickhouse_process.users_file))
+    print_lines(console, f"passwords   {stack.clickhouse_process.passwords_file}", f"logs        {stack.folder / 'logs'}")
+    print_lines(
+        console, "Grafana     (grafana/README.md, step 3)", *grafana_exports(reader, stack.clickhouse_process.passwords_file)
+    )
     console.print("Ctrl-C stops everything")
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from kafka.errors import KafkaError
 
 from zonepulse.streams.embedded.kafka_jars import cache_folder, deploy_text, find_java, kafka_jars
+from zonepulse.streams.embedded.private_files import write_private
 from zonepulse.streams.embedded.process import TAIL_LINES, ChildProcess, free_port, is_listening, locked, require_free
 
 with warnings.catch_warnings():
@@ -82,13 +83,13 @@ class Broker:
             log_dir=self.folder / "data",
             max_message_bytes=MAX_MESSAGE_BYTES,
         )
-        (self.folder / "server.properties").write_text(filled, "utf-8")
-        (self.folder / "log4j2.properties").write_text(deploy_text("log4j2.properties"), "utf-8")
+        write_private(self.folder / "server.properties", filled.encode())
+        write_private(self.folder / "log4j2.properties", deploy_text("log4j2.properties").encode())
 
     def _format(self, java: list[str]) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "0", 1)
         command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.folder / "server.properties")]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=READY_TIMEOUT_S)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=READY_TIMEOUT_S, umask=0o077)
         if done.returncode != 0:
             told = (done.stdout + done.stderr)[-3000:]
             raise RuntimeError(f"Kafka cannot format {self.folder / 'data'} (exit code {done.returncode}):\n{told}")

@@ -13,9 +13,10 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,15 +24,20 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from zonepulse.streams.embedded import http_codec
+from zonepulse.streams.embedded.bounded_log import BoundedLog, open_before, tell_loop_errors
+from zonepulse.streams.embedded.clickhouse_config import TEMPORARY, WORK, confine, prepare
 from zonepulse.streams.embedded.clickhouse_errors import (
-    NOT_IMPLEMENTED,
+    AUTHENTICATION_FAILED,
     REQUEST_TOO_LARGE,
+    TIMEOUT_EXCEEDED,
     TOO_MANY_SIMULTANEOUS_QUERIES,
     UNKNOWN_EXCEPTION,
     ClickHouseError,
 )
-from zonepulse.streams.embedded.clickhouse_http import HELLO, TRANSPORT, answer_headers, credentials, hello
-from zonepulse.streams.embedded.clickhouse_users import Role, User, Users, read_users
+from zonepulse.streams.embedded.clickhouse_http import CONFINEMENT, HELLO, TRANSPORT, answer_headers, credentials, header, hello
+from zonepulse.streams.embedded.clickhouse_users import STRONG_CHARACTERS, Role, User, Users, read_users
+from zonepulse.streams.embedded.http_bodies import MAX_FORM_BYTES, BodyLimits, read_request, send_answer
+from zonepulse.streams.embedded.http_connections import ConnectionLimits, Doorkeeper
 
 if TYPE_CHECKING:  # importing chdb starts the engine's library, which reads TZ once: not before main() has set it
     from zonepulse.streams.embedded.clickhouse_engine import Engine, Limits, Result, Statement
@@ -41,6 +47,11 @@ log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 MIB: Final = 1 << 20
+READERS: Final = 4
+"""Threads of readers; together they may use half of the engine's memory."""
+WRONG_S: Final = 0.05
+WRONG_AT_ONCE: Final = 4
+"""Wrong passwords are answered after `WRONG_S`, so many of them at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,82 +61,107 @@ class Lane:
     threads: int
     waiting: int
     limits: "Limits"
+    body: BodyLimits
+    unsent_bytes: int
 
 
 class Endpoint:
-    """The HTTP handlers. Closing it ends the engine."""
+    """The HTTP handlers.
 
-    def __init__(self, engine: "Engine", users: Users, lanes: dict[Role, Lane], max_body_bytes: int) -> None:
-        self._engine, self._users, self._lanes, self._max_body_bytes = engine, users, lanes, max_body_bytes
+    A statement counts as under way until its answer is sent, and the bytes of all answers of a role that are not sent yet are bounded: at
+    most `unsent_bytes` and the answers of the statements that run then.
+    """
+
+    def __init__(self, engine: "Engine", users: Users, lanes: dict[Role, Lane], confinement: int = 0) -> None:
+        self._engine, self._users, self._lanes = engine, users, lanes
+        self._confinement = f"landlock {confinement}" if confinement else "none"
         self._pools = {role: ThreadPoolExecutor(lane.threads, role) for role, lane in lanes.items()}
         self._pending = dict.fromkeys(lanes, 0)
+        self._unsent = dict.fromkeys(lanes, 0)
+        self._wrong = asyncio.Semaphore(WRONG_AT_ONCE)
+        self.doorkeeper = Doorkeeper(ConnectionLimits.of_this_process())
 
     def app(self) -> web.Application:
         """An aiohttp application."""
-        app = web.Application(client_max_size=self._max_body_bytes, middlewares=[_answer_errors])
-        app.router.add_get("/ping", _ping)
+        app = web.Application(client_max_size=MAX_FORM_BYTES, middlewares=[_answer_errors])
+        app.router.add_get("/ping", self._ping)
         app.router.add_route("*", "/", self.handle)
         return app
 
     def close(self) -> None:
-        """Waits for the statements that run, then ends the engine."""
+        """Waits for the statements that run; the engine is the caller's."""
         for pool in self._pools.values():
             pool.shutdown(cancel_futures=True)
-        self._engine.close()
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         """One statement."""
-        user = self._users.authenticate(*credentials(request))
-        arguments, sql = await self._read(request)
-        if not sql:
-            return web.Response(text="Ok.\n")
-        statement = self._statement(user, request, arguments, sql)
-        if sql.strip() == HELLO:
-            return web.Response(body=hello(self._engine.version), headers={"X-ClickHouse-Format": "Native"})
-        is_compressed = arguments.get("enable_http_compression") == "1"
-        encoding = http_codec.choose(request.headers.get("Accept-Encoding", "")) if is_compressed else None
-        result, data, encoded = await self._run(user.role, statement, encoding)
-        return web.Response(body=data, headers=answer_headers(statement.tag, result, encoded))
+        user = await self._authenticated(request)
+        self.doorkeeper.knows(request.transport)
+        lane = self._lanes[user.role]
+        with self._admitted(user.role):
+            arguments, sql = await read_request(request, lane.body)
+            if not sql:
+                return web.Response(text="Ok.\n")
+            statement = self._statement(user, request, arguments, sql)
+            if sql.strip() == HELLO:
+                return web.Response(body=hello(self._engine.version), headers={"X-ClickHouse-Format": "Native"})
+            is_compressed = arguments.get("enable_http_compression") == "1"
+            encoding = http_codec.choose(request.headers.get("Accept-Encoding", "")) if is_compressed else None
+            del sql
+            result, data, encoded = await self._run(user.role, statement, encoding)
+            self._unsent[user.role] += len(data)
+            try:
+                return await send_answer(request, data, answer_headers(statement.tag, result, encoded), lane.body.stall_s)
+            finally:
+                self._unsent[user.role] -= len(data)
 
-    async def _run(self, role: Role, statement: "Statement", encoding: str | None) -> "tuple[Result, bytes, str | None]":
+    async def _authenticated(self, request: web.Request) -> User:
+        """Wrong passwords are answered late and few at a time, so that guessing is slow on any number of connections."""
+        try:
+            return self._users.authenticate(*credentials(request))
+        except ClickHouseError:
+            async with self._wrong:
+                await asyncio.sleep(WRONG_S)
+            raise
+
+    @contextmanager
+    def _admitted(self, role: Role) -> Iterator[None]:
+        """Raises ClickHouseError 202 where too much of this role is under way."""
         lane = self._lanes[role]
-        if self._pending[role] >= lane.threads + lane.waiting:
+        if self._pending[role] >= lane.threads + lane.waiting or self._unsent[role] > lane.unsent_bytes:
             text = f"Too many simultaneous queries: {self._pending[role]} of {role}s are under way. (TOO_MANY_SIMULTANEOUS_QUERIES)"
             raise ClickHouseError(TOO_MANY_SIMULTANEOUS_QUERIES, text)
         self._pending[role] += 1
-        job = self._pools[role].submit(_execute, self._engine, statement, encoding)
+        try:
+            yield
+        finally:
+            self._pending[role] -= 1
+
+    async def _run(self, role: Role, statement: "Statement", encoding: str | None) -> "tuple[Result, bytes, str | None]":
+        job = self._pools[role].submit(self._work, role, statement, encoding)
         work = asyncio.wrap_future(job)
-        work.add_done_callback(partial(self._finished, role))
+        work.add_done_callback(_seen)
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:  # the client went away
             if not job.cancel():
+                self._pending[role] += 1  # until the thread is free again
+                work.add_done_callback(partial(self._finished, role))
                 await asyncio.to_thread(self._engine.cancel, statement.tag)
             raise
 
-    def _finished(self, role: Role, work: "asyncio.Future[tuple[Result, bytes, str | None]]") -> None:
-        self._pending[role] -= 1
-        if not work.cancelled():
-            work.exception()  # seen: nobody may be waiting for it any more
+    def _work(self, role: Role, statement: "Statement", encoding: str | None) -> "tuple[Result, bytes, str | None]":
+        """In a thread of the role: what waited behind answers that nobody reads is turned away here."""
+        lane = self._lanes[role]
+        if self._unsent[role] > lane.unsent_bytes:
+            text = f"Too many simultaneous queries: {role}s do not read their answers. (TOO_MANY_SIMULTANEOUS_QUERIES)"
+            raise ClickHouseError(TOO_MANY_SIMULTANEOUS_QUERIES, text)
+        result = self._engine.execute(statement)
+        data, encoded = http_codec.encode(result.data, encoding)
+        return replace(result, data=b""), data, encoded
 
-    async def _read(self, request: web.Request) -> tuple[dict[str, str], bytes]:
-        """Arguments of the URL and the form, and the statement: the `query` argument, then the body."""
-        arguments = dict(request.query)
-        for name in ("compress", "decompress"):
-            if arguments.get(name, "0") == "1":
-                raise ClickHouseError(NOT_IMPLEMENTED, f"{name}=1 is not offered: use enable_http_compression or Content-Encoding")
-        if request.content_type == "multipart/form-data":
-            form = await request.post()
-            files = [name for name, value in form.items() if not isinstance(value, str)]
-            if files:
-                raise ClickHouseError(NOT_IMPLEMENTED, f"external tables ({', '.join(files)}) are not offered: insert into a table")
-            arguments |= {name: value for name, value in form.items() if isinstance(value, str)}
-            body = b""
-        else:
-            encoded, encoding = await request.read(), request.headers.get("Content-Encoding", "").lower()
-            body = await asyncio.to_thread(http_codec.decode, encoded, encoding, self._max_body_bytes) if encoding else encoded
-        query = arguments.get("query", "").encode()
-        return arguments, query + b"\n" + body if query and body else query or body
+    def _finished(self, role: Role, _: "asyncio.Future[tuple[Result, bytes, str | None]]") -> None:
+        self._pending[role] -= 1
 
     def _statement(self, user: User, request: web.Request, arguments: dict[str, str], sql: bytes) -> "Statement":
         from zonepulse.streams.embedded.clickhouse_engine import Statement
@@ -134,21 +170,20 @@ class Endpoint:
             user,
             sql,
             self._lanes[user.role].limits,
-            request.headers.get("X-ClickHouse-Database") or arguments.get("database", ""),
-            request.headers.get("X-ClickHouse-Format") or arguments.get("default_format") or "TabSeparated",
+            header(request, "X-ClickHouse-Database") or arguments.get("database", ""),
+            header(request, "X-ClickHouse-Format") or arguments.get("default_format") or "TabSeparated",
             {name: value for name, value in arguments.items() if name not in TRANSPORT and not name.startswith("param_")},
             {name.removeprefix("param_"): value for name, value in arguments.items() if name.startswith("param_")},
             request.method != "POST",
         )
 
-
-def _execute(engine: "Engine", statement: "Statement", encoding: str | None) -> "tuple[Result, bytes, str | None]":
-    result = engine.execute(statement)
-    return (result, *http_codec.encode(result.data, encoding))
+    async def _ping(self, _: web.Request) -> web.Response:
+        return web.Response(text="Ok.\n", headers={CONFINEMENT: self._confinement})
 
 
-async def _ping(_: web.Request) -> web.Response:
-    return web.Response(text="Ok.\n")
+def _seen(work: "asyncio.Future[tuple[Result, bytes, str | None]]") -> None:
+    if not work.cancelled():
+        work.exception()  # nobody may be waiting for it any more
 
 
 @web.middleware
@@ -157,8 +192,6 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
     started = time.monotonic()
     try:
         return await handler(request)
-    except web.HTTPRequestEntityTooLarge as error:
-        fault = ClickHouseError(REQUEST_TOO_LARGE, f"the body is too large: {error.text}: send it in parts")
     except ClickHouseError as error:
         fault = error
     except web.HTTPException:
@@ -167,19 +200,31 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
         log.exception("the endpoint itself failed")
         fault = ClickHouseError(UNKNOWN_EXCEPTION, "the endpoint itself failed: see its log")
     log.warning("statement failed after %.3f s with code %d", time.monotonic() - started, fault.code)
-    return web.Response(status=fault.status, text=f"{fault}\n", headers={"X-ClickHouse-Exception-Code": str(fault.code)})
+    told = f"{fault}\n".encode(errors="backslashreplace")
+    headers = {"X-ClickHouse-Exception-Code": str(fault.code)}
+    response = web.Response(status=fault.status, body=told, content_type="text/plain", charset="utf-8", headers=headers)
+    if fault.code in (AUTHENTICATION_FAILED, REQUEST_TOO_LARGE, TIMEOUT_EXCEEDED):
+        response.force_close()  # what is left of its body is not read
+    return response
 
 
 async def serve(endpoint: Endpoint, port: int) -> None:
     """Serves on 127.0.0.1 until SIGTERM or SIGINT, then finishes what runs."""
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(tell_loop_errors)
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.set)
     runner = web.AppRunner(endpoint.app(), access_log=None, handler_cancellation=True, auto_decompress=False, shutdown_timeout=5.0)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    assert runner.server is not None
+    keeper = endpoint.doorkeeper
+    server = await loop.create_server(partial(keeper.protocol, runner.server), "127.0.0.1", port)
+    sweeping = loop.create_task(keeper.sweep())
     log.info("listening on 127.0.0.1:%d", port)
     await stop.wait()
+    server.close()
+    sweeping.cancel()
     await runner.cleanup()
     log.info("stopped")
 
@@ -201,25 +246,47 @@ def main() -> None:
     parser.add_argument("--max-memory-mb", type=int, default=4096, help="of the engine; one statement may use three quarters")
     parser.add_argument("--keep-free-mb", type=int, default=512, help="of the disk: what would need them is refused (code 243)")
     parser.add_argument("--max-body-mb", type=int, default=512, help="of a request, before and after decompression")
-    parser.add_argument("--max-result-mb", type=int, default=1024, help="of a writer's answer; a reader's is a quarter")
+    parser.add_argument("--max-result-mb", type=int, default=1024, help="of a writer's answer; a reader's is an eighth")
     parser.add_argument("--writer-seconds", type=int, default=600, help="longest statement of a writer")
     parser.add_argument("--reader-seconds", type=int, default=30, help="longest statement of a reader")
+    parser.add_argument("--stall-seconds", type=int, default=30, help="after which a body or answer without progress is given up")
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    _lift_file_limit()
+    os.umask(0o077)
     os.environ["TZ"] = "UTC"
     time.tzset()
-    _lift_file_limit()
+    folder, users_file = options.path.resolve(), options.users.resolve()
+    memory = options.max_memory_mb * MIB
+    prepare(folder, memory, options.keep_free_mb * MIB)
+    logging.basicConfig(level=logging.INFO, handlers=[BoundedLog(open_before(folder, "clickhouse.log.1"))])
+    users = read_users(users_file, os.environ)
+    for name in users.weak:
+        log.warning("the password of user %r has fewer than %d characters: it can be guessed", name, STRONG_CHARACTERS)
+    os.environ["TMPDIR"] = str(folder / TEMPORARY)
+    os.chdir(folder / WORK)
+    confinement = confine(folder)
+    log.info("confined by Landlock, version %d" if confinement else "not confined: the kernel has no Landlock (%d)", confinement)
     from zonepulse.streams.embedded.clickhouse_engine import Engine, Limits
 
-    memory = options.max_memory_mb * MIB
+    result = options.max_result_mb * MIB
+    body = BodyLimits(options.max_body_mb * MIB, options.writer_seconds, options.stall_seconds)
+    readers_body = BodyLimits(MIB, 30, options.stall_seconds, ())
+    readers = Limits(options.reader_seconds, memory // 2 // READERS, result // 8)
     lanes: dict[Role, Lane] = {
-        "writer": Lane(4, 64, Limits(options.writer_seconds, memory * 3 // 4, options.max_result_mb * MIB)),
-        "reader": Lane(4, 64, Limits(options.reader_seconds, memory // 4, options.max_result_mb * MIB // 4)),
+        "writer": Lane(4, 64, Limits(options.writer_seconds, memory * 3 // 4, result), body, result),
+        "reader": Lane(READERS, 64, readers, readers_body, result // 4),
     }
-    users = read_users(options.users, os.environ)
-    endpoint = Endpoint(Engine(options.path, memory, options.keep_free_mb * MIB), users, lanes, options.max_body_mb * MIB)
+    engine = Engine(Path(".."), memory)
     try:
-        asyncio.run(serve(endpoint, options.port))
+        asyncio.run(_serve(engine, users, lanes, confinement, options.port))
+    finally:
+        engine.close()
+
+
+async def _serve(engine: "Engine", users: Users, lanes: dict[Role, Lane], confinement: int, port: int) -> None:
+    endpoint = Endpoint(engine, users, lanes, confinement)
+    try:
+        await serve(endpoint, port)
     finally:
         endpoint.close()
 

@@ -18,6 +18,7 @@ from typing import Final
 from chdb import ChdbError
 from chdb.state.sqlitelike import Connection
 
+from zonepulse.streams.embedded.clickhouse_config import CONFIG, STORE
 from zonepulse.streams.embedded.clickhouse_errors import BAD_ARGUMENTS, READONLY, SYNTAX_ERROR, UNKNOWN_SETTING, ClickHouseError
 from zonepulse.streams.embedded.clickhouse_gate import CATALOGS, MAX_STATEMENT_BYTES, judged
 from zonepulse.streams.embedded.clickhouse_insert import Insert, insert, parse_insert
@@ -26,24 +27,6 @@ from zonepulse.streams.embedded.clickhouse_names import ask_names
 from zonepulse.streams.embedded.clickhouse_users import User
 from zonepulse.streams.embedded.sql_tokens import format_named, tokens
 
-_CONFIG: Final = """<clickhouse>
-  <users_config>{path}</users_config>
-  <max_server_memory_usage>{memory_bytes}</max_server_memory_usage>
-  <storage_configuration><disks><default><keep_free_space_bytes>{keep_free}</keep_free_space_bytes></default></disks></storage_configuration>
-  <profiles><default><async_insert>0</async_insert></default></profiles>
-  <quotas><default/></quotas>
-  <roles>
-    <writer><grants><query>GRANT ALL ON *.*</query></grants></writer>
-    <reader><grants><query>GRANT SELECT ON {database}.*</query></grants></reader>
-  </roles>
-  <users>
-    <default>
-      <no_password/><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota>
-      <grants><query>GRANT writer</query><query>GRANT reader</query></grants>
-    </default>
-  </users>
-</clickhouse>
-"""
 _LEAST: Final = 0.001
 """Of a bound: ClickHouse counts an execution time in whole microseconds, and 0 of them is no bound at all."""
 
@@ -99,20 +82,38 @@ class Result:
     elapsed_s: float = 0.0
 
 
-class Engine:
-    """The engine on a data folder; one per process and one per folder. Safe for many threads. Raises ClickHouseError."""
+class EngineUnconfigured(RuntimeError):
+    """The engine runs without its configuration: no limits, no roles. The message says what it says of itself."""
 
-    def __init__(self, folder: Path, memory_bytes: int, keep_free_bytes: int = 0, database: str = "zonepulse") -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        config = folder.resolve() / "engine.xml"
-        config.write_text(
-            _CONFIG.format(path=config, memory_bytes=memory_bytes, keep_free=keep_free_bytes, database=database), "utf-8"
-        )
-        self._where = f"{folder.resolve() / 'store'}?config-file={config}"
+
+class Engine:
+    """The engine on a prepared data folder; one per process and one per folder. Safe for many threads. Raises ClickHouseError.
+
+    `folder` is part of the engine's address, which gives ? & % a meaning: the process goes into a folder beside the data instead and names
+    it with dots. Raises EngineUnconfigured unless the engine has the memory limit and the roles of the configuration.
+    """
+
+    def __init__(self, folder: Path, memory_bytes: int) -> None:
+        self._where = f"{folder / STORE}?config-file={folder / CONFIG}"
         self._root = Connection(self._where)
         """Keeps the engine open while there are no statements."""
+        try:
+            self._require_configuration(memory_bytes)
+        except BaseException:
+            self._root.close()
+            raise
         self.version = self._ask("SELECT version()")[0]
         self.names = ask_names(self._ask)
+
+    def _require_configuration(self, memory_bytes: int) -> None:
+        told = self._ask("SELECT getServerSetting('max_server_memory_usage')")
+        if told != [str(memory_bytes)]:
+            raise EngineUnconfigured(f"the engine's memory limit is {told}, not {memory_bytes}: it has not read its configuration")
+        try:
+            with Connection(self._where) as connection:
+                connection.query("SET ROLE reader", "Null")
+        except (RuntimeError, ChdbError) as error:
+            raise EngineUnconfigured(f"the engine has no role reader: it has not read its configuration: {error}") from error
 
     def close(self) -> None:
         """Ends the engine; call it when no statement runs."""

@@ -7,7 +7,7 @@ read, and the words of the text, for functions that are named without being call
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from chdb.state.sqlitelike import Connection
@@ -63,6 +63,7 @@ def judged(
     form = names.format(format_named(words) or default_format)
     _refuse_by_words(words)
     if is_reader:
+        _refuse_parameters(tokens(sql))
         if form.casefold() not in READER_FORMATS:
             raise _closed(f"format {form}")
         _refuse_parameters(words)
@@ -113,7 +114,7 @@ def _refuse_by_words(words: list[Token]) -> None:
         raise _closed("a name with control characters")
 
 
-def _refuse_parameters(words: list[Token]) -> None:
+def _refuse_parameters(words: Iterable[Token]) -> None:
     """`{name:Identifier}` puts a name into the statement after it was judged."""
     inside = False
     for word in words:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from zonepulse.streams.embedded.clickhouse_errors import BAD_ARGUMENTS, ClickHouseError
+
 if TYPE_CHECKING:
     from zonepulse.streams.embedded.clickhouse_engine import Result
 
@@ -34,6 +36,8 @@ TRANSPORT: Final = frozenset(
     | {"http_headers_progress_interval_ms", "send_progress_in_http_headers", "cancel_http_readonly_queries_on_client_close"}
 )
 """Query arguments that are no settings."""
+CONFINEMENT: Final = "X-Zonepulse-Confinement"
+"""Header of /ping: `landlock VERSION` or `none`."""
 HELLO: Final = b"SELECT displayName(), version(), revision(), timezone()"
 """What clickhouse-go asks first over HTTP."""
 _CONTENT_TYPES: Final = {
@@ -57,6 +61,16 @@ def credentials(request: web.Request) -> tuple[str, str]:
             return "", ""
         return name, password
     return request.query.get("user", "default"), request.query.get("password", "")
+
+
+def header(request: web.Request, name: str) -> str:
+    """A header's text, "" without it. Raises ClickHouseError 36 for bytes that are none."""
+    text: str = request.headers.get(name, "")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ClickHouseError(BAD_ARGUMENTS, f"header {name} is no UTF-8. (BAD_ARGUMENTS)") from None
+    return text
 
 
 def answer_headers(tag: str, result: "Result", encoding: str | None) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from zonepulse.streams.embedded.clickhouse_users import Role, User, write_users
+from zonepulse.streams.embedded.clickhouse_users import Role, User, digest_of, write_users
 from zonepulse.streams.embedded.process import TAIL_LINES, ChildProcess, free_port, locked, require_free
 
 READY_TIMEOUT_S = 180.0
@@ -17,7 +17,9 @@ READER = "dashboard"
 
 
 class ClickHouseProcess:
-    """The endpoint in `folder` (made if missing): its data, its `users.json` (mode 600, random passwords) and `clickhouse.log`.
+    """The endpoint in `folder` (made if missing): its data, its `users.json` (digests of passwords) and `clickhouse.log`.
+
+    The passwords themselves, made at the first start, are beside the folder, in `passwords_file`, which the endpoint cannot read.
 
     The port is a free one unless given. After `stop`, or a kill, `start` continues with the same data, port and passwords.
     Starting raises PortTaken, FolderTaken, ProcessDied or NotReady. `options` are further command-line options of the endpoint.
@@ -26,15 +28,20 @@ class ClickHouseProcess:
     def __init__(self, folder: Path, port: int | None = None, options: tuple[str, ...] = ()) -> None:
         self.folder = folder.resolve()
         self.port = port or free_port()
-        argv = [sys.executable, "-m", "zonepulse.streams.embedded.clickhouse_endpoint", "--path", str(self.folder)]
+        argv = [sys.executable, "-P", "-m", "zonepulse.streams.embedded.clickhouse_endpoint", "--path", str(self.folder)]
         argv += ["--port", str(self.port), "--users", str(self.users_file), *options]
         self._argv = tuple(argv)
         self.process = ChildProcess("ClickHouse endpoint", argv, self.folder / "clickhouse.log", cwd=self.folder)
 
     @property
     def users_file(self) -> Path:
-        """JSON, readable by its owner only."""
+        """JSON: names, roles and digests of passwords; readable by its owner only."""
         return self.folder / "users.json"
+
+    @property
+    def passwords_file(self) -> Path:
+        """JSON: names and passwords; readable by its owner only, outside of what the endpoint may read."""
+        return self.folder.with_name(f"{self.folder.name}-passwords.json")
 
     @property
     def pid(self) -> int:
@@ -43,7 +50,7 @@ class ClickHouseProcess:
 
     def password(self, user: str) -> str:
         """Of `zonepulse` (writer) or `dashboard` (reader); known after the first start."""
-        return next(known.password for known in self._users() if known.name == user)
+        return next(known.password for known in self._passwords() if known.name == user)
 
     def start(self, *options: str) -> None:
         """Makes users if there are none, starts the endpoint, returns when it answers. `options` are for this start only."""
@@ -54,9 +61,7 @@ class ClickHouseProcess:
         """As `start`, and returns when the process runs."""
         require_free(self.process.name, self.port)
         with locked(self.process.name, self.folder) as lock:
-            if not self.users_file.exists():
-                roles: dict[str, Role] = {WRITER: "writer", READER: "reader"}
-                write_users(self.users_file, [User(name, role, secrets.token_urlsafe(24)) for name, role in roles.items()])
+            self._make_users()
             self.process.argv = (*self._argv, *options)
             self.process.start(keep=(lock,))
 
@@ -68,8 +73,23 @@ class ClickHouseProcess:
         """The last lines of its log."""
         return self.process.log_tail(lines)
 
-    def _users(self) -> list[User]:
-        return msgspec.json.decode(self.users_file.read_bytes(), type=list[User])
+    def _make_users(self) -> None:
+        """Passwords first: digests without them would shut everybody out. Passwords that stood in the users file are moved."""
+        if not self.passwords_file.exists():
+            roles: dict[str, Role] = {WRITER: "writer", READER: "reader"}
+            old = _read(self.users_file) if self.users_file.exists() else []
+            kept = [user for user in old if user.password] or [User(n, r, secrets.token_urlsafe(24)) for n, r in roles.items()]
+            write_users(self.passwords_file, kept)
+        elif self.users_file.exists() and not any(user.password for user in _read(self.users_file)):
+            return
+        known = self._passwords()
+        others = [user for user in _read(self.users_file) if not user.password] if self.users_file.exists() else []
+        others = [user for user in others if user.name not in {k.name for k in known}]
+        digests = [User(k.name, k.role, password_sha256=digest_of(k.password), settings=k.settings) for k in known]
+        write_users(self.users_file, [*digests, *others])
+
+    def _passwords(self) -> list[User]:
+        return _read(self.passwords_file)
 
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
@@ -80,3 +100,7 @@ class ClickHouseProcess:
             return False
         finally:
             connection.close()
+
+
+def _read(path: Path) -> list[User]:
+    return msgspec.json.decode(path.read_bytes(), type=list[User])

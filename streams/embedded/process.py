@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from zonepulse.streams.embedded.private_files import private_folder
+
 TAIL_LINES: Final = 20
 POLL_S: Final = 0.05
 DYING_S: Final = 3.0
@@ -93,7 +95,7 @@ def locked(name: str, folder: Path) -> Iterator[int]:
 
     Two Kafka brokers on one folder would ruin it without noticing. Raises FolderTaken.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         deadline = time.monotonic() + DYING_S
@@ -115,6 +117,10 @@ def log_tail(log: Path, lines: int = TAIL_LINES) -> str:
         return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 @cache
 def _spawner() -> ThreadPoolExecutor:
     """Children die with the *thread* that forked them, so one thread that lives as long as this process forks them all."""
@@ -124,8 +130,8 @@ def _spawner() -> ThreadPoolExecutor:
 class ChildProcess:
     """One program under supervision: `start`, `stop`, and what to know about it in between.
 
-    Output goes to `log` (appended). The child is in a session of its own, so Ctrl-C reaches the parent only, which stops
-    its children in order.
+    Output goes to `log` (appended). What the child makes is its owner's alone. The child is in a session of its own, so
+    Ctrl-C reaches the parent only, which stops its children in order.
     """
 
     def __init__(
@@ -161,13 +167,13 @@ class ChildProcess:
             raise RuntimeError(f"{self.name} runs already (process {self.pid}): stop() it first")
         if shutil.which(self.argv[0]) is None:
             raise FileNotFoundError(f"{self.name}: program {self.argv[0]!r} not found on PATH")
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._process = _spawner().submit(self._fork, keep).result()
 
     def _fork(self, keep: tuple[int, ...]) -> "subprocess.Popen[bytes]":
         argv = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *self.argv]
         env, cwd = self._env, self._cwd
-        with self.log.open("ab") as out:
+        with open(self.log, "ab", opener=_private) as out:
             return subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd=cwd, pass_fds=keep, start_new_session=True
             )
