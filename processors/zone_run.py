@@ -4,7 +4,7 @@ Feed it records or file columns in arrival order, then `finish`; every call retu
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,20 +28,15 @@ from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.registry import Registry
 from zonepulse.schemas.results import DEAD_LETTERS, INTERVALS
 
-_UNCHECKED_MS: Final = 1 << 61
-
 
 class ZoneRun:
     """All partitions and the ledger of one zone, run in step. Results are rows by table name."""
 
-    def __init__(self, registry: Registry, partitions: int, topic: str = "zp.readings", *, check_future: bool = True) -> None:
+    def __init__(self, registry: Registry, partitions: int, topic: str = "zp.readings") -> None:
         self.registry = registry
         self.channels: Channels = compile_registry(registry, partitions)
         work, out = new_work(), new_out()
         self.partitions = [Partition(self.channels, p, work, out) for p in range(partitions)]
-        if not check_future:
-            for partition in self.partitions:
-                partition.policy.future = _UNCHECKED_MS
         self.ledger = Ledger(self.channels)
         self.topic = topic
         self._latest_ingest = UNSET

@@ -13,6 +13,9 @@ JSON: Final = b"application/json"
 ARROW: Final = b"application/vnd.apache.arrow.stream"
 REGISTRY: Final = "registry"
 """Header of the heartbeat behind which a partition uses the named registry version (decimal text)."""
+MAX_HEADERS: Final = 1_000
+"""A record with more is malformed."""
+TOO_MANY_HEADERS: Final = f"more than {MAX_HEADERS} headers"
 HEARTBEAT: Final = b"[]"
 """An empty JSON array: carries ingest time and nothing else."""
 
@@ -37,6 +40,8 @@ class RecordSpans:
     timestamp_ms: NDArray[np.int64]
     next_offset: int
     headers: dict[int, Headers] = field(default_factory=dict)
+    refused: dict[int, tuple[int, str]] = field(default_factory=dict)
+    """Position -> (code in readings.REASONS, why) of records that are refused before anything looks at their value."""
 
     def __len__(self) -> int:
         return len(self.offset)

@@ -40,8 +40,17 @@ def csv_blocks(path: Path) -> Iterator[Block]:
         reader = pacsv.open_csv(stream, read, pacsv.ParseOptions(newlines_in_values=True), convert)
         first = 1
         for batch in reader:
-            yield Block(path, "text", _placed(path, pa.Table.from_batches([batch]), first))
+            rows = _placed(path, pa.Table.from_batches([batch]), first)
+            _refuse_commas(path, rows["value"], first)
+            yield Block(path, "text", rows)
             first += batch.num_rows
+
+
+def _refuse_commas(path: Path, values: pa.ChunkedArray, first: int) -> None:
+    """A decimal comma is another way to write the number, and no broken reading. Raises BadFile."""
+    row = pc.index(pc.match_substring_regex(values, r"^[+-]?\d*,\d+$"), True).as_py()
+    if row >= 0:
+        raise BadFile(f"{path}, row {first + row + 1}, column value: {values[row].as_py()!r} has a decimal comma; pass --decimal ,")
 
 
 def _header(path: Path) -> list[str]:

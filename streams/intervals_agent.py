@@ -7,75 +7,34 @@ block that says "closed up to k" is sent when all before it are acknowledged.
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import faust
-import msgspec
 from faust.types import TP, StreamT
 
 from zonepulse.processors.decoding.exact import registry_switches
-from zonepulse.processors.decoding.fast import decode_fast
-from zonepulse.processors.decoding.letters import dead_letters
 from zonepulse.processors.intervals import Partition
 from zonepulse.processors.layout import UNSET
 from zonepulse.processors.live import PartialSums
-from zonepulse.processors.meter_alerts import alert_rows
 from zonepulse.processors.snapshot import Frozen, freeze_partition, restore_partition
 from zonepulse.processors.windows import new_out, new_work
-from zonepulse.schemas.dead_letters import DeadLetter
 from zonepulse.schemas.records import HEARTBEAT, RecordSpans
-from zonepulse.schemas.topics import ALERTS, DEADLETTERS, INTERVALS, READINGS
+from zonepulse.schemas.topics import ALERTS, INTERVALS, READINGS
 from zonepulse.streams.app import Outbox
-from zonepulse.streams.arrow_wire import interval_blocks, live_block
+from zonepulse.streams.arrow_wire import live_block
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, Router, batch_channel
 from zonepulse.streams.checkpoint import POLL_S, Checkpoints, save
 from zonepulse.streams.metrics import Instant, Metrics
+from zonepulse.streams.quarantine import Quarantine
+from zonepulse.streams.reading_fold import MOST_RECORDS, Folded, PieceSize, fold
 from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.watchdog import Pulse
 
 NAME: Final = "intervals"
-BATCH_RECORDS: Final = 200_000
-"""At most so many records are folded at once: what one fetch brings. Each batch costs the event loop milliseconds."""
+LETTERS_A_BEAT: Final = 500
 log = logging.getLogger(__name__)
-
-
-def alert_record(row: Mapping[str, Any], zone: str) -> tuple[bytes, bytes]:
-    """(key, value) of one transition on `zp.alerts`."""
-    return str(row["fingerprint"]).encode(), msgspec.json.encode({"zone": zone, **row})
-
-
-@dataclass(frozen=True, slots=True)
-class Folded:
-    """What a stretch of records made, ready to be sent."""
-
-    blocks: list[bytes]
-    alerts: list[tuple[bytes, bytes]]
-    letters: list[DeadLetter]
-    readings: int
-    through: int
-    seconds: float
-
-
-def fold(partition: Partition, records: RecordSpans, start: int, stop: int) -> Folded:
-    """Decode records [start, stop), fold them into the partition's state and encode what that made. Mostly without Python's lock."""
-    begun = time.perf_counter()
-    ingest = partition.ingest_times(records.timestamp_ms)
-    decoded = decode_fast(records, start, stop, ingest, partition.channels)
-    step = partition.apply(decoded.items, int(ingest[stop - 1]))
-    seconds = time.perf_counter() - begun
-    channels = partition.channels
-    return Folded(
-        list(interval_blocks(step.rows, channels, partition.partition, step.through)),
-        [alert_record(row, channels.registry.zone.id) for row in alert_rows(step.transitions, channels)],
-        list(dead_letters(decoded, records, channels)),
-        len(decoded.record),
-        step.through,
-        seconds,
-    )
 
 
 class IntervalsTask:
@@ -104,6 +63,8 @@ class IntervalsTask:
         """Partitions that have not yet reached the end of their log since they were assigned."""
         self.batches: BatchChannel | None = None
         self.pulse: Pulse | None = None
+        self._quarantine = Quarantine(outbox, settings.topic_prefix, metrics)
+        self._sizes: dict[int, PieceSize] = {}
 
     async def assigned(self, tps: set[TP]) -> None:
         """Goes on from the newest snapshot of each partition, or begins."""
@@ -173,16 +134,21 @@ class IntervalsTask:
         return None if partition is None else freeze_partition(partition)
 
     async def handle(self, batch: Batch) -> None:
-        """Fold one batch and send what it made."""
-        async with self._folding:
-            partition = self._partitions.get(batch.partition)
-            if partition is None or self.batches is None or not self.batches.is_current(batch):  # revoked while it waited
-                return
-            try:
-                await self._handle(partition, batch)
-            except BaseException:
-                self._partitions.pop(batch.partition, None)  # half a batch is in it: no snapshot of this
-                raise
+        """Fold one batch, piece by piece, and send what it made. Snapshots and others have their turn between pieces."""
+        start, partition, switches = 0, None, None
+        while start < max(1, len(batch)):
+            async with self._folding:
+                partition = self._partitions.get(batch.partition)
+                if partition is None or self.batches is None or not self.batches.is_current(batch):  # revoked while it waited
+                    return
+                if switches is None:
+                    switches = self._switches(partition, batch)
+                try:
+                    start = await self._handle(partition, batch, start, switches)
+                except BaseException:
+                    self._partitions.pop(batch.partition, None)  # half a piece is in it: no snapshot of this
+                    raise
+        assert partition is not None
         lag = self._lag(partition)
         self._metrics.took(READINGS.name, batch, lag)
         if lag == 0 and batch.partition in self._behind:
@@ -191,20 +157,32 @@ class IntervalsTask:
                 self._metrics.started("catch_up", *self._assigned.since())
                 self._metrics.process_step("total")
 
-    async def _handle(self, partition: Partition, records: RecordSpans) -> None:
-        self._heard[records.partition] = time.monotonic()
-        start = 0
-        for position, version in [*registry_switches(records), (len(records) - 1, None)]:
-            stop = position + 1
-            if stop > start:
-                await self._send(partition, await asyncio.to_thread(fold, partition, records, start, stop))
-                start = stop
-            if version is not None and version != partition.channels.registry.version:
-                partition.use(await self._registries.version(version))
-        partition.next_offset = records.next_offset
+    def _switches(self, partition: Partition, records: RecordSpans) -> list[tuple[int, int]]:
+        """(position, version) of the heartbeats behind which another registry version counts."""
+        switches, bad = registry_switches(records, partition.channels.registry.version)
+        self._metrics.bad_switches.inc(bad)
+        return switches
 
-    async def _send(self, partition: Partition, folded: Folded) -> None:
-        """What the batch before made is acknowledged by now, most likely: at most one batch is under way."""
+    async def _handle(self, partition: Partition, records: RecordSpans, start: int, switches: list[tuple[int, int]]) -> int:
+        """One piece from record `start` on; returns where the next begins."""
+        begun = self._heard[records.partition] = time.monotonic()
+        size = self._sizes.setdefault(records.partition, PieceSize())
+        stop = min(len(records), start + size.records)
+        switch = next(((at, number) for at, number in switches if start <= at < stop), None)
+        if switch is not None:
+            stop = switch[0] + 1
+        letters = 0
+        if stop > start:
+            folded = await asyncio.to_thread(fold, partition, records, start, stop)
+            letters = await self._send(partition, records, folded)
+        if switch is not None:
+            partition.use(await self._registries.version(switch[1]))
+        partition.next_offset = records.next_offset if stop == len(records) else int(records.offset[stop])
+        size.took(stop - start, letters, time.monotonic() - begun)
+        return max(stop, 1)
+
+    async def _send(self, partition: Partition, records: RecordSpans, folded: Folded) -> int:
+        """Returns how many letters there were. What the piece before made is acknowledged by now, most likely: one is under way."""
         await self._outbox.flush()
         key = b"%d" % partition.partition
         *early, last = folded.blocks
@@ -215,10 +193,21 @@ class IntervalsTask:
         await self._outbox.send(INTERVALS.full_name(self._prefix), key, last)
         for alert in folded.alerts:
             await self._outbox.send(ALERTS.full_name(self._prefix), *alert)
+        for position, why in folded.poison.items():
+            self._quarantine.note(records.topic, records.partition, int(records.offset[position]), why)
+        letters = 0
         for letter in folded.letters:
-            self._metrics.dead_letters.labels(letter.reason).inc()
-            await self._outbox.send(DEADLETTERS.full_name(self._prefix), letter.key, letter.value, headers=letter.headers())
+            await self._quarantine.letter(letter)
+            letters += 1
+            if letters % LETTERS_A_BEAT == 0:
+                self._beat(partition.partition)
+                await asyncio.sleep(0)  # membership and other partitions live on the same loop
         self._measure(partition, folded)
+        return letters
+
+    def _beat(self, number: int) -> None:
+        if self.pulse is not None:
+            self.pulse.beat(TP(self._topic, number))
 
     def _measure(self, partition: Partition, folded: Folded) -> None:
         self._metrics.readings.inc(folded.readings)
@@ -267,7 +256,7 @@ def add_intervals_agent(
     task = IntervalsTask(settings, registries, Outbox(app), checkpoints, metrics)
     hooks = Hooks(task.assigned, task.start_offsets, task.revoked)
     cast(Router, app.transport).is_raw = settings.raw_batches
-    task.batches = batches = batch_channel(app, [READINGS.full_name(settings.topic_prefix)], hooks, max_records=BATCH_RECORDS)
+    task.batches = batches = batch_channel(app, [READINGS.full_name(settings.topic_prefix)], hooks, max_records=MOST_RECORDS)
     batches.states = checkpoints
 
     async def fold_readings(stream: StreamT[Any]) -> None:

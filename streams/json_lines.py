@@ -4,6 +4,7 @@ Where the record stood in its log is said by keys of the object (`ingest_ms`, `p
 a sidecar, `readings.jsonl.meta.jsonl` or `readings.meta.jsonl`. Only with a sidecar may a line be anything else than an object.
 """
 
+import codecs
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zonepulse.schemas.columns import judge_times
-from zonepulse.streams.reading_blocks import BLOCK_BYTES, LATEST_MS, MOST, MOST_LINE_BYTES, BadFile, Block
+from zonepulse.streams.reading_blocks import BLOCK_BYTES, BLOCK_ROWS, LATEST_MS, MOST, MOST_LINE_BYTES, BadFile, Block
 
 SIDECAR: Final = ".meta.jsonl"
 _UNIFORM: Final = ("ingest_ms", "partition", "offset")
@@ -34,14 +35,18 @@ class _Place(msgspec.Struct):
 
 
 _PLACE: Final = msgspec.json.Decoder(_Place)
+_ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+MOST_ARRAY_BYTES: Final = 512 << 20
+"""One array is held as a whole."""
 
 
 def json_blocks(path: Path) -> Iterator[Block]:
-    """The lines of a file in order. Raises BadFile with the line where a place is missing or wrong."""
+    """The lines of a file in order, or the items of one JSON array. Raises BadFile with the line where a place is missing or wrong."""
     sidecar = next((s for s in _sidecars(path) if s.exists()), None)
     told = _lines(sidecar) if sidecar else None
     places = _Places(path, sidecar)
-    for values in _blocks_of_lines(path):
+    items = None if sidecar else _array_items(path)
+    for values in _blocks_of_lines(path) if items is None else _cut(items):
         yield Block(path, "json", places.table(values, values if told is None else list(islice(told, len(values)))))
     if told and next(told, None) is not None:
         raise BadFile(f"{sidecar}: has more lines than {path.name}; write one for each of its lines")
@@ -108,6 +113,8 @@ def _blocks_of_lines(path: Path) -> Iterator[list[bytes]]:
     """The lines of about BLOCK_BYTES at a time, without their line feeds."""
     rest = b""
     with pa.input_stream(str(path), compression="detect") as stream:
+        begin = stream.read(len(codecs.BOM_UTF8))
+        rest = begin.removeprefix(codecs.BOM_UTF8)
         while piece := stream.read(BLOCK_BYTES):
             *lines, rest = (rest + piece).split(b"\n")
             if lines:
@@ -118,6 +125,26 @@ def _blocks_of_lines(path: Path) -> Iterator[list[bytes]]:
                 )
     if rest:
         yield [rest]
+
+
+def _array_items(path: Path) -> list[msgspec.Raw] | None:
+    """The items of a file that is one JSON array, byte for byte; None where it is not. Raises BadFile for a very large one."""
+    with pa.input_stream(str(path), compression="detect") as stream:
+        begin = stream.read(1 << 10)
+        if not begin.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
+            return None
+        text = begin + stream.read(MOST_ARRAY_BYTES)
+    if len(text) > MOST_ARRAY_BYTES:
+        raise BadFile(f"{path}: a JSON array of more than {MOST_ARRAY_BYTES >> 20} MB; write one object a line (JSON lines)")
+    try:
+        return _ARRAY.decode(text.removeprefix(codecs.BOM_UTF8))
+    except msgspec.DecodeError:
+        return None  # lines that are arrays: the places say so
+
+
+def _cut(items: Sequence[msgspec.Raw]) -> Iterator[list[bytes]]:
+    for start in range(0, len(items), BLOCK_ROWS):
+        yield [bytes(item) for item in items[start : start + BLOCK_ROWS]]
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -27,8 +27,8 @@ from zonepulse.streams.app import Outbox
 from zonepulse.streams.arrow_wire import ROWS_A_BLOCK, decode_block, encode
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
 from zonepulse.streams.checkpoint import POLL_S, Checkpoints, save
-from zonepulse.streams.intervals_agent import alert_record
 from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.reading_fold import alert_record
 from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.settings import Settings

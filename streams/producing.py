@@ -9,7 +9,9 @@ from typing import NamedTuple
 from zonepulse.schemas.columns import ColumnChunk
 from zonepulse.schemas.readings import QUALITIES
 from zonepulse.schemas.records import ARROW, CONTENT_TYPE, JSON
-from zonepulse.streams.reading_files import RecordChunk, read_files
+from zonepulse.streams.files.arrival import Arrival
+from zonepulse.streams.files.form import FileForm
+from zonepulse.streams.reading_files import AS_IT_IS, RecordChunk, read_files
 from zonepulse.streams.reading_keys import ReadingKeys
 
 _QUALITIES = tuple(QUALITIES)
@@ -27,9 +29,11 @@ class Outgoing(NamedTuple):
     readings: int
 
 
-def outgoing(paths: Sequence[Path], topic: str, keys: ReadingKeys, *, arrival: bool) -> Iterator[Outgoing]:
+def outgoing(
+    paths: Sequence[Path], topic: str, keys: ReadingKeys, *, arrival: Arrival | None, form: FileForm = AS_IT_IS
+) -> Iterator[Outgoing]:
     """The records in order of arrival: a line of JSON as it is, a row of another file as one reading. Raises BadFile."""
-    for chunk in read_files(paths, topic, arrival=arrival):
+    for chunk in read_files(paths, topic, arrival=arrival, form=form):
         yield from _lines(chunk, keys) if isinstance(chunk, RecordChunk) else _rows(chunk, keys)
 
 

@@ -133,10 +133,11 @@ def _piece(found: RecordSpans, first: int, stop: int, lease: int) -> Batch:
     here = slice(first, stop)
     next_offset = found.next_offset if stop == len(found) else int(found.offset[stop])
     if stop - first == len(found):
-        headers = found.headers
+        headers, refused = found.headers, found.refused
     else:
         headers = {i - first: header for i, header in found.headers.items() if first <= i < stop}
+        refused = {i - first: refusal for i, refusal in found.refused.items() if first <= i < stop}
     return Batch(
         found.topic, found.partition, found.buffer, found.key_start[here], found.key_end[here], found.value_start[here],
-        found.value_end[here], found.offset[here], found.timestamp_ms[here], next_offset, headers, lease,
+        found.value_end[here], found.offset[here], found.timestamp_ms[here], next_offset, headers, refused, lease,
     )  # fmt: skip

@@ -1,15 +1,17 @@
-"""Files of readings for `produce` and `replay file`: Parquet, CSV and JSON lines, in bounded memory and in the order of arrival.
+"""Files of readings for `produce` and `replay file`, in bounded memory and in the order of arrival.
 
-Columns (keys, in JSON lines): those of a reading, `ingest_ms`, and optional `partition`, `offset`, `item`. A CSV or JSON lines
-file may be compressed (`.gz`, `.zst`, `.bz2` behind its name). JSON lines may have a sidecar: json_lines.py.
+Parquet, CSV and JSON lines with the columns (keys) of a reading, `ingest_ms`, and optional `partition`, `offset`, `item` are read as they
+are; other tables, workbooks and Green Button feeds as files/ makes them into those columns. A file of text may be compressed (`.gz`,
+`.zst`, `.bz2` behind its name). JSON lines may have a sidecar: json_lines.py.
 
 Order: rows of a file keep their order. Where every file has `ingest_ms`, several files are merged by its running maximum in each,
-of equal ones the earlier file first; otherwise they follow each other. Without `ingest_ms` a row arrives at the running maximum
-of `ts`, if the caller says that this is meant.
+of equal ones the earlier file first; otherwise they follow each other. Without `ingest_ms` a row arrives as files/arrival.py says, if the
+caller says that this is meant.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -18,22 +20,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from zonepulse.schemas.columns import NO_PARTITION, POSITION, UNKNOWN_MS, ColumnChunk, columns_of, times_of
+from zonepulse.schemas.columns import NO_PARTITION, POSITION, ColumnChunk, columns_of, times_of
 from zonepulse.schemas.records import RecordSpans
 from zonepulse.streams.arrival_order import merged
 from zonepulse.streams.column_files import csv_blocks, parquet_blocks
+from zonepulse.streams.files.arrival import Arrival
+from zonepulse.streams.files.form import FileForm
+from zonepulse.streams.files.green_button import green_button_blocks
+from zonepulse.streams.files.sheets import COMPRESSIONS, TEXT_FILES, WORKBOOKS, delimiter_of, encoding_of, kind_of
+from zonepulse.streams.files.tables import table_blocks
 from zonepulse.streams.json_lines import json_blocks
 from zonepulse.streams.reading_blocks import BadFile, Block
 
-_READERS: Final = {
-    ".parquet": parquet_blocks,
-    ".pq": parquet_blocks,
-    ".csv": csv_blocks,
-    ".jsonl": json_blocks,
-    ".ndjson": json_blocks,
-    ".json": json_blocks,
-}
-_COMPRESSIONS: Final = (".gz", ".zst", ".bz2")
+_PARQUET: Final = (".parquet", ".pq")
+_JSON: Final = (".jsonl", ".ndjson", ".json")
+_XML: Final = (".xml",)
+KINDS: Final = (*_PARQUET, *TEXT_FILES, *WORKBOOKS, *_JSON, *_XML)
+AS_IT_IS: Final = FileForm()
 _Ints = NDArray[np.int64]
 
 
@@ -49,55 +52,100 @@ class RecordChunk:
     item: _Ints
 
 
-def read_files(paths: Sequence[Path], topic: str, *, arrival: bool = False) -> Iterator[RecordChunk | ColumnChunk]:
+def read_files(
+    paths: Sequence[Path], topic: str, *, arrival: Arrival | None = None, form: FileForm = AS_IT_IS
+) -> Iterator[RecordChunk | ColumnChunk]:
     """Every reading of the files, as chunks of about 64 thousand rows.
 
     Chunks follow each other in order of arrival. A block of JSON lines becomes one chunk for each of its partitions, since order
-    between partitions means nothing. `arrival`: rows without `ingest_ms` arrive at the running maximum of `ts` so far.
-    Raises BadFile.
+    between partitions means nothing. `arrival`: when rows without `ingest_ms` arrive. Raises BadFile.
     """
-    log = _Log(topic, arrival)
-    for block in merged([blocks_of(path) for path in paths]):
+    log = _Log(topic)
+    for block in _in_order(paths, arrival, form):
         yield from log.chunks(block)
 
 
-def partition_count(paths: Sequence[Path], asked: int | None = None) -> int:
-    """N: `asked`, else 1 + the largest partition in the files. Raises BadFile where that is unknown or too small."""
-    tops = {path: _partitions(path) for path in paths}
-    widest = max(tops, key=tops.__getitem__, default=None)
-    if widest is None or (asked is None and not tops[widest]):
-        raise BadFile(f"{', '.join(map(str, paths))}: no partition is named; say how many there are with --partitions")
-    if asked is not None and asked < max(1, tops[widest]):
-        raise BadFile(
-            f"{widest}: names partition {tops[widest] - 1}, --partitions is {asked}; ask for {max(1, tops[widest])} or more"
-        )
-    return tops[widest] if asked is None else asked
+def _in_order(paths: Sequence[Path], arrival: Arrival | None, form: FileForm) -> Iterator[Block]:
+    files = [blocks_of(path, form) for path in paths]
+    if arrival is None:
+        yield from merged(files)
+        return
+    for blocks in files:
+        head = next(blocks, None)
+        if head is not None:
+            whole = chain([head], blocks)
+            has_times = "ingest_ms" in head.table.column_names
+            yield from whole if has_times else arrival.timed((block, _times(block)) for block in whole)
 
 
-def blocks_of(path: Path) -> Iterator[Block]:
-    """The rows of one file as they are written. Raises BadFile, at the latest when the iterator reaches the place."""
-    plain = path.with_suffix("") if path.suffix in _COMPRESSIONS else path
-    if plain.suffix not in _READERS:
-        raise BadFile(
-            f"{path}: unknown kind of file {plain.suffix!r}; known: {', '.join(_READERS)}, and {', '.join(_COMPRESSIONS)} behind"
-        )
+def _times(block: Block) -> _Ints:
+    """The time of each row, UNKNOWN_MS where there is none."""
+    if block.form == "json":
+        return np.asarray(block.table["ts_ms"].to_numpy())
+    return times_of(block.table, is_text=block.form == "text")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a file says of its rows' places: 1 + the largest partition (0: none is named) and the earliest ingest_ms (None: none)."""
+
+    path: Path
+    partitions: int
+    earliest_ms: int | None
+
+
+def facts_of(path: Path, form: FileForm = AS_IT_IS) -> FileFacts:
+    """Reads the file through only where it names places. Raises BadFile."""
+    partitions, earliest = 0, list[int]()
+    for block in blocks_of(path, form):
+        named = block.table.column_names
+        if "partition" not in named and "ingest_ms" not in named:
+            break
+        if "partition" in named:
+            partitions = max(partitions, 1 + (pc.max(block.table["partition"]).as_py() or 0))
+        if "ingest_ms" in named and block.table.num_rows:
+            earliest.append(pc.min(block.table["ingest_ms"]).as_py())
+    return FileFacts(path, partitions, min(earliest, default=None))
+
+
+def partition_count(files: Sequence[FileFacts], asked: int | None = None) -> int:
+    """N: `asked`, else 1 + the largest partition in the files, 1 where they name none. Raises BadFile where `asked` is too small."""
+    widest = max(files, key=lambda file: file.partitions)
+    if asked is not None and asked < max(1, widest.partitions):
+        named = f"{widest.path}: names partition {widest.partitions - 1}, --partitions is {asked}"
+        raise BadFile(f"{named}; ask for {max(1, widest.partitions)} or more")
+    return max(1, widest.partitions) if asked is None else asked
+
+
+def blocks_of(path: Path, form: FileForm = AS_IT_IS) -> Iterator[Block]:
+    """The rows of one file as they are written, or as `form` reads them. Raises BadFile, at the latest when the iterator reaches the
+    place."""
+    kind = kind_of(path)
+    if kind not in KINDS:
+        raise BadFile(f"{path}: unknown kind of file {kind!r}; known: {', '.join(KINDS)}, and {', '.join(COMPRESSIONS)} behind")
     try:
-        yield from _READERS[plain.suffix](path)
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as bad:
-        raise BadFile(f"{path}: {bad}; is it a whole {plain.suffix} file?") from bad
+        yield from _reader(path, kind, form)
+    except (OSError, pa.ArrowException, UnicodeError) as bad:
+        raise BadFile(f"{path}: {bad}; is it a whole {kind} file?") from bad
 
 
-def _partitions(path: Path) -> int:
-    columns = (block.table["partition"] for block in blocks_of(path) if "partition" in block.table.column_names)
-    return max((pc.max(column).as_py() + 1 for column in columns if len(column)), default=0)
+def _reader(path: Path, kind: str, form: FileForm) -> Iterator[Block]:
+    if kind in (*_JSON, *_XML):
+        if not form.is_plain:
+            raise BadFile(f"{path}: its keys and times are fixed; options that say how a table is written are for tables")
+        return json_blocks(path) if kind in _JSON else green_button_blocks(path)
+    if kind in _PARQUET and form.is_plain:
+        return parquet_blocks(path)
+    if kind in TEXT_FILES and form.is_plain and delimiter_of(path, form) == "," and encoding_of(path, form).startswith("utf-8"):
+        return csv_blocks(path)
+    return table_blocks(path, form)
 
 
 class _Log:
     """Gives rows the place in a log that their file does not name. Remembers the newest ingest time and every partition's end."""
 
-    def __init__(self, topic: str, arrival: bool) -> None:
-        self._topic, self._arrival = topic, arrival
-        self._latest_ms = UNKNOWN_MS
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
         self._ends: dict[int, int] = {}
 
     def chunks(self, block: Block) -> Iterator[RecordChunk | ColumnChunk]:
@@ -117,21 +165,10 @@ class _Log:
         given.setdefault("partition", np.full(table.num_rows, NO_PARTITION))
         given["offset"] = self._offsets(given["partition"], given.get("offset"))
         if "ingest_ms" not in given:
-            given["ingest_ms"] = self._arrivals(block)
-        self._latest_ms = max(self._latest_ms, int(given["ingest_ms"].max(initial=UNKNOWN_MS)))
-        return {name: given[name] for name in POSITION}
-
-    def _arrivals(self, block: Block) -> _Ints:
-        """Running maximum of ts; rows before the first time that can be read arrive with it."""
-        if not self._arrival:
             raise BadFile(
                 f"{block.path}: no ingest_ms; add it, or pass --arrival to let readings arrive at the running maximum of ts"
             )
-        table = block.table
-        ts_ms = table["ts_ms"].to_numpy() if block.form == "json" else times_of(table, is_text=block.form == "text")[0]
-        ingest_ms = np.maximum.accumulate(np.maximum(ts_ms, self._latest_ms))
-        known = ingest_ms[ingest_ms > UNKNOWN_MS]
-        return np.where(ingest_ms > UNKNOWN_MS, ingest_ms, known[0] if len(known) else 0)
+        return {name: given[name] for name in POSITION}
 
     def _offsets(self, partition: _Ints, given: _Ints | None) -> _Ints:
         offset = np.empty(len(partition), np.int64)

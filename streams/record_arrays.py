@@ -8,7 +8,8 @@ import numpy as np
 from faust.types import TP
 from numpy.typing import NDArray
 
-from zonepulse.schemas.records import RecordSpans
+from zonepulse.schemas.readings import MALFORMED
+from zonepulse.schemas.records import MAX_HEADERS, TOO_MANY_HEADERS, RecordSpans
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,12 @@ def spans(tp: TP, records: Sequence[Any], next_offset: int, lease: int) -> Batch
         np.array([r.offset for r in records], np.int64),
         np.array([r.timestamp for r in records], np.int64),
         next_offset,
-        {i: tuple((name, value or b"") for name, value in r.headers) for i, r in enumerate(records) if r.headers},
+        {
+            i: tuple((name, value or b"") for name, value in r.headers)
+            for i, r in enumerate(records)
+            if 0 < len(r.headers) <= MAX_HEADERS
+        },
+        {i: (MALFORMED, TOO_MANY_HEADERS) for i, r in enumerate(records) if len(r.headers) > MAX_HEADERS},
         lease,
     )
 

@@ -13,7 +13,6 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -26,8 +25,10 @@ from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.registry import FOREVER, Registry
 from zonepulse.schemas.results import FINAL_TABLES, TABLES
 from zonepulse.schemas.topics import READINGS
+from zonepulse.streams.files.arrival import Arrival
+from zonepulse.streams.files.form import FileForm
 from zonepulse.streams.reading_blocks import BadFile
-from zonepulse.streams.reading_files import RecordChunk, blocks_of, partition_count, read_files
+from zonepulse.streams.reading_files import AS_IT_IS, RecordChunk, facts_of, partition_count, read_files
 from zonepulse.streams.reading_keys import ReadingKeys
 from zonepulse.streams.stored_rows import stored
 
@@ -51,14 +52,22 @@ class Replayed:
 
 
 def replay_files(
-    registry: Registry, paths: Sequence[Path], run: str, partitions: int | None = None, *, arrival: bool = False
+    registry: Registry,
+    paths: Sequence[Path],
+    run: str,
+    partitions: int | None = None,
+    *,
+    arrival: bool = False,
+    form: FileForm = AS_IT_IS,
 ) -> Replayed:
-    """Folds the files into final rows under `run`. `arrival`: see reading_files; then `future` is not checked. Raises BadFile."""
+    """Folds the files into final rows under `run`. `arrival`: readings without ingest_ms arrive as files/arrival.py says. Raises
+    BadFile."""
     started = time.monotonic()
-    n = partition_count(paths, partitions)
-    zone, rows, log = ZoneRun(registry, n, check_future=not arrival), FinalRows(), _Log(registry, n)
-    earliest_ms = _earliest_named(paths)
-    for chunk in read_files(paths, READINGS.full_name(), arrival=arrival):
+    facts = [facts_of(path, form) for path in paths]
+    n = partition_count(facts, partitions)
+    zone, rows, log = ZoneRun(registry, n), FinalRows(), _Log(registry, n)
+    earliest_ms = min((file.earliest_ms for file in facts if file.earliest_ms is not None), default=FOREVER)
+    for chunk in read_files(paths, READINGS.full_name(), arrival=Arrival(registry.zone) if arrival else None, form=form):
         times = chunk.records.timestamp_ms if isinstance(chunk, RecordChunk) else chunk.ingest_ms
         if log.first_ms is None and len(times):
             log.first_ms = min(earliest_ms, int(times[0]))
@@ -84,12 +93,6 @@ def write_parquet(tables: Mapping[str, pa.Table], folder: Path) -> None:
 def with_run(rows: pa.Table, run: str) -> pa.Table:
     """Stored rows under another run."""
     return rows.set_column(0, rows.schema.field("run"), pa.array([run], pa.string()).take(pa.array(np.zeros(len(rows), np.int32))))
-
-
-def _earliest_named(paths: Sequence[Path]) -> int:
-    """The smallest `ingest_ms` of all files that name one: a partition may begin anywhere in a file."""
-    columns = (block.table["ingest_ms"] for path in paths for block in blocks_of(path) if "ingest_ms" in block.table.column_names)
-    return min((pc.min(column).as_py() for column in columns if len(column)), default=FOREVER)
 
 
 class FinalRows:

@@ -52,7 +52,7 @@ def _intervals(app: faust.App, settings: Settings, metrics: Metrics) -> None:
     with metrics.start_step("registry_compile"):
         registries.compile()
     task = add_intervals_agent(app, settings, registries, metrics, _zone(versions).live_ms / 1000)
-    registries.pulse = watch(app, settings, task, metrics)
+    task.pulse = registries.pulse = watch(app, settings, task, metrics)
 
 
 def _ledger(app: faust.App, settings: Settings, metrics: Metrics) -> None:

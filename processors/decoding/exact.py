@@ -11,10 +11,11 @@ from zonepulse.processors.admission import NO_METER, NO_REGISTER, NO_UNIT, Items
 from zonepulse.processors.channels import Channels
 from zonepulse.schemas.columns import ColumnChunk
 from zonepulse.schemas.readings import decode
-from zonepulse.schemas.records import CONTENT_TYPE, REGISTRY, RecordSpans
+from zonepulse.schemas.records import CONTENT_TYPE, HEARTBEAT, REGISTRY, RecordSpans
 
 UNKNOWN_UNIT = -2
 """A unit that no register has."""
+_MAX_DIGITS = 9
 Ints = NDArray[np.int64]
 
 
@@ -82,11 +83,21 @@ def decode_columns(chunk: ColumnChunk, rows: Ints, ingest_ms: Ints, channels: Ch
     )  # fmt: skip
 
 
-def registry_switches(records: RecordSpans) -> list[tuple[int, int]]:
-    """(position, version) of the heartbeats behind which a partition uses another registry version."""
-    found = []
+def registry_switches(records: RecordSpans, version: int) -> tuple[list[tuple[int, int]], int]:
+    """(position, version) of the heartbeats behind which a partition that uses `version` uses a later one; and how many are no switches.
+
+    A switch is a heartbeat, and only goes forward. One that names a version that is in use already is a repetition; what else has the
+    header `registry` is a record like any other.
+    """
+    found, bad = [], 0
     for i in sorted(records.headers):
-        version = records.header(i, REGISTRY)
-        if version is not None and version.isdigit():
-            found.append((i, int(version)))
-    return found
+        text = records.header(i, REGISTRY)
+        if text is None:
+            continue
+        number = int(text) if text.isdigit() and len(text) <= _MAX_DIGITS else -1
+        if number < version or records.value(i) != HEARTBEAT:
+            bad += 1
+        elif number > version:
+            found.append((i, number))
+            version = number
+    return found, bad

@@ -29,7 +29,7 @@ def decode_fast(records: RecordSpans, start: int, stop: int, ingest_ms: Ints, ch
     for first, last, before in _runs(refused[0, :dropped], refused[1, :dropped]):
         pieces += [_batch(columns, done, before), *_refused(records, first, last + 1, ingest_ms, channels)]
         done = before
-    return _joined([*pieces, _batch(columns, done, rows)])
+    return joined([*pieces, _batch(columns, done, rows)])
 
 
 def _json_starts(records: RecordSpans) -> Ints:
@@ -74,7 +74,8 @@ def _batch(columns: Columns, start: int, stop: int) -> Batch:
     return Batch(Items(channel, ts, value, unit, seq, quality, ingest, np.zeros(stop - start, np.int64)), record, item)
 
 
-def _joined(pieces: list[Batch]) -> Batch:
+def joined(pieces: list[Batch]) -> Batch:
+    """One or more batches as one."""
     pieces = [piece for piece in pieces if len(piece.record)] or pieces[:1]
     if len(pieces) == 1:
         return pieces[0]

@@ -57,7 +57,7 @@ def list_letters(
     print_table(("reason", "dead letters"), [(r, count(n)) for r, n in counts.items()], right=("dead letters",))
     for letter in found:
         where = f"{letter.topic}/{letter.partition} offset {letter.offset} item {letter.item}"
-        say(f"{time_text(letter.received_at)} {letter.reason}, {where}, key {_text(letter.key) or '-'}\n  {_preview(letter)}")
+        say(f"{time_text(letter.received_at)} {letter.reason}, {where}, key {_text(letter.key) or '-'}\n  {preview(letter.value)}")
     total = sum(n for r, n in counts.items() if not reason or r in reason)
     if total > len(found):
         show_remark(f"{len(found)} of {count(total)} are shown; --limit {total} shows all")
@@ -74,15 +74,15 @@ def _text(raw: bytes) -> str:
     return visible(raw.decode("utf-8", "backslashreplace"))
 
 
-def _preview(letter: Letter) -> str:
-    """The bytes in one line; an Arrow block as what it holds."""
-    if is_arrow(letter.value, None):
+def preview(value: bytes) -> str:
+    """The bytes of a letter in one line; an Arrow block as its first reading."""
+    if is_arrow(value, None):
         try:
-            return visible(f"(Arrow) {read_block(letter.value).to_pylist()[:1]}"[:PREVIEW])
-        except ValueError:
-            return f"(Arrow) {letter.value[:40]!r}"
-    text = " ".join(_text(letter.value[:PREVIEW]).split())
-    return text + (" ..." if len(letter.value) > PREVIEW else "")
+            return visible(f"(Arrow) {read_block(value).slice(0, 1).to_pylist()}"[:PREVIEW])
+        except Exception:  # what is listed here is what nobody could read
+            return f"(Arrow) {value[:40]!r}"
+    text = " ".join(_text(value[:PREVIEW]).split())
+    return text + (" ..." if len(value) > PREVIEW else "")
 
 
 def _object(letter: Letter) -> dict[str, Any]:

@@ -16,8 +16,11 @@ from zonepulse.schemas.partitioner import partition_of
 from zonepulse.schemas.registry import Registry
 from zonepulse.schemas.topics import MAX_MESSAGE_BYTES, READINGS, REGISTRY
 from zonepulse.streams.cli import servers
+from zonepulse.streams.cli.file_options import with_file_form
 from zonepulse.streams.cli.output import JsonOption, Stop, count, print_facts, print_json, show_remark, stderr
 from zonepulse.streams.cli.zone_files import read_zone, require_files
+from zonepulse.streams.files.arrival import Arrival
+from zonepulse.streams.files.form import FileForm
 from zonepulse.streams.producing import Outgoing, outgoing
 from zonepulse.streams.reading_keys import ReadingKeys
 from zonepulse.streams.registry_topic import CONNECT_MS, load_versions
@@ -27,8 +30,11 @@ PENDING = 20_000
 NEEDS = "create the zone's topics first: start its workers with `zonepulse up`, or set ZONEPULSE_TOPIC_PREFIX"
 
 
+@with_file_form
 def produce(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Parquet, CSV or JSON lines, in order of arrival.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Tables, workbooks, JSON or Green Button, in order of arrival.")
+    ],
     topic: Annotated[str | None, typer.Option(help="Default: the zone's readings topic.")] = None,
     zone: Annotated[
         Path | None, typer.Option(metavar="ZONE.YAML", help="Registry that names the keys; default: the newest published.")
@@ -36,6 +42,8 @@ def produce(
     arrival: Annotated[bool, typer.Option("--arrival", help="Without ingest_ms: arrive at the running maximum of ts.")] = False,
     speed_up: Annotated[float | None, typer.Option(min=0.001, help="Times real time; default: as fast as it goes.")] = None,
     json: JsonOption = False,
+    *,
+    form: FileForm,
 ) -> None:
     """Send the readings of files to Kafka, keyed as the zone wants, and wait until the broker has them all.
 
@@ -47,8 +55,9 @@ def produce(
     broker = servers.require_broker(settings)
     topic = topic or READINGS.full_name(settings.topic_prefix)
     partitions, is_stamped = topic_facts(broker, topic)
-    keys = ReadingKeys(registry or newest_registry(broker, REGISTRY.full_name(settings.topic_prefix)))
-    records = outgoing(files, topic, keys, arrival=arrival or (is_stamped and speed_up is None))
+    registry = registry or newest_registry(broker, REGISTRY.full_name(settings.topic_prefix))
+    arrives = Arrival(registry.zone) if arrival or (is_stamped and speed_up is None) else None
+    records = outgoing(files, topic, ReadingKeys(registry), arrival=arrives, form=form)
     started = time.monotonic()
     with progress(json, total_rows(files)) as shown, closing(producer(broker)) as client:
         numbers = send(client, topic, partitions, paced(shown.counted(records), speed_up))

@@ -14,8 +14,10 @@ from zonepulse.schemas.registry import Registry
 from zonepulse.schemas.results import TABLES
 from zonepulse.schemas.tables import LIVE_RUN
 from zonepulse.streams.cli import servers
+from zonepulse.streams.cli.file_options import with_file_form
 from zonepulse.streams.cli.output import BadInput, JsonOption, Stop, count, print_facts, print_json, print_table, stderr
 from zonepulse.streams.cli.zone_files import read_zone, require_files
+from zonepulse.streams.files.form import FileForm
 from zonepulse.streams.replay_file import Replayed, replay_files, write_parquet
 from zonepulse.streams.settings import Settings
 
@@ -30,14 +32,21 @@ def replay() -> None:
 
 
 @app.command()
+@with_file_form
 def file(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Parquet, CSV or JSON lines, in order of arrival.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Tables, workbooks, JSON or Green Button, in order of arrival.")
+    ],
     zone: Annotated[Path, typer.Option(metavar="ZONE.YAML", help="The zone's registry.")] = Path("zone.yaml"),
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write DIR/<table>.parquet; otherwise into the store.")] = None,
-    partitions: Annotated[int | None, typer.Option(min=1, max=100_000, help="N; default 1 + the largest in the files.")] = None,
+    partitions: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="N; default 1 + the largest in the files, or 1.")
+    ] = None,
     arrival: Annotated[bool, typer.Option("--arrival", help="Without ingest_ms: arrive at the running maximum of ts.")] = False,
     run: Annotated[str | None, typer.Option(metavar="ID", help="Name of this run; default file-<time>.")] = None,
     json: JsonOption = False,
+    *,
+    form: FileForm,
 ) -> None:
     """Run files of readings through the ledger: no Kafka, and with --out no server at all.
 
@@ -50,7 +59,7 @@ def file(
     if settings:
         require_new_run(settings, run)
     with stderr().status("folding readings; the first time kernels are compiled, which takes about half a minute"):
-        replayed = replay_files(registry, files, run, partitions, arrival=arrival)
+        replayed = replay_files(registry, files, run, partitions, arrival=arrival, form=form)
     if out:
         write_parquet(replayed.tables, out)
     elif settings:

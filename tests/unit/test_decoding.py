@@ -81,6 +81,26 @@ def test_a_dead_letter_of_the_wrong_partition_names_the_expected_one(decode: Cal
     assert [(x.reason, x.expected_partition) for x in letters] == [("wrong_partition", expected), ("unknown_meter", None)]
 
 
+def switches(version: int, *sent: tuple[bytes | None, bytes]) -> tuple[list[tuple[int, int]], int]:
+    """Of records with this value and header `registry`, behind one without."""
+    records = [record(value, i + 1, (("registry", text),)) for i, (value, text) in enumerate(sent)]
+    return registry_switches(spans([record(b"[]"), *records]), version)
+
+
 def test_heartbeats_name_the_registry_version_behind_them() -> None:
-    records = [record(b"[]"), record(b"[]", 1, (("registry", b"7"),)), record(b"[]", 2, (("registry", b"soon"),))]
-    assert registry_switches(spans(records)) == [(1, 7)]
+    assert switches(1, (b"[]", b"7"), (b"[]", b"soon")) == ([(1, 7)], 1)
+
+
+def test_a_switch_goes_forward_only_and_repeats_at_no_cost() -> None:
+    assert switches(3, *[(b"[]", b"3")] * 1000) == ([], 0)
+    assert switches(3, (b"[]", b"2"), (b"[]", b"4"), (b"[]", b"3"), (b"[]", b"4"), (b"[]", b"5")) == ([(2, 4), (5, 5)], 2)
+
+
+@pytest.mark.parametrize("text", [b"", b"-1", b"9" * 5000, b"1e3", "\u0664".encode(), b"\xff", b"1234567890"])
+def test_a_header_that_is_no_version_is_counted_and_ignored(text: bytes) -> None:
+    assert switches(1, (b"[]", text)) == ([], 1)
+
+
+@pytest.mark.parametrize("value", [None, b"", b"[ ]", b'{"meter":"m"}'])
+def test_only_a_heartbeat_switches(value: bytes | None) -> None:
+    assert switches(1, (value, b"2")) == ([], 1)

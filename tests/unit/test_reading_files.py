@@ -13,14 +13,17 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from zones import zone
 
 from zonepulse.schemas.columns import NO_PARTITION, UNKNOWN_MS, ColumnChunk
 from zonepulse.schemas.readings import ARROW_SCHEMA, MALFORMED, NAIVE_TIME, decode
 from zonepulse.streams import column_files, json_lines, reading_files
 from zonepulse.streams.arrival_order import merged
+from zonepulse.streams.files.arrival import Arrival
 from zonepulse.streams.reading_blocks import BadFile, Block
-from zonepulse.streams.reading_files import RecordChunk, partition_count, read_files
+from zonepulse.streams.reading_files import RecordChunk, facts_of, partition_count, read_files
 
+ZONE = zone().zone
 T0 = 1_790_784_900_000  # 2026-10-01T00:15:00+08:00
 
 
@@ -39,13 +42,13 @@ def write_parquet(path: Path, **columns: Any) -> Path:
 
 
 def records(*paths: Path, arrival: bool = False) -> list[RecordChunk]:
-    chunks = list(read_files(paths, "zp.readings", arrival=arrival))
+    chunks = list(read_files(paths, "zp.readings", arrival=Arrival(ZONE) if arrival else None))
     assert all(isinstance(c, RecordChunk) for c in chunks)
     return chunks  # type: ignore[return-value]
 
 
 def columns(*paths: Path, arrival: bool = False) -> list[ColumnChunk]:
-    chunks = list(read_files(paths, "zp.readings", arrival=arrival))
+    chunks = list(read_files(paths, "zp.readings", arrival=Arrival(ZONE) if arrival else None))
     assert all(isinstance(c, ColumnChunk) for c in chunks)
     return chunks  # type: ignore[return-value]
 
@@ -276,8 +279,8 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path: Path, name: 
 def test_missing_and_unknown_files_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match=r"gone\.csv"):
         list(read_files([tmp_path / "gone.csv"], "t"))
-    with pytest.raises(BadFile, match=r"r\.xlsx: unknown kind of file '\.xlsx'; known: \.parquet"):
-        list(read_files([tmp_path / "r.xlsx"], "t"))
+    with pytest.raises(BadFile, match=r"r\.ods: unknown kind of file '\.ods'; known: \.parquet"):
+        list(read_files([tmp_path / "r.ods"], "t"))
 
 
 # --- Order of arrival
@@ -368,14 +371,13 @@ def test_large_files_come_in_blocks_and_lose_nothing_between_them(tmp_path: Path
 def test_the_number_of_partitions_is_one_more_than_the_largest_named(tmp_path: Path) -> None:
     named = write_lines(tmp_path / "a.jsonl", line(ingest_ms=1, partition=4), line(ingest_ms=1, partition=2))
     unnamed = write_lines(tmp_path / "b.jsonl", line(ingest_ms=1))
-    assert partition_count([named]) == 5
-    assert partition_count([named, unnamed]) == 5
-    assert partition_count([named], asked=8) == 8
-    assert partition_count([unnamed], asked=2) == 2
-    with pytest.raises(BadFile, match=r"b\.jsonl: no partition is named; say how many there are with --partitions"):
-        partition_count([unnamed])
+    a, b = facts_of(named), facts_of(unnamed)
+    assert (a.partitions, b.partitions, a.earliest_ms) == (5, 0, 1)
+    assert partition_count([a]) == partition_count([a, b]) == 5
+    assert partition_count([a], asked=8) == 8
+    assert (partition_count([b]), partition_count([b], asked=2)) == (1, 2)
     with pytest.raises(BadFile, match=r"a\.jsonl: names partition 4, --partitions is 3; ask for 5 or more"):
-        partition_count([named, unnamed], asked=3)
+        partition_count([a, b], asked=3)
 
 
 # --- hostile files
@@ -404,4 +406,4 @@ def test_a_line_without_an_end_is_refused_before_it_is_held(tmp_path: Path, monk
     with gzip.open(tmp_path / "a.jsonl.gz", "wb") as file:
         file.write(b"x" * (3 << 20))
     with pytest.raises(BadFile, match=r"a\.jsonl\.gz: a line of more than 1 MB"):
-        list(read_files([tmp_path / "a.jsonl.gz"], "zp.readings", arrival=True))
+        list(read_files([tmp_path / "a.jsonl.gz"], "zp.readings", arrival=Arrival(ZONE)))

@@ -1,0 +1,99 @@
+"""The rows of a table file, whatever program wrote it: CSV in any usual encoding and with any usual delimiter, or an Excel workbook.
+
+A row is (number, cells); the first is the header. Numbers count lines as a spreadsheet shows them, from 1.
+"""
+
+import csv
+import io
+from collections.abc import Generator, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from zonepulse.streams.files.form import FileForm
+from zonepulse.streams.reading_blocks import BadFile
+
+Row = tuple[int, list[Any]]
+COMPRESSIONS: Final = (".gz", ".zst", ".bz2")
+TEXT_FILES: Final = (".csv", ".tsv", ".txt")
+WORKBOOKS: Final = (".xlsx", ".xlsm")
+DELIMITERS: Final = (",", ";", "\t", "|")
+_MARKS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_SEEN_BYTES: Final = 1 << 16
+_LARGEST_CELL: Final = 1 << 20
+
+
+def kind_of(path: Path) -> str:
+    """The ending that says what the file is, without one of a compression; lower case."""
+    return (path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path).suffix.lower()
+
+
+def rows_of(path: Path, form: FileForm) -> Generator[Row, None, None]:
+    """Every row that has a cell. Raises BadFile."""
+    yield from _workbook_rows(path, form) if kind_of(path) in WORKBOOKS else _text_rows(path, form)
+
+
+def encoding_of(path: Path, form: FileForm) -> str:
+    """As the form says, else as the file's first bytes do, else UTF-8."""
+    if form.encoding:
+        return form.encoding
+    with pa.input_stream(str(path), compression="detect") as stream:
+        begin = stream.read(4)
+    return next((encoding for mark, encoding in _MARKS if begin.startswith(mark)), "utf-8")
+
+
+def delimiter_of(path: Path, form: FileForm) -> str:
+    """As the form says, else the one that stands in every one of the first lines equally often, and most often."""
+    if form.delimiter:
+        return form.delimiter
+    with _text(path, encoding_of(path, form)) as text:
+        lines = [line for line in islice(text, 20) if line.strip()]
+    lines = lines[:-1] or lines
+    counts = {d: [len(next(csv.reader([line], delimiter=d), [])) for line in lines] for d in DELIMITERS}
+    steady = {d: n[0] for d, n in counts.items() if n and min(n) == max(n) > 1}
+    header = {d: n[0] for d, n in counts.items() if n}
+    return max(steady or header, key=(steady or header).__getitem__, default=",")
+
+
+def _text(path: Path, encoding: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(pa.input_stream(str(path), compression="detect", buffer_size=_SEEN_BYTES), encoding, newline="")
+
+
+def _text_rows(path: Path, form: FileForm) -> Iterator[Row]:
+    encoding, delimiter = encoding_of(path, form), delimiter_of(path, form)
+    csv.field_size_limit(_LARGEST_CELL)
+    number = 0
+    try:
+        with _text(path, encoding) as text:
+            reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True)
+            for cells in reader:
+                number = reader.line_num
+                if any(cell.strip() for cell in cells):
+                    yield number, [cell.strip() for cell in cells]
+    except UnicodeError as bad:
+        remedy = "say which encoding it has, such as --encoding cp1252, utf-16 or gb18030"
+        raise BadFile(f"{path}, behind row {number}: no {encoding} text ({bad.reason}); {remedy}") from bad  # type: ignore[attr-defined]
+    except csv.Error as bad:
+        raise BadFile(f"{path}, row {number + 1}: {bad}; is it a table with delimiter {delimiter!r}? (--delimiter)") from bad
+
+
+def _workbook_rows(path: Path, form: FileForm) -> Iterator[Row]:
+    from zipfile import BadZipFile
+
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (BadZipFile, KeyError, ValueError, OSError) as bad:
+        raise BadFile(f"{path}: {bad}; save it as an Excel workbook (.xlsx)") from bad
+    try:
+        if form.sheet and form.sheet not in book.sheetnames:
+            raise BadFile(f"{path}: no sheet {form.sheet!r}; there are {', '.join(book.sheetnames)} (--sheet)")
+        sheet = book[form.sheet] if form.sheet else book.worksheets[0]
+        for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
+            if any(cell not in (None, "") for cell in cells):
+                yield number, [cell.strip() if isinstance(cell, str) else cell for cell in cells]
+    finally:
+        book.close()
