@@ -9,6 +9,7 @@ What an agent may rely on:
 - Commits: Faust commits nothing for batch topics. `commit` what is durable; without commits a worker starts from the beginning.
 """
 
+import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
@@ -16,7 +17,10 @@ from typing import Any, Protocol, cast
 import faust
 from faust.types import TP
 
+from zonepulse.streams.log_guard import LogView, Loss, Note
 from zonepulse.streams.record_arrays import Batch
+
+log = logging.getLogger(__name__)
 
 
 async def _from_commits(_: set[TP]) -> Mapping[TP, int]:
@@ -37,6 +41,24 @@ class Hooks:
     """Next offset of each partition's state; partitions left out start at their committed offset."""
     on_revoked: Callable[[set[TP]], Awaitable[None]] = _nothing
     """Still the owner: `commit` works, `receive` yields no more. Also called when the worker stops."""
+
+
+class States(Protocol):
+    """Where a task keeps the states of its partitions (checkpoint.Checkpoints)."""
+
+    progress: Callable[[], object]
+    """To be called after each piece of work."""
+
+    async def read(self, tps: Iterable[TP], view: LogView) -> None:
+        """Called before `Hooks.on_assigned`. Raises log_guard.SnapshotsGone."""
+
+    def note(self, partition: int) -> Note | None:
+        """Of the log that a restored state was made from; None where nothing was restored."""
+
+
+async def _told_in_the_log(loss: Loss) -> None:
+    name = f"{loss.tp.topic}/{loss.tp.partition}"
+    log.error("%s: offsets %d to %d were deleted unread; raise its retention", name, loss.first, loss.next - 1)
 
 
 class Router(Protocol):
@@ -60,6 +82,14 @@ class Lease:
     """Behind the last batch that was put on the channel."""
     reached: int = 0
     """Everything below is delivered: beyond `delivered` where only control records and those of aborted transactions followed."""
+    times: list[tuple[int, int]] = field(default_factory=list)
+    """Of the last batches delivered: the offset behind it and the time of its last record."""
+
+    def at_ms(self, next_offset: int) -> int | None:
+        """Time of the last record below; None if unknown. Forgets what lies before: offsets asked for only grow."""
+        while len(self.times) > 1 and self.times[1][0] <= next_offset:
+            self.times.pop(0)
+        return self.times[0][1] if self.times and self.times[0][0] <= next_offset else None
 
 
 class PartitionSource(Protocol):
@@ -72,6 +102,9 @@ class PartitionSource(Protocol):
 
     async def commit_offsets(self, next_offsets: Mapping[TP, int]) -> bool:
         """See BatchChannel.commit."""
+
+    def note(self, tp: TP, next_offset: int) -> Note:
+        """See BatchChannel.note."""
 
     def highwater(self, tp: TP) -> int | None:
         """See BatchChannel.highwater."""
@@ -95,6 +128,10 @@ class BatchChannel:
     max_records: int = 50_000
     max_bytes: int = 16_000_000
     """Larger fetches are cut (keys + values; a single larger record is a batch of its own)."""
+    states: States | None = None
+    """Set before the app starts, if the task has any: then a start is held against what they remember."""
+    on_lost: Callable[[Loss], Awaitable[None]] = _told_in_the_log
+    """Told when the log lost records that nobody has read."""
 
     async def receive(self, stream: AsyncIterable[Any]) -> AsyncIterator[Batch]:
         """The batches of an agent's stream, without those whose lease has ended."""
@@ -110,6 +147,10 @@ class BatchChannel:
     async def commit(self, next_offsets: Mapping[TP, int]) -> bool:
         """Commits what to read next. Partitions no longer assigned are left out; False if the group has moved on meanwhile."""
         return not next_offsets or await self._consumer.commit_offsets(next_offsets)
+
+    def note(self, tp: TP, next_offset: int) -> Note:
+        """What goes with a commit or snapshot at `next_offset`: which topic this is, and the time of the last record below."""
+        return self._consumer.note(tp, next_offset)
 
     async def seek(self, next_offsets: Mapping[TP, int]) -> None:
         """Reads on from these offsets; batches on their way are dropped. Only for partitions held."""

@@ -13,12 +13,17 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Final, cast
 
-from aiokafka import AIOKafkaConsumer
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError
+from aiokafka.structs import OffsetAndMetadata
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from zonepulse.streams.batch_channel import BatchChannel, Lease, Router
+from zonepulse.streams.log_facts import brokers_of
+from zonepulse.streams.log_guard import NO_VIEW, LogView, Note, begin_at, look
 from zonepulse.streams.raw_batches import RawFetch, read_batches, read_raw
 from zonepulse.streams.record_arrays import Batch, cut, spans
 
@@ -38,10 +43,26 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"
         return consumer
 
-    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        """Faust would crash when none of the partitions is assigned any more: after a rebalance, a late commit is nothing unusual."""
-        held = {tp: offset for tp, offset in offsets.items() if tp in self.assignment()}
-        return bool(held) and await super()._commit(held)
+    async def _commit(self, offsets: Mapping[TP, Any]) -> bool:
+        """Offsets, or offsets with notes. Faust would crash when none of the partitions is assigned any more: after a rebalance, a late
+        commit is nothing unusual."""
+        assigned = self.assignment()
+        held = {
+            TopicPartition(*tp): OffsetAndMetadata(*at) if isinstance(at, tuple) else OffsetAndMetadata(at, "")
+            for tp, at in offsets.items()
+            if tp in assigned
+        }
+        if not held:
+            return False
+        try:
+            await self._ensure_consumer().commit(held)
+        except CommitFailedError:  # the group has moved on
+            return False
+        except Exception as error:
+            self.log.exception("a commit failed: %r", error)
+            await self.crash(error)
+            return False
+        return True
 
 
 class BatchConsumer(driver.Consumer):
@@ -56,6 +77,7 @@ class BatchConsumer(driver.Consumer):
         """Partitions whose position in the client is not where their lease stands."""
         self._deliveries: dict[str, asyncio.Task[None]] = {}
         """Topic -> delivery under way."""
+        self._view = NO_VIEW
         self.paused: set[TP] = set()
         """Not to be fetched for now."""
 
@@ -70,7 +92,16 @@ class BatchConsumer(driver.Consumer):
 
     async def commit_offsets(self, next_offsets: Mapping[TP, int]) -> bool:
         """Commits for the partitions that are assigned; False if the group has moved on meanwhile."""
-        return await self._commit(next_offsets)
+        noted: Any = {tp: (offset, self._note_text(tp, offset)) for tp, offset in next_offsets.items()}
+        return await self._commit(noted)
+
+    def note(self, tp: TP, next_offset: int) -> Note:
+        """See BatchChannel.note."""
+        at_ms = self.leases[tp].at_ms(next_offset) if tp in self.leases else None
+        return Note(self._view.ids.get(tp.topic, ""), at_ms)
+
+    def _note_text(self, tp: TP, next_offset: int) -> str:
+        return msgspec.json.encode(self.note(tp, next_offset)).decode()
 
     # Leases
 
@@ -123,26 +154,31 @@ class BatchConsumer(driver.Consumer):
         held = {tp for tp in map(_tp, self.assignment()) if tp.topic in self.routes}
         if not held:
             return committed
+        self._view = view = await self._look(held)
         starts = {tp: max(0, offset or 0) for tp, offset in committed.items() if tp in held}
         for route, tps in self._by_route(held):
+            if route.states is not None:
+                await route.states.read(tps, view)
             await route.hooks.on_assigned(tps)
             starts |= await route.hooks.start_offsets(tps)
-        starts = self._checked(starts, await self.earliest_offsets(*held), await self.highwaters(*held))
+            for tp in tps:
+                starts[tp] = await self._begin(route, view, tp, starts.get(tp, 0))
         await self.seek_wait(starts)
         self.renew(starts)
         return {**committed, **starts}
 
-    def _checked(self, starts: Mapping[TP, int], first: Mapping[TP, int], end: Mapping[TP, int]) -> dict[TP, int]:
-        for tp, start in starts.items():
-            name = f"{tp.topic}/{tp.partition}"
-            if start > end[tp]:
-                raise RuntimeError(
-                    f"{name} ends at offset {end[tp]}, but this group's state goes on at {start}: the topic was made anew."
-                    " Use another topic prefix, or reset the group's offsets and state"
-                )
-            if 0 < start < first[tp]:
-                self.log.error("%s: offsets %d to %d were deleted unread; raise its retention.ms", name, start, first[tp] - 1)
-        return {tp: max(start, first[tp]) for tp, start in starts.items()}
+    async def _look(self, tps: Iterable[TP]) -> LogView:
+        return await asyncio.to_thread(look, brokers_of(self.app.conf.broker), self.app.conf.id, list(tps))
+
+    async def _begin(self, route: BatchChannel, view: LogView, tp: TP, start: int) -> int:
+        """Where to read on. Raises log_guard.LogMoved; tells what is lost."""
+        kept = view.notes.get(tp, Note())
+        if route.states is not None:
+            kept = route.states.note(tp.partition) or Note()
+        begin, loss = begin_at(view, tp, start, kept)
+        if loss is not None:
+            await route.on_lost(loss)
+        return begin
 
     def _by_route(self, tps: set[TP]) -> Iterator[tuple[BatchChannel, set[TP]]]:
         for route in {id(r): r for r in self.routes.values()}.values():
@@ -164,9 +200,24 @@ class BatchConsumer(driver.Consumer):
         for tp in fetched:
             if tp not in leases or self.leases.get(tp) is not leases[tp]:
                 self._reread.add(tp)
+        for tp, found in fetched.items():
+            if tp not in self._reread:
+                await self._check_begin(_tp(tp), self.leases[tp], found[0])
         self._deliver({_tp(tp): found for tp, found in fetched.items() if tp not in self._reread})
         self._pass_over(leases.keys() - self._reread)
         return {tp: found for tp, found in records.items() if tp not in fetched}, active
+
+    async def _check_begin(self, tp: TP, lease: Lease, first: Any) -> None:
+        """A client whose place in the log is gone goes on at the log's beginning, without a word. Raises log_guard.LogMoved."""
+        begin = first.start if isinstance(first, RawFetch) else first.offset
+        if begin == lease.next_offset or (begin > lease.next_offset >= (await self.earliest_offsets(tp))[tp]):
+            return  # what lies between are records of transactions, or compacted
+        at, loss = begin_at(await self._look([tp]), tp, lease.next_offset, self.note(tp, lease.next_offset))
+        if loss is not None:
+            await self.routes[tp.topic].on_lost(loss)
+        if begin < at:
+            self._reread.add(tp)
+        lease.next_offset = max(lease.next_offset, at)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         """Leaves out partitions that rest or have no lease, and topics whose channel is full."""
@@ -208,6 +259,7 @@ class BatchConsumer(driver.Consumer):
                 await self.app.flow_control.acquire()
                 if self.leases.get(tp) is lease:
                     lease.delivered = batch.next_offset
+                    lease.times.append((batch.next_offset, int(batch.timestamp_ms[-1])))
                     await route.channel.put(batch)
             lease.reached = end
 

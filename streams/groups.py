@@ -1,7 +1,8 @@
 """Consumer groups as the broker sees them."""
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeVar
 
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
@@ -9,6 +10,21 @@ from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailable
 
 NO_COORDINATOR: Final = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError)
 """While a broker makes, reads or hands over the topic that groups are kept in: soon after it starts, and before its first group."""
+
+
+T = TypeVar("T")
+TRIES: Final = 50
+PAUSE_S: Final = 0.2
+
+
+def coordinated(ask: Callable[[], T]) -> T:
+    """What `ask` returns, asked again for some seconds while groups have no coordinator."""
+    for _ in range(TRIES):
+        try:
+            return ask()
+        except NO_COORDINATOR:
+            time.sleep(PAUSE_S)
+    return ask()
 
 
 def are_stable(admin: KafkaAdminClient, groups: Iterable[str]) -> bool:

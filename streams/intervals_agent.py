@@ -82,7 +82,7 @@ class IntervalsTask:
         self._behind = {tp.partition for tp in tps}
 
     async def _restored(self, number: int) -> Partition:
-        stored = self._checkpoints.find(number)
+        stored = await self._checkpoints.find(number)
         if stored is None:
             return Partition(await self._registries.first(), number, self._work, self._out)
         if stored.is_own and number in self._kept:
@@ -258,6 +258,7 @@ def add_intervals_agent(
     hooks = Hooks(task.assigned, task.start_offsets, task.revoked)
     cast(Router, app.transport).is_raw = settings.raw_batches
     task.batches = batches = batch_channel(app, [READINGS.full_name(settings.topic_prefix)], hooks, max_records=MOST_RECORDS)
+    batches.states = checkpoints
 
     async def fold_readings(stream: StreamT[Any]) -> None:
         async for batch in batches.receive(stream):

@@ -76,7 +76,7 @@ class LedgerTask:
         self._no_data = NoData(self._ledger.channels.registry.zone.id)
 
     async def _restored(self) -> Ledger:
-        stored = self._checkpoints.find(0)
+        stored = await self._checkpoints.find(0)
         self.next_offset = stored.next_offset if stored else 0
         if stored is None:
             return Ledger(await self._registries.first())
@@ -189,9 +189,11 @@ def add_ledger_agent(
     app: faust.App, settings: Settings, registries: RegistryStore, metrics: Metrics, live_s: float = 5.0
 ) -> LedgerTask:
     """Make `app` the ledger's worker; `live_s` is the zone's `live`."""
-    task = LedgerTask(settings, registries, Outbox(app), Checkpoints(app, 1, Outbox(app)), metrics)
+    checkpoints = Checkpoints(app, 1, Outbox(app))
+    task = LedgerTask(settings, registries, Outbox(app), checkpoints, metrics)
     hooks = Hooks(task.assigned, task.start_offsets, task.revoked)
     task.batches = batches = batch_channel(app, [INTERVALS.full_name(settings.topic_prefix)], hooks)
+    batches.states = checkpoints
 
     async def keep_books(stream: StreamT[Any]) -> None:
         async for batch in batches.receive(stream):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from faust.types import TP
 from kafka import TopicPartition
@@ -46,6 +46,18 @@ def _offsets(admin: KafkaAdminClient, asked: list[TopicPartition], spec: OffsetS
     return {TP(tp.topic, tp.partition): at.offset for tp, at in found.items()}
 
 
+def partitions_of(admin: KafkaAdminClient, topics: Iterable[str]) -> list[TP]:
+    """Every partition of those topics that exist."""
+    wanted = sorted(set(topics) & set(admin.list_topics()))
+    found = admin.describe_topics(wanted) if wanted else ()
+    return [TP(topic["name"], p["partition_index"]) for topic in found for p in topic["partitions"]]
+
+
 def topic_ids(admin: KafkaAdminClient, topics: Iterable[str]) -> dict[str, str]:
     """Kafka's id of each topic that exists; a topic that is deleted and made anew under the same name has another one."""
     return {found["name"]: str(found["topic_id"]) for found in admin.describe_topics(sorted(topics)) if not found["error_code"]}
+
+
+def brokers_of(urls: Iterable[Any]) -> str:
+    """`host:port,host:port` of an app's broker URLs."""
+    return ",".join(f"{url.host}:{url.port}" for url in urls)

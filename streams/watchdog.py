@@ -75,6 +75,9 @@ def watch(app: faust.App, settings: Settings, task: Task, metrics: Metrics | Non
     """Watches a task of `app` from when it runs."""
     pulse = task.pulse = Pulse(task)
 
+    if task.batches is not None and task.batches.states is not None:
+        task.batches.states.progress = pulse.beat
+
     async def start() -> None:
         Watchdog(settings.broker, pulse, settings.stall_s, metrics=metrics, prefix=settings.topic_prefix).start()
 
