@@ -102,13 +102,15 @@ class Ledger:
             self._versions[version] = channels
             self._announced.setdefault(version, {}).setdefault(partition, int(self.through[partition]))
 
-    def offer(self, partition: int, rows: Records, through: int | None) -> None:
-        """Rows of one partition (sorted by revision) and the last tick it has closed (None: more rows of this fetch follow)."""
+    def offer(self, partition: int, rows: Records, through: int | None) -> int:
+        """Rows of one partition (sorted by revision) and the last tick it has closed (None: more rows of this fetch follow); how many
+        of them belong to ticks that are applied, and vanish."""
         fresh = rows[rows["revision"] > self.applied]
         if len(fresh):
             self._waiting[partition].append(fresh)
         if through is not None:
             self.through[partition] = max(int(self.through[partition]), through)
+        return len(rows) - len(fresh)
 
     def offer_alerts(self, partition: int, rows: list[dict[str, Any]]) -> None:
         """Transitions of a partition's meters, each written with the tick that is its revision; a negative partition has no ticks: at

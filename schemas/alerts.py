@@ -60,9 +60,10 @@ Pipeline alerts (prefix `ops_`) follow the wall clock and are no part of the led
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 State = Literal["raised", "updated", "resolved", "acknowledged"]
+STATES: Final = get_args(State)
 STUCK_WINDOWS: Final = 6
 SILENT_PERIODS: Final = 3
 

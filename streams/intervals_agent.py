@@ -65,7 +65,7 @@ class IntervalsTask:
         self.batches: BatchChannel | None = None
         self.pulse: Pulse | None = None
         self.commands: CommandLog | None = None
-        self._quarantine = Quarantine(outbox, settings.topic_prefix, metrics)
+        self.quarantine = Quarantine(outbox, settings.topic_prefix, metrics)
         self._sizes: dict[int, PieceSize] = {}
 
     async def assigned(self, tps: set[TP]) -> None:
@@ -195,10 +195,10 @@ class IntervalsTask:
             await self._outbox.flush()
         await self._outbox.send(INTERVALS.full_name(self._prefix), key, last)
         for position, why in folded.poison.items():
-            self._quarantine.note(records.topic, records.partition, int(records.offset[position]), why)
+            await self.quarantine.tell(records.topic, records.partition, int(records.offset[position]), why)
         letters = 0
         for letter in folded.letters:
-            await self._quarantine.letter(letter)
+            await self.quarantine.letter(letter)
             letters += 1
             if letters % LETTERS_A_BEAT == 0:
                 self._beat(partition.partition)

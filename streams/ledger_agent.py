@@ -14,7 +14,6 @@ import msgspec
 import pyarrow as pa
 from faust.types import TP, StreamT
 
-from zonepulse.processors.blocks import interval_rows
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.layout import UNSET
 from zonepulse.processors.ledger import Ledger, Results
@@ -27,17 +26,21 @@ from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.results import LIVE
 from zonepulse.schemas.topics import ALERTS, INTERVALS, RESULTS
 from zonepulse.streams.app import Outbox
-from zonepulse.streams.arrow_wire import ROWS_A_BLOCK, decode_block, encode
+from zonepulse.streams.arrow_wire import ROWS_A_BLOCK, encode
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
 from zonepulse.streams.checkpoint import POLL_S, Checkpoints, save
 from zonepulse.streams.command_log import CommandLog
+from zonepulse.streams.interval_intake import Offered, take
 from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.origin import LATEST_MS, Origin
+from zonepulse.streams.quarantine import Quarantine
 from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.watchdog import Pulse
 
 NAME: Final = "ledger"
+SKIPPED: Final = "skipped by a command"
 log = logging.getLogger(__name__)
 
 
@@ -53,6 +56,7 @@ class LedgerTask:
         self, settings: Settings, registries: RegistryStore, outbox: Outbox, checkpoints: Checkpoints, metrics: Metrics
     ) -> None:
         self._prefix, self._last_words_s = settings.topic_prefix, settings.last_words_s
+        self._is_simulated, self.quarantine = settings.is_simulated, Quarantine(outbox, settings.topic_prefix, metrics)
         self._blocks = TP(INTERVALS.full_name(settings.topic_prefix), 0)
         self._registries, self._outbox, self._metrics = registries, outbox, metrics
         self._checkpoints = checkpoints
@@ -132,23 +136,43 @@ class LedgerTask:
                     raise
 
     async def _handle(self, ledger: Ledger, records: RecordSpans) -> None:
+        skipped = self.commands.positions(records) if self.commands is not None else []
         for i in range(len(records)):
-            block = decode_block(records.value(i) or b"")
-            if block.candidates is not None:
-                ledger.offer_alerts(block.partition, block.candidates)
+            if i in skipped:
+                await self._put_aside(records, i, SKIPPED)
                 continue
-            channels = await self._registries.version(block.registry)
-            if block.live_at_ms is not None:
-                self._board(channels).offer(block.partition, block.live_at_ms, block.batch)
+            try:
+                offered = await take(records, i, self._origin(ledger), self._registries)
+            except Exception as error:  # damaged or forged bytes raise of any kind
+                await self._put_aside(records, i, f"{type(error).__name__}: {error}")
                 continue
-            ledger.announce(block.partition, channels)
-            ledger.offer(block.partition, interval_rows(block.batch, channels), block.through)
+            self._offer(ledger, offered)
         begun = time.perf_counter()
         results = ledger.advance()
         self._metrics.kernel_seconds.labels(NAME).observe(time.perf_counter() - begun)
         await self._send(ledger, results)
         self.next_offset = records.next_offset
         self._measure(ledger, records)
+
+    def _offer(self, ledger: Ledger, offered: Offered) -> None:
+        block = offered.block
+        if block.candidates is not None:
+            ledger.offer_alerts(block.partition, block.candidates)
+        elif offered.channels is not None and block.live_at_ms is not None:
+            self._board(offered.channels).offer(block.partition, block.live_at_ms, block.batch)
+        elif offered.channels is not None and offered.rows is not None:
+            ledger.announce(block.partition, offered.channels)
+            behind = ledger.offer(block.partition, offered.rows, block.through)
+            self._metrics.rows_behind.inc(behind)
+
+    def _origin(self, ledger: Ledger) -> Origin:
+        zone = ledger.channels.registry.zone
+        return Origin(zone.id, ledger.channels.partitions, zone.tick_ms, zone.future_ms, tuple, self._is_simulated)
+
+    async def _put_aside(self, records: RecordSpans, i: int, why: str) -> None:
+        at_ms = min(max(0, int(records.timestamp_ms[i])), LATEST_MS)
+        place = (records.topic, records.partition, int(records.offset[i]))
+        await self.quarantine.send(*place, records.key(i), records.value(i), why, received_at_ms=at_ms)
 
     def _measure(self, ledger: Ledger, records: RecordSpans) -> None:
         topic = TP(INTERVALS.full_name(self._prefix), records.partition)

@@ -48,6 +48,10 @@ class Metrics:
         self.batch_readings = self._histogram("batch_readings", "Readings judged at once", _ITEMS)
         self.dead_letters = self._counter("dead_letters_total", "Items that could not be booked", "reason")
         self.bad_switches = self._counter("bad_switches_total", "Records whose header `registry` is no switch and was ignored")
+        self.rows_behind = self._counter(
+            "rows_behind_total", "Interval rows of ticks that the ledger had applied: repeats, or too late"
+        )
+        self.records_lost = self._counter("records_lost_total", "Records that were deleted before they were read", "topic")
         self.poison = self._counter("poison_total", "Records that could not be handled and went to the dead letters", "topic")
         self.kernel_seconds = self._histogram("kernel_seconds", "Time of decoding and arithmetic for a batch", _SECONDS, "task")
         self.tick_lag = self._gauge("tick_lag_seconds", "From the end of the last closed tick to now", "task", "partition")

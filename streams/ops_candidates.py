@@ -1,5 +1,7 @@
 """Alerts about the pipeline itself, from any task: sent as candidates on `zp.intervals`, for the ledger alone writes `zp.alerts`."""
 
+import logging
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -7,9 +9,15 @@ from zonepulse.processors.rules import Alert
 from zonepulse.schemas.topics import INTERVALS
 from zonepulse.streams.app import Outbox
 from zonepulse.streams.arrow_wire import NO_PARTITION, candidate_blocks
+from zonepulse.streams.log_guard import Loss
 
+log = logging.getLogger(__name__)
 SEVERITIES: Final = {"ops_readings_lost": "critical", "ops_sum_refused": "critical"}
 """Of rules that are no mere warning."""
+
+
+LOST: Final = "ops_readings_lost"
+POISON: Final = "ops_poison"
 
 
 class OpsAlerts:
@@ -39,3 +47,21 @@ class OpsAlerts:
         row = Alert(self._zone, rule, dict(labels), severity, state, since, at_ms, dict(evidence), end).row()
         for block in candidate_blocks([row], NO_PARTITION, 0):
             await self._outbox.send(self._topic, b"ops", block)
+
+    async def lost(self, loss: Loss) -> None:
+        """Records of a partition were deleted before they were read; `before_ms` is the time of the last one that was."""
+        evidence = {
+            "topic": loss.tp.topic,
+            "partition": loss.tp.partition,
+            "first_offset": loss.first,
+            "last_offset": loss.next - 1,
+        }
+        log.error(
+            "%s/%d: offsets %d to %d were deleted before they were read",
+            loss.tp.topic,
+            loss.tp.partition,
+            loss.first,
+            loss.next - 1,
+        )
+        labels = {"topic": loss.tp.topic, "partition": str(loss.tp.partition)}
+        await self.raised(LOST, labels, evidence | {"before_ms": loss.before_ms}, round(time.time() * 1000))

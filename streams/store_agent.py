@@ -41,7 +41,7 @@ class Store:
         limits: Limits = LIMITS,
     ) -> None:
         self._origin, self._known, self._prefix, self._metrics, self._limits = origin, known, prefix, metrics, limits
-        self._outbox, self._quarantine = outbox, Quarantine(outbox, prefix, metrics)
+        self._outbox, self.quarantine = outbox, Quarantine(outbox, prefix, metrics)
         self._pending, self._registry = Entry(), RegistryRows(origin.zone)
         self._queue = WriteQueue(sink, self._commit, self._refused, metrics, limits, self._beat)
         self.batches: BatchChannel | None = None
@@ -83,10 +83,10 @@ class Store:
         """An unreadable dead letter is kept as it is and makes no letter; every other record becomes one."""
         i, place = poison.at, (records.topic, records.partition, int(records.offset[poison.at]))
         if records.topic.removeprefix(self._prefix) == DEADLETTERS.name:
-            self._quarantine.note(*place, poison.why)
+            await self.quarantine.tell(*place, poison.why)
             return
         at_ms = min(max(0, int(records.timestamp_ms[i])), LATEST_MS)
-        await self._quarantine.send(*place, records.key(i), records.value(i), poison.why, received_at_ms=at_ms)
+        await self.quarantine.send(*place, records.key(i), records.value(i), poison.why, received_at_ms=at_ms)
 
     async def flush(self) -> None:
         """Returns when all that was added is written and committed. Raises what made a write fail: SinkRejected, SinkBackpressure, ..."""

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import faust
 from prometheus_client import CollectorRegistry
@@ -11,18 +11,23 @@ from prometheus_client import CollectorRegistry
 from zonepulse.schemas.registry import Registry, ZonePolicy
 from zonepulse.schemas.topics import REGISTRY
 from zonepulse.streams.allocation import keep_freed_memory
-from zonepulse.streams.app import build_app, run_worker
+from zonepulse.streams.app import Outbox, build_app, run_worker
 from zonepulse.streams.command_log import CommandLog
-from zonepulse.streams.intervals_agent import add_intervals_agent
+from zonepulse.streams.intervals_agent import IntervalsTask, add_intervals_agent
 from zonepulse.streams.known_registers import KnownRegisters
-from zonepulse.streams.ledger_agent import add_ledger_agent
+from zonepulse.streams.ledger_agent import LedgerTask, add_ledger_agent
+from zonepulse.streams.log_guard import Loss
 from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.ops_candidates import OpsAlerts
 from zonepulse.streams.origin import Origin
 from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.registry_topic import end_offset, load_versions
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.warm_up import warm_up
 from zonepulse.streams.watchdog import watch
+
+if TYPE_CHECKING:
+    from zonepulse.streams.store_agent import Store
 
 POLL_S: Final = 1.0
 log = logging.getLogger(__name__)
@@ -49,13 +54,33 @@ def _zone(versions: Mapping[int, Registry]) -> ZonePolicy:
     return versions[max(versions)].zone
 
 
+def _outfit(
+    app: faust.App,
+    settings: Settings,
+    metrics: Metrics,
+    commands: CommandLog,
+    zone: str,
+    task: "IntervalsTask | LedgerTask | Store",
+) -> None:
+    """What every task has: the commands, and a voice for alerts about the pipeline."""
+    task.commands = commands
+    task.quarantine.ops = ops = OpsAlerts(Outbox(app), settings.topic_prefix, zone)
+
+    async def lost(loss: Loss) -> None:
+        metrics.records_lost.labels(loss.tp.topic.removeprefix(settings.topic_prefix)).inc(loss.next - loss.first)
+        await ops.lost(loss)
+
+    assert task.batches is not None
+    task.batches.on_lost = lost
+
+
 def _intervals(app: faust.App, settings: Settings, metrics: Metrics, commands: CommandLog) -> None:
     versions = _versions(settings, metrics)
     registries = _registries(settings, versions)
     with metrics.start_step("registry_compile"):
         registries.compile()
     task = add_intervals_agent(app, settings, registries, metrics, _zone(versions).live_ms / 1000)
-    task.commands = commands
+    _outfit(app, settings, metrics, commands, _zone(versions).id, task)
     task.pulse = registries.pulse = watch(app, settings, task, metrics)
 
 
@@ -63,7 +88,7 @@ def _ledger(app: faust.App, settings: Settings, metrics: Metrics, commands: Comm
     versions = _versions(settings, metrics)
     registries = _registries(settings, versions)
     task = add_ledger_agent(app, settings, registries, metrics, _zone(versions).live_ms / 1000)
-    task.commands = commands
+    _outfit(app, settings, metrics, commands, _zone(versions).id, task)
     registries.pulse = watch(app, settings, task, metrics)
 
 
@@ -78,7 +103,7 @@ def _store(app: faust.App, settings: Settings, metrics: Metrics, commands: Comma
     zone = _zone(versions)
     origin = Origin(zone.id, settings.partitions, zone.tick_ms, zone.future_ms, known.names, settings.is_simulated)
     store = add_store_agent(app, ClickHouseSink(settings), origin, known, settings.topic_prefix, metrics)
-    store.commands = commands
+    _outfit(app, settings, metrics, commands, zone.id, store)
     watch(app, settings, store, metrics)
 
 
