@@ -136,6 +136,8 @@ class _Builder:
         self.rungs: dict[str, int] = {"": 0}
         self.company_of_site = {s.id: s.company for s in registry.sites}
         self.traced = traced_meters(registry)
+        self.limits: dict[int, int] = {}
+        """By identity of the register."""
         self.validity: dict[str, list[Interval]] = {}
         for m in registry.meters:
             self.validity.setdefault(m.id, []).append((m.valid_from_ms, m.valid_to_ms))
@@ -173,11 +175,17 @@ class _Builder:
             self.factor_rows.append(rows)
         return self.factor_lines[key]
 
+    def most(self, register: Register) -> int:
+        """Micro-units that a row of the register may hold; registers are many and their distinct facts few."""
+        if id(register) not in self.limits:
+            self.limits[id(register)] = min(2 * most_micro(register, self.registry.zone.max_gap_ms), LIMIT_ENERGY)
+        return self.limits[id(register)]
+
     def account(self, meter: MeterVersion, register: Register, companies: dict[str, int]) -> tuple[int, ...]:
         """ACCOUNT row of one meter version's register."""
         company = self.company_of_site[meter.site]
         flow = counted_flow(meter.role, register)
-        most = min(2 * most_micro(register, self.registry.zone.max_gap_ms), LIMIT_ENERGY)
+        most = self.most(register)
         own_cell = -1
         if register.carrier == "electricity" and meter.id in self.traced:
             own_cell = self.cell(*channel_cell(meter.id, register.id))
@@ -327,9 +335,11 @@ def compile_accounts(channels: Channels) -> Accounts:
     carriers = {c: i for i, c in enumerate(dict.fromkeys(["", "electricity", *named]))}
     entities = [registry.zone.id, *(c.id for c in registry.companies)]
     out = _Lines()
+    cells_of: dict[str, dict[tuple[str, str], int]] = {}
+    for (name, carrier, flow), cell in build.cells.items():
+        cells_of.setdefault(name, {})[carrier, flow] = cell
     for entity, name in enumerate(["zone", *(f"company:{c.id}" for c in registry.companies)]):
-        mine = {(c, flow): cell for (e, c, flow), cell in build.cells.items() if e == name}
-        _entity_lines(int(entity == 0), entity, mine, carriers, out)
+        _entity_lines(int(entity == 0), entity, cells_of.get(name, {}), carriers, out)
     line_first, terms = _packed(out.terms, 2)
     touching: list[list[int]] = [[] for _ in build.cells]
     for line, cells in enumerate(out.terms):

@@ -4,9 +4,9 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 
-from zonepulse.schemas.factor_choices import Choice, choices, who_answers
-from zonepulse.schemas.factors import LOOKUP_BASES, RESIDUAL_BASES
-from zonepulse.schemas.registry import Registry
+from zonepulse.schemas.factor_choices import Choice, choices
+from zonepulse.schemas.factors import LOOKUP_BASES, RESIDUAL_BASES, activity_of
+from zonepulse.schemas.registry import Factor, Registry
 from zonepulse.schemas.units import MICRO
 
 
@@ -39,9 +39,13 @@ class FactorTable:
     """The factors of one registry version. Immutable; keeps the time lines it has worked out."""
 
     def __init__(self, registry: Registry) -> None:
-        self._factors = registry.factors
+        self._factors: dict[tuple[str, str], list[Factor]] = {}
+        """By (company or '', activity)."""
+        for f in registry.factors:
+            self._factors.setdefault((f.company, f.activity), []).append(f)
         self._regions = registry.zone.factor_regions
         self._lines: dict[tuple[str, str, str, tuple[str, ...]], tuple[list[int], list[Span]]] = {}
+        self._has_residual: dict[str, bool] = {}
 
     def location(self, carrier: str, company: str, base_unit: str, at_ms: int) -> Resolved | None:
         """The factor at an instant; None where there is none. `company` is '' for the zone itself. Raises AmbiguousFactor.
@@ -64,14 +68,26 @@ class FactorTable:
 
     def who(self, carrier: str, company: str) -> str:
         """The company where it has own factors for the carrier, else '': companies of one answer share their time line."""
-        return who_answers(self._factors, carrier, company)
+        return company if (company, activity_of(carrier)) in self._factors else ""
+
+    def has_residual(self, company: str) -> bool:
+        """Whether any factor ever answers for a company's uncovered electricity. Raises AmbiguousFactor."""
+        who = self.who("electricity", company)
+        if who not in self._has_residual:
+            self._has_residual[who] = any(found for *_, found in self.residual_timeline(who))
+        return self._has_residual[who]
+
+    def _candidates(self, carrier: str, who: str) -> list[Factor]:
+        """Those of everybody and of `who` alone: companies with factors of their own do not look at each other's."""
+        activity = activity_of(carrier)
+        return [f for name in dict.fromkeys(("", who)) for f in self._factors.get((name, activity), ())]
 
     def _line(
         self, carrier: str, company: str, base_unit: str, bases: tuple[str, ...] = LOOKUP_BASES
     ) -> tuple[list[int], list[Span]]:
         key = (carrier, self.who(carrier, company), base_unit, bases)
         if key not in self._lines:
-            found = choices(self._factors, carrier, key[1], self._regions, base_unit, bases)
+            found = choices(self._candidates(carrier, key[1]), carrier, key[1], self._regions, base_unit, bases)
             spans = [(c.from_ms, c.to_ms, _resolve(c)) for c in found]
             self._lines[key] = ([s[0] for s in spans], spans)
         return self._lines[key]

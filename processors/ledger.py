@@ -5,6 +5,7 @@ Tick k is applied, partitions in order, once every partition has closed it. Rows
 """
 
 from bisect import bisect_left
+from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -69,6 +70,8 @@ class Ledger:
         self.final_start: int = FOREVER
         """Start of the last window of a finished file: behind it there are no rows."""
         self._waiting: list[list[Records]] = [[] for _ in range(channels.partitions)]
+        self._candidates: list[tuple[int, int, dict[str, Any]]] = []
+        """Alerts that intervals tasks propose: tick, partition and row, in the order they came."""
         self._no_factor: dict[tuple[str, ...], NoFactor] = {}
         self._residual_since: int | None = None
         """Start of the window that flow_residual was raised for."""
@@ -82,7 +85,7 @@ class Ledger:
         self.channels, self.accounts = channels, compile_accounts(channels)
         lines = LineTable(self.accounts)
         table = FactorTable(channels.registry)
-        self.market = Market(channels, self.accounts, lines, table)
+        self.market = Market(channels, lines, table)
         self.nodal = Nodal(channels, self.accounts, lines, table)
         lines.close()
         self.windows = WindowBooks(self.accounts, lines.first, self.nodal.storages, self._length)
@@ -107,6 +110,12 @@ class Ledger:
         if through is not None:
             self.through[partition] = max(int(self.through[partition]), through)
 
+    def offer_alerts(self, partition: int, rows: list[dict[str, Any]]) -> None:
+        """Transitions of a partition's meters, each written with the tick that is its revision; a negative partition has no ticks: at
+        once."""
+        known = self.applied if partition >= 0 else UNSET
+        self._candidates += [(r["revision"] if partition >= 0 else UNSET + 1, partition, r) for r in rows if r["revision"] > known]
+
     def advance(self) -> Results:
         """Apply every tick that all partitions have closed, each under the registry version that all of them had."""
         results = Results()
@@ -118,9 +127,20 @@ class Ledger:
                 del self._announced[version]
         self._advance_to(int(self.through.min()), results)
         self._emit(results)
+        results.alerts = self._take_alerts() + results.alerts
         if self.applied != UNSET:
             self.windows.pack(self.old_before())
         return results
+
+    def _take_alerts(self) -> list[dict[str, Any]]:
+        """The proposed alerts of applied ticks, by tick and partition, repeats removed."""
+        ready = [c for c in self._candidates if c[0] <= self.applied or c[1] < 0]
+        if not ready:
+            return []
+        self._candidates = [c for c in self._candidates if c[0] > self.applied and c[1] >= 0]
+        ready.sort(key=lambda c: c[:2])
+        once = {(tick, p, row["fingerprint"], row["starts_at"], row["state"], row["revision"]): row for tick, p, row in ready}
+        return list(once.values())
 
     def old_before(self) -> int:
         """Windows before it are behind what a reading in time can normally revise: a known advance is booked back to max_gap."""
@@ -312,15 +332,20 @@ class Ledger:
         return Alert(self.channels.registry.zone.id, "flow_residual", {}, "warning", state, since, tick, evidence, ends_at).row()
 
     def _make_subjects(self) -> list[_Subject]:
-        lines, subjects = self.accounts.lines, []
+        lines, power = self.accounts.lines, self.accounts.carriers.index("electricity")
+        columns = (lines[name].tolist() for name in ("kind", "entity_kind", "entity", "carrier", "scope", "basis"))
+        judged, scopes = dict[tuple[int, int], int](), defaultdict[tuple[int, int], list[int]](list)
+        for i, (kind, entity_kind, entity, carrier, scope, basis) in enumerate(zip(*columns, strict=True)):
+            if kind == (INTENSITY if entity_kind else USE) and carrier == power:
+                judged.setdefault((entity_kind, entity), i)
+            if carrier == 0 and scope > 0 and basis == LOCATION:
+                scopes[entity_kind, entity].append(i)
+        rules_on = {on: [r for r in self.channels.registry.rules if r.on == on] for on in ("company", "zone")}
+        subjects = []
         for entity, company in enumerate(["", *(c.id for c in self.channels.registry.companies)]):
-            rules = [(r, RuleState()) for r in self.channels.registry.rules if r.on == ("company" if company else "zone")]
-            mine = [i for i, line in enumerate(lines) if line["entity"] == entity and line["entity_kind"] == int(not company)]
-            power = self.accounts.carriers.index("electricity")
-            judged = [i for i in mine if lines["kind"][i] == (USE if company else INTENSITY) and lines["carrier"][i] == power]
-            scopes = [i for i in mine if lines["carrier"][i] == 0 and lines["scope"][i] > 0 and lines["basis"][i] == LOCATION]
-            if rules and judged:
-                subjects.append(_Subject(company, judged[0], scopes, rules))
+            rules, at = rules_on["company" if company else "zone"], (int(not company), entity)
+            if rules and at in judged:
+                subjects.append(_Subject(company, judged[at], scopes[at], [(r, RuleState()) for r in rules]))
         return subjects
 
     def _judge(self, first: int, last: int, results: Results) -> None:

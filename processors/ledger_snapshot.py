@@ -49,6 +49,7 @@ def _facts(ledger: Ledger) -> dict[str, Any]:
         "used": ledger.market.used(),
         "held": ledger.nodal.held(),
         "residual_since": ledger._residual_since,
+        "candidates": [list(candidate) for candidate in ledger._candidates],
         "subjects": [[s.company, s.next_start, s.tick] for s in ledger._subjects],
         "rules": [
             [s.company, rule.id, *(getattr(state, name) for name in _STATE)] for s in ledger._subjects for rule, state in s.rules
@@ -72,6 +73,7 @@ def restore_ledger(versions: Mapping[int, Channels], facts: Mapping[str, Any], c
     ledger.market.resume(facts["used"])
     ledger.nodal.resume(facts["held"])
     ledger._residual_since = facts["residual_since"]
+    ledger._candidates = [(tick, partition, row) for tick, partition, row in facts["candidates"]]
     _restore_waiting(ledger, chunks[0])
     _restore_books(ledger, facts["slots"], chunks[1:])
     _restore_rules(ledger, facts)

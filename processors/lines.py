@@ -37,6 +37,7 @@ class LineTable:
         self._carriers = {text: i for i, text in enumerate(accounts.carriers)}
         self._rows: list[tuple[int, ...]] = []
         self.first = len(accounts.lines)
+        self._location = _location_lines(accounts)
 
     def add(self, kind: int, entity_kind: str, entity: str, carrier: str, scope: int, basis: str) -> int:
         """Number of a new line."""
@@ -47,6 +48,10 @@ class LineTable:
         self._rows.append(row)
         return self.first + len(self._rows) - 1
 
+    def location(self, entity_kind: str, entity: int) -> dict[tuple[int, str], int]:
+        """(kind, carrier) -> line of scope 2 on the location basis (and of the intensity) of an entity."""
+        return self._location.get((ENTITY_KINDS.index(entity_kind), entity), {})
+
     def close(self) -> int:
         """Put the lines into the chart; returns how many."""
         accounts = self._accounts
@@ -55,23 +60,23 @@ class LineTable:
         return len(self._rows)
 
 
-def location_lines(accounts: Accounts, entity_kind: str, entity: int) -> dict[tuple[int, str], int]:
-    """(kind, carrier) -> line of scope 2 on the location basis (and of the intensity) of an entity."""
-    kind = ENTITY_KINDS.index(entity_kind)
-    return {
-        (int(line["kind"]), accounts.carriers[line["carrier"]]): number
-        for number, line in enumerate(accounts.lines)
-        if line["entity_kind"] == kind and line["entity"] == entity and line["basis"] == LOCATION and line["scope"] in (0, 2)
-    }
+def _location_lines(accounts: Accounts) -> dict[tuple[int, int], dict[tuple[int, str], int]]:
+    """What `LineTable.location` answers, by (entity kind, entity)."""
+    found: dict[tuple[int, int], dict[tuple[int, str], int]] = {}
+    columns = (accounts.lines[name].tolist() for name in LINE.names or ())
+    for number, (kind, entity_kind, entity, carrier, scope, basis) in enumerate(zip(*columns, strict=True)):
+        if basis == LOCATION and scope in (0, 2):
+            found.setdefault((entity_kind, entity), {})[kind, accounts.carriers[carrier]] = number
+    return found
 
 
 def line_names(accounts: Accounts, first: int) -> list[tuple[Any, ...]]:
     """What each line from `first` on is called, the same in every registry version."""
+    columns = (accounts.lines[name][first:].tolist() for name in LINE.names or ())
     return [
-        (int(line["kind"]), ENTITY_KINDS[line["entity_kind"]], accounts.entities[line["entity"]], accounts.carriers[line["carrier"]],
-         int(line["scope"]), BASES[line["basis"]])
-        for line in accounts.lines[first:]
-    ]  # fmt: skip
+        (kind, ENTITY_KINDS[entity_kind], accounts.entities[entity], accounts.carriers[carrier], scope, BASES[basis])
+        for kind, entity_kind, entity, carrier, scope, basis in zip(*columns, strict=True)
+    ]
 
 
 def changed(

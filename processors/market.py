@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final
 
-from zonepulse.processors.accounts import BEARING, INTENSITY, SCOPE, ZONE_IMPORT, ZONE_SCOPE_2, Accounts
+from zonepulse.processors.accounts import BEARING, INTENSITY, SCOPE, ZONE_IMPORT, ZONE_SCOPE_2
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.factors import FactorTable, Resolved
 from zonepulse.processors.layout import Records
-from zonepulse.processors.lines import CO2E, ENERGY, MARKET_EMISSION, MARKET_INTENSITY, OTHER, LineTable, Said, location_lines, said
+from zonepulse.processors.lines import CO2E, ENERGY, MARKET_EMISSION, MARKET_INTENSITY, OTHER, LineTable, Said, said
 from zonepulse.processors.window_books import Now, WindowBooks
 from zonepulse.schemas.registry import Contract, Series
 from zonepulse.schemas.units import MICRO
@@ -75,19 +75,21 @@ class Profile:
 class Market:
     """The market lines of a zone, window by window."""
 
-    def __init__(self, channels: Channels, accounts: Accounts, lines: LineTable, table: FactorTable) -> None:
+    def __init__(self, channels: Channels, lines: LineTable, table: FactorTable) -> None:
         registry = channels.registry
         self._length, self._table = registry.zone.window_ms, table
         self._buyers: list[_Buyer] = []
         self._of_line: dict[int, int] = {}
         """Location line -> buyer that reads it."""
+        contracts: dict[str, list[Contract]] = defaultdict(list)
+        for contract in sorted(registry.contracts, key=lambda c: (c.valid_to_ms, c.id)):
+            contracts[contract.company].append(contract)
         for entity, company in enumerate(c.id for c in registry.companies):
-            mine = sorted((c for c in registry.contracts if c.company == company), key=lambda c: (c.valid_to_ms, c.id))
-            self._add(location_lines(accounts, "company", entity + 1), company, mine, lines, table)
+            self._add(lines.location("company", entity + 1), company, contracts.get(company, []), lines, table)
         self._zone: _Buyer | None = None
         self._intensity_of, self._intensity_line = -1, -1
-        if any(_has_residual(table, c.id) for c in registry.companies) or registry.contracts:
-            self._add_zone(location_lines(accounts, "zone", 0), registry.zone.id, lines, table)
+        if any(table.has_residual(c.id) for c in registry.companies) or registry.contracts:
+            self._add_zone(lines.location("zone", 0), registry.zone.id, lines, table)
         self._origins: dict[int, tuple[_Buyer, _Contract | None]] = {b.rest_line: (b, None) for b in self._buyers} | {
             c.emission_line: (b, c) for b in self._buyers for c in b.contracts
         }
@@ -96,7 +98,7 @@ class Market:
     def _add(
         self, found: dict[tuple[int, str], int], company: str, contracts: list[Contract], lines: LineTable, table: FactorTable
     ) -> None:
-        if (BEARING, "electricity") not in found or not (contracts or _has_residual(table, company)):
+        if (BEARING, "electricity") not in found or not (contracts or table.has_residual(company)):
             return
         buyer = _Buyer(
             found[BEARING, "electricity"], found[SCOPE, ""], _heat(found),
@@ -247,10 +249,6 @@ class Market:
                 known = (mg or 0) + made if mg is not None or not row.expected else None
                 co2e = None if mix.energy is None else known
                 windows.say(self._intensity_line, slot, said(mix.energy, co2e, mix.est, mix.cov, mix.expected))
-
-
-def _has_residual(table: FactorTable, company: str) -> bool:
-    return any(found for *_, found in table.residual_timeline(company))
 
 
 def _heat(found: dict[tuple[int, str], int]) -> list[int]:

@@ -97,9 +97,9 @@ class ZoneRun:
             out[INTERVALS.name] = [interval_batch(step.rows, self.channels)]
         if letters:
             out[DEAD_LETTERS.name] = [dead_letter_batch(letters, self.registry.zone.id)]
+        self.ledger.offer_alerts(partition.partition, alert_rows(step.transitions, self.channels))
         self.ledger.offer(partition.partition, step.rows, step.through)
         results = self.ledger.advance()
-        results.alerts = alert_rows(step.transitions, self.channels) + results.alerts
         return out | {name: table.to_batches() for name, table in results.tables(self.registry.zone.id).items()}
 
 

@@ -3,6 +3,8 @@
 Identity
     `fingerprint` = first 16 hex digits of SHA-256 over the canonical JSON (sorted keys, no blanks, UTF-8) of the labels: `zone`, `rule`
     and those of `company`, `meter`, `register`, `carrier`, `basis` that the rule is about. One alert = (run, zone, fingerprint, starts_at).
+    The ledger alone writes `zp.alerts`, under the identity as key. Intervals tasks send their transitions as candidates in their
+    blocks; the ledger writes them with the tick that is their revision, as it applies rows: once all partitions have closed it.
 Transitions
     A row is a transition: `raised`, `updated`, `resolved` or `acknowledged`. `revision` = the tick that made it. Of several
     transitions of one alert in one tick only the last is a row. `raised` has `ends_at` null unless said otherwise; `resolved`
@@ -63,6 +65,11 @@ from typing import Final, Literal
 State = Literal["raised", "updated", "resolved", "acknowledged"]
 STUCK_WINDOWS: Final = 6
 SILENT_PERIODS: Final = 3
+
+
+def alert_key(fingerprint: str, starts_at: int) -> bytes:
+    """Key of an alert on `zp.alerts`: its identity there."""
+    return f"{fingerprint}/{starts_at}".encode()
 
 
 def canonical_json(value: Mapping[str, object]) -> str:

@@ -1,12 +1,12 @@
 """The one reader of Arrow IPC streams: foreign bytes are bounded and validated here before anything looks into them.
 
 Arrow trusts the layout that a stream describes; a length that lies reaches native code. So only the wanted columns are loaded, only of
-types from a closed list, rows and uncompressed bytes are counted before they are made, and every array is validated in full.
-Source: Arrow columnar format 1.5, "Encapsulated message format"; format/Message.fbs for the tables that `_Flat` walks.
+types from a closed list, uncompressed bytes are counted before they are made, and every array is validated in full.
+Source: Arrow columnar format 1.5, "Encapsulated message format"; format/Message.fbs for the tables that `_Table` walks.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import pyarrow as pa
@@ -14,7 +14,6 @@ from pyarrow import types
 
 MAX_INFLATED_BYTES: Final = 64_000_000
 """Of the compressed buffers of one stream together."""
-_NOT_COMPRESSED: Final = -1
 
 
 class BadArrow(ValueError):
@@ -57,20 +56,21 @@ def read_table(value: bytes, wanted: Mapping[str, Any] | None, max_rows: int) ->
 
 
 def _read(value: bytes, wanted: Mapping[str, Any] | None, max_rows: int) -> pa.Table:
-    _measure(value, max_rows)
+    if _inflated_bytes(value) > MAX_INFLATED_BYTES:
+        raise BadArrow(f"more than {MAX_INFLATED_BYTES} bytes uncompressed")
     reader = pa.ipc.open_stream(value)
     schema = reader.schema
-    included = [i for i, name in enumerate(schema.names) if wanted is None or name in wanted]
-    names = [schema.names[i] for i in included]
+    names = schema.names
+    included = [i for i, name in enumerate(names) if wanted is None or name in wanted]
     for i in included:
-        name, kind = schema.names[i], schema.field(i).type
+        name, kind = names[i], schema.field(i).type
         if names.count(name) > 1:
             raise BadArrow(f"column {name} stands there twice")
         if not (is_plain(kind) if wanted is None else wanted[name](kind)):
             raise BadArrow(f"column {name} is of type {str(kind)[:60]}, which is not read")
     if not included:
         raise BadArrow("none of the wanted columns is there")
-    if len(included) < len(schema):
+    if len(included) < len(names):
         reader = pa.ipc.open_stream(value, options=pa.ipc.IpcReadOptions(included_fields=included))
     table = reader.read_all()
     if table.num_rows > max_rows:
@@ -82,94 +82,75 @@ def _read(value: bytes, wanted: Mapping[str, Any] | None, max_rows: int) -> pa.T
 # --- what the messages announce ---------------------------------------------------------------------------------------------------
 
 
-def _measure(value: bytes, max_rows: int) -> None:
-    """Counts rows and uncompressed bytes before anything is allocated for them."""
-    reader = pa.ipc.MessageReader.open_stream(value)
-    rows, inflated = 0, 0
-    for message in _messages(reader):
-        if message.type not in ("record batch", "dictionary"):
-            continue
-        batch = _Flat(message.metadata.to_pybytes()).root().table(2)
-        if message.type == "dictionary":
-            batch = batch.table(1)
-        else:
-            rows += batch.int64(0)
-            if batch.int64(0) < 0 or rows > max_rows:
-                raise TooManyRows(f"more than {max_rows} rows")
-        inflated += sum(_inflated_sizes(batch, message.body))
-        if inflated > MAX_INFLATED_BYTES:
-            raise BadArrow(f"more than {MAX_INFLATED_BYTES} bytes uncompressed")
+def _inflated_bytes(value: bytes) -> int:
+    """What the compressed buffers of all messages say to become, together; struct refuses what is outside of the stream."""
+    at, inflated = 0, 0
+    while at + 4 <= len(value):
+        (size,) = _INT.unpack_from(value, at)
+        at += 4
+        if size == _CONTINUES and at + 4 <= len(value):
+            (size,) = _INT.unpack_from(value, at)
+            at += 4
+        if size <= 0:  # the end of the stream
+            break
+        message = _Table(value, at + _INT.unpack_from(value, at)[0])
+        at += size
+        (kind,) = _BYTE.unpack_from(value, message.place(1))
+        if kind in (_DICTIONARY, _BATCH):
+            batch = message.table(2)
+            inflated += _inflated_of(batch.table(1) if kind == _DICTIONARY else batch, value, at)
+        if body := message.place(3):
+            (length,) = _LONG.unpack_from(value, body)
+            if length < 0:
+                raise BadArrow("a message of negative length")
+            at += length
+    return inflated
 
 
-def _messages(reader: Any) -> Iterator[Any]:
-    while True:
-        try:
-            yield reader.read_next_message()
-        except StopIteration:
-            return
-
-
-def _inflated_sizes(batch: "_Flat", body: Any) -> Iterator[int]:
-    """Bytes that each compressed buffer says to become; nothing for a batch that is not compressed."""
-    if not batch.has(3):
-        return
-    size = 0 if body is None else body.size
-    for offset, length in batch.buffers(2):
-        if length < 0 or offset < 0 or offset + length > size:
-            raise BadArrow("a buffer lies outside of its message")
+def _inflated_of(batch: "_Table", value: bytes, body: int) -> int:
+    """The same of one RecordBatch whose body begins at `body`; 0 if it is not compressed."""
+    if not batch.place(3):
+        return 0
+    inflated, start = 0, batch.target(2)
+    (count,) = _INT.unpack_from(value, start)
+    for i in range(count):
+        offset, length = _BUFFER.unpack_from(value, start + 4 + 16 * i)
         if length >= 8:
-            (said,) = struct.unpack("<q", body.slice(offset, 8).to_pybytes())
-            if said < _NOT_COMPRESSED:
-                raise BadArrow("a buffer of a negative size")
-            yield max(said, 0)
+            (said,) = _LONG.unpack_from(value, body + offset)
+            inflated += max(said, 0)
+    return inflated
 
 
-class _Flat:
-    """A table of a flatbuffer. Arrow has verified the buffer's offsets when it made the message; struct refuses what is outside."""
+_INT, _LONG, _SHORT, _BYTE, _BUFFER = (struct.Struct(form) for form in ("<i", "<q", "<H", "<B", "<2q"))
+_CONTINUES: Final = -1
+_DICTIONARY, _BATCH = 2, 3
+"""Kinds of a message's header."""
 
-    def __init__(self, buffer: bytes, at: int = 0) -> None:
-        self._buffer, self._at = buffer, at
 
-    def root(self) -> "_Flat":
-        """The table that the buffer begins with."""
-        return _Flat(self._buffer, self._number("<I", 0))
+class _Table:
+    """A table of a flatbuffer."""
 
-    def has(self, field: int) -> bool:
-        """Whether the field is there."""
-        return self._place(field) != 0
+    def __init__(self, value: bytes, at: int) -> None:
+        self._value, self._at = value, at
 
-    def table(self, field: int) -> "_Flat":
-        """A table below this one. Raises BadArrow if it is not there."""
-        return _Flat(self._buffer, self._target(field))
+    def place(self, field: int) -> int:
+        """Where a field lies, 0 if it is not there."""
+        vtable, slot = self._at - int(_INT.unpack_from(self._value, self._at)[0]), 4 + 2 * field
+        if vtable < 0 or slot >= _SHORT.unpack_from(self._value, vtable)[0]:
+            return 0
+        (offset,) = _SHORT.unpack_from(self._value, vtable + slot)
+        return self._at + int(offset) if offset else 0
 
-    def int64(self, field: int) -> int:
-        """A number, 0 if it is not there."""
-        place = self._place(field)
-        return self._number("<q", place) if place else 0
-
-    def buffers(self, field: int) -> Iterator[tuple[int, int]]:
-        """The pairs of a vector of Buffer."""
-        if self.has(field):
-            start = self._target(field)
-            for i in range(self._number("<I", start)):
-                yield self._number("<q", start + 4 + 16 * i), self._number("<q", start + 12 + 16 * i)
-
-    def _place(self, field: int) -> int:
-        vtable = self._at - self._number("<i", self._at)
-        slot = 4 + 2 * field
-        offset = self._number("<H", vtable + slot) if slot < self._number("<H", vtable) else 0
-        return self._at + offset if offset else 0
-
-    def _target(self, field: int) -> int:
-        place = self._place(field)
+    def target(self, field: int) -> int:
+        """Where what a field points to lies. Raises BadArrow if the field is not there."""
+        place = self.place(field)
         if not place:
             raise BadArrow("a message without what it must have")
-        return place + self._number("<I", place)
+        return place + int(_INT.unpack_from(self._value, place)[0])
 
-    def _number(self, form: str, at: int) -> int:
-        if at < 0:
-            raise BadArrow("an offset before the message")
-        return int(struct.unpack_from(form, self._buffer, at)[0])
+    def table(self, field: int) -> "_Table":
+        """The table that a field points to."""
+        return _Table(self._value, self.target(field))
 
 
 # --- one row ----------------------------------------------------------------------------------------------------------------------

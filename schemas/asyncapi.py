@@ -20,10 +20,11 @@ _INTEGER_TEXT: Final = {"type": "string", "pattern": "^[0-9]+$"}
 _MESSAGES_OF: Final = {
     "readings": ("reading", "readings", "readingBlock", "heartbeat"),
     "registry": ("registryEntity",),
-    "intervals": ("intervalBlock", "liveSums"),
+    "intervals": ("intervalBlock", "liveSums", "alertCandidates"),
     "results": _RESULT_TABLES,
     "alerts": ("alert",),
     "deadletters": ("deadLetter",),
+    "commands": ("command", "commandTime"),
 }
 """Topic -> its messages."""
 _OPERATIONS: Final[tuple[tuple[str, str, str, tuple[str, ...], str], ...]] = (
@@ -36,9 +37,10 @@ _OPERATIONS: Final[tuple[tuple[str, str, str, tuple[str, ...], str], ...]] = (
         "Into partitions that are caught up and silent, and at a switch of registry.",
     ),
     ("publishRegistry", "send", "registry", ("registryEntity",), "`zonepulse registry apply` publishes a version."),
-    ("sendIntervals", "send", "intervals", ("intervalBlock", "liveSums"), "One task a partition of readings."),
+    ("sendIntervals", "send", "intervals", ("intervalBlock", "liveSums", "alertCandidates"), "One task a partition of readings."),
     ("sendResults", "send", "results", _RESULT_TABLES, "The ledger, one task a zone."),
-    ("sendAlerts", "send", "alerts", ("alert",), "Intervals and ledger tasks; take them from here to tell people."),
+    ("sendAlerts", "send", "alerts", ("alert",), "The ledger alone; take them from here to tell people."),
+    ("sendCommand", "send", "commands", ("command",), "`zonepulse skip` and whoever acts on alerts."),
     ("sendDeadLetters", "send", "deadletters", ("deadLetter",), "Nothing is dropped silently."),
 )
 """Name, action of zonepulse, topic, messages, summary."""
@@ -92,7 +94,10 @@ def _messages() -> Node:
         "intervalBlock": _interval_block(),
         "liveSums": _live_sums(),
         **{name: _result(TABLES[name]) for name in _RESULT_TABLES},
-        "alert": _message("One transition of an alert", "fingerprint", _file("alert")),
+        "alertCandidates": _alert_candidates(),
+        "alert": _message("One transition of an alert", "fingerprint/starts_at", _file("alert")),
+        "command": _message("What somebody tells the zone", "kind/target", _file("command")),
+        "commandTime": _message("Carries time and nothing else", "none", {"type": "array", "maxItems": 0}),
         "deadLetter": _dead_letter(),
     }
 
@@ -136,6 +141,22 @@ def _live_sums() -> Node:
         payload,
         content_type=ARROW,
         about="Between zonepulse's own agents; not stored.",
+    )
+
+
+def _alert_candidates() -> Node:
+    metadata = {
+        "partition": "source partition, decimal text; -1 of alerts about the pipeline",
+        "registry": "registry version, decimal text",
+        "kind": "candidates",
+    }
+    payload = {"type": "string", "format": "binary", "x-arrow": {"metadata": metadata}}
+    return _message(
+        "Transitions of alerts that a task proposes",
+        "source partition",
+        payload,
+        content_type=ARROW,
+        about="Between zonepulse's own agents: the ledger writes them to `alerts`, each with the tick that is its revision.",
     )
 
 

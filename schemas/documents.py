@@ -12,13 +12,20 @@ from typing import Final
 import yaml
 
 from zonepulse.schemas.asyncapi import asyncapi
-from zonepulse.schemas.message_schemas import alert_schema, dead_letter_schema, reading_schema, registry_entity_schema
+from zonepulse.schemas.message_schemas import (
+    alert_schema,
+    command_schema,
+    dead_letter_schema,
+    reading_schema,
+    registry_entity_schema,
+)
 from zonepulse.schemas.schema_parts import Schema
 from zonepulse.schemas.zone_schema import zone_schema
 
 _SCHEMAS: Final = {
     "reading": reading_schema,
     "alert": alert_schema,
+    "command": command_schema,
     "dead_letter": dead_letter_schema,
     "registry_entity": registry_entity_schema,
     "zone": zone_schema,

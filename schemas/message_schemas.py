@@ -8,6 +8,7 @@ import msgspec
 
 from zonepulse.schemas.alerts import State
 from zonepulse.schemas.column_notes import COLUMN_NOTES, READING_NOTES
+from zonepulse.schemas.commands import KINDS, MAX_TEXT, NEEDS_UNTIL
 from zonepulse.schemas.dead_letters import DeadLetter
 from zonepulse.schemas.readings import MAX_ITEMS, QUALITIES, REASONS, SEQ_LIMIT
 from zonepulse.schemas.registry import ALWAYS, FOREVER, Rule, ZonePolicy
@@ -68,6 +69,26 @@ def alert_schema() -> Schema:
 def _column(column: Column) -> Schema:
     kind = {"code": "string", "str": "string", "f64": "number"}.get(column.kind, "integer")
     return {"type": [kind, "null"] if column.null else kind, "description": COLUMN_NOTES[column.name]}
+
+
+def command_schema() -> Schema:
+    """A record of `zp.commands`."""
+    text = {"type": "string", "maxLength": MAX_TEXT}
+    properties: dict[str, Schema] = {
+        "kind": {"enum": list(KINDS)},
+        "target": text | {"description": "skip: topic/partition/offset; of an alert: fingerprint/starts_at; maintenance: labels"},
+        "who": text,
+        "why": text,
+        "until_ms": {"type": ["integer", "null"], "minimum": 0, "description": f"needed by {', '.join(NEEDS_UNTIL)}"},
+        "made_at_ms": _COUNT | {"description": "the maker's clock; it decides nothing"},
+    }
+    return {
+        **_head("command", "What somebody tells a running zone. It applies at the tick that contains the record's ingest time."),
+        "type": "object",
+        "properties": properties,
+        "required": ["kind", "target", "who", "why"],
+        "additionalProperties": False,
+    }
 
 
 def dead_letter_schema() -> Schema:

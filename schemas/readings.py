@@ -244,7 +244,8 @@ class ItemBytes:
             return self._value
         if self._is_arrow:
             if self._table is None:
-                self._table = plain_columns(read_block(self._value))
+                table = read_block(self._value)
+                self._table = plain_columns(table.select([c for c in COLUMNS if c in table.column_names]))
             return row_stream(self._table, item)
         if not self._spans:
             self._text = self._value.decode("utf-8")
@@ -291,15 +292,16 @@ _KINDS: Final = {name: _is_time if name == "ts" else _is_amount if name in ("val
 
 
 def read_block(value: bytes) -> pa.Table:
-    """The reading's columns of an Arrow IPC stream, in the order of COLUMNS; raises ValueError when a required one is absent.
+    """The reading's columns of an Arrow IPC stream; raises ValueError when a required one is absent.
 
     TooManyRows where it has more than MAX_ITEMS rows.
     """
     table = read_table(value, _KINDS, MAX_ITEMS)
-    absent = [c for c in REQUIRED if c not in table.column_names]
+    names = table.column_names
+    absent = [c for c in REQUIRED if c not in names]
     if absent:
         raise ValueError(f"block without column {', '.join(absent)}")
-    return table.select([c for c in COLUMNS if c in table.column_names])
+    return table
 
 
 def one_row_stream(table: pa.Table, row: int) -> bytes:

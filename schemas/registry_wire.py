@@ -49,6 +49,8 @@ NETWORK: Final = "network"
 """One entity: the zone's whole network, under the zone's id. A zone without one has no such record."""
 ENTITY_TYPES: Final[dict[str, Any]] = {kind: entity_type for kind, (_, entity_type) in _KINDS.items()} | {NETWORK: Network}
 """Kind of entity -> its type, without `zone` and `extra`."""
+MAX_VERSION: Final = 1 << 31
+"""Version numbers lie below."""
 ZONE: Final = "zone"
 EXTRA: Final = "extra"
 

@@ -1,4 +1,9 @@
-"""The ClickHouse tables: DDL made from the result columns. The files of `deploy/clickhouse` are this text, committed.
+"""The ClickHouse tables as they are now, made from the result columns.
+
+A store is brought here by the migrations of `deploy/clickhouse`, applied in order, each once. Those that stores out there have are
+`FROZEN` and never edited. To change a table: change its declaration here and write the next `NNNN_what.sql` by hand
+(`ALTER TABLE ... ADD COLUMN IF NOT EXISTS ...`; a view over `*` is made anew with `CREATE OR REPLACE VIEW`, as it keeps the columns of
+before). A test compares an engine after all migrations with these declarations, and another upgrades a store that holds rows.
 
 Every insert retried with its `insert_deduplication_token` is written once (`non_replicated_deduplication_window`); rows repeated or
 revised later are folded by `ReplacingMergeTree(revision)`, so read through the `_final` views. Partitions follow the time of the
@@ -296,23 +301,15 @@ ON f.zone = e.zone AND f.factor = e.factor_id AND f.valid_from <= e.start""",
 factor follow one another, and a window behind the last one has no factor_id. `quality`, `method` '' and `covered_ms` null: no register
 (a contract, the uncovered rest, a manual entry).
 """
-_MIGRATIONS: Final[dict[str, tuple[Storage | View, ...]]] = {
-    "0001_results.sql": _RESULT_STORAGES,
-    "0002_registry.sql": _REGISTRY_STORAGES,
-    "0003_explain.sql": (EXPLAIN,),
+FROZEN: Final = {
+    "0001_results.sql": "44805712bc959fd8c49f0ac9adca248c390be01393bd521bc63ec341af2b1883",
+    "0002_registry.sql": "4a60c6f8324a8e3ce5f09205783752d5fb7b5bc7adc31bee37764c2a05b6cdef",
+    "0003_explain.sql": "690e6ee6e0ff5426eb178e8fbe57ffee42405b12f320d5548166eacfb8f74aa4",
 }
-MIGRATIONS: Final = tuple(_MIGRATIONS)
-"""Files of deploy/clickhouse that are made from these tables."""
-_DATABASE: Final = f"CREATE DATABASE IF NOT EXISTS {DATABASE}"
+"""Migrations that stores out there have applied, with the SHA-256 that they remember. A release adds its own."""
 
 
 def statements() -> tuple[str, ...]:
-    """Every statement that makes the database, in order; each may be run again."""
-    return (_DATABASE, *(sql for made in _MIGRATIONS.values() for one in made for sql in one.ddl()))
-
-
-def sql_file(name: str) -> str:
-    """The text of a file of deploy/clickhouse."""
-    made = [sql for one in _MIGRATIONS[name] for sql in one.ddl()]
-    first = [_DATABASE] if name == MIGRATIONS[0] else []
-    return "-- Generated: zonepulse.schemas.tables.sql_file()\n\n" + ";\n\n".join(first + made) + ";\n"
+    """What would make the database at once, in order; each may be run again. Views come after what they read."""
+    made: tuple[Storage | View, ...] = (*STORAGES, EXPLAIN)
+    return (f"CREATE DATABASE IF NOT EXISTS {DATABASE}", *(sql for one in made for sql in one.ddl()))

@@ -61,13 +61,20 @@ INTERVALS: Final = Topic(
 )
 RESULTS: Final = Topic("results", key="table", value="Arrow IPC block of that table's rows", retention_ms=30 * _DAY_MS)
 ALERTS: Final = Topic(
-    "alerts", key="fingerprint", value="one transition (JSON object of the alerts table's columns)", cleanup="compact"
+    "alerts", key="fingerprint/starts_at", value="one transition (JSON object of the alerts table's columns)", cleanup="compact"
 )
 DEADLETTERS: Final = Topic(
     "deadletters", key="original key", value="original bytes; headers say where from and why", retention_ms=90 * _DAY_MS
 )
+COMMANDS: Final = Topic(
+    "commands",
+    key="kind and target",
+    value="who told what, until when and why (JSON object); an empty JSON array carries time alone",
+    retention_ms=90 * _DAY_MS,
+    timestamp_type="LogAppendTime",
+)
 
-TOPICS: Final = (READINGS, REGISTRY, INTERVALS, RESULTS, ALERTS, DEADLETTERS)
+TOPICS: Final = (READINGS, REGISTRY, INTERVALS, RESULTS, ALERTS, DEADLETTERS, COMMANDS)
 
 
 def simulated(topic: Topic) -> Topic:

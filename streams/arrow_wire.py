@@ -1,9 +1,10 @@
 """Arrow IPC blocks on the wire: what agents send each other in `zp.intervals` and `zp.results`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 import pyarrow as pa
 
 from zonepulse.processors.blocks import interval_batch
@@ -17,7 +18,12 @@ THROUGH: Final = b"through"
 REGISTRY: Final = b"registry"
 KIND: Final = b"kind"
 LIVE_PARTIAL: Final = b"live_partial"
+CANDIDATES: Final = b"candidates"
 AT: Final = b"at"
+_CANDIDATES_A_BLOCK: Final = 1_000
+_CANDIDATE: Final = pa.schema([pa.field("transition", pa.binary())])
+NO_PARTITION: Final = -1
+"""Of a block that no partition of readings made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,9 @@ class IntervalBlock:
     through: int | None
     registry: int
     live_at_ms: int | None
-    """Ingest time of a block of live sums; None for interval rows."""
+    """Ingest time of a block of live sums; None for other blocks."""
+    candidates: list[dict[str, Any]] | None = None
+    """Transitions of alerts (rows of table `alerts` less zone), for the ledger to write; None for other blocks."""
 
 
 def encode(batch: pa.RecordBatch, metadata: Mapping[bytes, bytes] | None = None) -> bytes:
@@ -55,6 +63,14 @@ def live_block(sums: pa.RecordBatch, partition: int, at_ms: int, registry: int) 
     return encode(sums, {PARTITION: b"%d" % partition, REGISTRY: b"%d" % registry, KIND: LIVE_PARTIAL, AT: b"%d" % at_ms})
 
 
+def candidate_blocks(alerts: Sequence[Mapping[str, Any]], partition: int, registry: int) -> Iterator[bytes]:
+    """Transitions of alerts that a task proposes; those of a partition belong to the tick that is their revision."""
+    metadata = {PARTITION: b"%d" % partition, REGISTRY: b"%d" % registry, KIND: CANDIDATES}
+    for start in range(0, len(alerts), _CANDIDATES_A_BLOCK):
+        column = pa.array([msgspec.json.encode(row) for row in alerts[start : start + _CANDIDATES_A_BLOCK]], pa.binary())
+        yield encode(pa.RecordBatch.from_arrays([column], schema=_CANDIDATE), metadata)
+
+
 def decode_block(value: bytes) -> IntervalBlock:
     """A record of `zp.intervals`. Raises pa.ArrowInvalid, KeyError."""
     table = pa.ipc.open_stream(pa.py_buffer(value)).read_all()
@@ -62,7 +78,9 @@ def decode_block(value: bytes) -> IntervalBlock:
     through = metadata.get(THROUGH)
     batches = table.to_batches()
     batch = batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
+    kind = metadata.get(KIND)
+    candidates = [msgspec.json.decode(row) for row in batch["transition"].to_pylist()] if kind == CANDIDATES else None
     return IntervalBlock(
         batch, int(metadata[PARTITION]), None if through is None else int(through), int(metadata[REGISTRY]),
-        int(metadata[AT]) if metadata.get(KIND) == LIVE_PARTIAL else None,
+        int(metadata[AT]) if kind == LIVE_PARTIAL else None, candidates,
     )  # fmt: skip

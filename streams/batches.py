@@ -256,7 +256,8 @@ async def _batches(tp: TP, lease: int, start: int, end: int, records: Sequence[A
     """What was fetched of one partition as batches; raw bytes are read in a thread, without the interpreter's lock."""
     if isinstance(records[0], RawFetch):
         limits = route.max_records, route.max_bytes
-        for batch in await asyncio.to_thread(read_batches, tp, records[0], start, lease, *limits):
+        pieces = read_batches(tp, records[0], start, lease, *limits)
+        while (batch := await asyncio.to_thread(next, pieces, None)) is not None:
             yield batch
         return
     wanted = records if records[0].offset >= start else [r for r in records if r.offset >= start]

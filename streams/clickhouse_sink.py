@@ -23,6 +23,11 @@ RETRY_AFTER_S: Final = 1.0
 _INSERT: Final = {"async_insert": 0, "insert_deduplicate": 1}
 _BUSY_CODES: Final = frozenset({3, 75, 76, 159, 160, 202, 203, 209, 210, 241, 242, 243, 252, 279, 319, 425, 745, 999})
 """ClickHouse errors that pass: cut connections, full disks, time-outs, queries, memory, read-only replica, space, parts, keeper."""
+_ROW_CODES: Final = frozenset({6, 26, 27, 33, 38, 41, 53, 70, 72, 117, 128, 131, 321, 349, 407, 469, 636})
+"""ClickHouse errors about what is in the rows: values that cannot be parsed, converted or kept, data that cannot be read, constraints."""
+_TOO_MANY_PARTS: Final = 252
+_SPREAD: Final = "single INSERT block"
+"""The same code says that parts must be merged first, which passes, and that one insert's rows lie in too many months, which does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +66,15 @@ class SinkBackpressure(RuntimeError):
 
 
 class SinkRejected(RuntimeError):
-    """Will never take these rows. `rows` = how many, `code` = ClickHouse's error code, None if it gave none."""
+    """Will never take these rows. `rows` = how many, `code` = ClickHouse's error code, None if it gave none.
 
-    def __init__(self, reason: str, rows: int, code: int | None) -> None:
+    `is_about_rows`: the reason is a value in them, and others would be taken; else the store is not as it must be (no such table, no
+    right to write), which no other rows would change.
+    """
+
+    def __init__(self, reason: str, rows: int, code: int | None, *, is_about_rows: bool = False) -> None:
         super().__init__(reason)
-        self.rows, self.code = rows, code
+        self.rows, self.code, self.is_about_rows = rows, code, is_about_rows
 
 
 class Sink(Protocol):
@@ -120,6 +129,10 @@ class ClickHouseSink:
 
 def _failure(error: Exception, what: str, rows: int, where: str) -> SinkBackpressure | SinkRejected:
     code: Any = getattr(error, "code", None)
+    is_spread = code == _TOO_MANY_PARTS and _SPREAD in str(error)
+    if code in _ROW_CODES or is_spread:
+        reason = f"ClickHouse at {where} refuses {rows} rows for {what} (code {code}): {error}"
+        return SinkRejected(reason, rows, code, is_about_rows=True)
     if code in _BUSY_CODES or (code is None and isinstance(error, OperationalError)) or not isinstance(error, DatabaseError):
         return SinkBackpressure(f"ClickHouse at {where} cannot take {what} now: {error}")
     return SinkRejected(f"ClickHouse at {where} refuses {rows} rows for {what} (code {code}): {error}", rows, code)

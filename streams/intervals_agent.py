@@ -19,11 +19,12 @@ from zonepulse.processors.live import PartialSums
 from zonepulse.processors.snapshot import Frozen, freeze_partition, restore_partition
 from zonepulse.processors.windows import new_out, new_work
 from zonepulse.schemas.records import HEARTBEAT, RecordSpans
-from zonepulse.schemas.topics import ALERTS, INTERVALS, READINGS
+from zonepulse.schemas.topics import INTERVALS, READINGS
 from zonepulse.streams.app import Outbox
 from zonepulse.streams.arrow_wire import live_block
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, Router, batch_channel
 from zonepulse.streams.checkpoint import POLL_S, Checkpoints, save
+from zonepulse.streams.command_log import CommandLog
 from zonepulse.streams.metrics import Instant, Metrics
 from zonepulse.streams.quarantine import Quarantine
 from zonepulse.streams.reading_fold import MOST_RECORDS, Folded, PieceSize, fold
@@ -63,6 +64,7 @@ class IntervalsTask:
         """Partitions that have not yet reached the end of their log since they were assigned."""
         self.batches: BatchChannel | None = None
         self.pulse: Pulse | None = None
+        self.commands: CommandLog | None = None
         self._quarantine = Quarantine(outbox, settings.topic_prefix, metrics)
         self._sizes: dict[int, PieceSize] = {}
 
@@ -173,7 +175,8 @@ class IntervalsTask:
             stop = switch[0] + 1
         letters = 0
         if stop > start:
-            folded = await asyncio.to_thread(fold, partition, records, start, stop)
+            skipped = self.commands.positions(records) if self.commands is not None else []
+            folded = await asyncio.to_thread(fold, partition, records, start, stop, skipped)
             letters = await self._send(partition, records, folded)
         if switch is not None:
             partition.use(await self._registries.version(switch[1]))
@@ -186,13 +189,11 @@ class IntervalsTask:
         await self._outbox.flush()
         key = b"%d" % partition.partition
         *early, last = folded.blocks
-        for block in early:
+        for block in early + folded.candidates:
             await self._outbox.send(INTERVALS.full_name(self._prefix), key, block)
-        if early:
+        if early or folded.candidates:
             await self._outbox.flush()
         await self._outbox.send(INTERVALS.full_name(self._prefix), key, last)
-        for alert in folded.alerts:
-            await self._outbox.send(ALERTS.full_name(self._prefix), *alert)
         for position, why in folded.poison.items():
             self._quarantine.note(records.topic, records.partition, int(records.offset[position]), why)
         letters = 0

@@ -6,9 +6,11 @@ The arithmetic is processors.ledger's, order and recovery checkpoint.py's.
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 import faust
+import msgspec
 import pyarrow as pa
 from faust.types import TP, StreamT
 
@@ -20,6 +22,7 @@ from zonepulse.processors.ledger_snapshot import freeze_ledger, restore_ledger
 from zonepulse.processors.live import LiveBoard
 from zonepulse.processors.ops_alerts import NoData
 from zonepulse.processors.snapshot import Frozen
+from zonepulse.schemas.alerts import alert_key
 from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.results import LIVE
 from zonepulse.schemas.topics import ALERTS, INTERVALS, RESULTS
@@ -27,8 +30,8 @@ from zonepulse.streams.app import Outbox
 from zonepulse.streams.arrow_wire import ROWS_A_BLOCK, decode_block, encode
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
 from zonepulse.streams.checkpoint import POLL_S, Checkpoints, save
+from zonepulse.streams.command_log import CommandLog
 from zonepulse.streams.metrics import Metrics
-from zonepulse.streams.reading_fold import alert_record
 from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.settings import Settings
@@ -36,6 +39,11 @@ from zonepulse.streams.watchdog import Pulse
 
 NAME: Final = "ledger"
 log = logging.getLogger(__name__)
+
+
+def alert_record(row: Mapping[str, Any], zone: str) -> tuple[bytes, bytes]:
+    """(key, value) of one transition on `zp.alerts`."""
+    return alert_key(row["fingerprint"], row["starts_at"]), msgspec.json.encode({"zone": zone, **row})
 
 
 class LedgerTask:
@@ -58,6 +66,7 @@ class LedgerTask:
         self._no_data = NoData("")
         self.next_offset = 0
         self.batches: BatchChannel | None = None
+        self.commands: CommandLog | None = None
         self.pulse: Pulse | None = None
 
     async def assigned(self, _: set[TP]) -> None:
@@ -125,6 +134,9 @@ class LedgerTask:
     async def _handle(self, ledger: Ledger, records: RecordSpans) -> None:
         for i in range(len(records)):
             block = decode_block(records.value(i) or b"")
+            if block.candidates is not None:
+                ledger.offer_alerts(block.partition, block.candidates)
+                continue
             channels = await self._registries.version(block.registry)
             if block.live_at_ms is not None:
                 self._board(channels).offer(block.partition, block.live_at_ms, block.batch)

@@ -20,6 +20,8 @@ from zonepulse.streams.record_arrays import Batch
 _Records: Final = fetcher.MemoryRecords
 _PartitionRecords: Final = fetcher.PartitionRecords
 _LENGTH_AT, _MAGIC_AT, _LAST_DELTA_AT, _HEADER_BYTES, _PREFIX_BYTES = 8, 16, 23, 61, 12
+_MOST_RECORDS: Final = 1_000_000
+"""More than a batch holds: a header that says so is damaged."""
 READER_BYTES: Final = 8_000_000
 """What a connection may hold unread. By aiokafka's 64 kB it stops and starts reading the socket 60 times an answer."""
 _topics: set[str] = set()
@@ -65,7 +67,8 @@ def _last_offset(buffer: bytes) -> int | None:
         if end - at < _HEADER_BYTES or buffer[at + _MAGIC_AT] < 2:
             return None
         base_offset = int.from_bytes(buffer[at : at + 8], "big", signed=True)
-        last = base_offset + int.from_bytes(buffer[at + _LAST_DELTA_AT : at + _LAST_DELTA_AT + 4], "big", signed=True)
+        delta = int.from_bytes(buffer[at + _LAST_DELTA_AT : at + _LAST_DELTA_AT + 4], "big", signed=True)
+        last = base_offset + (delta if 0 <= delta < _MOST_RECORDS else 0)
         at = end
     return last
 
@@ -108,25 +111,36 @@ def read_raw(topics: Iterable[str]) -> None:
         conn.READER_LIMIT = READER_BYTES
 
 
-def read_batches(tp: TP, fetch: RawFetch, start: int, lease: int, max_records: int, max_bytes: int) -> list[Batch]:
+def read_batches(tp: TP, fetch: RawFetch, start: int, lease: int, max_records: int, max_bytes: int) -> Iterator[Batch]:
     """The records of a fetch from `start` on, in pieces as record_arrays.cut makes them; none if it holds no committed record.
 
-    Raises processors.decoding.wire.CorruptBatch.
+    A record batch that cannot be read is one record that is poison.
     """
-    from zonepulse.processors.decoding.wire import (
-        spans_of_fetch,  # numba takes half a second to import: only those who read raw pay
+    from zonepulse.processors.decoding.damaged_fetch import spans_of_damaged_fetch
+    from zonepulse.processors.decoding.wire import (  # numba takes half a second to import: only those who read raw pay
+        CorruptBatch,
+        OldFormat,
+        spans_of_fetch,
     )
 
-    found = spans_of_fetch(fetch.buffer, tp.topic, tp.partition, start, fetch.aborted, fetch.must_check_crc)
+    place = fetch.buffer, tp.topic, tp.partition, start
+    try:
+        parts: Iterable[RecordSpans] = [spans_of_fetch(*place, fetch.aborted, fetch.must_check_crc)]
+    except (CorruptBatch, OldFormat):
+        parts = spans_of_damaged_fetch(*place, fetch.aborted, fetch.must_check_crc)
+    for found in parts:
+        yield from _pieces(found, lease, max_records, max_bytes)
+
+
+def _pieces(found: RecordSpans, lease: int, max_records: int, max_bytes: int) -> Iterator[Batch]:
     sizes = found.key_end - found.key_start + found.value_end - found.value_start
     behind = np.cumsum(sizes)
-    pieces, first, before = [], 0, 0
+    first, before = 0, 0
     while first < len(found):
         fitting = int(np.searchsorted(behind, before + max_bytes, side="right"))
         stop = min(len(found), first + max_records, max(first + 1, fitting))
-        pieces.append(_piece(found, first, stop, lease))
+        yield _piece(found, first, stop, lease)
         first, before = stop, int(behind[stop - 1])
-    return pieces
 
 
 def _piece(found: RecordSpans, first: int, stop: int, lease: int) -> Batch:

@@ -1,11 +1,9 @@
 """Records of `zp.readings` -> what is sent on, in pieces that take about a second wherever it runs."""
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from zonepulse.processors.decoding.contained import decode_contained
 from zonepulse.processors.decoding.letters import dead_letters
@@ -13,7 +11,7 @@ from zonepulse.processors.intervals import Partition
 from zonepulse.processors.meter_alerts import alert_rows
 from zonepulse.schemas.dead_letters import DeadLetter
 from zonepulse.schemas.records import RecordSpans
-from zonepulse.streams.arrow_wire import interval_blocks
+from zonepulse.streams.arrow_wire import candidate_blocks, interval_blocks
 
 MOST_RECORDS: Final = 200_000
 """At most so many are folded at once: what one fetch brings. Each piece costs the event loop milliseconds."""
@@ -42,7 +40,8 @@ class Folded:
     """What a stretch of records made, ready to be sent."""
 
     blocks: list[bytes]
-    alerts: list[tuple[bytes, bytes]]
+    candidates: list[bytes]
+    """Blocks of proposed alerts; they leave before the block that closes their ticks."""
     letters: Iterator[DeadLetter]
     """Made as they are taken: they may be many times as large as their records."""
     poison: dict[int, str]
@@ -54,11 +53,6 @@ class Folded:
 
 class ApplyFailed(RuntimeError):
     """The arithmetic raised: a fault of this program, which may have left half a piece in the state. The message names the offsets."""
-
-
-def alert_record(row: Mapping[str, Any], zone: str) -> tuple[bytes, bytes]:
-    """(key, value) of one transition on `zp.alerts`."""
-    return str(row["fingerprint"]).encode(), msgspec.json.encode({"zone": zone, **row})
 
 
 def fold(partition: Partition, records: RecordSpans, start: int, stop: int, skipped: Collection[int] = ()) -> Folded:
@@ -81,7 +75,7 @@ def fold(partition: Partition, records: RecordSpans, start: int, stop: int, skip
     channels = partition.channels
     return Folded(
         list(interval_blocks(step.rows, channels, partition.partition, step.through)),
-        [alert_record(row, channels.registry.zone.id) for row in alert_rows(step.transitions, channels)],
+        list(candidate_blocks(alert_rows(step.transitions, channels), partition.partition, channels.registry.version)),
         dead_letters(decoded, records, channels),
         poison,
         len(decoded.record),

@@ -1,5 +1,6 @@
 """Registry versions on `zp.registry` -> rows of the dimension tables. Pure: no clients, no clock."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
@@ -7,40 +8,79 @@ import pyarrow as pa
 from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.registry import Registry, Text
 from zonepulse.schemas.registry_lookup import RegistryIndex
-from zonepulse.schemas.registry_wire import from_entities, is_complete, split_key
+from zonepulse.schemas.registry_wire import MAX_VERSION, ZONE, from_entities, split_key
 from zonepulse.schemas.tables import LANGUAGES, REGISTRY_COMPANIES, REGISTRY_METERS, Storage
 from zonepulse.streams.registry_dimensions import dimensions, validity
-from zonepulse.streams.stored_rows import BadBlock, plain_type
+from zonepulse.streams.stored_rows import Poison, plain_type, reason_of
+from zonepulse.streams.write_queue import Piece
 
 Rows = tuple[str, pa.Table]
 """Table and its stored columns."""
 
 
 class RegistryRows:
-    """Collects the topic's records, from its beginning on, and turns each version into rows once it is whole."""
+    """Collects the topic's records, from its beginning on, and turns each version of `zone` into rows once it is whole."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: str) -> None:
+        self._zone = zone
         self._versions: dict[int, dict[str, bytes]] = {}
+        self._sizes: dict[int, int] = {}
+        """Records that a version says it has."""
 
-    def add(self, records: RecordSpans) -> Iterator[Rows]:
-        """The rows of the versions that these records complete. Raises BadBlock."""
-        try:
-            for number in sorted({self._keep(records, i) for i in range(len(records))}):
-                if is_complete(self._versions[number]):
-                    yield from registry_rows(from_entities(self._versions.pop(number)))
-        except (ValueError, KeyError, TypeError) as error:
-            where = f"{records.topic}/{records.partition} offsets {records.offset[0]} to {records.offset[-1]}"
-            raise BadBlock(f"{where}: {type(error).__name__}: {error}; only `registry apply` writes this topic") from error
+    def add(self, records: RecordSpans) -> Iterator[tuple[str, Piece] | Poison]:
+        """The rows of the versions that these records complete, and the records that are none of a registry.
+
+        A version that is whole and cannot be rows is poison at its last record.
+        """
+        for i in range(len(records)):
+            try:
+                made = self._rows(records, i)
+            except Exception as error:  # foreign text raises of any kind
+                yield Poison(i, reason_of(error))
+            else:
+                yield from ((table, Piece(rows, records, [i], [rows.num_rows])) for table, rows in made if rows.num_rows)
+
+    def _rows(self, records: RecordSpans, i: int) -> list[Rows]:
+        number = self._keep(records, i)
+        if len(self._versions[number]) != self._sizes.get(number):
+            return []
+        del self._sizes[number]
+        return list(self._version(number, self._versions.pop(number)))
+
+    def _version(self, number: int, entities: Mapping[str, bytes]) -> Iterator[Rows]:
+        registry = from_entities(entities)
+        if (registry.version, registry.zone.id) != (number, self._zone):
+            raise ValueError(
+                f"version {number} holds version {registry.version} of zone {registry.zone.id[:100]!r}, expected zone {self._zone!r}"
+            )
+        yield from registry_rows(registry)
 
     def _keep(self, records: RecordSpans, i: int) -> int:
         key, value = (records.key(i) or b"").decode(), records.value(i)
-        number, _, _ = split_key(key)
+        number, kind, _ = split_key(key)
+        if not 0 < number < MAX_VERSION:
+            raise ValueError(f"key {key[:100]!r}: a version is a number from 1 to {MAX_VERSION - 1}")
+        if value is not None and (size := _size(kind, value)) is not None:
+            self._sizes[number] = size
         entities = self._versions.setdefault(number, {})
         if value is None:
             entities.pop(key, None)
         else:
             entities[key] = value
         return number
+
+
+def _size(kind: str, value: bytes) -> int | None:
+    """The number of records of its version that a zone's record tells. Raises ValueError for what is no entity at all; whether the facts
+    are good shows when the version is whole."""
+    entity = json.loads(value)
+    if not isinstance(entity, dict) or not isinstance(entity.get("facts"), list) or not isinstance(entity.get("at"), list):
+        raise ValueError('no entity: an object with lists "at" and "facts" is expected')
+    if kind != ZONE:
+        return None
+    if type(entity.get("entities")) is not int:
+        raise ValueError('no zone: "entities", the number of records of its version, is missing')
+    return int(entity["entities"])
 
 
 def registry_rows(registry: Registry) -> Iterator[Rows]:

@@ -4,7 +4,8 @@ Order, never another: the version's entities acknowledged (the zone's last) -> r
 the version to every partition of `zp.readings`. After a crash halfway, publish again: the same registry keeps its number.
 """
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from typing import Any, Final
@@ -16,12 +17,13 @@ from kafka.admin import OffsetSpec as Offsets
 from zonepulse.schemas.records import CONTENT_TYPE, HEARTBEAT, JSON
 from zonepulse.schemas.records import REGISTRY as HEADER
 from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.registry_wire import by_version, from_entities, is_complete, to_entities
+from zonepulse.schemas.registry_wire import MAX_VERSION, by_version, from_entities, is_complete, split_key, to_entities
 from zonepulse.schemas.topics import MAX_MESSAGE_BYTES, READINGS, REGISTRY
 
 CONNECT_MS: Final = 10_000
 SEND_TIMEOUT_S: Final = 60
 BATCH_BYTES: Final = 1 << 19
+log = logging.getLogger(__name__)
 
 
 class RegistryRace(RuntimeError):
@@ -29,9 +31,23 @@ class RegistryRace(RuntimeError):
 
 
 def load_versions(broker: str, topic: str) -> dict[int, Registry]:
-    """Every complete registry version on the topic, by number; empty without such a topic. Raises kafka.errors.KafkaError."""
+    """Every complete registry version on the topic, by number; empty without such a topic. Raises kafka.errors.KafkaError.
+
+    Records that are none of a registry are left out with a warning, and so is a version that cannot be read.
+    """
     versions = by_version(_newest_values(broker, topic))
-    return {number: from_entities(entities) for number, entities in sorted(versions.items()) if is_complete(entities)}
+    read = {number: _registry(topic, number, entities) for number, entities in sorted(versions.items())}
+    return {number: registry for number, registry in read.items() if registry is not None}
+
+
+def _registry(topic: str, number: int, entities: Mapping[str, bytes]) -> Registry | None:
+    """One version, None if it is not whole or not readable."""
+    try:
+        return from_entities(entities) if is_complete(entities) else None
+    except Exception as error:  # foreign text raises of any kind
+        log.warning("%s: version %d cannot be read and is left out: %s; publish a new one with `zonepulse registry apply`",
+                    topic, number, f"{type(error).__name__}: {error}"[:300])  # fmt: skip
+        return None
 
 
 def publish(broker: str, prefix: str, registry: Registry, partitions: int, *, timestamp_ms: int | None = None) -> int:
@@ -43,10 +59,10 @@ def publish(broker: str, prefix: str, registry: Registry, partitions: int, *, ti
     """
     topic = REGISTRY.full_name(prefix)
     entities = by_version(_newest_values(broker, topic))
-    complete = [number for number, records in entities.items() if is_complete(records)]
+    complete = {n: found for n, records in entities.items() if (found := _registry(topic, n, records)) is not None}
     number = max(complete, default=0)
     with closing(_producer(broker)) as producer:
-        if not complete or from_entities(entities[number]) != replace(registry, version=number):
+        if not complete or complete[number] != replace(registry, version=number):
             number = 1 + max(entities, default=0)
             _send_entities(producer, topic, replace(registry, version=number))
             if load_versions(broker, topic).get(number) != replace(registry, version=number):
@@ -61,6 +77,13 @@ def newest_times(broker: str, topic: str, partitions: int) -> list[int | None]:
     with closing(KafkaAdminClient(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS)) as admin:
         found = admin.list_partition_offsets(wanted)
     return [None if found[tp].offset < 0 else int(found[tp].timestamp) for tp in wanted]
+
+
+def end_offset(broker: str, topic: str) -> int:
+    """The offset behind the newest record of a topic with one partition. Raises kafka.errors.KafkaError."""
+    with closing(KafkaConsumer(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, group_id=None)) as consumer:
+        tp = TopicPartition(topic, 0)
+        return int(consumer.end_offsets([tp])[tp])
 
 
 def read_to_end(broker: str, topic: str, last: int | None = None) -> Iterator[Any]:
@@ -86,7 +109,17 @@ def read_to_end(broker: str, topic: str, last: int | None = None) -> Iterator[An
 
 
 def _newest_values(broker: str, topic: str) -> dict[str, bytes | None]:
-    return {record.key.decode(): record.value for record in read_to_end(broker, topic) if record.key is not None}
+    found: dict[str, bytes | None] = {}
+    for record in read_to_end(broker, topic):
+        try:
+            key = (record.key or b"").decode()
+            if not 0 < split_key(key)[0] < MAX_VERSION:
+                raise ValueError(f"a version is a number from 1 to {MAX_VERSION - 1}")
+        except ValueError as error:
+            log.warning("%s offset %d: key %.100r is left out: %.200s", topic, record.offset, record.key, error)
+        else:
+            found[key] = record.value
+    return found
 
 
 def _producer(broker: str) -> KafkaProducer:

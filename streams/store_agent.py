@@ -4,129 +4,136 @@ Order, never another: rows acknowledged by ClickHouse -> input offsets committed
 and rows that are written twice are one row to the reader.
 """
 
-import asyncio
-import logging
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import faust
-import pyarrow as pa
 from faust.types import TP, StreamT
 
-from zonepulse.schemas.topics import REGISTRY
+from zonepulse.schemas.records import RecordSpans
+from zonepulse.schemas.topics import DEADLETTERS, REGISTRY
+from zonepulse.streams.app import Outbox
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
-from zonepulse.streams.clickhouse_sink import RowBatch, Sink, SinkBackpressure, Source
+from zonepulse.streams.clickhouse_sink import Sink, SinkRejected
+from zonepulse.streams.command_log import CommandLog
+from zonepulse.streams.known_registers import KnownRegisters
 from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.origin import LATEST_MS, Origin
+from zonepulse.streams.quarantine import Quarantine
 from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_rows import RegistryRows
-from zonepulse.streams.stored_rows import STORED_TOPICS, rows_of
+from zonepulse.streams.stored_rows import STORED_TOPICS, Poison, rows_of
 from zonepulse.streams.watchdog import Pulse
-
-MAX_ROWS: Final = 50_000
-MAX_BYTES: Final = 16_000_000
-"""Dead letters are few rows and many bytes."""
-MAX_AGE_S: Final = 1.0
-PATIENCE_S: Final = 900.0
-"""How long one insert is tried before the worker gives up and exits, its offsets unmoved."""
-LONGEST_PAUSE_S: Final = 10.0
-log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Pending:
-    """Rows read and not yet written, and what to commit when they are."""
-
-    rows: int = 0
-    bytes: int = 0
-    blocks: dict[tuple[str, TP], list[pa.Table]] = field(default_factory=dict)
-    first: dict[tuple[str, TP], int] = field(default_factory=dict)
-    next_offsets: dict[TP, int] = field(default_factory=dict)
-
-    def add(self, table: str, tp: TP, first: int, rows: pa.Table) -> None:
-        """Rows of one table that come from records of `tp` from offset `first` on."""
-        self.blocks.setdefault((table, tp), []).append(rows)
-        self.first.setdefault((table, tp), first)
-        self.rows += rows.num_rows
-        self.bytes += rows.nbytes
-
-    def batches(self) -> list[RowBatch]:
-        """One batch a table and partition."""
-        return [
-            RowBatch(table, pa.concat_tables(blocks), Source(*tp, self.first[table, tp], self.next_offsets[tp] - 1))
-            for (table, tp), blocks in self.blocks.items()
-        ]
+from zonepulse.streams.write_queue import LIMITS, Entry, Limits, Piece, WriteQueue
 
 
 class Store:
-    """Collects rows and writes them by size (`MAX_ROWS`, `MAX_BYTES`) and age (`MAX_AGE_S`). One write at a time; readers wait."""
+    """Collects rows and sends them on their way to the sink by size and age; where too much is on its way, it takes no more."""
 
-    def __init__(self, sink: Sink, zone: str, prefix: str, metrics: Metrics) -> None:
-        self._sink, self._zone, self._prefix, self._metrics = sink, zone, prefix, metrics
-        self._pending, self._registry = Pending(), RegistryRows()
-        self._writing = asyncio.Lock()
+    def __init__(
+        self,
+        sink: Sink,
+        origin: Origin,
+        known: KnownRegisters,
+        outbox: Outbox,
+        prefix: str,
+        metrics: Metrics,
+        limits: Limits = LIMITS,
+    ) -> None:
+        self._origin, self._known, self._prefix, self._metrics, self._limits = origin, known, prefix, metrics, limits
+        self._outbox, self._quarantine = outbox, Quarantine(outbox, prefix, metrics)
+        self._pending, self._registry = Entry(), RegistryRows(origin.zone)
+        self._queue = WriteQueue(sink, self._commit, self._refused, metrics, limits, self._beat)
         self.batches: BatchChannel | None = None
+        self.commands: CommandLog | None = None
         self.pulse: Pulse | None = None
-        self._written: dict[TP, int] = {}
 
     def positions(self) -> dict[TP, int]:
         """What is written: the next offset of each partition."""
-        return dict(self._written)
+        return self._queue.done()
 
     async def add(self, batch: Batch) -> None:
-        """Takes a batch in; writes when enough has come together. Raises stored_rows.BadBlock, or what `flush` raises."""
+        """Takes a batch in, once there is room; what cannot be rows is put aside. Raises what made an earlier write fail."""
+        await self._queue.room()
         topic, tp = batch.topic.removeprefix(self._prefix), TP(batch.topic, batch.partition)
-        found = self._registry.add(batch) if topic == REGISTRY.name else rows_of(batch, topic, self._zone)
-        for table, rows in found:
-            self._pending.add(table, tp, int(batch.offset[0]), rows)
-        self._pending.next_offsets[tp] = batch.next_offset
+        pieces: dict[str, list[Piece]] = {}
+        for found in await self._found(batch, topic):
+            if isinstance(found, Poison):
+                await self._put_aside(batch, found)
+            else:
+                pieces.setdefault(found[0], []).append(found[1])
+        if self.batches is not None and not self.batches.is_current(batch):  # its partition went meanwhile
+            return
+        self._pending.add(tp, batch.next_offset, batch, pieces)
         self._metrics.took(topic, batch, self.batches.lag(tp, batch.next_offset) if self.batches else None)
-        if self._pending.rows >= MAX_ROWS or self._pending.bytes >= MAX_BYTES:
-            await self.flush()
+        if self._pending.rows >= self._limits.rows or self._pending.bytes >= self._limits.bytes:
+            self._send()
+
+    async def _found(self, batch: Batch, topic: str) -> Sequence[tuple[str, Piece] | Poison]:
+        """Pieces and poison of a batch. Rows of a meter that is not known may be of a registry version published just now."""
+        if topic == REGISTRY.name:
+            return list(self._registry.add(batch))
+        skipped = self.commands.positions(batch) if self.commands is not None else []
+        found = list(rows_of(batch, topic, self._origin, skipped))
+        if any(isinstance(one, Poison) and one.is_unknown_meter for one in found) and await self._known.refresh():
+            found = list(rows_of(batch, topic, self._origin, skipped))
+        return found
+
+    async def _put_aside(self, records: RecordSpans, poison: Poison) -> None:
+        """An unreadable dead letter is kept as it is and makes no letter; every other record becomes one."""
+        i, place = poison.at, (records.topic, records.partition, int(records.offset[poison.at]))
+        if records.topic.removeprefix(self._prefix) == DEADLETTERS.name:
+            self._quarantine.note(*place, poison.why)
+            return
+        at_ms = min(max(0, int(records.timestamp_ms[i])), LATEST_MS)
+        await self._quarantine.send(*place, records.key(i), records.value(i), poison.why, received_at_ms=at_ms)
 
     async def flush(self) -> None:
-        """Writes what is pending, then commits. Raises SinkRejected, and SinkBackpressure after `PATIENCE_S`."""
-        async with self._writing:
-            pending, self._pending = self._pending, Pending()
-            for rows in pending.batches():
-                await self._write(rows)
-            if self.batches is not None:
-                await self.batches.commit(pending.next_offsets)
-            self._written |= pending.next_offsets
+        """Returns when all that was added is written and committed. Raises what made a write fail: SinkRejected, SinkBackpressure, ..."""
+        self._send()
+        await self._queue.drained()
+
+    def send_by_age(self) -> None:
+        """Sends what is pending on its way unless others are: then it may grow. Raises what made an earlier write fail."""
+        self._queue.check()
+        if self._queue.is_idle:
+            self._send()
 
     async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:
         """The registry, which is small, is read from its beginning: a version is written as a whole."""
         return {tp: 0 for tp in tps if tp.topic.removeprefix(self._prefix) == REGISTRY.name}
 
-    async def forget(self, _: set[TP]) -> None:
+    async def forget(self, tps: set[TP]) -> None:
         """Partitions are gone: what was not written is written by whoever gets them."""
-        self._pending, self._registry, self._written = Pending(), RegistryRows(), {}
+        self._pending.forget(tps)
+        self._queue.forget(tps)
+        if any(tp.topic.removeprefix(self._prefix) == REGISTRY.name for tp in tps):
+            self._registry = RegistryRows(self._origin.zone)
 
-    async def _write(self, batch: RowBatch) -> None:
-        started, pause_s = time.monotonic(), 0.0
-        while True:
-            try:
-                begun = time.monotonic()
-                await self._sink.write(batch)
-                break
-            except SinkBackpressure as busy:
-                if time.monotonic() - started > PATIENCE_S:
-                    raise
-                pause_s = min(LONGEST_PAUSE_S, max(busy.retry_after_s, 2 * pause_s))
-                self._metrics.backpressure.labels(batch.table).inc()
-                if self.pulse is not None:
-                    self.pulse.beat()
-                log.warning("%s; trying again in %g s", busy, pause_s)
-                await asyncio.sleep(pause_s)
-        self._metrics.insert_seconds.labels(batch.table).observe(time.monotonic() - begun)
-        self._metrics.inserts.labels(batch.table).inc()
-        self._metrics.rows.labels(batch.table).inc(batch.rows.num_rows)
+    def _send(self) -> None:
+        self._queue.check()
+        if self._pending.next_offsets:
+            pending, self._pending = self._pending, Entry()
+            self._queue.put(pending)
+
+    async def _commit(self, next_offsets: Mapping[TP, int]) -> None:
+        await self._outbox.flush()  # letters of what is put aside
+        if self.batches is not None:
+            await self.batches.commit(next_offsets)
+
+    async def _refused(self, table: str, piece: Piece, rejected: SinkRejected) -> None:
+        await self._put_aside(piece.records, Poison(piece.made_by[0], f"refused by table {table}: {rejected}"))
+
+    def _beat(self) -> None:
+        if self.pulse is not None:
+            self.pulse.beat()
 
 
-def add_store_agent(app: faust.App, sink: Sink, zone: str, prefix: str, metrics: Metrics) -> Store:
-    """Makes `app` a store worker of `zone`."""
-    store = Store(sink, zone, prefix, metrics)
+def add_store_agent(
+    app: faust.App, sink: Sink, origin: Origin, known: KnownRegisters, prefix: str, metrics: Metrics, limits: Limits = LIMITS
+) -> Store:
+    """Makes `app` the store worker of the zone of `origin`, whose registers `known` knows."""
+    store = Store(sink, origin, known, Outbox(app), prefix, metrics, limits)
     names: Mapping[str, str] = {t.full_name(prefix): t.name for t in STORED_TOPICS}
     store.batches = batches = batch_channel(
         app, names, Hooks(start_offsets=store.start_offsets, on_revoked=store.forget), max_bytes=4_000_000
@@ -136,9 +143,9 @@ def add_store_agent(app: faust.App, sink: Sink, zone: str, prefix: str, metrics:
         async for batch in batches.receive(stream):
             await store.add(batch)
 
-    async def flush_by_age() -> None:
-        await store.flush()
+    async def send_by_age() -> None:
+        store.send_by_age()
 
     app.agent(batches.channel, name="store")(write_rows)
-    app.timer(MAX_AGE_S, name="store_flush")(flush_by_age)
+    app.timer(limits.age_s, name="store_flush")(send_by_age)
     return store

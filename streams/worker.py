@@ -12,11 +12,14 @@ from zonepulse.schemas.registry import Registry, ZonePolicy
 from zonepulse.schemas.topics import REGISTRY
 from zonepulse.streams.allocation import keep_freed_memory
 from zonepulse.streams.app import build_app, run_worker
+from zonepulse.streams.command_log import CommandLog
 from zonepulse.streams.intervals_agent import add_intervals_agent
+from zonepulse.streams.known_registers import KnownRegisters
 from zonepulse.streams.ledger_agent import add_ledger_agent
 from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.origin import Origin
 from zonepulse.streams.registry_store import RegistryStore
-from zonepulse.streams.registry_topic import load_versions
+from zonepulse.streams.registry_topic import end_offset, load_versions
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.warm_up import warm_up
 from zonepulse.streams.watchdog import watch
@@ -46,31 +49,40 @@ def _zone(versions: Mapping[int, Registry]) -> ZonePolicy:
     return versions[max(versions)].zone
 
 
-def _intervals(app: faust.App, settings: Settings, metrics: Metrics) -> None:
+def _intervals(app: faust.App, settings: Settings, metrics: Metrics, commands: CommandLog) -> None:
     versions = _versions(settings, metrics)
     registries = _registries(settings, versions)
     with metrics.start_step("registry_compile"):
         registries.compile()
     task = add_intervals_agent(app, settings, registries, metrics, _zone(versions).live_ms / 1000)
+    task.commands = commands
     task.pulse = registries.pulse = watch(app, settings, task, metrics)
 
 
-def _ledger(app: faust.App, settings: Settings, metrics: Metrics) -> None:
+def _ledger(app: faust.App, settings: Settings, metrics: Metrics, commands: CommandLog) -> None:
     versions = _versions(settings, metrics)
     registries = _registries(settings, versions)
     task = add_ledger_agent(app, settings, registries, metrics, _zone(versions).live_ms / 1000)
+    task.commands = commands
     registries.pulse = watch(app, settings, task, metrics)
 
 
-def _store(app: faust.App, settings: Settings, metrics: Metrics) -> None:
+def _store(app: faust.App, settings: Settings, metrics: Metrics, commands: CommandLog) -> None:
     from zonepulse.streams.clickhouse_sink import ClickHouseSink  # its client takes a tenth of a start, and only this task needs it
     from zonepulse.streams.store_agent import add_store_agent
 
-    store = add_store_agent(app, ClickHouseSink(settings), _zone(_versions(settings, metrics)).id, settings.topic_prefix, metrics)
+    versions, topic = _versions(settings, metrics), REGISTRY.full_name(settings.topic_prefix)
+    known = KnownRegisters(
+        lambda: load_versions(settings.broker, topic), lambda: end_offset(settings.broker, topic), versions.values()
+    )
+    zone = _zone(versions)
+    origin = Origin(zone.id, settings.partitions, zone.tick_ms, zone.future_ms, known.names, settings.is_simulated)
+    store = add_store_agent(app, ClickHouseSink(settings), origin, known, settings.topic_prefix, metrics)
+    store.commands = commands
     watch(app, settings, store, metrics)
 
 
-TASKS: Final[dict[str, Callable[[faust.App, Settings, Metrics], None]]] = {
+TASKS: Final[dict[str, Callable[[faust.App, Settings, Metrics, CommandLog], None]]] = {
     "intervals": _intervals,
     "ledger": _ledger,
     "store": _store,
@@ -86,7 +98,9 @@ def run(task: str, settings: Settings) -> NoReturn:
     if task != "store":
         with metrics.start_step("kernels"):
             warm_up()
-    TASKS[task](app, settings, metrics)
+    commands = CommandLog.of(settings.broker, settings.topic_prefix)
+    commands.follow(app, settings.broker)
+    TASKS[task](app, settings, metrics, commands)
     metrics.serve(settings.metrics_port)
     metrics.process_step("ready")
     run_worker(app, settings.log_level)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from zonepulse.processors.decoding.compression import BadCompression, decompress
+from zonepulse.processors.decoding.compression import MAX_BYTES, BadCompression, decompress
 from zonepulse.processors.decoding.record_batches import (
     BAD_CRC,
     BAD_HEADER,
@@ -28,9 +28,12 @@ from zonepulse.processors.decoding.record_batches import (
     varint,
     walk,
 )
-from zonepulse.schemas.records import Headers, RecordSpans
+from zonepulse.schemas.readings import MALFORMED
+from zonepulse.schemas.records import MAX_HEADERS, TOO_MANY_HEADERS, Headers, RecordSpans
 
 Bytes = NDArray[np.uint8]
+_USUAL_RATIO: Final = 16
+"""Records are compressed no better than this, mostly; room for more is made when it is needed."""
 _ABORT_MARKER: Final = b"\0\0"
 _WHY: Final = {
     BAD_SIZE: "has an impossible length or format",
@@ -44,8 +47,8 @@ class CorruptBatch(ValueError):
 
     def __init__(self, topic: str, partition: int, offset: int, why: str) -> None:
         super().__init__(
-            f"{topic}/{partition}: the record batch at offset {offset} {why}; the broker's log or the network damaged it."
-            f" Compare with kafka-dump-log on the broker, or skip it by committing offset {offset + 1} or later for this group"
+            f"{topic}/{partition}: the record batch at offset {offset} {why}; the broker's log or the network damaged it,"
+            " or its sender; compare with kafka-dump-log on the broker"
         )
         self.topic, self.partition, self.offset = topic, partition, offset
 
@@ -96,17 +99,35 @@ def _inflated(buffer: Bytes, batches: Any, topic: str, partition: int) -> tuple[
     codecs = batches.attributes & CODEC_BITS
     if not codecs.any():
         return buffer, batches
-    parts: list[Any] = []
-    for batch, codec in zip(batches, codecs.tolist(), strict=True):
-        packed = buffer[batch.start : batch.end].data
+    usual = _USUAL_RATIO * int((batches.end - batches.start).sum())
+    try:
+        return _unpacked(buffer, batches, min(usual, MAX_BYTES), topic, partition)
+    except CorruptBatch:
+        if usual >= MAX_BYTES:
+            raise
+        return _unpacked(buffer, batches, MAX_BYTES, topic, partition)
+
+
+def _unpacked(buffer: Bytes, batches: Any, room: int, topic: str, partition: int) -> tuple[Bytes, Any]:
+    """The same within `room` bytes."""
+    out, done, ends = np.empty(room, np.uint8), 0, []
+    for batch in batches:
+        codec, packed = int(batch.attributes) & CODEC_BITS, buffer[batch.start : batch.end]
         try:
-            parts.append(decompress(codec, packed) if codec else packed)
+            if codec:
+                done += decompress(codec, packed.data, out[done:])
+            elif len(packed) > room - done:
+                raise BadCompression(f"{len(packed)} bytes where there is room for {room - done}")
+            else:
+                out[done : done + len(packed)] = packed
+                done += len(packed)
         except BadCompression as bad:
             raise CorruptBatch(topic, partition, int(batch.base_offset), f"cannot be decompressed ({bad})") from bad
+        ends.append(done)
     moved = batches.copy()
-    moved.end = np.cumsum([len(part) for part in parts])
+    moved.end = ends
     moved.start[0], moved.start[1:] = 0, moved.end[:-1]
-    return np.frombuffer(b"".join(parts), np.uint8), moved
+    return out[:done], moved
 
 
 def _walked(buffer: Bytes, batches: Any, start_offset: int) -> tuple[Records, int, int, int]:
@@ -131,48 +152,66 @@ def spans_of_fetch(
     buffer = np.frombuffer(raw, np.uint8)
     batches = batches_of(buffer, topic, partition, start_offset, must_check_crc)
     next_offset = max(start_offset, int(batches[-1].next_offset)) if len(batches) else start_offset
-    kept = batches[committed(batches, buffer, aborted or ())]
-    buffer, kept = _inflated(buffer, kept, topic, partition)
-    records, n, headed, broken = _walked(buffer, kept, start_offset)
+    return spans_of_batches(buffer, batches[committed(batches, buffer, aborted or ())], topic, partition, start_offset, next_offset)
+
+
+def spans_of_batches(buffer: Bytes, batches: Any, topic: str, partition: int, start_offset: int, next_offset: int) -> RecordSpans:
+    """The records of these batches from `start_offset` on. Raises CorruptBatch."""
+    buffer, batches = _inflated(buffer, batches, topic, partition)
+    records, n, headed, broken = _walked(buffer, batches, start_offset)
     if broken >= 0:
-        raise CorruptBatch(topic, partition, int(kept[broken].base_offset), "holds a record that is broken")
-    try:
-        headers = _headers(buffer, records, headed)
-    except ValueError as bad:
-        raise CorruptBatch(topic, partition, start_offset, f"or a later one has broken headers ({bad})") from bad
+        raise CorruptBatch(topic, partition, int(batches[broken].base_offset), "holds a record that is broken")
+    headers, refused = _headers(buffer, records, headed)
     key_start, key_end, value_start, value_end, offset, timestamp_ms = (array[:n] for array in records[:6])
     return RecordSpans(
-        topic, partition, buffer, key_start, key_end, value_start, value_end, offset, timestamp_ms, next_offset, headers
+        topic, partition, buffer, key_start, key_end, value_start, value_end, offset, timestamp_ms, next_offset, headers, refused
     )  # fmt: skip
 
 
-def _headers(buffer: Bytes, records: Records, headed: int) -> dict[int, Headers]:
-    """Headers by position of the record; neighbours with equal bytes share one tuple."""
+def _headers(buffer: Bytes, records: Records, headed: int) -> tuple[dict[int, Headers], dict[int, tuple[int, str]]]:
+    """Headers by position of the record; neighbours with equal bytes share one tuple. And the records whose headers cannot be read."""
     if not headed:
-        return {}
+        return {}, {}
     groups, first, of_record = np.unique(records.header_group[:headed], return_index=True, return_inverse=True)
     del groups
     spans = zip(records.header_start[first].tolist(), records.header_end[first].tolist(), strict=True)
-    parsed = [parse_headers(buffer, start, end) for start, end in spans]
-    return dict(zip(records.headed[:headed].tolist(), map(parsed.__getitem__, of_record.tolist()), strict=True))
+    parsed = [_parsed(buffer, start, end) for start, end in spans]
+    headers: dict[int, Headers] = {}
+    refused: dict[int, tuple[int, str]] = {}
+    for position, group in zip(records.headed[:headed].tolist(), of_record.tolist(), strict=True):
+        found = parsed[group]
+        if isinstance(found, str):
+            refused[position] = MALFORMED, found
+        else:
+            headers[position] = found
+    return headers, refused
+
+
+def _parsed(buffer: Bytes, start: int, end: int) -> Headers | str:
+    try:
+        return parse_headers(buffer, start, end)
+    except ValueError as bad:
+        return str(bad)
 
 
 def parse_headers(buffer: Bytes, start: int, end: int) -> Headers:
     """The headers of one record, their count first. A null value counts as empty. Raises ValueError."""
     count, at = varint(buffer, start, end)
+    if count > MAX_HEADERS:
+        raise ValueError(TOO_MANY_HEADERS)
     found = []
     for _ in range(count if at >= 0 else 0):
         name, at = _text(buffer, at, end)
         value, at = _text(buffer, at, end)
         found.append((name.decode("utf-8", "replace"), value))
     if at != end or count < 0:
-        raise ValueError("they do not end where the record ends")
+        raise ValueError("the headers do not end where the record ends")
     return tuple(found)
 
 
 def _text(buffer: Bytes, at: int, end: int) -> tuple[bytes, int]:
     size, at = varint(buffer, at, end)
     if at < 0 or size > end - at:
-        raise ValueError("one is longer than the record")
+        raise ValueError("a header is longer than the record")
     behind = at + max(0, size)
     return buffer[at:behind].tobytes(), behind

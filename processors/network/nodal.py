@@ -19,7 +19,7 @@ from zonepulse.processors.accounts import BEARING, Accounts
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.factors import FactorTable
 from zonepulse.processors.layout import Records
-from zonepulse.processors.lines import EXISTS, HAS_CO2E, LineTable, location_lines, said
+from zonepulse.processors.lines import EXISTS, HAS_CO2E, LineTable, said
 from zonepulse.processors.network.network_window import Bools, Flows, Speaker, Sums, co2e_mg
 from zonepulse.processors.network.nodal_lines import make_lines, places
 from zonepulse.processors.network.storage import Inventory, Lot, Passage, valuation, value
@@ -67,7 +67,7 @@ class Nodal:
         self._grids = [k for k, s in enumerate(sources) if s.kind == "grid_import"]
         self._lines = make_lines(lines, registry.zone.id, self._network, pairs, self._companies)
         order = {c.id: i + 1 for i, c in enumerate(registry.companies)}
-        found = [location_lines(accounts, "company", order[c]) for c in self._companies]
+        found = [lines.location("company", order[c]) for c in self._companies]
         self._heat = [[line for (kind, carrier), line in f.items() if kind == BEARING and carrier != "electricity"] for f in found]
         self._heat_company = {line: i for i, mine in enumerate(self._heat) for line in mine}
         self._settled = [

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "sql": Command("sql", "sql", "Ask the store in SQL."),
     "explain": Command("explain", "explain", "Explain a company's CO2e, from the kilogram to the readings."),
     "registry": Command("registry", "app", "Publish and show a zone's registry; list unknown meters."),
+    "skip": Command("skip", "skip", "Step over a record that a task cannot handle."),
     "deadletters": Command("deadletters", "app", "List readings that were refused, and send them again."),
     "doctor": Command("doctor", "doctor", "Check this machine and its servers; say how to mend them."),
     "bench": Command("bench", "bench", "Measure throughput and latency."),

@@ -1,18 +1,20 @@
 """Runs published case files: `python tests/cases/run.py [DIR]` (DIR = this folder if left out).
 
-DIR holds files with the names and formats of those beside this script; a file that is not there is left out. Prints every case
+DIR holds files with the names and formats of those beside this script; a file that is not there is left out. Prints of
+every case whether workers run what it judges (`runs: live core`, `not live yet: function only`, `replay only`), how many do, every case
 that fails with what was expected and got, then `N passed, N failed`. Exit status 1 if anything failed; a file that cannot be read
 counts as one failure.
 """
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import flow
 import vee
-from verdict import Verdict
+from verdict import RUNS, Verdict
 
 HERE = Path(__file__).resolve().parent
 SUITES: dict[str, Callable[[object], Iterable[Verdict]]] = {
@@ -29,6 +31,10 @@ def main(argv: list[str]) -> int:
         return 2
     verdicts = [v for suite in _suites(Path(argv[0]) if argv else HERE) for v in suite]
     failed = [v for v in verdicts if v.problems]
+    for verdict in verdicts:
+        print(f"{'FAILED' if verdict.problems else 'ok':8}{verdict.id:24} runs: {verdict.runs}")
+    counted = Counter(v.runs for v in verdicts)
+    print(f"runs: {', '.join(f'{counted[runs]} {runs}' for runs in RUNS if counted[runs])}")
     for verdict in failed:
         print(f"FAILED {verdict.id}: {verdict.title}")
         for problem in verdict.problems:

@@ -1,7 +1,12 @@
 """The suite `vee_cases.json`: validation, estimation and editing of metered values.
 
-A group's adapter turns `params` and `input` of a case into everything that the group may expect, by the functions that
-zonepulse runs. Parameters that a case leaves out have the published defaults of those functions.
+A group's adapter turns `params` and `input` of a case into everything that the group may expect. Parameters that a case leaves out have
+the published defaults of those functions.
+
+Not every case judges what runs, and each verdict says so (`runs`). Cases about readings of registers go through the core that workers
+run. Checks of clock, spike, sum, unit, range, reactive energy and of a month's estimated share are functions of `processors.quality` and
+`processors.estimation` that no worker calls yet; `stuck` cases too: workers run another rule, which compares whole windows exactly.
+Filling a gap from like days (`gap`) needs a year of history, which only a replay has.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +14,7 @@ from datetime import date
 from typing import Any
 
 import vee_registers
-from verdict import Verdict, problems
+from verdict import LIVE, NOT_YET, REPLAY, Verdict, problems
 
 from zonepulse.processors import estimation, quality
 
@@ -40,10 +45,17 @@ def _judge_case(case: object, number: int) -> Verdict:
     try:
         got = adapter(case.get("params") or {}, case["input"])
     except KeyError as error:
-        return Verdict(name, title, (f"the case lacks {error}, which group {group!r} needs",))
+        return Verdict(name, title, (f"the case lacks {error}, which group {group!r} needs",), _runs(group, case["input"]))
     except Exception as error:  # a case that breaks must not hide the others
-        return Verdict(name, title, (f"cannot be judged: {type(error).__name__}: {error}",))
-    return Verdict(name, title, problems(case["expected"], got, answers or tuple(got)))
+        return Verdict(name, title, (f"cannot be judged: {type(error).__name__}: {error}",), _runs(group, case["input"]))
+    return Verdict(name, title, problems(case["expected"], got, answers or tuple(got)), _runs(group, case["input"]))
+
+
+def _runs(group: str, values: Values) -> str:
+    """Whether workers do what a case of this group judges."""
+    if group in LIVE_GROUPS:
+        return LIVE
+    return REPLAY if group == "gap" and "missing" in values else NOT_YET
 
 
 def _given(params: Values, **names: str) -> dict[str, Any]:
@@ -154,6 +166,8 @@ def max_energy(params: Values, values: Values) -> dict[str, object]:
     return {"outcome": quality.max_energy_check(values["interval_kwh"], values["capacity_kwh"], **limit)}
 
 
+LIVE_GROUPS = ("rollover", "transient_zero", "meter_swap", "duplicate", "late_data")
+"""Groups that go through the core."""
 GROUPS: dict[str, tuple[Callable[[Values, Values], dict[str, object]], tuple[str, ...]]] = {
     "rollover": (vee_registers.rollover, ("delta",)),
     "transient_zero": (vee_registers.transient_zero, ("delta_on_recovery", "total")),

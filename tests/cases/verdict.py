@@ -14,13 +14,22 @@ FORBIDDEN = ("wrong_answers", "must_not_be", "naive_wrong")
 """Beginnings of the keys in `expected` that name values which must not come out."""
 
 
+LIVE = "live core"
+NOT_YET = "not live yet: function only"
+REPLAY = "replay only"
+RUNS = (LIVE, NOT_YET, REPLAY)
+"""What a case judges: what workers run; a function that no worker calls, until its detector comes; what only a replay can do, which
+has a year of history."""
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """`problems` are lines for the reader; none = passed."""
+    """`problems` are lines for the reader; none = passed. `runs` says whether workers do what the case judges."""
 
     id: str
     title: str
     problems: tuple[str, ...] = ()
+    runs: str = LIVE
 
 
 def instant(text: str) -> datetime:

@@ -9,11 +9,19 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from zonepulse.schemas.topics import REGISTRY
 from zonepulse.streams.app import build_app, run_worker
 from zonepulse.streams.clickhouse_sink import ClickHouseSink, RowBatch, Sink
+from zonepulse.streams.known_registers import KnownRegisters
 from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.origin import Origin
+from zonepulse.streams.registry_topic import end_offset, load_versions
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.store_agent import add_store_agent
+from zonepulse.streams.write_queue import Limits
+
+REGISTERS = frozenset(f"meter-{n}/register-{n}" for n in range(7))
+"""Of the blocks that the tests make, beside those of the registry."""
 
 
 @dataclass
@@ -37,9 +45,14 @@ def main(options: dict[str, Any]) -> None:
         clickhouse_password="secret",
         data_dir=Path(options["data_dir"]),
     )
-    app = build_app(settings, "store")
+    app, metrics, registry = build_app(settings, "store"), Metrics(CollectorRegistry()), REGISTRY.full_name(settings.topic_prefix)
     sink: Sink = SlowSink(ClickHouseSink(settings), options.get("slow_s", 0.0))
-    add_store_agent(app, sink, "TC", settings.topic_prefix, Metrics(CollectorRegistry()))
+    known = KnownRegisters(lambda: load_versions(settings.broker, registry), lambda: end_offset(settings.broker, registry))
+    origin = Origin(
+        options["zone"], 2, 60_000, 300_000, lambda: {*REGISTERS, *known.names()}, is_simulated=options.get("is_simulated", True)
+    )
+    add_store_agent(app, sink, origin, known, settings.topic_prefix, metrics, Limits(**options.get("limits", {})))
+    metrics.serve(options.get("metrics_port", 0))
     run_worker(app)
 
 

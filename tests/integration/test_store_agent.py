@@ -1,48 +1,37 @@
 """The store against a real broker and the real ClickHouse engine."""
 
 import asyncio
-import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 from uuid import uuid4
 
-import clickhouse_connect
-import numpy as np
 import psutil
 import pyarrow as pa
 import pytest
-from clickhouse_connect.driver.client import Client
-from kafka.admin import KafkaAdminClient
 from live_parts import Record, create_topics, process, produce, wait_until
+from store_parts import START_MS, WORKER, ClickHouse, alert, block, committed, count, options
 
 from zonepulse.schemas.alerts import canonical_json
 from zonepulse.schemas.dead_letters import DeadLetter
-from zonepulse.schemas.results import ALERTS, INTERVALS, LIVE, TOTALS, Column, Table
+from zonepulse.schemas.results import INTERVALS, LIVE, TOTALS
 from zonepulse.schemas.topics import TOPICS
-from zonepulse.streams import groups, migrations
+from zonepulse.streams import migrations
 from zonepulse.streams.chaos import FULL_DISK
 from zonepulse.streams.clickhouse_sink import ClickHouseSink, RowBatch, SinkBackpressure, SinkRejected, Source
 from zonepulse.streams.embedded.broker import Broker
-from zonepulse.streams.embedded.process import ChildProcess, free_port
+from zonepulse.streams.embedded.process import free_port
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.stored_rows import stored
 from zonepulse.streams.topics_admin import WrongTopic, ensure_topics
 
 pytestmark = pytest.mark.integration
-WORKER = Path(__file__).with_name("store_worker.py")
-START_MS = 1_790_000_100_000
 MOST_HELD = 200_000_000
 """What a store may take more when its sink is in trouble: 16 MB of rows, five batches of 4 MB, what the client
 reads ahead, and copies of these."""
-NOW_MS = int(time.time() * 1000)
-"""Rows of the live view expire: ClickHouse drops older ones as they come in."""
 
 
 @pytest.fixture(scope="module")
@@ -51,43 +40,6 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     broker.start()
     yield broker
     broker.stop()
-
-
-class ClickHouse:
-    """The embedded engine behind its endpoint."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        users = folder / "users.json"
-        users.write_text(json.dumps([{"name": "worker", "role": "writer", "password": "secret"}]))
-        users.chmod(0o600)
-        command = [sys.executable, "-m", "zonepulse.streams.embedded.clickhouse_endpoint"]
-        arguments = ["--path", str(folder / "data"), "--port", str(self.port), "--users", str(users)]
-        self.argv = (*command, *arguments)
-        self.process = ChildProcess("ClickHouse endpoint", self.argv, folder / "clickhouse.log")
-
-    def start(self, *options: str) -> None:
-        self.process.argv = (*self.argv, *options)
-        self.process.start()
-        self.process.wait_ready(self._answers, 60)
-
-    def _answers(self) -> bool:
-        try:
-            with urlopen(f"http://127.0.0.1:{self.port}/ping", timeout=1) as answer:
-                return bool(answer.status == 200)
-        except (URLError, OSError):
-            return False
-
-    @property
-    def settings(self) -> Settings:
-        return Settings(clickhouse_port=self.port, clickhouse_user="worker", clickhouse_password="secret")
-
-    def client(self) -> Client:
-        return clickhouse_connect.get_client(host="127.0.0.1", port=self.port, username="worker", password="secret")
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with self.client() as client:
-            return [tuple(row) for row in client.query(sql).result_rows]
 
 
 @pytest.fixture(scope="module")
@@ -107,45 +59,8 @@ def prefix(broker: Broker) -> str:
     return prefix
 
 
-def block(table: Table, rows: int, first: int, zone: str, kind: str = "") -> bytes:
-    """`rows` rows numbered from `first`, in Arrow's stream format."""
-    number = np.arange(first, first + rows)
-
-    def values(column: Column) -> pa.Array:
-        if column.name == "zone":
-            return pa.array([zone] * rows, pa.string()).dictionary_encode()
-        if column.kind == "code":
-            return pa.array([f"{column.name}-{i % 7}" for i in number], pa.string()).dictionary_encode()
-        if column.kind == "time":
-            start = NOW_MS if table is LIVE else START_MS
-            return pa.array(start + number * 900_000, pa.int64()).cast(column.arrow)
-        found = pa.array(number, mask=number % 3 == 0) if column.null else pa.array(number)
-        return found.cast(column.arrow)
-
-    schema = table.arrow_schema.with_metadata({"kind": kind} if kind else {})
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema) as writer:
-        writer.write_table(pa.Table.from_arrays([values(c) for c in table.columns], schema=schema))
-    return bytes(sink.getvalue().to_pybytes())
-
-
-def alert(zone: str, n: int) -> dict[str, object]:
-    text = {c.name: f"{c.name}-{n}" for c in ALERTS.stored if c.kind in ("str", "code")}
-    number: dict[str, object] = {"value": 1.5, "expected_low": None, "expected_high": 1, "impact_kg": None, "revision": n}
-    times: dict[str, object] = {"starts_at": START_MS, "ends_at": START_MS + 123 if n % 2 else None}
-    return {**text, **number, **times, "zone": zone, "evidence": canonical_json({"windows": n})}
-
-
-def options(broker: Broker, clickhouse: ClickHouse, prefix: str, folder: Path) -> dict[str, Any]:
-    return {"broker": broker.bootstrap, "prefix": prefix, "clickhouse_port": clickhouse.port, "data_dir": str(folder)}
-
-
-def count(clickhouse: ClickHouse, table: str, zone: str) -> int:
-    return int(clickhouse.rows(f"SELECT count() FROM zonepulse.{table} WHERE zone = '{zone}'")[0][0])
-
-
 def test_every_kind_of_row_is_stored_as_it_was_sent(broker: Broker, clickhouse: ClickHouse, prefix: str, tmp_path: Path) -> None:
-    zone = "TC"
+    zone = prefix
     letter = DeadLetter(f"{prefix}readings", 1, 17, -1, "malformed", START_MS + 7, None, b"{\xff")
     produce(
         broker.bootstrap,
@@ -173,11 +88,12 @@ def test_every_kind_of_row_is_stored_as_it_was_sent(broker: Broker, clickhouse: 
         assert found == [tuple(v.replace(tzinfo=None) if isinstance(v, datetime) else v for v in row.values()) for row in sent]
     ((received, *letters),) = clickhouse.rows(
         "SELECT toUnixTimestamp64Milli(received_at), topic, partition, offset, item, reason, key, hex(value)"
-        " FROM zonepulse.dead_letters"
+        f" FROM zonepulse.dead_letters WHERE zone = '{zone}'"
     )
     assert (received, letters) == (START_MS + 7, [f"{prefix}readings", 1, 17, -1, "malformed", "", "7BFF"])
     found = clickhouse.rows(
-        "SELECT evidence, value, expected_low, toUnixTimestamp64Milli(ends_at) FROM zonepulse.alerts_final ORDER BY revision"
+        "SELECT evidence, value, expected_low, toUnixTimestamp64Milli(ends_at) FROM zonepulse.alerts_final"
+        f" WHERE zone = '{zone}' ORDER BY revision"
     )
     assert found == [(f'{{"windows":{n}}}', 1.5, None, START_MS + 123 if n % 2 else None) for n in range(3)]
 
@@ -229,7 +145,7 @@ def test_a_store_whose_sink_is_in_trouble_holds_little_and_writes_everything_aft
             clickhouse.process.stop()
             clickhouse.start()
         wait_until(lambda: committed(broker, prefix, "deadletters") == len(letters), 90, "all stored")
-    where = f"zone = 'TC' AND topic = '{prefix}readings'"
+    where = f"zone = '{prefix}' AND topic = '{prefix}readings'"
     assert clickhouse.rows(f"SELECT count(), sum(offset), sum(length(value)) FROM zonepulse.dead_letters_final WHERE {where}") == [
         (1200, sum(range(1200)), sum(len(letter.value) for letter in letters))
     ]
@@ -270,24 +186,6 @@ def test_a_restarted_store_goes_on_where_it_committed(broker: Broker, clickhouse
             wait_until(lambda total=first + 1_000: count(clickhouse, "live", zone) == total, 30, "all stored")  # type: ignore[misc]
             wait_until(lambda total=first: committed(broker, prefix) >= (2 if total else 1), 10, "offsets committed")  # type: ignore[misc]
     assert count(clickhouse, "live", zone) == 2_000
-
-
-def committed(broker: Broker, prefix: str, topic: str = "results") -> int:
-    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
-    try:
-        offsets = groups.committed(admin, f"{prefix}store")
-    finally:
-        admin.close()
-    return max((at for tp, at in offsets.items() if tp.topic == f"{prefix}{topic}"), default=0)
-
-
-def test_an_unreadable_block_stops_the_store_and_names_the_record(
-    broker: Broker, clickhouse: ClickHouse, prefix: str, tmp_path: Path
-) -> None:
-    produce(broker.bootstrap, f"{prefix}results", [(0, b"tables", block(LIVE, 1, 0, prefix), [], None)])
-    with process(WORKER, options(broker, clickhouse, prefix, tmp_path), tmp_path / "worker.log") as worker:
-        assert worker.wait(30) == 1
-    assert f"{prefix}results/0 offset 0: ValueError: key 'tables' is no table" in (tmp_path / "worker.log").read_text()
 
 
 def test_a_retried_insert_is_written_once_and_another_under_equal_offsets_is_not_dropped(clickhouse: ClickHouse) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 
 MAX_ITEMS: Final = 100_000
+MAX_HEADERS: Final = 1_000
 ARROW_TYPE: Final = b"application/vnd.apache.arrow.stream"
 JSON_TYPE: Final = b"application/json"
 QUALITIES: Final = ("measured", "estimated", "corrected")
@@ -54,6 +55,9 @@ class Item(NamedTuple):
 def decode(record: Record) -> Iterator[Item]:
     """The items of a record in order; a record that cannot be read at all is one item with index -1."""
     value = record.value or b""
+    if len(record.headers) > MAX_HEADERS:
+        yield Item(-1, "malformed", lambda: value)
+        return
     try:
         items = _arrow_items(value) if _is_arrow(record) else _json_items(value)
     except Exception:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-CASES = Path(__file__).parents[1] / "cases"
+ROOT = Path(__file__).parents[2]
+CASES = ROOT / "tests" / "cases"
 SHIPPED = json.loads((CASES / "vee_cases.json").read_text(encoding="utf-8"))["cases"]
 Run = Callable[..., tuple[int, str]]
 
@@ -195,6 +197,28 @@ def test_every_shipped_case_passes(run: Run) -> None:
     networks = json.loads((CASES / "flow_tracing_cases.json").read_text(encoding="utf-8"))["cases"]
     assert out.splitlines()[-1] == f"{len(SHIPPED) + len(networks)} passed, 0 failed"
     assert status == 0
+
+
+def test_every_case_says_whether_workers_run_what_it_judges(run: Run) -> None:
+    _, out = run()
+    said = dict(re.findall(r"^ok +(\S+) +runs: (.*)$", out, flags=re.MULTILINE))
+    assert {case["id"] for case in SHIPPED} <= said.keys()
+    workers = [
+        p for folder in ("processors", "streams") for p in (ROOT / folder).rglob("*.py") if p.stem not in ("quality", "estimation")
+    ]
+    imports = r"import (quality|estimation)|processors\.(quality|estimation) import"
+    assert [p.name for p in workers if re.search(imports, p.read_text("utf-8"))] == [], (
+        "these checks are live now: say so in vee.py"
+    )
+    for case in SHIPPED:
+        is_live = case["group"] in ("rollover", "transient_zero", "meter_swap", "duplicate", "late_data")
+        assert (said[case["id"]] == "live core") is is_live
+        assert said[case["id"]] != "replay only" or case["id"].startswith("GAP-")
+    counts = re.search(r"^runs: (\d+) live core, (\d+) not live yet: function only, (\d+) replay only$", out, flags=re.MULTILINE)
+    assert counts is not None
+    assert [int(n) for n in counts.groups()] == [
+        list(said.values()).count(runs) for runs in ("live core", "not live yet: function only", "replay only")
+    ]
 
 
 def test_cases_of_others_are_judged_by_the_same_rules(run: Run) -> None:

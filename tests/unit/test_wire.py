@@ -122,7 +122,7 @@ def test_a_record_with_too_many_readings_is_one_dead_letter() -> None:
 def test_pieces_of_a_fetch_are_its_records_and_end_where_the_next_begins() -> None:
     raw = RecordBatch(MESSAGES * 3, 5).raw
     fetch = RawFetch(raw, 5, 16, (), True)
-    pieces = read_batches(TP("t", 0), fetch, 6, 3, 4, 1 << 20)
+    pieces = list(read_batches(TP("t", 0), fetch, 6, 3, 4, 1 << 20))
     assert [(len(p), p.next_offset, p.lease) for p in pieces] == [(4, 10, 3), (4, 14, 3), (3, 17, 3)]
     assert [row for p in pieces for row in contents(p)] == contents(ordinary(MESSAGES * 3, 5))[1:]
     assert [len(p) for p in read_batches(TP("t", 0), fetch, 6, 3, 100, 1)][:2] == [2, 1]

@@ -1,0 +1,162 @@
+"""The commands of a zone as every task knows them: read whole before its first batch, followed while it runs."""
+
+import asyncio
+import getpass
+import logging
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Final
+
+import faust
+import numpy as np
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from kafka import KafkaProducer
+
+from zonepulse.schemas.commands import SKIP, BadCommand, Command, Place, parse_command
+from zonepulse.schemas.records import HEARTBEAT, RecordSpans
+from zonepulse.schemas.topics import COMMANDS
+from zonepulse.streams.registry_topic import CONNECT_MS
+
+POLL_S: Final = 2.0
+SEND_TIMEOUT_S: Final = 30
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A command and where it stands: `ingest_ms` is the largest timestamp up to it."""
+
+    offset: int
+    ingest_ms: int
+    command: Command
+
+
+def tell(broker: str, prefix: str, command: Command, timestamp_ms: int | None = None) -> int:
+    """Writes a command; its offset. `timestamp_ms` only on a simulated topic. Raises kafka.errors.KafkaError."""
+    producer = KafkaProducer(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, acks="all")
+    with closing(producer):
+        sent = producer.send(
+            COMMANDS.full_name(prefix), key=command.key, value=command.encode(), partition=0, timestamp_ms=timestamp_ms
+        )
+        return int(sent.get(SEND_TIMEOUT_S).offset)
+
+
+def skip_of(place: Place, why: str, who: str | None = None) -> Command:
+    """The command that steps over a record; `who` is this user on this machine unless given."""
+    who = who or f"{getpass.getuser()}@{socket.gethostname()}"
+    return Command(SKIP, str(place), who, why, made_at_ms=round(time.time() * 1000))
+
+
+def skips_of(commands: Iterable[Command]) -> frozenset[Place]:
+    """The places that commands skip."""
+    return frozenset(place for command in commands if (place := command.place) is not None)
+
+
+class CommandReader:
+    """Reads `zp.commands` on, from where it stopped. Each call reads to the log's present end; what is no command does nothing, with a
+    line in the log."""
+
+    def __init__(self, broker: str, prefix: str) -> None:
+        self._broker, self._tp = broker, TopicPartition(COMMANDS.full_name(prefix), 0)
+        self._consumer: AIOKafkaConsumer | None = None
+        self._next, self._latest_ms = 0, 0
+
+    async def read(self) -> list[Told]:
+        """The commands since the last call; none where the topic is not there yet. Raises aiokafka.errors.KafkaError."""
+        consumer = await self._opened()
+        if self._tp.topic not in await consumer.topics():
+            return []
+        end, found = (await consumer.end_offsets([self._tp]))[self._tp], list[Told]()
+        while self._next < end:
+            for record in (await consumer.getmany(self._tp, timeout_ms=500)).get(self._tp, ()):
+                self._latest_ms = max(self._latest_ms, record.timestamp)
+                if record.offset >= self._next and record.value not in (None, HEARTBEAT):
+                    found += self._told(record)
+            self._next = max(self._next, await consumer.position(self._tp))
+        return found
+
+    async def close(self) -> None:
+        """The connection; a later `read` opens another one."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
+
+    async def _opened(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            consumer = AIOKafkaConsumer(bootstrap_servers=self._broker, enable_auto_commit=False, auto_offset_reset="earliest")
+            await consumer.start()
+            consumer.assign([self._tp])
+            if self._next:
+                consumer.seek(self._tp, self._next)
+            self._consumer = consumer
+        return self._consumer
+
+    def _told(self, record: Any) -> Iterator[Told]:
+        try:
+            yield Told(record.offset, self._latest_ms, parse_command(record.value))
+        except BadCommand as bad:
+            log.error("%s offset %d is no command and does nothing: %s", self._tp.topic, record.offset, bad)
+
+
+def read_commands(broker: str, prefix: str) -> list[Told]:
+    """Every command up to now, for what runs no loop of its own. Raises aiokafka.errors.KafkaError."""
+
+    async def read() -> list[Told]:
+        reader = CommandReader(broker, prefix)
+        try:
+            return await reader.read()
+        finally:
+            await reader.close()
+
+    return asyncio.run(read())
+
+
+class CommandLog:
+    """The skips of a zone. `is_skipped` is answered from memory; `follow` keeps it true while an app runs."""
+
+    def __init__(self, prefix: str, commands: Iterable[Command] = ()) -> None:
+        self._prefix = prefix
+        self.skips = skips_of(commands)
+
+    @classmethod
+    def of(cls, broker: str, prefix: str) -> "CommandLog":
+        """That of a broker's topic, read to its present end. Raises aiokafka.errors.KafkaError."""
+        return cls(prefix, (told.command for told in read_commands(broker, prefix)))
+
+    def is_skipped(self, topic: str, partition: int, offset: int) -> bool:
+        """Whether a command says to step over this record; `topic` with or without prefix."""
+        return bool(self.skips) and Place(topic.removeprefix(self._prefix), partition, offset) in self.skips
+
+    def skipped_in(self, topic: str, partition: int, first: int, last: int) -> list[int]:
+        """The offsets among first..last that are to be stepped over, ascending."""
+        name = topic.removeprefix(self._prefix)
+        places = (p for p in self.skips if p.topic == name and p.partition == partition)
+        return sorted(p.offset for p in places if first <= p.offset <= last)
+
+    def positions(self, records: RecordSpans) -> list[int]:
+        """Of the records of a batch that are to be stepped over, ascending."""
+        if not self.skips or not len(records):
+            return []
+        offsets = self.skipped_in(records.topic, records.partition, int(records.offset[0]), int(records.offset[-1]))
+        places = np.searchsorted(records.offset, offsets)
+        return [int(i) for i, at in zip(places, offsets, strict=True) if records.offset[i] == at]
+
+    def follow(self, app: faust.App, broker: str) -> None:
+        """Reads on every POLL_S while `app` runs; what goes wrong is logged and tried again."""
+        reader = CommandReader(broker, self._prefix)
+
+        async def look() -> None:
+            try:
+                self.skips |= skips_of(told.command for told in await reader.read())
+            except Exception as error:  # the broker is away: the skips known so far stay
+                log.warning("commands cannot be read: %s; trying again in %g s", error, POLL_S)
+                await reader.close()
+
+        async def close(*_: Any, **__: Any) -> None:
+            await reader.close()
+
+        app.timer(POLL_S, name="commands")(look)
+        app.on_before_shutdown.connect(close, weak=False)

@@ -1,0 +1,41 @@
+"""Alerts about the pipeline itself, from any task: sent as candidates on `zp.intervals`, for the ledger alone writes `zp.alerts`."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from zonepulse.processors.rules import Alert
+from zonepulse.schemas.topics import INTERVALS
+from zonepulse.streams.app import Outbox
+from zonepulse.streams.arrow_wire import NO_PARTITION, candidate_blocks
+
+SEVERITIES: Final = {"ops_readings_lost": "critical", "ops_sum_refused": "critical"}
+"""Of rules that are no mere warning."""
+
+
+class OpsAlerts:
+    """Raises and resolves alerts of one zone, rule prefix `ops_`. Each is said once until it is resolved, or the worker starts anew."""
+
+    def __init__(self, outbox: Outbox, prefix: str, zone: str) -> None:
+        self._outbox, self._topic, self._zone = outbox, INTERVALS.full_name(prefix), zone
+        self._raised: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
+
+    async def raised(self, rule: str, labels: Mapping[str, str], evidence: Mapping[str, Any], at_ms: int) -> None:
+        """An alert from `at_ms` (epoch ms) on; one that is raised already with other evidence is updated."""
+        key = (rule, tuple(sorted(labels.items())))
+        state = "updated" if key in self._raised else "raised"
+        since = self._raised.setdefault(key, at_ms)
+        await self._send(rule, labels, evidence, state, since, at_ms, None)
+
+    async def resolved(self, rule: str, labels: Mapping[str, str], at_ms: int) -> None:
+        """Its end; nothing where this worker has not raised it."""
+        since = self._raised.pop((rule, tuple(sorted(labels.items()))), None)
+        if since is not None:
+            await self._send(rule, labels, {}, "resolved", since, at_ms, at_ms)
+
+    async def _send(
+        self, rule: str, labels: Mapping[str, str], evidence: Mapping[str, Any], state: str, since: int, at_ms: int, end: int | None
+    ) -> None:
+        severity = SEVERITIES.get(rule, "warning")
+        row = Alert(self._zone, rule, dict(labels), severity, state, since, at_ms, dict(evidence), end).row()
+        for block in candidate_blocks([row], NO_PARTITION, 0):
+            await self._outbox.send(self._topic, b"ops", block)

@@ -1,0 +1,101 @@
+"""Records on `zp.readings` that once ended a worker: each is a dead letter, nothing dies, and the next good reading counts."""
+
+import json
+import struct
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from live_parts import wait_until
+from patience import patience_s
+
+from zonepulse.oracle.run import run as run_oracle
+from zonepulse.schemas.factors import shipped_factors_csv
+from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.streams.demo_run import PREFIX, read_partition
+from zonepulse.streams.embedded.zone_stack import ZoneStack
+from zonepulse.streams.registry_topic import publish
+from zonepulse.streams.warm_up import warm_up
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
+START_MS = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1000)
+ZONE = """\
+zone: {id: z, timezone: UTC, factor_regions: [CN-JS, CN], key: meter}
+companies: [{id: a}]
+sites: [{id: sa, company: a}]
+meters:
+  - id: M-1
+    site: sa
+    role: main
+    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}}
+"""
+ARROW = [("content-type", b"application/vnd.apache.arrow.stream")]
+
+
+def reading(minute: int, meter: str = "M-1") -> dict[str, object]:
+    return {"meter": meter, "register": "1.8.0", "ts": START_MS + minute * 60_000, "value": 100.0 + minute}
+
+
+def block(meters: list[str], old: bytes = b"", new: bytes = b"") -> bytes:
+    n = len(meters)
+    table = pa.table({"meter": meters, "register": ["1.8.0"] * n, "ts": [START_MS] * n, "value": [1.0] * n})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    whole = bytes(sink.getvalue())
+    assert old in whole
+    return whole.replace(old, new) if old else whole
+
+
+def hostile() -> Iterator[tuple[bytes, list[tuple[str, bytes]]]]:
+    good = json.dumps(reading(1)).encode()
+    yield json.dumps([reading(1, f"X{i}") for i in range(20_000)]).encode(), []
+    offsets = struct.pack("<3i", 0, 2, 7)
+    yield block(["ab", "cdefg"], offsets, struct.pack("<3i", 0, 2, 2**30)), ARROW
+    yield block(["ab", "cdefg"], offsets, struct.pack("<3i", 7, 2, 0)), ARROW
+    yield block([f"Y{i}" for i in range(3_000)]), ARROW
+    yield good, [("registry", b"999")]
+    yield json.dumps(reading(2)).encode(), [("registry", b"9" * 5_000)]
+    yield b"[]", [("registry", b"9" * 5_000)]
+    yield json.dumps(reading(3)).encode(), [("h", b"")] * 1_001
+    yield b"x" * 7_990_000, []
+    yield b"\x1b[2J\xff\xfe", []
+
+
+def test_workers_live_through_hostile_records_and_every_letter_is_as_the_oracle_says(tmp_path: Path) -> None:
+    del tmp_path
+    warm_up()
+    topic = f"{PREFIX}readings"
+    with ZoneStack(1, is_simulated=True) as stack, stack.client() as client:
+        publish(stack.kafka, PREFIX, parse_zone(ZONE), 1, timestamp_ms=START_MS)
+        stack.start_workers()
+        packed = KafkaProducer(bootstrap_servers=stack.kafka, compression_type="gzip", max_request_size=1 << 30)
+        plain = KafkaProducer(bootstrap_servers=stack.kafka, max_request_size=1 << 30)
+        for value, headers in hostile():
+            plain.send(topic, value, b"M-1", headers, 0, START_MS + 600_000).get(patience_s(60))
+        packed.send(topic, b"x" * 20_000_000, b"M-1", [], 0, START_MS + 600_000).get(patience_s(60))
+        last = plain.send(topic, json.dumps(reading(9, "last")).encode(), b"M-1", [], 0, START_MS + 600_000).get(patience_s(60))
+        plain.close()
+        packed.close()
+
+        arrived = "SELECT count() FROM dead_letters_final WHERE offset = {at:Int64}"
+        wait_until(lambda: client.query(arrived, {"at": last.offset}).first_row == (1,), 240, "the last record's dead letter")
+        rows = client.query(
+            "SELECT offset, item, reason, key, value FROM dead_letters_final ORDER BY offset, item",
+            column_formats={"key": "bytes", "value": "bytes"},
+        ).result_rows
+        log = list(read_partition(stack.kafka, topic, 0))
+        consumer = KafkaConsumer(bootstrap_servers=stack.kafka)
+        letters = TopicPartition(f"{PREFIX}deadletters", 0)
+        partitions = [TopicPartition(letters.topic, p) for p in consumer.partitions_for_topic(letters.topic) or ()]
+        sent = sum(consumer.end_offsets(partitions).values())
+        consumer.close()
+    oracle = run_oracle(ZONE, shipped_factors_csv(), log, 1)["dead_letters"]
+    expected = sorted((x["offset"], x["item"], x["reason"], x["key"], x["value"]) for x in oracle)
+    assert [tuple(row) for row in rows] == expected
+    assert sent == len(rows)  # a worker that died on the way would have sent its letters again
+    assert {row[2] for row in rows} == {"unknown_meter", "malformed"}
+    assert max(len(row[4]) for row in rows) == 1_000_000
