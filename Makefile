@@ -42,8 +42,9 @@ quick: lint typecheck ## what a developer runs after each change: style, types, 
 soak: needs-test dev ## the long versions of what `make test` does in short, one after another
 	$(BIN)/python -m pytest --durations=0 --timeout=0 tests/soak $(ARGS)
 
-hunt: dev ## property tests with thousands of new examples (ARGS="-k carbon")
+hunt: dev ## property tests and hostile requests with thousands of new examples (ARGS="-k carbon")
 	$(BIN)/python -m pytest --hypothesis-profile=hunt --timeout=0 tests/property $(ARGS)
+	ZONEPULSE_HUNT_ROUNDS=20000 $(BIN)/python -m pytest --timeout=0 tests/integration/test_clickhouse_gate.py tests/integration/test_clickhouse_hostile_http.py -k hostile
 
 cases: .venv/.ready ## run case files (DIR=tests/cases)
 	$(BIN)/python tests/cases/run.py $(DIR)

@@ -230,6 +230,31 @@ def test_readers_together_may_use_half_of_the_memory(server: ClickHouseProcess) 
     assert 4 * each <= whole // 2
 
 
+def test_inserts_have_memory_beside_readers_at_their_limit(server: ClickHouseProcess) -> None:
+    """Four readers that take all they may, again and again; inserts of 50 MB in between."""
+    as_writer(server, "CREATE TABLE zonepulse.large (s String) ENGINE = MergeTree ORDER BY tuple()")
+    done = threading.Event()
+    codes: list[int] = []
+
+    def take() -> None:
+        while not done.is_set():
+            codes.append(ask(server, "SELECT uniqExact(number) FROM numbers_mt(10000000000)").code)
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        line = b"x" * 999 + b"\n"
+        for _ in range(8):
+            as_writer(server, b"INSERT INTO zonepulse.large FORMAT TSV\n" + line * 50_000)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert 241 in codes
+    assert as_writer(server, "SELECT count() FROM zonepulse.large") == b"400000\n"
+
+
 FAILING = [
     *("SELECT throwIf(1)", "SELECT intDiv(1, 0)", "SELECT toDate('zz')", "SELECT arrayJoin(range(1000000000))", "SELECT CAST('x' AS Int8)"),
     *("SELECT * FROM nowhere", "SELECT nothing FROM zonepulse.kept", "SELEC", "SELECT length(groupArray(number)) FROM numbers(1000000000)"),
