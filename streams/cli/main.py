@@ -32,7 +32,7 @@ COMMANDS: Final = {
     "registry": Command("registry", "app", "Publish and show a zone's registry; list unknown meters."),
     "skip": Command("skip", "skip", "Step over a record that a task cannot handle."),
     "deadletters": Command("deadletters", "app", "List readings that were refused, and send them again."),
-    "checkpoints": Command("checkpoints", "app", "Show where tasks stand in their logs; let them go on after a loss."),
+    "checkpoints": Command("checkpoints", "app", "Show where tasks stand; let them go on after a loss."),
     "doctor": Command("doctor", "doctor", "Check this machine and its servers; say how to mend them."),
     "bench": Command("bench", "bench", "Measure throughput and latency."),
     "chaos": Command("chaos", "chaos", "Kill parts of a running zone; prove that nothing is lost."),
