@@ -238,10 +238,11 @@ class Ledger:
         n = remember(windows.chart, windows.books, rows, slots, tick, before, self._length)
         emissions = records(EMISSION, len(rows))
         emissions = emissions[: post(windows.chart, windows.books, rows, slots, emissions)]
+        emissions = emissions[emissions["changed"] == 1]
         after = records(LINE_VALUE, n + 1)
         after = after[: changed_lines(windows.chart, windows.books, before, n, after, self._length, tick)]
         self._made.lines.append(after)
-        self._made.emissions.append(emissions[emissions["changed"] == 1])
+        self._made.emissions.append(emissions)
         bought = self.market.update(after, windows, tick)
         self._judge_factors(emissions, bought, tick, results)
         self._judge_residuals(self.nodal.update(rows, slots, after, windows, tick), tick, results)
