@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,8 +17,15 @@ ARROW_TYPE: Final = b"application/vnd.apache.arrow.stream"
 JSON_TYPE: Final = b"application/json"
 QUALITIES: Final = ("measured", "estimated", "corrected")
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+FIRST_MS: Final = 10**11
+"""Milliseconds since 1970 below it are taken for seconds."""
 _CLAMP: Final = 1 << 61
 _BLANK: Final = " \t\n\r"
+_END_OF_DAY: Final = re.compile(r"(\d{4}-?(?:\d\d-?\d\d|W\d\d-?\d).)24((?::?00){0,2}(?:[.,]0+)?(?:Z|[+-].*)?)", re.DOTALL)
+
+
+class Instant(int):
+    """Epoch milliseconds that were sent as a time, not as a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,7 @@ def _is_arrow(record: Record) -> bool:
 
 
 def read_fields(fields: Mapping[str, Any]) -> Sent | str:
-    """The reading in a mapping of plain values, or `malformed` or `naive_time`."""
+    """The reading in a mapping of plain values, or `malformed`, `naive_time` or `epoch_seconds`."""
     meter, register, value = fields.get("meter"), fields.get("register"), fields.get("value")
     unit, seq, quality = fields.get("unit"), fields.get("seq"), fields.get("quality")
     if not (isinstance(meter, str) and isinstance(register, str) and isinstance(unit, str | None)):
@@ -96,21 +104,29 @@ def read_fields(fields: Mapping[str, Any]) -> Sent | str:
 
 
 def read_time(ts: object) -> int | str:
-    """Epoch milliseconds, cut; or `malformed` or `naive_time`."""
+    """Epoch milliseconds, cut; or `malformed`, `naive_time` or, of a number too small to be milliseconds, `epoch_seconds`."""
     if isinstance(ts, bool):
         return "malformed"
     if isinstance(ts, int):
-        return max(-_CLAMP, min(_CLAMP, ts))
+        if ts < FIRST_MS and not isinstance(ts, Instant):
+            return "epoch_seconds"
+        return max(-_CLAMP, min(_CLAMP, int(ts)))
     if isinstance(ts, str):
         if "\0" in ts:
             return "malformed"
         try:
-            ts = datetime.fromisoformat(ts)
-        except ValueError:
+            ts = _iso(ts)
+        except (ValueError, OverflowError):
             return "malformed"
     if not isinstance(ts, datetime):
         return "malformed"
     return "naive_time" if ts.tzinfo is None else (ts - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _iso(text: str) -> datetime:
+    """ISO 8601; 24:00 is 00:00 of the next day. Raises ValueError or OverflowError."""
+    end = _END_OF_DAY.fullmatch(text)
+    return datetime.fromisoformat(text) if end is None else datetime.fromisoformat(f"{end[1]}00{end[2]}") + timedelta(days=1)
 
 
 def _nearest(value: int | float | Decimal) -> float:
@@ -197,7 +213,7 @@ def _times(column: pa.ChunkedArray) -> list[object]:
         return [None if v is None else datetime.min for v in column.cast(pa.int64()).to_pylist()]
     per_ms = {"ms": 1, "us": 1000, "ns": 1_000_000}
     raw = column.cast(pa.int64()).to_pylist()
-    return [None if v is None else v * 1000 if kind.unit == "s" else v // per_ms[kind.unit] for v in raw]
+    return [None if v is None else Instant(v * 1000 if kind.unit == "s" else v // per_ms[kind.unit]) for v in raw]
 
 
 def _is_number(kind: pa.DataType) -> bool:

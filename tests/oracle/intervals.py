@@ -1,16 +1,18 @@
 """One channel's life: accepted readings in, interval rows by tick and the verdicts of its rules out."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from zonepulse.oracle.alerts import MeterRules, Transition
+from zonepulse.oracle.alerts import HeldRule, MeterRules, Pending, Transition
 from zonepulse.oracle.grid import Grid
+from zonepulse.oracle.pieces import METHODS, Entry, Mark, Pages, Piece, Restart, TooLong, changed
 from zonepulse.oracle.readings import Reading
 from zonepulse.oracle.registry import Change, Facts, Registry
-from zonepulse.oracle.vee import METHODS, Mark, Piece, Segment, Series
+from zonepulse.oracle.spans import Spans
+from zonepulse.oracle.vee import Seen, Series
 
 
 class Row(NamedTuple):
@@ -36,7 +38,7 @@ class Version(NamedTuple):
 
 @dataclass(slots=True)
 class Slot:
-    """All accepted readings of one key: the one that counts, and whether another value was seen."""
+    """Readings of one key: the one that counts, and whether another value was seen."""
 
     winner: Reading
     differs: bool = False
@@ -48,40 +50,65 @@ class Slot:
             self.winner = reading
 
 
+@dataclass(slots=True)
+class Key:
+    """All accepted readings of one key. What is impossible never displaces what is possible."""
+
+    possible: Slot | None = None
+    impossible: Slot | None = None
+
+    def add(self, reading: Reading) -> None:
+        """A later arrival."""
+        name = "impossible" if reading.is_impossible else "possible"
+        slot: Slot | None = getattr(self, name)
+        if slot is None:
+            setattr(self, name, Slot(reading))
+        else:
+            slot.add(reading)
+
+    def seen(self, ts_ms: int) -> Seen:
+        """What they come to."""
+        impossible = None if self.impossible is None else self.impossible.winner
+        if self.possible is None:
+            return Seen(ts_ms, None, False, impossible)
+        winner = self.possible.winner
+        return Seen(ts_ms, winner, self.possible.differs or winner.quality == "corrected", impossible)
+
+
+@dataclass
+class News:
+    """What the readings of a tick changed: entries by kind, those that went and those that came."""
+
+    gone: list[Entry] = field(default_factory=list)
+    come: list[Entry] = field(default_factory=list)
+
+
 class Fold:
-    """A channel's sorted readings and everything they book, by window."""
+    """A channel's sorted readings and everything they come to, by window."""
 
     def __init__(self, registry: Registry, meter: str, register: str) -> None:
+        self._registry = registry
         self._grid = Grid.of(registry.policy)
         self._changes = registry.changes.get((meter, register), [])
-        self._slots: dict[int, Slot] = {}
+        self._keys: dict[int, Key] = {}
         self._order: list[int] = []
-        self._steps: list[Series] = [Series(registry.policy)]
+        self._steps: list[Series] = [Series.empty(registry.policy)]
         """One more than `_order`: the state before the first reading comes first."""
-        self._open: tuple[list[Piece], list[Mark]] = ([], [])
+        self._pages: Pages = None
         self._pieces: defaultdict[int, list[Piece]] = defaultdict(list)
         self._marks: defaultdict[int, list[Mark]] = defaultdict(list)
-        self.first_ms: int | None = None
-        """The earliest instant that an accepted reading speaks of."""
         self.dirty: set[int] = set()
         """Windows whose pieces may have changed."""
 
-    @property
-    def last_ms(self) -> int:
-        """The key of the last accepted reading."""
-        return self._order[-1]
-
-    def add(self, readings: list[Reading]) -> list[Segment]:
-        """Take the readings of a tick in order of arrival; the segments too long to book that were not there before."""
+    def add(self, readings: list[Reading]) -> News:
+        """Take the readings of a tick in order of arrival."""
         for reading in readings:
-            self.first_ms = reading.starts_ms if self.first_ms is None else min(self.first_ms, reading.starts_ms)
-            if reading.ts_ms in self._slots:
-                self._slots[reading.ts_ms].add(reading)
-            else:
-                self._slots[reading.ts_ms] = Slot(reading)
+            if reading.ts_ms not in self._keys:
+                self._keys[reading.ts_ms] = Key()
                 self._order.insert(bisect_left(self._order, reading.ts_ms), reading.ts_ms)
-        self.dirty = set()
-        return self._again_from(bisect_left(self._order, min(r.ts_ms for r in readings)))
+            self._keys[reading.ts_ms].add(reading)
+        self._again_from(bisect_left(self._order, min(r.ts_ms for r in readings)))
+        return self._turn(self._steps[-1].pages)
 
     def row(self, window: int) -> Row:
         """What the window holds now."""
@@ -108,31 +135,57 @@ class Fold:
             method=METHODS[max(p.method for p in pieces)],
         )
 
+    def is_booked(self, window: int) -> bool:
+        """Whether anything is booked into the window."""
+        return bool(self._pieces.get(window))
+
     def marks(self, window: int) -> list[Mark]:
-        """Its readings that are not booked, in order of time."""
+        """Its impossible values, in order of time."""
         return sorted(self._marks.get(window, ()), key=lambda m: m.ts_ms)
 
-    def _again_from(self, position: int) -> list[Segment]:
-        """Undo the steps from a position on and take them again with the readings as they are now."""
-        self._undo(*self._open)
-        known: set[Segment] = set()
-        while len(self._steps) > position + 1:
-            step = self._steps.pop()
-            self._undo(step.pieces, step.marks)
-            known.update(step.too_long)
-        too_long: list[Segment] = []
-        for i in range(position, len(self._order)):
-            step = self._steps[-1].after(*self._reading(i), self._changes_before(i))
-            self._steps.append(step)
-            self._do(step.pieces, step.marks)
-            too_long += [segment for segment in step.too_long if segment not in known]
-        self._open = (self._steps[-1].open_pieces(), self._steps[-1].open_marks())
-        self._do(*self._open)
-        return too_long
+    def pending(self) -> Pending | None:
+        """The last reading that waits for its verdict, and what it waits behind."""
+        register = self._steps[-1].register
+        shown, last = register.pending, register.last
+        if shown is None or last is None:
+            return None
+        return Pending(last, shown, register.waiting is not None, self._steps_above(last.ts_ms, last.energy, shown.point.ts_ms))
 
-    def _reading(self, i: int) -> tuple[Reading, bool]:
-        slot = self._slots[self._order[i]]
-        return slot.winner, slot.differs or slot.winner.quality == "corrected"
+    def last_good_ms(self) -> int | None:
+        """The time of the last good value of a register."""
+        last = self._steps[-1].register.last
+        return None if last is None else last.ts_ms
+
+    def _steps_above(self, at_ms: int, energy: int, until_ms: int) -> int:
+        """How many steps of what was shown behind the last good value lie above max_power."""
+        count = 0
+        for reading in self._shown(at_ms, until_ms):
+            count += not reading.facts.is_within_bound(abs(reading.energy - energy), at_ms, reading.ts_ms)
+            at_ms, energy = reading.ts_ms, reading.energy
+        return count
+
+    def _is_silent(self, after_ms: int, until_ms: int) -> bool:
+        """Whether two accepted readings in a row, the first maybe at `after_ms`, lie more than 1.5 periods apart."""
+        for reading in self._shown(after_ms, until_ms):
+            if 2 * (reading.ts_ms - after_ms) > 3 * reading.facts.period_ms:
+                return True
+            after_ms = reading.ts_ms
+        return False
+
+    def _shown(self, after_ms: int, until_ms: int) -> list[Reading]:
+        """The values that count of the keys in (after_ms, until_ms]."""
+        keys = self._order[bisect_right(self._order, after_ms) : bisect_right(self._order, until_ms)]
+        slots = [self._keys[key].possible for key in keys]
+        return [slot.winner for slot in slots if slot is not None]
+
+    def _again_from(self, position: int) -> None:
+        """Take the steps from a position on again with the readings as they are now."""
+        del self._steps[position + 1 :]
+        for i in range(position, len(self._order)):
+            ts_ms = self._order[i]
+            seen = self._keys[ts_ms].seen(ts_ms)
+            silent = lambda after_ms, until_ms=ts_ms: self._is_silent(after_ms, until_ms)  # noqa: E731
+            self._steps.append(self._steps[-1].after(seen, self._changes_before(i), silent))
 
     def _changes_before(self, i: int) -> list[Change]:
         """The changes between the reading before and this one; one before the first reading has no effect."""
@@ -141,24 +194,19 @@ class Fold:
         after_ms = self._order[i - 1] if i > 0 else self._order[0] - 1
         return [c for c in self._changes if after_ms < c.at_ms <= self._order[i]]
 
-    def _windows(self, piece: Piece) -> range:
-        return range(self._grid.window(piece.start_ms), self._grid.window(piece.end_ms - 1) + 1)
-
-    def _do(self, pieces: list[Piece], marks: list[Mark]) -> None:
-        for piece in pieces:
-            for window in self._windows(piece):
-                self._pieces[window].append(piece)
-                self.dirty.add(window)
-        for mark in marks:
-            self._marks[self._grid.window(mark.at_ms)].append(mark)
-
-    def _undo(self, pieces: list[Piece], marks: list[Mark]) -> None:
-        for piece in pieces:
-            for window in self._windows(piece):
-                self._pieces[window].remove(piece)
-                self.dirty.add(window)
-        for mark in marks:
-            self._marks[self._grid.window(mark.at_ms)].remove(mark)
+    def _turn(self, pages: Pages) -> News:
+        """Go over to other pages."""
+        news = News(*changed(self._pages, pages))
+        self._pages, self.dirty = pages, set()
+        for entries, do in ((news.gone, list.remove), (news.come, list.append)):
+            for entry in entries:
+                if isinstance(entry, Piece):
+                    for window in range(self._grid.window(entry.start_ms), self._grid.window(entry.end_ms - 1) + 1):
+                        do(self._pieces[window], entry)
+                        self.dirty.add(window)
+                elif isinstance(entry, Mark):
+                    do(self._marks[self._grid.window(entry.at_ms)], entry)
+        return news
 
 
 class Channel:
@@ -180,10 +228,14 @@ class Channel:
         self._final_window = final_window
         self._fold = Fold(registry, meter, register)
         self._rules = MeterRules(registry, meter, register)
+        self._held_rule = HeldRule(registry, meter, register)
         self._rows: dict[int, Row] = {}
-        self._emitted: range = range(0)
-        """Windows that have had their turn; those without valid facts have no row."""
+        self._spans = Spans()
+        """Windows that have a row because of a reading."""
+        self._due: int | None = None
+        """The last window that has had its turn."""
         self._judged: int | None = None
+        """The last window that the rules have passed."""
         self._now = 0
         """No rule can see the present rows before this tick."""
         self.versions: list[Version] = []
@@ -191,16 +243,13 @@ class Channel:
     @property
     def transitions(self) -> list[Transition]:
         """The alerts of its rules."""
-        return self._rules.transitions
+        return [*self._rules.transitions, *self._held_rule.transitions]
 
     def live(self, readings_by_tick: dict[int, list[Reading]], until_tick: int) -> None:
         """Close every tick up to `until_tick`."""
         for tick in sorted(t for t in readings_by_tick if t <= until_tick):
             self._pass(tick - 1)
-            for segment in self._fold.add(readings_by_tick[tick]):
-                self._rules.gap_too_long(segment, tick)
-            self._now = tick
-            self._close(tick)
+            self._take(readings_by_tick[tick], tick)
         self._pass(until_tick)
 
     def facts(self, window: int) -> Facts | None:
@@ -208,50 +257,78 @@ class Channel:
         facts = self._registry.facts_at(*self._name, self._grid.start_ms(window))
         return facts if facts is not None and self._owns(facts) else None
 
-    def _close(self, tick: int) -> None:
-        """Emit what the readings of this tick changed, and what becomes due with it."""
-        visible = self._visible(tick)
-        earlier = range(visible.start, min(self._emitted.start, visible.stop))
-        later = range(max(self._emitted.stop, visible.start), visible.stop)
-        for window in sorted({*self._fold.dirty, *earlier, *later}):
-            if window in visible:
+    def _take(self, readings: list[Reading], tick: int) -> None:
+        """Emit what the readings of a tick changed, and what becomes due with it."""
+        last = self._last_due(tick)
+        if self._due is None:
+            self._due = min(self._grid.window(r.starts_ms) for r in readings) - 1
+        news = self._fold.add(readings)
+        touched = set(self._fold.dirty)
+        for reading in readings:
+            touched.update(self._spans.add(*self._reach(reading)))
+        touched.update(range(self._due + 1, last + 1))
+        for window in sorted(touched):
+            if window <= last:
                 self._emit(window, tick)
-        self._emitted = visible
+        self._due, self._now = max(self._due, last), tick
+        for entry in news.gone:
+            if isinstance(entry, Restart):
+                self._rules.restart_gone(entry, tick)
+        for entry in reversed(news.come):
+            if isinstance(entry, TooLong):
+                self._rules.gap_too_long(entry, tick)
+            elif isinstance(entry, Restart):
+                self._rules.restarted(entry, tick)
+        self._held_rule.see(self._fold.pending(), self._fold.last_good_ms(), tick)
 
     def _pass(self, tick: int) -> None:
         """Close ticks without readings: windows become due, each at its own tick, and rules judge."""
-        if self._fold.first_ms is None:
+        if self._due is None:
             return
-        visible = self._visible(tick)
-        for window in range(self._emitted.stop, visible.stop):
+        last = self._last_due(tick)
+        for window in range(self._due + 1, last + 1):
             self._emit(window, self._grid.due_tick(window))
-        self._emitted = visible
+        self._due = max(self._due, last)
+        self._held_rule.wait(tick)
         self._judge(tick)
 
-    def _visible(self, tick: int) -> range:
-        """The windows that have a row at a tick: from the first reading's to the last due one that the last reading reaches."""
-        assert self._fold.first_ms is not None
-        last = self._grid.window(self._fold.last_ms + self._registry.policy.max_gap_ms - 1)
-        last = min(last, self._grid.last_due(tick))
-        last = last if self._final_window is None else min(last, self._final_window)
-        first = self._grid.window(self._fold.first_ms)
-        return range(first, max(first, last + 1))
+    def _last_due(self, tick: int) -> int:
+        last = self._grid.last_due(tick)
+        return last if self._final_window is None else min(last, self._final_window)
+
+    def _reach(self, reading: Reading) -> tuple[int, int]:
+        """The windows [first, stop) that have rows because of a reading: up to max_gap behind it, while versions follow at once."""
+        until_ms = reading.ts_ms + self._registry.policy.max_gap_ms
+        valid_to_ms = reading.facts.valid_to_ms
+        for facts in self._registry.channels[self._name]:
+            if facts.valid_from_ms == valid_to_ms:
+                valid_to_ms = facts.valid_to_ms
+        until_ms = min(until_ms, valid_to_ms)
+        return self._grid.window(reading.starts_ms), self._grid.window(until_ms - 1) + 1
 
     def _emit(self, window: int, tick: int) -> None:
+        is_there = window in self._rows or window in self._spans or self._fold.is_booked(window)
+        if not is_there or self.facts(window) is None:
+            return
         row = self._fold.row(window)
-        if self.facts(window) is not None and self._rows.get(window) != row:
+        if self._rows.get(window) != row:
             self._rows[window] = row
             self.versions.append(Version(tick, window, row))
 
     def _judge(self, until_tick: int) -> None:
-        """Let the rules judge, in order, every window whose turn comes up to a tick, with the rows as they are now."""
-        window = self._emitted.start if self._judged is None else self._judged + 1
-        while window < self._emitted.stop:
-            if window in self._rows:
-                row = self._rows[window]
-                tick = max(self._now, self._grid.judge_tick(window, row.covered_ms == self._grid.window_ms))
-                if tick > until_tick:
-                    return
-                self._rules.judge(window, row.value, row.quality, row.covered_ms, self._fold.marks(window), tick)
-                self._now, self._judged = tick, window
-            window += 1
+        """Let the rules judge, in order, every window whose turn comes up to a tick, with the rows as they are now. A window without
+        a row at its turn is passed over for good.
+        """
+        while self._rows:
+            window = min(self._rows) if self._judged is None else self._judged + 1
+            row = self._rows.get(window)
+            tick = self._grid.judge_tick(window, row is not None and row.covered_ms == self._grid.window_ms)
+            if row is not None:
+                tick = max(tick, self._now)
+            if tick > until_tick:
+                return
+            if row is not None:
+                is_held = self._held_rule.explains(window)
+                self._rules.judge(window, row.value, row.quality, row.covered_ms, is_held, self._fold.marks(window), tick)
+                self._now = tick
+            self._judged = window

@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Final, NamedTuple
 
+from zonepulse.oracle.clock import period_of
 from zonepulse.oracle.decode import Sent
 from zonepulse.oracle.registry import Facts, Registry
 
@@ -19,11 +20,15 @@ class Reading(NamedTuple):
     seq: int
     quality: str
     facts: Facts
+    starts_ms: int
+    """The earliest instant that the reading speaks of."""
 
     @property
-    def starts_ms(self) -> int:
-        """The earliest instant that the reading speaks of."""
-        return self.ts_ms - self.facts.period_ms if self.facts.kind == "interval" else self.ts_ms
+    def is_impossible(self) -> bool:
+        """A power or the energy of a period that nothing can have been; values of registers are judged by what came before."""
+        if self.facts.kind == "power":
+            return not self.facts.is_flow_possible(self.energy, 3_600_000)
+        return self.facts.kind == "interval" and not self.facts.is_flow_possible(self.energy, self.ts_ms - self.starts_ms)
 
 
 @cache
@@ -53,13 +58,19 @@ class Gate:
         """The accepted reading, or the first reason that refuses it."""
         if sent.meter not in self._registry.meters:
             return "unknown_meter"
-        here = self._facts(sent.meter, sent.register, sent.ts_ms)
-        if here is None:
+        if (sent.meter, sent.register) not in self._registry.channels:
             return "unknown_register"
-        ts_ms = sent.ts_ms if here.kind != "interval" else _nearest(sent.ts_ms, here.period_ms)
-        facts = self._facts(sent.meter, sent.register, ts_ms)
+        policy, facts = self._registry.policy, self._facts(sent.meter, sent.register, sent.ts_ms)
+        snapped_ms = begin_ms = key_ms = sent.ts_ms
+        if facts is not None and facts.kind == "interval":
+            snapped_ms, begin_ms, key_ms = period_of(policy.timezone, facts, sent.ts_ms)
+        at_ms = key_ms if facts is not None and facts.is_stamped_at_start else sent.ts_ms
+        if at_ms - ingest_ms > policy.future_ms:
+            return "future"
+        if ingest_ms - at_ms > policy.lateness_ms:
+            return "late"
         if facts is None:
-            return "unknown_register"
+            return "not_valid"
         if partition_of(facts.key, self._partitions) != partition:
             return "wrong_partition"
         if sent.unit is not None and sent.unit != facts.unit:
@@ -71,26 +82,15 @@ class Gate:
         energy = facts.energy(reg)
         if abs(reg) >= LIMIT_REG or abs(energy) >= LIMIT_ENERGY:
             return "out_of_range"
-        if here.kind == "interval" and not self._is_on_grid(sent.ts_ms, ts_ms, facts):
+        if abs(sent.ts_ms - snapped_ms) > policy.tolerance_ms:
             return "off_grid"
-        if sent.ts_ms - ingest_ms > self._registry.policy.future_ms:
-            return "future"
-        if ingest_ms - sent.ts_ms > self._registry.policy.lateness_ms:
-            return "late"
-        return Reading(ts_ms, reg, energy, sent.seq, sent.quality, facts)
+        return Reading(key_ms, reg, energy, sent.seq, sent.quality, facts, begin_ms)
 
     def _facts(self, meter: str, register: str, ts_ms: int) -> Facts | None:
-        """A power sample on an edge begins the later version, any other reading ends the earlier one."""
+        """The version valid then. Exactly on an edge a power sample and a period stamped at its start begin the later version, any
+        other reading ends the earlier one.
+        """
         here = self._registry.facts_at(meter, register, ts_ms)
         before = self._registry.facts_at(meter, register, ts_ms - 1)
-        return here if before is None or (here is not None and here.kind == "power") else before
-
-    def _is_on_grid(self, sent_ms: int, end_ms: int, facts: Facts) -> bool:
-        """Whether a period was sent near enough to its end, and the version that its end belongs to has such a period."""
-        is_near = abs(sent_ms - end_ms) <= self._registry.policy.tolerance_ms
-        return is_near and facts.kind == "interval" and end_ms % facts.period_ms == 0
-
-
-def _nearest(ts_ms: int, period_ms: int) -> int:
-    """The nearest instant of the period grid."""
-    return (ts_ms + period_ms // 2) // period_ms * period_ms
+        begins = here is not None and (here.kind == "power" or here.is_stamped_at_start)
+        return here if before is None or begins else before

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
+from zoneinfo import ZoneInfo
 
 ALWAYS: Final = -(1 << 62)
 FOREVER: Final = 1 << 62
@@ -13,6 +14,7 @@ class Policy:
     """The zone's settings; durations in milliseconds."""
 
     zone: str
+    timezone: ZoneInfo
     regions: tuple[str, ...]
     key: str
     window_ms: int
@@ -54,6 +56,13 @@ class Facts:
     ef_mg: int
     regime: tuple[object, ...]
     """A series of register values ends where this changes."""
+    starts_at_zero: bool = False
+    """`on_reset: zero`."""
+    is_stamped_at_start: bool = False
+    offset_ms: int = 0
+    is_daily: bool = False
+    """An `interval` whose period is the zone's calendar day."""
+    counts: bool = True
 
     def reg(self, value: float) -> int:
         """Micro-units on the register: one float64 product, rounded half to even. OverflowError beyond float64."""
@@ -63,13 +72,22 @@ class Facts:
         """Micro-units after the multiplier."""
         return reg * self.multiplier.numerator // self.multiplier.denominator
 
-    def is_possible(self, energy: int, duration_ms: int) -> bool:
+    def is_flow_possible(self, energy: int, duration_ms: int) -> bool:
         """0 <= energy <= 1.2 x max_power x duration, exactly."""
         return energy >= 0 and (self.max_power_micro is None or energy * 3_000_000 <= self.max_power_micro * duration_ms)
 
-    def is_within_bound(self, energy: int, duration_ms: int) -> bool:
-        """Energy <= max_power x duration, exactly; False where max_power is unknown."""
-        return self.max_power_micro is not None and energy * 3_600_000 <= self.max_power_micro * duration_ms
+    def is_possible(self, advance: int, start_ms: int, end_ms: int) -> bool:
+        """0 <= advance <= 1.2 x bound(start, end), exactly."""
+        return self.is_flow_possible(advance, max(end_ms - start_ms, self.period_ms))
+
+    def is_within_bound(self, advance: int, start_ms: int, end_ms: int) -> bool:
+        """Advance <= bound(start, end), exactly; False where max_power is unknown."""
+        bounded = self.max_power_micro is not None
+        return bounded and advance * 3_600_000 <= (self.max_power_micro or 0) * max(end_ms - start_ms, self.period_ms)
+
+    def most_within(self, duration_ms: int) -> int | None:
+        """floor(max_power x duration)."""
+        return None if self.max_power_micro is None else self.max_power_micro * duration_ms // 3_600_000
 
     def most(self, max_gap_ms: int) -> int | None:
         """Energy that one window may hold: twice 1.2 x max_power x (max_gap + period), below 2^62; None where it is not bounded."""

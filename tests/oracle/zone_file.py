@@ -30,6 +30,7 @@ def _policy(zone: dict[str, Any]) -> Policy:
     vee = zone.get("vee") or {}
     return Policy(
         zone=zone["id"],
+        timezone=ZoneInfo(zone.get("timezone") or "UTC"),
         regions=tuple(zone.get("factor_regions") or ()),
         key=zone.get("key") or "gateway",
         window_ms=duration_ms(zone.get("window") or "15m"),
@@ -63,6 +64,8 @@ def _facts(meter: _Node, name: str, register: _Node, site: _Node, policy: Policy
     base, ratio = micro_units(register["unit"], register["carrier"], register["kind"], register.get("reference"), per_tonne)
     multiplier = Fraction(register.get("multiplier") or 1)
     modulus, max_power = _optional(register.get("modulus")), _optional(register.get("max_power"))
+    modulus_micro = None if modulus is None else round(modulus * ratio) * multiplier.numerator // multiplier.denominator
+    period_ms = duration_ms(register["period"]) if register.get("period") else policy.window_ms
     keys = {"gateway": meter.get("gateway") or meter["site"], "site": meter["site"], "meter": meter["id"]}
     return Facts(
         meter=meter["id"],
@@ -82,11 +85,16 @@ def _facts(meter: _Node, name: str, register: _Node, site: _Node, policy: Policy
         base_unit=base,
         scale=float(ratio),
         multiplier=multiplier,
-        modulus_micro=None if modulus is None else round(modulus * ratio) * multiplier.numerator // multiplier.denominator,
+        modulus_micro=modulus_micro,
         max_power_micro=None if max_power is None else round(max_power * 1_000_000),
-        period_ms=duration_ms(register["period"]) if register.get("period") else policy.window_ms,
+        period_ms=period_ms,
         ef_mg=round(Fraction(register.get("ef") or 0) * 1_000_000),
-        regime=(register["unit"], ratio, multiplier, modulus, register["kind"]),
+        regime=(base, per_tonne, register.get("reference"), multiplier, modulus_micro, register["kind"]),
+        starts_at_zero=register.get("on_reset") == "zero",
+        is_stamped_at_start=register.get("stamp") == "start",
+        offset_ms=duration_ms(register.get("offset") or "0s"),
+        is_daily=register["kind"] == "interval" and period_ms == 86_400_000,
+        counts=register.get("counts") != "false",
     )
 
 
