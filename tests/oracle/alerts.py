@@ -104,6 +104,11 @@ class MeterRules(ChannelAlerts):
             self._judge_stuck(window, value, tick)
         self._judge_marks(window, covered_ms > 0, marks, tick)
 
+    def refused_late(self, window: int, marks: list[Mark], tick: int) -> None:
+        """An impossible value of a window that has been judged."""
+        if "impossible_value" not in self._active:
+            self._raise_marks(window, marks, tick)
+
     def gap_too_long(self, found: TooLong, tick: int) -> None:
         """A segment or reset that nobody books; it stays raised."""
         start_ms, end_ms, advance = found
@@ -170,12 +175,15 @@ class MeterRules(ChannelAlerts):
 
     def _judge_marks(self, window: int, is_covered: bool, marks: list[Mark], tick: int) -> None:
         if marks and "impossible_value" not in self._active:
-            evidence: dict[str, Any] = {"readings": len(marks)}
-            if marks[-1].is_power and marks[-1].energy < 0:
-                evidence["hint"] = "a negative power: its sign means direction; register both directions"
-            self._raise("impossible_value", window, tick, evidence, marks[-1].energy / 1_000_000)
+            self._raise_marks(window, marks, tick)
         elif not marks and is_covered:
             self._resolve("impossible_value", window, tick)
+
+    def _raise_marks(self, window: int, marks: list[Mark], tick: int) -> None:
+        evidence: dict[str, Any] = {"readings": len(marks)}
+        if marks[-1].is_power and marks[-1].energy < 0:
+            evidence["hint"] = "a negative power: its sign means direction; register both directions"
+        self._raise("impossible_value", window, tick, evidence, marks[-1].energy / 1_000_000)
 
     def _raise(self, rule: str, window: int, tick: int, evidence: dict[str, Any], value: float | None = None) -> None:
         self._active[rule] = self._raised(rule, self._start_ms(window), window, tick, evidence, value)
@@ -256,20 +264,15 @@ class Judged(NamedTuple):
 
 
 @dataclass
-class RuleWatch:
-    """One rule of the registry on one subject (`company` '' is the zone)."""
+class Turns:
+    """The windows of one subject that have a row: each is judged once, in order of time."""
 
     registry: Registry
-    rule: Rule
-    company: str
     transitions: list[Transition] = field(default_factory=list)
     _windows: list[int] = field(default_factory=list)
     """Windows that have a row and may still be judged."""
     _last: int | None = None
     _now: int = 0
-    _breaching: list[int] = field(default_factory=list)
-    _clear: list[int] = field(default_factory=list)
-    _active: Transition | None = None
 
     def see(self, window: int) -> None:
         """A window of the subject has a row."""
@@ -289,10 +292,24 @@ class RuleWatch:
         """The window that is judged next."""
         return self._windows[0] if self._windows else None
 
-    def judge(self, window: int, value: float | None, tick: int) -> None:
-        """Judge the next window."""
+    def _turn(self, window: int, tick: int) -> None:
         self._windows.remove(window)
         self._last, self._now = window, tick
+
+
+@dataclass
+class RuleWatch(Turns):
+    """One rule of the registry on one subject (`company` '' is the zone)."""
+
+    rule: Rule = field(kw_only=True)
+    company: str = field(kw_only=True)
+    _breaching: list[int] = field(default_factory=list)
+    _clear: list[int] = field(default_factory=list)
+    _active: Transition | None = None
+
+    def judge(self, window: int, value: float | None, tick: int) -> None:
+        """Judge the next window."""
+        self._turn(window, tick)
         if value is None:
             return
         for run, goes_on in ((self._breaching, self._breaches(value)), (self._clear, self._clears(value))):
@@ -335,6 +352,31 @@ class RuleWatch:
         if rule.clear_above is not None:
             return value > rule.clear_above
         return not self._breaches(value)
+
+
+@dataclass
+class NodeWatch(Turns):
+    """`unexplained_energy` of one node: more leaves it than meters see entering."""
+
+    node: str = field(kw_only=True)
+    _active: Transition | None = None
+
+    def judge(self, window: int, inflow: int, imbalance: int | None, tick: int) -> None:
+        """Judge the next window; `imbalance` is None where it is not known, or the window is not fully covered."""
+        self._turn(window, tick)
+        if imbalance is None:
+            return
+        missing, outflow = max(0, -imbalance), inflow - imbalance
+        start_ms = Grid.of(self.registry.policy).start_ms(window)
+        if 20 * missing > max(inflow, outflow):
+            if self._active is None:
+                labels = {"zone": self.registry.policy.zone, "rule": "unexplained_energy", "node": self.node}
+                evidence = {"inflow_micro": inflow, "node": self.node, "outflow_micro": outflow}
+                self._active = raised(labels, start_ms, tick, evidence, missing / 1_000_000, node=self.node)
+                self.transitions.append(self._active)
+        elif self._active is not None:
+            self.transitions.append(resolved(self._active, start_ms, tick))
+            self._active = None
 
 
 Subject = tuple[str, str, str]

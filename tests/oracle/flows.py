@@ -42,7 +42,7 @@ class Taken(NamedTuple):
 
 
 class Used(NamedTuple):
-    """What a company uses at a node; below 0 it gives `unmetered` energy."""
+    """What a company uses at a node; below 0 it gives `unmetered` energy, which nobody knows the origin of: it enters nothing."""
 
     load: Load
     metered: Metered
@@ -61,6 +61,12 @@ class Solved:
     trace: Trace
     source_mg: int
 
+    def terms_of(self, node: str) -> list[Metered]:
+        """All that enters and leaves a node, as it is metered."""
+        flows = [flow.received for flow in (*self.forward, *self.back) if node in (flow.way.sender, flow.way.receiver)]
+        inlets = [one.metered for one in (*self.given, *self.taken) if one.inlet.source.node == node]
+        return [*flows, *inlets, *(used.metered for used in self.used if used.load.node == node)]
+
     def charge(self, storage: str) -> tuple[int, int]:
         """Energy and carbon that a storage is charged with; carbon 0 at an unknown node."""
         found = next(t for t in self.taken if t.inlet.source.id == storage)
@@ -76,7 +82,6 @@ def solve(
     used = [_used(load, rows) for load in topology.loads]
     taken = [_taken(i, rows) for kind in ("storage", "grid_import") for i in topology.inlets if i.source.kind == kind]
     injections = [Injection(g.inlet.source.node, g.metered.value, g.carbon) for g in given]
-    injections += [Injection(u.load.node, -u.metered.energy, 0) for u in used if u.metered.energy < 0]
     items = [item for flow in (*forward, *back) for item in (flow.delivered, flow.lost)]
     items += [u.item for u in used] + [t.item for t in taken]
     blind = {flow.way.receiver for flow in (*forward, *back) if flow.received.value is None}

@@ -279,6 +279,10 @@ class Channel:
                 self._rules.gap_too_long(entry, tick)
             elif isinstance(entry, Restart):
                 self._rules.restarted(entry, tick)
+            elif isinstance(entry, Mark) and self._judged is not None:
+                window = self._grid.window(entry.at_ms)
+                if window <= self._judged and window in self._rows:
+                    self._rules.refused_late(window, self._fold.marks(window), tick)
         self._held_rule.see(self._fold.pending(), self._fold.last_good_ms(), tick)
 
     def _pass(self, tick: int) -> None:

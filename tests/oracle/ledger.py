@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from typing import NamedTuple
 
-from zonepulse.oracle.alerts import FactorWatch, ResidualWatch, RuleWatch, Subject, Transition
+from zonepulse.oracle.alerts import FactorWatch, NodeWatch, ResidualWatch, RuleWatch, Subject, Transition
 from zonepulse.oracle.book import Book, RowKey, TableRow
 from zonepulse.oracle.entries import Entered
 from zonepulse.oracle.factors import FactorTable
@@ -50,6 +50,7 @@ class Ledger:
         self._factor_watch = FactorWatch(registry.policy.zone)
         self._residual_watch = ResidualWatch(registry.policy.zone)
         self._watches = self._make_watches()
+        self._node_watches = [NodeWatch(registry, node=name) for name in registry.network.nodes]
         self._watches_of: defaultdict[Entity, list[RuleWatch]] = defaultdict(list)
         for watch in self._watches:
             self._watches_of["company" if watch.company else "zone", watch.company or registry.policy.zone].append(watch)
@@ -62,7 +63,7 @@ class Ledger:
     @property
     def transitions(self) -> list[Transition]:
         """The alerts of the ledger's rules."""
-        judged = [transition for watch in self._watches for transition in watch.transitions]
+        judged = [transition for watch in (*self._watches, *self._node_watches) for transition in watch.transitions]
         return [*self._factor_watch.transitions, *self._residual_watch.transitions, *judged]
 
     def live(self, events: list[Event], until_tick: int) -> None:
@@ -73,7 +74,7 @@ class Ledger:
         for tick in sorted(t for t in by_tick if t <= until_tick):
             self._judge(tick - 1)
             self._apply(by_tick[tick], tick)
-            for watch in self._watches:
+            for watch in (*self._watches, *self._node_watches):
                 watch.changed(tick)
         self._judge(until_tick)
 
@@ -117,6 +118,8 @@ class Ledger:
         again = {*self._nodal.apply(tick, metered), *(touched & self._nodal.states.keys())}
         solves = []
         for number in sorted(again):
+            for watch in self._node_watches:
+                watch.see(number)
             state, window = self._nodal.states[number], self._window(number)
             heat_of = {company: window.purchased_heat(("company", company)) for company in self._connected}
             if write_nodal(state, self._registry, self._book, tick, heat_of) and state.solved is not None:
@@ -157,7 +160,7 @@ class Ledger:
 
     def _make_watches(self) -> list[RuleWatch]:
         return [
-            RuleWatch(self._registry, rule, company)
+            RuleWatch(self._registry, rule=rule, company=company)
             for rule in self._registry.rules
             for company in (self._registry.companies if rule.on == "company" else [""])
         ]
@@ -171,6 +174,18 @@ class Ledger:
                 if tick is None:
                     break
                 watch.judge(number, self._indicator(watch, row), tick)
+
+        for node in self._node_watches:
+            while (number := node.next_window()) is not None:
+                start_ms = self._grid.start_ms(number)
+                row = self._book.total(start_ms, "imbalance", node.node, "electricity", 0, "nodal")
+                entering = self._book.intensity(start_ms, node.node, "nodal")
+                assert row is not None and entering is not None
+                is_covered = row["covered_ms"] == row["expected_ms"]
+                tick = node.due(until_tick, is_covered, number)
+                if tick is None:
+                    break
+                node.judge(number, entering["energy_micro"] or 0, row["energy_micro"] if is_covered else None, tick)
 
     def _watched(self, watch: RuleWatch, number: int) -> TableRow | None:
         """The row that a rule judges a window by."""

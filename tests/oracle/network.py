@@ -149,7 +149,8 @@ def _keys(terms: Iterable[Terms]) -> set[Key]:
 
 
 def _is_electric(plan: Plan, key: Key, direction: str) -> bool:
-    return plan.facts[key].carrier == "electricity" and plan.facts[key].direction == direction
+    facts = plan.facts[key]
+    return facts.counts and facts.carrier == "electricity" and facts.direction == direction
 
 
 def _use(plan: Plan, company: str, node: str) -> Terms:

@@ -43,8 +43,7 @@ def lines(state: State, registry: Registry) -> Iterator[Line]:
         yield _line("source", given.inlet.source.id, given.metered, given.metered.value, given.carbon)
     for used in solved.used:
         value = used.metered.value
-        known = None if value is None else 0
-        yield Line("unmetered", f"{used.load.company}@{used.load.node}", None if value is None else max(0, -value), known)
+        yield Line("unmetered", f"{used.load.company}@{used.load.node}", None if value is None else max(0, -value), None)
     for taken in solved.taken:
         kind = "charge" if taken.inlet.source.kind == "storage" else "export"
         yield _line(kind, taken.inlet.source.id, taken.metered, taken.metered.value, taken.item.carbon)
@@ -58,7 +57,7 @@ def lines(state: State, registry: Registry) -> Iterator[Line]:
         yield _flow("flow_back", back)
         yield _loss(forward, back)
     for name in registry.network.nodes:
-        yield from _node_lines(name, solved, solved.trace.nodes[name])
+        yield from _node_lines(name, solved, solved.trace.nodes[name], registry.policy.window_ms)
     yield Line("residual", registry.policy.zone, None, solved.trace.residual)
 
 
@@ -162,16 +161,20 @@ def _loss(forward: Flow, back: Flow) -> Line:
     return _line("loss", forward.way.edge, metered, energy, _carbon([forward.lost, back.lost]))
 
 
-def _node_lines(name: str, solved: Solved, node: Node) -> Iterator[Line]:
+def _node_lines(name: str, solved: Solved, node: Node, window_ms: int) -> Iterator[Line]:
     mine = [used for used in solved.used if used.load.node == name]
     if mine:
         yield _sum("load", name, _NOTHING.plus(*(used.metered for used in mine)), [used.item for used in mine])
     half_known = sum(_half_known_mg(name, *both) for both in zip(solved.forward, solved.back, strict=True))
+    terms = _NOTHING.plus(*solved.terms_of(name))
+    is_covered = terms.covered_ms == terms.expected * window_ms
+    missing = node.imbalance.weight
     if node.is_unknown:
-        yield Line("imbalance", name, None, None)
+        is_known = node.throughput == 0 and missing < 0 and is_covered
+        yield Line("imbalance", name, missing if is_known else None, None, 0, terms.covered_ms, terms.expected)
         yield Line("untraced", name, node.throughput, node.carbon + half_known)
     else:
-        yield Line("imbalance", name, node.imbalance.weight, node.imbalance.carbon)
+        yield Line("imbalance", name, missing, node.imbalance.carbon, 0, terms.covered_ms, terms.expected)
         yield Line("untraced", name, 0, half_known)
 
 

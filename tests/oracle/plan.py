@@ -85,11 +85,14 @@ def plan_at(registry: Registry, at_ms: int) -> Plan:
 
 
 def _generates(facts: Facts) -> bool:
-    return (facts.carrier, facts.direction) == ("electricity", "generation") and facts.role in ("generation", "production")
+    is_generation = (facts.carrier, facts.direction) == ("electricity", "generation") and facts.role in ("generation", "production")
+    return is_generation and facts.counts
 
 
 def _counts(registry: Registry, facts: Facts, at_ms: int) -> bool:
     """Whether the channel counts in any total: its role's directions, and a sub only where its parent is not registered."""
+    if not facts.counts:
+        return False
     if facts.role == "sub" and facts.parent and registry.is_registered(facts.parent, at_ms):
         return False
     if facts.role in ("main", "sub"):
