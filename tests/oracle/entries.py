@@ -8,8 +8,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from zonepulse.oracle.fold import Row
 from zonepulse.oracle.grid import Grid
-from zonepulse.oracle.intervals import Row
 from zonepulse.oracle.registry import Entry, Facts, Registry
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from zonepulse.oracle.factors import FactorTable, emission_mg
-from zonepulse.oracle.intervals import Row
+from zonepulse.oracle.fold import Row
 from zonepulse.oracle.network import Inlet, Load, Metered, Rows, Topology, Way
 from zonepulse.oracle.plan import Key, Plan
 from zonepulse.oracle.tracing import Injection, Item, Trace
@@ -64,8 +64,9 @@ class Solved:
     def terms_of(self, node: str) -> list[Metered]:
         """All that enters and leaves a node, as it is metered."""
         flows = [flow.received for flow in (*self.forward, *self.back) if node in (flow.way.sender, flow.way.receiver)]
-        inlets = [one.metered for one in (*self.given, *self.taken) if one.inlet.source.node == node]
-        return [*flows, *inlets, *(used.metered for used in self.used if used.load.node == node)]
+        given = [one.metered for one in self.given if one.inlet.source.node == node]
+        taken = [one.metered for one in self.taken if one.inlet.source.node == node]
+        return [*flows, *given, *taken, *(used.metered for used in self.used if used.load.node == node)]
 
     def charge(self, storage: str) -> tuple[int, int]:
         """Energy and carbon that a storage is charged with; carbon 0 at an unknown node."""

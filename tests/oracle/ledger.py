@@ -8,8 +8,8 @@ from zonepulse.oracle.alerts import FactorWatch, NodeWatch, ResidualWatch, RuleW
 from zonepulse.oracle.book import Book, RowKey, TableRow
 from zonepulse.oracle.entries import Entered
 from zonepulse.oracle.factors import FactorTable
+from zonepulse.oracle.fold import MISSING, Row
 from zonepulse.oracle.grid import Grid
-from zonepulse.oracle.intervals import MISSING, Row
 from zonepulse.oracle.market import Market
 from zonepulse.oracle.network import Topology, topology_at
 from zonepulse.oracle.nodal import Nodal, Snapshot

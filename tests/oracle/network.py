@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from zonepulse.oracle.intervals import Row
+from zonepulse.oracle.fold import Row
 from zonepulse.oracle.plan import Key, Plan
 from zonepulse.oracle.registry import Registry, Source
 

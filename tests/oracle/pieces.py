@@ -59,6 +59,13 @@ class Restart(NamedTuple):
     from_energy: int
     to_ms: int
     to_energy: int
+    decided_ms: int
+    """The reading that decided it."""
+
+    @property
+    def name(self) -> tuple[int, int, int, int]:
+        """What makes it the same, whoever decided it."""
+        return self[:4]
 
 
 Entry: TypeAlias = Piece | Mark | TooLong | Restart

@@ -18,7 +18,8 @@ class Spans:
         if first >= stop:
             return []
         near = [span for span in self._spans if span[0] <= stop and first <= span[1]]
-        found, at = [], first
+        found: list[int] = []
+        at = first
         for a, b in near:
             found += range(at, min(a, stop))
             at = max(at, b)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from zonepulse.oracle.intervals import Row
+from zonepulse.oracle.fold import Row
 
 
 @dataclass(slots=True)

@@ -189,9 +189,14 @@ def _taken(state: State, shown: Shown, advance: int, is_restart: bool) -> State:
     state = replace(state, held=())
     if not facts.is_possible(advance, state.last.ts_ms, point.ts_ms):
         return replace(state, waiting=Waiting(shown, advance, frozen_since(state, point.ts_ms), is_restart))
-    restart = Restart(state.last.ts_ms, state.last.energy, point.ts_ms, point.energy)
+    restart = _restart(state, point, point.ts_ms)
     state = _went_on(_booked(state, shown, advance, point.ts_ms), point, advance)
     return state.write(restart) if is_restart else state
+
+
+def _restart(state: State, first: Point, decided_ms: int) -> Restart:
+    assert state.last is not None
+    return Restart(state.last.ts_ms, state.last.energy, first.ts_ms, first.energy, decided_ms)
 
 
 def _reset(state: State, shown: Shown, is_after_silence: bool) -> State | None:
@@ -213,9 +218,9 @@ def _reset(state: State, shown: Shown, is_after_silence: bool) -> State | None:
 def _confirmed(state: State, waiting: Waiting, shown: Shown) -> State:
     """The reading after a waiting one goes on from it: the register was frozen."""
     assert state.last is not None
-    last, point = state.last, waiting.shown.point
-    begin_ms = min(last.ts_ms, max(waiting.since_ms, shown.point.ts_ms - state.policy.max_gap_ms))
-    restart = Restart(last.ts_ms, last.energy, point.ts_ms, point.energy)
+    point = waiting.shown.point
+    begin_ms = min(state.last.ts_ms, max(waiting.since_ms, shown.point.ts_ms - state.policy.max_gap_ms))
+    restart = _restart(state, point, shown.point.ts_ms)
     state = replace(_thawed(state, begin_ms), waiting=None)
     state = _booked(state, waiting.shown, waiting.advance, shown.point.ts_ms, begin_ms)
     state = _went_on(state, point, waiting.advance)
@@ -227,7 +232,7 @@ def _confirmed(state: State, waiting: Waiting, shown: Shown) -> State:
 
 def _thawed(state: State, begin_ms: int) -> State:
     """Without what was booked behind an instant since which the register showed one value."""
-    pages, kept = state.pages, []
+    pages, kept = state.pages, list[Entry]()
     while pages is not None:
         entry = pages.entry
         if isinstance(entry, Piece):
@@ -301,7 +306,7 @@ def _new_series(state: State, held: tuple[Held, ...]) -> State:
     assert state.last is not None
     last, segment = state.last, state.segment
     first, decided_ms = held[0].first, held[-1].last.point.ts_ms
-    state = start(state.write(Restart(last.ts_ms, last.energy, first.point.ts_ms, first.point.energy)), *first)
+    state = start(state.write(_restart(state, first.point, decided_ms)), *first)
     if segment is not None and 2 * (first.point.ts_ms - last.ts_ms) <= 3 * first.facts.period_ms:
         state = replace(state, gap=Gap(segment, last.ts_ms, first.point.ts_ms, first.facts))
     points = [shown for some in held for shown in dict.fromkeys(some)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from zonepulse.oracle.book import TableRow
 from zonepulse.oracle.factors import Answer, FactorTable, emission_mg
-from zonepulse.oracle.intervals import Row
+from zonepulse.oracle.fold import Row
 from zonepulse.oracle.plan import Entity, Key, Plan, Pool, bearing_term
 from zonepulse.oracle.registry import Registry
 from zonepulse.oracle.sums import Part, Sum, whole

@@ -147,9 +147,17 @@ def test_a_transient_zero_is_held_until_the_register_returns() -> None:
     assert [(r["value_micro"], r["quality"], r["method"]) for r in before["intervals"]] == [(None, "missing", "")]
     after = run(text, FACTORS, arriving(*sent, until="10:50"), 1)
     assert rows_of(after) == {"10:00": (40000000, 40000000, 900), "10:15": (40000000, 40000000, 900)}
-    alert = one(after["alerts"], rule="impossible_value")
-    assert (alert["state"], alert["starts_at"], alert["ends_at"]) == ("resolved", at("10:00"), at("10:15"))
-    assert (alert["value"], alert["evidence"]) == (0.0, '{"readings":1,"register":"r"}')
+    alert = one(after["alerts"], rule="register_held")
+    assert (alert["state"], alert["starts_at"], alert["ends_at"]) == ("resolved", at("10:00"), at("10:30"))
+    assert alert["value"] == 0.0
+    assert json.loads(alert["evidence"]) == {
+        "direction": "down",
+        "from_micro": 500_000_000_000,
+        "held_micro": 0,
+        "mean_power_micro": 2_000_000_000_000,
+        "register": "r",
+        "steps_above": 1,
+    }
 
 
 def test_an_hour_of_an_interval_channel_is_split_into_windows() -> None:
@@ -162,11 +170,11 @@ def test_an_hour_of_an_interval_channel_is_split_into_windows() -> None:
     }
 
 
-def test_power_holds_until_the_next_sample_and_at_most_one_and_a_half_periods() -> None:
+def test_power_holds_until_the_next_sample_even_an_impossible_one_and_at_most_one_and_a_half_periods() -> None:
     register = IMPORT | {"kind": "power", "unit": "kW", "period": "5m", "max_power": 100}
     log = on_time(("10:00", 60), ("10:05", 1000), ("10:06", 12), ("10:20", 6))
     tables = run(zone(meter("m", register)), FACTORS, log, 1)
-    assert rows_of(tables) == {"10:00": (6_000_000 + 1_500_000, 0, 360 + 450), "10:15": (750_000, 0, 450)}
+    assert rows_of(tables) == {"10:00": (5_000_000 + 1_500_000, 0, 300 + 450), "10:15": (750_000, 0, 450)}
     assert one(tables["alerts"], rule="impossible_value")["value"] == 1000.0
 
 
