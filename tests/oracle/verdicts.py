@@ -184,10 +184,10 @@ def _rolled(state: State, shown: Shown, is_after_silence: bool) -> State | None:
 
 def _taken(state: State, shown: Shown, advance: int, is_restart: bool) -> State:
     """A good reading or a roll-over: booked at once, or it waits because the register was frozen."""
-    point, facts = shown
-    assert state.last is not None
+    (point, facts), last = shown, state.last
+    assert last is not None
     state = replace(state, held=())
-    if not facts.is_possible(advance, state.last.ts_ms, point.ts_ms):
+    if not facts.is_possible(advance, last.ts_ms, point.ts_ms):
         return replace(state, waiting=Waiting(shown, advance, frozen_since(state, point.ts_ms), is_restart))
     restart = _restart(state, point, point.ts_ms)
     state = _went_on(_booked(state, shown, advance, point.ts_ms), point, advance)
