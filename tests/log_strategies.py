@@ -7,8 +7,10 @@ import io
 import json
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 from hypothesis import strategies as st
@@ -26,9 +28,37 @@ CALM: Final = {
 }
 WILD: Final = {
     "step": ("period", "period", "edge", "grid", "odd", "same", "back", "gap", "long", "validity", "off"),
-    "rise": ("normal", "normal", "flat", "limit", "over", "drop", "fall", "zero", "reset", "jump", "negative", "huge", "near_end"),
+    "rise": (
+        "normal",
+        "normal",
+        "flat",
+        "limit",
+        "limit_more",
+        "over",
+        "drop",
+        "fall",
+        "zero",
+        "reset",
+        "jump",
+        "negative",
+        "huge",
+        "near_end",
+    ),
     "delay": ("none", "none", "tick", "window", "lateness", "too_late", "future", "too_future", "half", "outage"),
 }
+SCRIPTS: Final = {
+    "frozen": (("period", "flat", 1, 5), ("period", "caught_up", 1, 1), ("period", "after_wait", 0, 2)),
+    "frozen_over": (("period", "flat", 0, 3), ("period", "caught_up", 1, 2), ("period", "return", 0, 1)),
+    "night": (("period", "zero", 1, 5), ("period", "return", 0, 1), ("period", "normal", 0, 2)),
+    "excursion": (("period", "elsewhere", 1, 5), ("period", "return", 0, 1), ("period", "normal", 0, 1)),
+    "life": (("period", "reset", 1, 1), ("period", "life", 1, 5), ("period", "return", 0, 1)),
+    "tenth": (("period", "tenth", 1, 1), ("period", "normal", 1, 4)),
+    "silent": (("pause", "behind_silence", 1, 1), ("period", "life", 0, 4), ("period", "return", 0, 1)),
+    "resets": (("period", "reset", 1, 1), ("period", "life", 0, 1), ("period", "reset", 1, 1), ("period", "return", 0, 1)),
+    "half": (("period", "half", 1, 1), ("period", "life", 0, 3), ("period", "return", 0, 1)),
+    "wrap": (("grid", "near_end", 1, 1), ("pause", "wrapped", 1, 1), ("period", "normal", 0, 2)),
+}
+"""What registers do in the field: steps, what they show, and how often at least and at most."""
 MOODS: Final = {
     "calm": (CALM, CALM, CALM, CALM, CALM, CALM, CALM, WILD),
     "mixed": (CALM, CALM, WILD),
@@ -104,6 +134,33 @@ def number(value: Fraction | float) -> float | int:
     return int(found) if found.is_integer() and abs(found) < 1e15 else found
 
 
+RISES: Final = {
+    "caught_up": ("caught_up", "caught_up", "limit_since", "over_since", "normal_since"),
+    "after_wait": ("flat", "flat", "normal", "back_more", "over"),
+    "return": ("back", "back_more", "back_more", "limit_since"),
+    "elsewhere": ("elsewhere", "elsewhere_more", "old"),
+    "life": ("normal", "normal", "flat", "limit"),
+    "behind_silence": ("reset", "nine_tenths", "tenth_wrap", "tenth_wrap_more", "normal", "limit", "flat"),
+    "wrapped": ("wrap", "wrap", "wrap_limit", "tenth_wrap"),
+    "half": ("half", "half_more"),
+}
+"""What a word of a script may mean."""
+
+
+class Since(NamedTuple):
+    """What a register showed when its script began, and the most that it can have advanced since."""
+
+    shown: Fraction
+    bound: Fraction
+
+
+@st.composite
+def acts(draw: Draw) -> list[tuple[str, str]]:
+    """A script played: (step, rise) of every reading."""
+    script = SCRIPTS[draw(st.sampled_from(sorted(SCRIPTS)))]
+    return [(step, rise) for step, rise, low, high in script for _ in range(draw(st.integers(low, high)))]
+
+
 @st.composite
 def readings(draw: Draw, register: Register, longest: int) -> list[Sent]:
     """What one register sends, in the order of its clock."""
@@ -111,17 +168,26 @@ def readings(draw: Draw, register: Register, longest: int) -> list[Sent]:
     window = window_of(policy)
     limits = {name: int(policy[name].removesuffix("s")) * 1000 for name in ("lateness", "future", "max_gap", "tick")}
     ts = BASE + draw(st.integers(-1, 4)) * window + draw(st.sampled_from((0, 0, window // 3, 1, 420_000 % window)))
+    first = register.at(ts)["registers"][register.name]
+    if first["kind"] == "interval" and draw(st.integers(0, 3)):
+        ts = _moved(draw, register, ts, "grid", window, first, 0)
     shown: Fraction | None = None
     out: list[Sent] = []
     outage = 0
     moods = MOODS[draw(st.sampled_from(sorted(MOODS)))]
+    script: list[tuple[str, str]] = []
+    kept = (ts, Fraction(0))
     for _ in range(draw(st.integers(1, longest))):
         step, rise, delay = (draw(st.sampled_from(draw(st.sampled_from(moods))[what])) for what in ("step", "rise", "delay"))
+        if not script and shown is not None and draw(st.integers(0, 5)) == 0:
+            script, kept = draw(acts()), (ts, shown)
+        if script:
+            step, rise = script.pop(0)
         version = register.at(ts)
         facts = version["registers"][register.name]
         period = int(facts["period"].removesuffix("s")) * 1000
         before = ts
-        ts = _moved(draw, register, ts, step, window, period, limits["max_gap"])
+        ts = _moved(draw, register, ts, step, window, facts, limits["max_gap"])
         if out and step == "back":
             before = ts - period
         version = register.at(ts)
@@ -131,27 +197,39 @@ def readings(draw: Draw, register: Register, longest: int) -> list[Sent]:
             modulus = Fraction(str(facts["modulus"])) if facts.get("modulus") else Fraction(10**6)
             shown = draw(st.sampled_from((Fraction(0), modulus / 2, modulus - most * period / HOUR / 4)))
         if facts["kind"] == "cumulative":
-            sent, shown = _register_value(facts, shown, rise, most * max(abs(ts - before), period) / HOUR, scale)
+            rises = draw(st.sampled_from(RISES.get(rise, (rise,))))
+            since = Since(kept[1], most * max(abs(ts - kept[0]), period) / HOUR)
+            sent, shown = _register_value(facts, shown, rises, most * max(abs(ts - before), period) / HOUR, scale, since)
         else:
             sent = _flow_value(rise, most * (Fraction(period, HOUR) if facts["kind"] == "interval" else 1), scale)
         if delay == "outage":
             outage = max(outage, ts + window)
         arrival = ts + _delay(delay, limits, window)
         arrival = max(arrival, outage) if delay in ("none", "outage") else arrival
-        out.append(Sent(arrival, partition_key(register.zone, version), _fields(draw, register, facts, ts, sent)))
+        fields = _fields(draw, register, facts, ts, sent)
+        out.append(Sent(arrival, partition_key(register.zone, version), fields))
         if step == "back":
             ts = max(ts, before + 2 * period)
     return out
 
 
-def _moved(draw: Draw, register: Register, ts: int, step: str, window: int, period: int, max_gap: int) -> int:
+def _ahead(zone: dict[str, Any], facts: dict[str, Any]) -> int:
+    """By how much the grid of a register's periods is ahead of that of UTC (the clocks of these zones do not change near BASE)."""
+    clock = datetime.fromtimestamp(BASE / 1000, ZoneInfo(zone["zone"]["timezone"])).utcoffset()
+    assert clock is not None
+    return clock // timedelta(milliseconds=1) - int(facts.get("offset", "0s").removesuffix("s")) * 1000
+
+
+def _moved(draw: Draw, register: Register, ts: int, step: str, window: int, facts: dict[str, Any], max_gap: int) -> int:
+    period = int(facts["period"].removesuffix("s")) * 1000
     if step == "edge":
         return (ts // window + draw(st.integers(1, 2))) * window
     if step == "validity":
         return next((e for e in register.edges() if e > ts), ts + period)
     steps = {
         "period": period,
-        "grid": (ts // period + 1) * period - ts,
+        "grid": period - (ts + _ahead(register.zone, facts)) % period,
+        "pause": draw(st.sampled_from((2, 3, 5, 8))) * period if step == "pause" else 0,
         "odd": draw(st.integers(1, 2 * period)) if step == "odd" else 0,
         "same": 0,
         "back": -draw(st.sampled_from((period, window, period // 2, 1))) if step == "back" else 0,
@@ -162,21 +240,36 @@ def _moved(draw: Draw, register: Register, ts: int, step: str, window: int, peri
     return ts + steps[step]
 
 
-def _register_value(facts: dict[str, Any], shown: Fraction, rise: str, bound: Fraction, scale: Fraction) -> tuple[float, Fraction]:
+def _register_value(
+    facts: dict[str, Any], shown: Fraction, rise: str, bound: Fraction, scale: Fraction, since: Since
+) -> tuple[float, Fraction]:
     """(what is sent, what the register shows after it)."""
     modulus = Fraction(str(facts["modulus"])) if facts.get("modulus") else None
-    passing = {"zero": Fraction(0), "negative": Fraction(-1), "huge": Fraction(10**12), "corrected": shown + bound / 8}
+    micro, most = 1 / scale, since.bound
+    passing = {
+        "zero": Fraction(0), "negative": Fraction(-1), "huge": Fraction(10**12), "corrected": shown + bound / 8,
+        "elsewhere": since.shown * 3 + 5 * most, "elsewhere_more": since.shown * 3 + 5 * most + bound / 9, "old": shown - 2 * bound,
+        "drop": shown - bound / 5, "over": shown + bound * 13 / 10,
+    }  # fmt: skip
     if rise in passing:
-        return float(passing[rise]), shown
+        return _rounded(passing[rise], scale), shown
     lasting = {
-        "normal": shown + bound / 3, "flat": shown, "limit": shown + bound * 6 / 5, "over": shown + bound * 13 / 10,
-        "drop": shown - bound / 5, "fall": shown / 2 - 1, "reset": bound / 7, "jump": shown + 9 * bound,
-        "near_end": (modulus or Fraction(1000)) - bound / 5,
+        "normal": shown + bound / 3, "flat": shown, "limit": shown + bound * 6 / 5, "limit_more": shown + bound * 6 / 5 + micro,
+        "fall": shown / 2 - 1, "reset": bound / 7, "jump": shown + 9 * bound, "near_end": (modulus or Fraction(1000)) - bound / 5,
+        "caught_up": since.shown + most * 4 / 5, "limit_since": since.shown + most * 6 / 5, "normal_since": since.shown + most / 3,
+        "over_since": since.shown + most * 6 / 5 + micro, "back": since.shown, "back_more": since.shown + most / 5,
+        "tenth": shown / 10, "half": shown / 2, "half_more": shown / 2 + micro, "nine_tenths": shown * 9 / 10,
+        "tenth_wrap": shown + (modulus or 1000) / 10, "tenth_wrap_more": shown + (modulus or 1000) / 10 + micro,
+        "wrap": shown + bound / 3, "wrap_limit": shown + bound,
     }[rise]  # fmt: skip
     if modulus is not None:
         lasting %= modulus
     lasting = Fraction(round(lasting * scale), 1) / scale
-    return float(lasting), (lasting if rise not in ("drop", "over") else shown)
+    return float(lasting), lasting
+
+
+def _rounded(value: Fraction, scale: Fraction) -> float:
+    return float(Fraction(round(value * scale)) / scale)
 
 
 def _flow_value(rise: str, most: Fraction, scale: Fraction) -> float:
@@ -185,13 +278,16 @@ def _flow_value(rise: str, most: Fraction, scale: Fraction) -> float:
         "normal": Fraction(1, 3),
         "flat": Fraction(0),
         "limit": Fraction(6, 5),
+        "limit_more": Fraction(6, 5),
         "over": Fraction(13, 10),
         "negative": Fraction(-1, 3),
     }
     if rise == "huge":
         return 1e300
     exact = most * shares.get(rise, Fraction(4, 7))
-    return float(Fraction(round(exact * scale)) / scale) if rise == "limit" else float(exact)
+    if rise in ("limit", "limit_more"):
+        return float(Fraction(round(exact * scale) + (rise == "limit_more")) / scale)
+    return float(exact)
 
 
 def _delay(name: str, limits: dict[str, int], window: int) -> int:
@@ -211,6 +307,8 @@ def _fields(draw: Draw, register: Register, facts: dict[str, Any], ts: int, valu
         fields["quality"] = draw(st.sampled_from(("estimated", "corrected", "measured")))
     elif odd == 3:
         fields["unit"] = draw(st.sampled_from((facts["unit"], facts["unit"], "furlong", "kWh")))
+    elif odd == 5 and draw(st.booleans()):
+        fields["ts"] = ts // 1000
     elif odd == 4:
         fields |= {"seq": draw(st.integers(0, 2)), "quality": draw(st.sampled_from(("estimated", "corrected")))}
     return fields

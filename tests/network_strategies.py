@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from log_strategies import Case, Unnumbered, numbered, partition_key
-from zone_strategies import BASE, MINUTE, Draw, duration, factors, policies, text_of, window_of
+from zone_strategies import BASE, HOUR, MINUTE, Draw, duration, factors, policies, text_of, window_of
 
 from zonepulse.schemas.partitioner import partition_of
 
@@ -18,7 +18,8 @@ def register(draw: Draw, direction: str, window: int, carrier: str = "electricit
     """A register that reports every window, or now and then every other."""
     facts: dict[str, Any] = {"carrier": carrier, "direction": direction, "unit": unit, "multiplier": 1, "max_power": 1000}
     facts["kind"] = draw(st.sampled_from(("cumulative", "interval")))
-    facts["period"] = duration(window * (2 if draw(st.integers(0, 15)) == 0 else 1))
+    is_rare = draw(st.integers(0, 15)) == 0 and (facts["kind"] == "cumulative" or 2 * window <= HOUR)
+    facts["period"] = duration(window * (2 if is_rare else 1))
     if direction == "generation" and draw(st.booleans()):
         facts["ef"] = 0.05
     return facts
@@ -157,6 +158,7 @@ def network_zones(draw: Draw) -> dict[str, Any]:
     """A zone.yaml as plain values."""
     policy = draw(policies())
     window = window_of(policy)
+    policy["timezone"] = "Asia/Shanghai"
     policy |= {"max_gap": duration(draw(st.sampled_from((1, 2, 4, 6))) * window), "gwp": "AR5"}
     policy["lateness"] = duration(draw(st.sampled_from((0, 1, 2, 4))) * window)
     policy["factor_regions"] = draw(st.sampled_from((["CN-JS", "CN"], ["CN-JS", "CN"], ["LIVE", "CN"], ["X"])))

@@ -29,6 +29,7 @@ _UNITS: Final = {
     "biogas": ("m3",),
     "product:part": ("piece",),
 }
+TIMEZONES: Final = ("Asia/Shanghai", "Asia/Shanghai", "Europe/Berlin", "Asia/Kolkata")
 MULTIPLIERS: Final = (1, 1, 40, 0.001, 1.5, 33.333, 1000)
 Draw = Any
 
@@ -50,7 +51,7 @@ def policies(draw: Draw) -> dict[str, Any]:
     tick = draw(st.sampled_from([t for t in (MINUTE, MINUTE, window, 30_000, window // 5) if window % t == 0]))
     return {
         "id": "z",
-        "timezone": "Asia/Shanghai",
+        "timezone": draw(st.sampled_from(TIMEZONES)),
         "factor_regions": draw(st.sampled_from((["CN-JS", "CN"], ["CN-JS", "CN"], ["X"]))),
         "key": draw(st.sampled_from(("gateway", "site", "meter"))),
         "window": duration(window),
@@ -60,7 +61,7 @@ def policies(draw: Draw) -> dict[str, Any]:
         "future": duration(draw(st.sampled_from((5 * MINUTE, 0, 2 * window)))),
         "max_gap": duration(draw(st.sampled_from((4, 12, 1, 2, 120))) * window),
         "vee": {
-            "n_confirm": draw(st.integers(2, 4)),
+            "n_confirm": draw(st.sampled_from((2, 3, 2, 3, 4, 1))),
             "boundary_tolerance": duration(draw(st.sampled_from((60_000, 0, 300_000)))),
         },
     }
@@ -69,6 +70,18 @@ def policies(draw: Draw) -> dict[str, Any]:
 def window_of(policy: dict[str, Any]) -> int:
     """The window's length in ms."""
     return int(policy["window"].removesuffix("s")) * 1000
+
+
+def period_of(draw: Draw, kind: str, choices: tuple[int, ...]) -> int:
+    """A reporting period; those of kind `interval` divide an hour."""
+    return int(draw(st.sampled_from([c for c in choices if kind != "interval" or HOUR % c == 0])))
+
+
+@st.composite
+def grids(draw: Draw, period: int) -> dict[str, Any]:
+    """Where the periods of an interval register begin, and which end stamps them."""
+    offset = draw(st.sampled_from((0, 0, 0, period // 3 // 1000 * 1000, period - 1000)))
+    return {"offset": duration(offset), "stamp": draw(st.sampled_from(("end", "end", "start")))}
 
 
 @st.composite
@@ -92,7 +105,13 @@ def registers(draw: Draw, role: str, window: int) -> dict[str, Any]:
     register["max_power"] = draw(st.sampled_from((250, 1000, 0.5, 3, 100_000)))
     if kind == "cumulative" and draw(st.booleans()):
         register["modulus"] = draw(st.sampled_from((1000, 100_000, 99.5)))
-    register["period"] = duration(draw(st.sampled_from((window, window, MINUTE, window // 5, 2 * window, 7 * MINUTE, HOUR))))
+    if kind == "cumulative" and draw(st.integers(0, 2)) == 0:
+        register["on_reset"] = "zero"
+    register["period"] = duration(period_of(draw, kind, (window, window, MINUTE, window // 5, 2 * window, 7 * MINUTE, HOUR)))
+    if kind == "interval":
+        register |= draw(grids(int(register["period"].removesuffix("s")) * 1000))
+    if draw(st.integers(0, 7)) == 0:
+        register["counts"] = False
     if direction == "generation" and draw(st.booleans()):
         register["ef"] = 0.05
     return register
@@ -101,7 +120,11 @@ def registers(draw: Draw, role: str, window: int) -> dict[str, Any]:
 @st.composite
 def changed_register(draw: Draw, register: dict[str, Any], window: int) -> dict[str, Any]:
     """The register of a later version: the same, or different in one thing that matters."""
-    what = draw(st.sampled_from(("nothing", "multiplier", "modulus", "unit", "kind", "period", "max_power")))
+    what = draw(
+        st.sampled_from(
+            ("nothing", "multiplier", "modulus", "unit", "kind", "period", "max_power", "on_reset", "grid", "reference")
+        )
+    )
     other = dict(register)
     if what == "multiplier":
         other["multiplier"] = draw(st.sampled_from(MULTIPLIERS))
@@ -111,13 +134,24 @@ def changed_register(draw: Draw, register: dict[str, Any], window: int) -> dict[
         other["unit"] = "MWh"
     elif what == "kind" and register["unit"] in ("kWh", "kW"):
         other["kind"] = draw(st.sampled_from(("cumulative", "interval", "power")))
+        for key in ("on_reset", "offset", "stamp"):
+            other.pop(key, None)
+        if other["kind"] == "interval":
+            other["period"] = duration(window)
         other["unit"] = "kW" if other["kind"] == "power" else "kWh"
         if other["kind"] != "cumulative":
             other.pop("modulus", None)
     elif what == "period":
-        other["period"] = duration(draw(st.sampled_from((window, MINUTE, 3 * window))))
+        other["period"] = duration(period_of(draw, register["kind"], (window, MINUTE, 3 * window)))
+        other.pop("offset", None)
     elif what == "max_power":
         other["max_power"] = draw(st.sampled_from((100, 2000)))
+    elif what == "on_reset" and register["kind"] == "cumulative":
+        other["on_reset"] = "unknown" if register.get("on_reset") == "zero" else "zero"
+    elif what == "grid" and register["kind"] == "interval":
+        other |= draw(grids(int(register["period"].removesuffix("s")) * 1000))
+    elif what == "reference" and "reference" in register:
+        other["reference"] = "20C" if register["reference"] == "0C" else "0C"
     return other
 
 
@@ -132,7 +166,9 @@ def meters(draw: Draw, number: int, sites: list[str], window: int, *, may_move: 
         meter["parent"] = f"m{draw(st.integers(0, number - 1))}"
     if draw(st.booleans()):
         meter["gateway"] = draw(st.sampled_from(("g0", "g1")))
-    meter["registers"] = {name: draw(registers(role, window)) for name in ids}
+    meter["registers"] = found = {name: draw(registers(role, window)) for name in ids}
+    if len({(register["carrier"], register["direction"]) for register in found.values()}) < len(found):
+        found["2.8.0"]["counts"] = False
     edges = sorted(BASE + k * window for k in draw(st.sets(st.integers(-2, 12), max_size=3)))
     if not edges:
         return [meter]

@@ -72,17 +72,15 @@ class Channel:
     def _take(self, readings: list[Reading], tick: int) -> None:
         """Emit what the readings of a tick changed, and what becomes due with it."""
         last = self._last_due(tick)
-        if self._due is None:
-            self._due = min(self._grid.window(r.starts_ms) for r in readings) - 1
         news = self._fold.add(readings)
         touched = set(self._fold.dirty)
         for reading in readings:
             touched.update(self._spans.add(*self._reach(reading)))
-        touched.update(range(self._due + 1, last + 1))
+        touched.update(range(last + 1 if self._due is None else self._due + 1, last + 1))
         for window in sorted(touched):
             if window <= last:
                 self._emit(window, tick)
-        self._due, self._now = max(self._due, last), tick
+        self._due, self._now = last, tick
         restarts = [{e.name: e for e in entries if isinstance(e, Restart)} for entries in (news.gone, news.come)]
         for name in restarts[0].keys() - restarts[1].keys():
             self._rules.restart_gone(restarts[0][name], tick)
@@ -104,7 +102,7 @@ class Channel:
         last = self._last_due(tick)
         for window in range(self._due + 1, last + 1):
             self._emit(window, self._grid.due_tick(window))
-        self._due = max(self._due, last)
+        self._due = last
         self._held_rule.wait(tick)
         self._judge(tick)
 

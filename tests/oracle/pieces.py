@@ -42,6 +42,7 @@ class Mark(NamedTuple):
     ts_ms: int
     energy: int
     is_power: bool
+    quality: str
 
 
 class TooLong(NamedTuple):

@@ -94,7 +94,7 @@ class Series:
         series = self._ended()
         if is_power:
             series = series._released(reading.ts_ms)
-        return series._written(Mark(reading.ts_ms - (not is_power), reading.ts_ms, reading.energy, is_power))
+        return series._written(Mark(reading.ts_ms - (not is_power), reading.ts_ms, reading.energy, is_power, reading.quality))
 
     def _ended(self) -> "Series":
         return replace(self, register=verdicts.ended(self.register))
