@@ -236,11 +236,13 @@ def traced_meters(registry: Registry) -> frozenset[str]:
 
 
 def _is_generation(register: Register) -> bool:
-    return register.carrier == "electricity" and register.direction == "generation"
+    return register.carrier == "electricity" and register.direction == "generation" and register.counts
 
 
 def counted_flow(role: str, register: Register) -> str | None:
     """The flow that a register counts as, None if it counts nowhere (design: which directions count)."""
+    if not register.counts:
+        return None
     direction = register.direction
     if role in ("main", "sub"):
         own = ("import", "export") if register.carrier in ("electricity", "reactive") else ("consumption",)

@@ -8,12 +8,26 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zonepulse.processors.channels import INTERVAL
+from zonepulse.processors.channels import CUMULATIVE, INTERVAL
 from zonepulse.processors.kernel import kernel
-from zonepulse.processors.layout import CHUNK_CHANNELS, CONFLICT, CONFLICT_NEW, CORRECTED, ESTIMATED, GONE, NEVER, NEW, UNSET
-from zonepulse.processors.registers import energy_micro, version_of
+from zonepulse.processors.layout import (
+    CHUNK_CHANNELS,
+    CONFLICT,
+    CONFLICT_NEW,
+    CORRECTED,
+    ESTIMATED,
+    GONE,
+    IMPOSSIBLE,
+    NEVER,
+    NEW,
+    UNSET,
+    VERSION_SHIFT,
+)
+from zonepulse.processors.periods import period_begin
+from zonepulse.processors.registers import MARGIN_MS_PER_HOUR, energy_micro, is_impossible
+from zonepulse.processors.versions import is_begun, key_of, sent_version
 
-UNKNOWN_METER, UNKNOWN_REGISTER, WRONG_PARTITION, UNIT_MISMATCH, OUT_OF_RANGE, OFF_GRID, FUTURE, LATE = range(4, 12)
+UNKNOWN_METER, UNKNOWN_REGISTER, FUTURE, LATE, NOT_VALID, WRONG_PARTITION, UNIT_MISMATCH, OUT_OF_RANGE, OFF_GRID = range(5, 14)
 """Reason codes: positions in schemas.readings.REASONS."""
 NO_METER, NO_REGISTER = -1, -2
 """Channel numbers of readings whose meter, or register, is not in the registry."""
@@ -24,6 +38,9 @@ HUGE = 1e250
 """Out of range in every unit; no product of less overflows."""
 EASY_FACTOR = 512
 """Times a register below 2**53 it is in range."""
+NEARLY = 0.999
+"""A step up to this part of what is good is good for certain, whatever floats round."""
+SEQ = (1 << 40) - 1
 DIRTY, POOL_USED, LATEST_TS, IS_URGENT = 0, 1, 2, 3
 """Places in `counts`. IS_URGENT: a channel may have rows to be made although no window becomes due."""
 TICK, NEXT_MS, DUE_MS, OPEN_MS = 0, 1, 2, 3
@@ -55,6 +72,7 @@ class Facts(NamedTuple):
     count: Any
     changes: Any
     change_first: Any
+    clock: Any
     local: Any
     partition: int
 
@@ -119,12 +137,13 @@ def supersede(entry: Any, reg: int, meta: int) -> int:
     """A second reading of a key, against the one that counts. 0: nothing changes; 1: the old one got a conflict; 2: replaced in place;
     3: the old one is GONE and the new one must be inserted behind it (with `conflict_of` flags)."""
     differs = reg != entry.reg
-    if (meta >> 8) < (entry.meta >> 8):
+    if (meta >> 8 & SEQ) < (entry.meta >> 8 & SEQ):
         if not differs or entry.meta & (CONFLICT | CONFLICT_NEW):
             return 0
         entry.meta |= CONFLICT if entry.meta & NEW else CONFLICT_NEW
         return 1
-    same_flags = (entry.meta & (ESTIMATED | CORRECTED)) == (meta & (ESTIMATED | CORRECTED))
+    shown = ESTIMATED | CORRECTED | -1 << VERSION_SHIFT
+    same_flags = (entry.meta & shown) == (meta & shown)
     if not differs and same_flags:
         entry.meta = (entry.meta & 255) | (meta >> 8 << 8)
         return 0
@@ -139,12 +158,14 @@ def supersede(entry: Any, reg: int, meta: int) -> int:
 
 @kernel
 def insert(pool: Any, ch: Any, ts: int, reg: int, meta: int) -> bool:
-    """Put a reading into its ring (there is room); False when it changes nothing."""
-    first, at = ch.ring, ch.ring + ch.held
-    while at > first and pool[at - 1].ts > ts:
+    """Put a reading into its ring (there is room); False when it changes nothing. Of one ts, impossible ones stand before possible ones,
+    and neither displaces the other."""
+    first, at = ch.ring + ch.past, ch.ring + ch.held
+    bad = meta & IMPOSSIBLE
+    while at > first and (pool[at - 1].ts > ts or (bad and pool[at - 1].ts == ts and not pool[at - 1].meta & IMPOSSIBLE)):
         at -= 1
     flags = NEW
-    if at > first and pool[at - 1].ts == ts:
+    if at > first and pool[at - 1].ts == ts and (pool[at - 1].meta & IMPOSSIBLE) == bad:
         before = pool[at - 1]
         differs = reg != before.reg
         what = supersede(before, reg, meta)
@@ -161,26 +182,14 @@ def insert(pool: Any, ch: Any, ts: int, reg: int, meta: int) -> bool:
 
 
 @kernel
-def snapped(ts: int, period: int) -> int:
-    """The nearest point of the period's UTC grid."""
-    return (ts + period // 2) // period * period
-
-
-@kernel
-def answering_version(versions: Any, sent_ts: int) -> tuple[int, int]:
-    """(the version that answers the time sent, the one that answers the reading's key): a period's key is its end on the grid."""
-    sent = version_of(versions, sent_ts)
-    if sent >= 0 and versions[sent].kind == INTERVAL:
-        return sent, version_of(versions, snapped(sent_ts, versions[sent].period))
-    return sent, sent
-
-
-@kernel
-def is_off_grid(sent: Any, version: Any, ts: int, key: int, tolerance: int) -> bool:
-    """Whether a period ends too far from the grid, or at an edge where the version before has another grid, or no periods."""
-    if sent.kind != INTERVAL:
+def is_plain(pool: Any, ch: Any, reg: int, ts: int, version: Any) -> bool:
+    """Whether the newest reading of a register certainly continues its series like the one before: whatever else changes more than the
+    windows from the last good one on, or is worth an alert."""
+    at = ch.ring + ch.held - 1
+    if ch.held - ch.past < 2 or pool[at].ts != ts or pool[at - 1].meta & GONE or pool[at - 1].ts <= version.valid_from:
         return False
-    return abs(key - ts) > tolerance or version.kind != INTERVAL or key % version.period != 0
+    rise = float(reg - pool[at - 1].reg) * version.num * MARGIN_MS_PER_HOUR
+    return 0 <= rise <= NEARLY * version.den * version.power * max(ts - pool[at - 1].ts, version.period)
 
 
 @kernel
@@ -247,18 +256,18 @@ def admit(items: Any, start: int, stop: int, clock: Any, state: Any, facts: Any,
             continue
         versions = facts.versions[facts.first[c] : facts.first[c] + facts.count[c]]
         sent_ts = ts = items.ts[i]
-        sent, v = answering_version(versions, ts)
-        if sent >= 0 and versions[sent].kind == INTERVAL:
-            ts = snapped(ts, versions[sent].period)
+        v = sent_version(versions, ts)
         if v < 0:
-            items.reason[i] = UNKNOWN_REGISTER
+            reason = untimely(ts, ingest, policy)
+            items.reason[i] = reason if reason != 0 else NOT_VALID
             continue
         version, value = versions[v], items.value[i]
-        reason = refusal(value, items.unit[i], version, facts.partition)
-        if reason == 0 and is_off_grid(versions[sent], version, sent_ts, ts, policy.tolerance):
-            reason = OFF_GRID
+        edge, ts = key_of(version, facts.clock, sent_ts)
+        reason = untimely(ts if is_begun(version) else sent_ts, ingest, policy)
         if reason == 0:
-            reason = untimely(sent_ts, ingest, policy)
+            reason = refusal(value, items.unit[i], version, facts.partition)
+        if reason == 0 and abs(edge - sent_ts) > policy.tolerance:
+            reason = OFF_GRID
         if reason != 0:
             items.reason[i] = reason
             continue
@@ -267,9 +276,14 @@ def admit(items: Any, start: int, stop: int, clock: Any, state: Any, facts: Any,
         if ch.held >= ch.room and not make_room(state, ch, usual_room(version.period, policy)):
             return i
         state.touched[place // CHUNK_CHANNELS] = 1
-        begin = ts - version.period if version.kind == INTERVAL else ts
+        begin = period_begin(facts.clock, version, ts) if version.kind == INTERVAL else ts
         flags = ESTIMATED if items.quality[i] == 1 else (CORRECTED if items.quality[i] == 2 else 0)
         reg = np.int64(np.rint(value * version.scale))
+        if version.kind != CUMULATIVE:
+            if version.kind == INTERVAL:
+                flags |= (v + 1) << VERSION_SHIFT
+            if is_impossible(energy_micro(reg, version), begin, ts, version):
+                flags |= IMPOSSIBLE
         has_changed = insert(pool, ch, ts, reg, (items.seq[i] + 1) << 8 | flags)
         ch.first = min(ch.first, begin)
         ch.last = max(ch.last, ts)
@@ -278,6 +292,8 @@ def admit(items: Any, start: int, stop: int, clock: Any, state: Any, facts: Any,
                 state.dirty[counts[DIRTY]] = place
                 counts[DIRTY] += 1
             ch.min_new = min(ch.min_new, begin)
+            if version.kind == CUMULATIVE and not is_plain(pool, ch, reg, ts, version):
+                ch.min_new = UNSET
             if not is_quiet(ch, clock[OPEN_MS], policy):
                 counts[IS_URGENT] = 1
         counts[LATEST_TS] = max(counts[LATEST_TS], ts)

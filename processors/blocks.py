@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.channels import LABELS, Channels
 from zonepulse.processors.layout import BIT_CORRECTED, BIT_ESTIMATED, ROW, Records
-from zonepulse.processors.registers import version_at
+from zonepulse.processors.versions import version_at
 from zonepulse.schemas.dead_letters import DeadLetter
 from zonepulse.schemas.results import ALERTS, DEAD_LETTERS, INTERVALS, METHODS, QUALITIES, Table
 

@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from zonepulse.schemas.calendar import offsets_of
 from zonepulse.schemas.partitioner import partition_key, partition_of
-from zonepulse.schemas.registry import MeterVersion, Register, Registry
+from zonepulse.schemas.registry import MeterVersion, Register, Registry, ZonePolicy
 
 KINDS: Final = {"cumulative": 0, "interval": 1, "power": 2}
 CUMULATIVE, INTERVAL, POWER = 0, 1, 2
@@ -29,6 +30,9 @@ VERSION: Final = np.dtype(
         ("modulus", "i8"),  # micro-units after the multiplier, -1 unknown
         ("power", "i8"),  # max_power in micro-units per hour
         ("period", "i8"),
+        ("offset", "i8"),  # of the period's grid, ms of local time
+        ("on_reset", "i4"),  # 1: may begin anew at zero
+        ("stamp", "i4"),  # 1: a reading names the begin of its period
         ("kind", "i4"),
         ("series", "i4"),  # versions of one channel with equal series continue each other
         ("partition", "i4"),
@@ -64,6 +68,8 @@ class Channels:
     texts: dict[str, pa.Array]
     changes: NDArray[np.int64]
     change_first: NDArray[np.int64]
+    clock: NDArray[np.int64]
+    """The zone's offset transitions: rows (from_utc_ms, offset_ms)."""
 
     def partition_channels(self, partition: int) -> NDArray[np.int64]:
         """The channels with a version whose readings belong to `partition`, ascending; shape (m,)."""
@@ -87,11 +93,25 @@ def _register_row(meter: MeterVersion, register: Register) -> tuple[object, ...]
     num, den = _fraction_parts(register.multiplier, f"{meter.id} {register.id}")
     modulus = -1 if register.modulus is None else round(register.modulus * register.scale) * num // den
     power = round(register.max_power * 1_000_000)
-    return 0, 0, float(register.scale), num, den, modulus, power, register.period_ms, KINDS[register.kind], 0, 0, 0
+    begins = register.kind == "interval" and register.stamp == "start"
+    resets = register.on_reset == "zero"
+    facts = register.period_ms, register.offset_ms, resets, begins, KINDS[register.kind]
+    return 0, 0, float(register.scale), num, den, modulus, power, *facts, 0, 0, 0
 
 
 def _same_series(a: Register, b: Register) -> bool:
-    return (a.unit, a.scale, a.multiplier, a.modulus, a.kind) == (b.unit, b.scale, b.multiplier, b.modulus, b.kind)
+    """Whether readings go on: another unit alone changes no micro-unit."""
+    return _counted(a) == _counted(b)
+
+
+def _counted(r: Register) -> tuple[object, ...]:
+    modulus = None if r.modulus is None else r.modulus * r.scale * r.multiplier
+    return r.base_unit, r.multiplier, modulus, r.reference, r.steam, r.kind
+
+
+def utc_offsets(zone: ZonePolicy) -> NDArray[np.int64]:
+    """The offset transitions of a zone, as stored with the registry version; of versions without any, those that are installed."""
+    return np.array(zone.utc_offsets or offsets_of(zone.timezone), np.int64).reshape(-1, 2)
 
 
 def energy_of(value: float, scale: float, num: int, den: int) -> int:
@@ -185,7 +205,7 @@ def compile_registry(registry: Registry, partitions: int, previous: Sequence[tup
     changes, change_first = _changes(registry, entries.index, first, count, versions)
     return Channels(
         registry, partitions, tuple(entries.index), entries.index, frozenset(m.id for m in meters),
-        {unit: i for i, unit in enumerate(units)}, first, count, versions, labels, texts, changes, change_first,
+        {unit: i for i, unit in enumerate(units)}, first, count, versions, labels, texts, changes, change_first, utc_offsets(registry.zone),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Meter-level rules, judged window by window: silent_channel, stuck, impossible_value, register_backwards.
+"""Meter-level rules, judged window by window: silent_channel, stuck, impossible_value; and register_held.
 
 schemas/alerts.py is their contract.
 
@@ -8,7 +8,7 @@ Each function takes a DETECTOR record and one judged window and writes transitio
 from typing import Any
 
 from zonepulse.processors.kernel import kernel
-from zonepulse.processors.layout import BACKWARDS, BIT_ESTIMATED, IMPOSSIBLE, SILENT, STUCK, UNSET
+from zonepulse.processors.layout import BIT_ESTIMATED, IMPOSSIBLE_VALUE, NEVER, REGISTER_HELD, SILENT, STUCK, UNSET
 from zonepulse.processors.segments import value_of
 
 DAY_MS = 86_400_000
@@ -17,13 +17,24 @@ SILENT_PERIODS = 3
 
 
 @kernel
-def emit(out: Any, channel: int, rule: int, raised: int, span: tuple[int, int], tick: int, value: int, count: int) -> None:
+def emit(
+    out: Any,
+    channel: int,
+    rule: int,
+    raised: int,
+    span: tuple[int, int],
+    tick: int,
+    value: int,
+    count: int,
+    before: int = 0,
+    ms: int = 0,
+) -> None:
     """Append a transition of a channel over `span` = (starts_at, ends_at); `value` UNSET = none."""
     t = out.transitions[out.used[1]]
     out.used[1] += 1
     t.channel = channel
     t.rule, t.raised, t.starts_at, t.ends_at, t.tick = rule, raised, span[0], span[1], tick
-    t.value, t.count = value, count
+    t.value, t.count, t.before, t.ms = value, count, before, ms
 
 
 @kernel
@@ -66,32 +77,34 @@ def judge_impossible(det: Any, w: Any, start: int, out: Any, channel: int, tick:
     if w.bad_n > 0:
         if det.impossible_start == UNSET:
             det.impossible_start, det.impossible_val, det.impossible_n = start, w.bad_val, w.bad_n
-            emit(out, channel, IMPOSSIBLE, 1, (start, UNSET), tick, w.bad_val, w.bad_n)
+            emit(out, channel, IMPOSSIBLE_VALUE, 1, (start, UNSET), tick, w.bad_val, w.bad_n)
     elif w.cov > 0 and det.impossible_start != UNSET:
-        emit(out, channel, IMPOSSIBLE, 0, (det.impossible_start, start), tick, det.impossible_val, det.impossible_n)
+        emit(out, channel, IMPOSSIBLE_VALUE, 0, (det.impossible_start, start), tick, det.impossible_val, det.impossible_n)
         det.impossible_start = UNSET
 
 
 @kernel
-def judge_backwards(det: Any, w: Any, start: int, out: Any, channel: int, tick: int) -> None:
-    """register_backwards: the same for small drops of a register."""
-    if w.back_n > 0:
-        if det.backwards_start == UNSET:
-            det.backwards_start, det.backwards_val, det.backwards_n = start, w.back_val, w.back_n
-            emit(out, channel, BACKWARDS, 1, (start, UNSET), tick, w.back_val, w.back_n)
-    elif w.cov > 0 and det.backwards_start != UNSET:
-        emit(out, channel, BACKWARDS, 0, (det.backwards_start, start), tick, det.backwards_val, det.backwards_n)
-        det.backwards_start = UNSET
+def judge_held(det: Any, start: int, raised: tuple[int, int, int, int, int], ended: int, tick: int, out: Any, channel: int) -> None:
+    """register_held: what pends begins to leave windows open at `start` (UNSET: nothing pends). `raised` = (tick from which on it is told,
+    NEVER = not yet; R0, held value, ms between, steps above max_power)."""
+    if det.held_start != UNSET and det.held_start != start:
+        span = (det.held_start, ended)
+        emit(out, channel, REGISTER_HELD, 0, span, tick, det.held_val, det.held_steps, det.held_from, det.held_ms)
+        det.held_start = UNSET
+    if det.held_start == UNSET and start != UNSET and raised[0] != NEVER:
+        det.held_start = start
+        det.held_from, det.held_val, det.held_ms, det.held_steps = raised[1], raised[2], raised[3], raised[4]
+        emit(out, channel, REGISTER_HELD, 1, (start, UNSET), raised[0], raised[2], raised[4], raised[1], raised[3])
 
 
 @kernel
-def judge_window(det: Any, w: Any, start: int, period: int, length: int, out: Any, channel: int, tick: int) -> None:
-    """Judge one window of a channel at `tick`."""
+def judge_window(
+    det: Any, w: Any, is_behind_held: bool, start: int, period: int, length: int, out: Any, channel: int, tick: int
+) -> None:
+    """Judge one window of a channel at `tick`; a register that is held is not silent."""
     det.judged += 1
     det.tick = tick
-    covered = w.cov > 0
-    judge_silence(det, covered, start, period, length, out, channel, tick)
+    judge_silence(det, w.cov > 0 or is_behind_held, start, period, length, out, channel, tick)
     if w.cov == length and not w.bits & BIT_ESTIMATED:
         judge_stuck(det, value_of(w), start, length, out, channel, tick)
     judge_impossible(det, w, start, out, channel, tick)
-    judge_backwards(det, w, start, out, channel, tick)

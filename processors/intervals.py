@@ -86,7 +86,7 @@ def facts_of(channels: Channels, partition: int) -> tuple[Facts, NDArray[np.int6
     changes = np.zeros((len(channels.changes), 4), np.int64)
     changes[:, :3] = channels.changes
     versions = channels.versions.view(np.recarray)
-    return Facts(versions, channels.first, channels.count, changes, channels.change_first, local, partition), mine
+    return Facts(versions, channels.first, channels.count, changes, channels.change_first, channels.clock, local, partition), mine
 
 
 def usual_rooms(facts: Facts, globals_: NDArray[np.int64], policy: Any) -> NDArray[np.int64]:
@@ -252,12 +252,14 @@ class Partition:
         self._out.used[:] = 0
 
     def _grow(self) -> None:
-        """Make scratch and output large enough for the channel that did not fit."""
-        windows, gaps = (int(n) for n in self._work.need)
-        if windows > len(self._work.win) or gaps > len(self._work.gaps):
-            self._work = new_work(max(2 * windows, len(self._work.win)), max(2 * gaps, len(self._work.gaps)))
-        if windows * ROWS_PER_WINDOW + gaps > len(self._out.transitions):
-            self._out = new_out(2 * (windows * ROWS_PER_WINDOW + gaps))
+        """Make scratch, output and rings large enough for the channel that did not fit."""
+        windows, notes, is_full = (int(n) for n in self._work.need)
+        if is_full:
+            self._pack()
+        if windows > len(self._work.win) or notes > len(self._work.notes):
+            self._work = new_work(max(2 * windows, len(self._work.win)), max(2 * notes, len(self._work.notes)))
+        if windows * ROWS_PER_WINDOW + 2 * notes > len(self._out.transitions):
+            self._out = new_out(2 * (windows * ROWS_PER_WINDOW + 2 * notes))
 
 
 def _owners(first: NDArray[np.int64]) -> NDArray[np.int64]:

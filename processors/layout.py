@@ -17,10 +17,13 @@ UNSET: Final = -(1 << 62)
 
 # --- readings -------------------------------------------------------------------------------------------------------------------
 READING: Final = np.dtype([("ts", "i8"), ("reg", "i8"), ("meta", "i8")])
-"""`reg` is the integer register before the multiplier; `meta` = (seq + 1) << 8 | flags."""
-ESTIMATED, CORRECTED, CONFLICT, NEW, GONE, CONFLICT_NEW = 1, 2, 4, 8, 16, 32
+"""`reg` is the integer register before the multiplier; `meta` = (seq + 1) << 8 | flags; of a period also
+(1 + position of its version) << VERSION_SHIFT."""
+VERSION_SHIFT: Final = 48
+ESTIMATED, CORRECTED, CONFLICT, NEW, GONE, CONFLICT_NEW, IMPOSSIBLE, JOINED = 1, 2, 4, 8, 16, 32, 64, 128
 """Sender says estimated, corrected; another integer register existed for the key; arrived since the channel's rows were last made;
-superseded since then (kept for the old view); the conflict arrived since then."""
+superseded since then (kept for the old view); the conflict arrived since then; a power or interval value that is never booked (at one
+ts before the possible one); of equal held readings the last that is kept, with no silence since the one before it."""
 
 # --- a channel's state ------------------------------------------------------------------------------------------------------------
 HEAD: Final = np.dtype(
@@ -45,18 +48,54 @@ HEAD: Final = np.dtype(
         ("marks", "i4"),
     ]
 )
-"""What is settled: nothing that can still arrive changes it. `kind` -1 = nothing yet."""
+"""What is settled: nothing that can still arrive changes it, but where a journal says so. `kind` -1 = nothing yet, 3 = a power channel
+whose last sample was impossible."""
+NO_HOLD: Final = 3
+STATE: Final = np.dtype(
+    [
+        *HEAD.descr,
+        ("since", "i8"),  # where the journal begins, NEVER = there is none; and what was booked in its window until then
+        ("since_val", "i8"),
+        ("since_rem", "i8"),
+        ("since_est", "i8"),
+        ("since_est_rem", "i8"),
+        ("since_cov", "i8"),
+        ("since_bits", "i8"),
+        ("last", "i8"),  # the last accepted reading, good or not
+        ("last_e", "i8"),
+        ("silence", "i8"),  # the last reading that came after silence
+        ("above", "i8"),  # steps above max_power, in all and up to R0
+        ("above_r0", "i8"),
+        ("shown", "i8"),  # different values that the series has shown
+        ("resets", "i8"),  # resets that may still be undone
+        ("fixed", "i8"),  # journal entries up to and with the last reset's record
+        ("entries", "i8"),  # of the journal
+    ]
+)
+"""A HEAD while it is folded. The *journal* lists what was booked since `since`: since R0 first showed its value (a register that was frozen
+is booked anew from there) or since the first reset that may be undone. An entry is a READING (t1, amount, bits) that begins where the one
+before it ends, bits 0 = nothing booked there; a reset's record stands before its entry: RECORD entries, the first with meta RESET_RECORD.
+"""
+RESET_RECORD: Final = -1
+RECORD: Final = 4
+"""(t0, E0, RESET_RECORD), (same_since, seg_adv, seg_ms), (gap_ts, gap_adv, gap_ms), (above_r0, shown, marks)."""
+PREFACE: Final = 5
+"""Entries at the front of a ring that hold what STATE adds to HEAD, where that is not as of R0; the journal follows them."""
 CHANNEL: Final = np.dtype(
     [
         ("ring", "i8"),  # first reading in the pool
         ("room", "i4"),
-        ("held", "i4"),  # readings in the ring
+        ("held", "i4"),  # entries in the ring: readings, and before them
+        ("past", "i4"),  # those of the preface and the journal
+        ("notes", "i4"),  # notes of the fold when rows were last made
         ("first", "i8"),  # start of what the first accepted reading covers, ts of the last
         ("last", "i8"),
         ("old_first", "i8"),  # the same when rows were last made
         ("old_last", "i8"),
         ("min_new", "i8"),  # earliest start of coverage that arrived since
         ("anchor", "i8"),  # a reading in order changes nothing before this
+        ("passed", "i8"),  # ts of the last reading that has left the ring
+        ("retro", "i8"),  # earliest start of what readings of the ring booked anew when rows were last made
     ]
 )
 DETECTOR: Final = np.dtype(
@@ -72,10 +111,12 @@ DETECTOR: Final = np.dtype(
         ("stuck_longest", "i4"),
         ("impossible_start", "i8"),  # start of the alert while raised, else UNSET; then value and readings it was raised with
         ("impossible_val", "i8"),
-        ("backwards_start", "i8"),  # the same
-        ("backwards_val", "i8"),
-        ("impossible_n", "i4"),
-        ("backwards_n", "i4"),
+        ("held_start", "i8"),  # the same; then R0, the held value, the time between and the steps above max_power
+        ("held_from", "i8"),
+        ("held_val", "i8"),
+        ("held_ms", "i8"),
+        ("held_steps", "i8"),
+        ("impossible_n", "i8"),
         ("silent_on", "i4"),
         ("stuck_on", "i4"),
     ]
@@ -94,14 +135,12 @@ WINDOW: Final = np.dtype(
         ("cov", "i8"),
         ("bits", "i8"),
         ("bad_val", "i8"),
-        ("bad_n", "i4"),
-        ("back_n", "i4"),
-        ("back_val", "i8"),
+        ("bad_n", "i8"),
     ]
 )
 BIT_ESTIMATED, BIT_CORRECTED = 1 << 8, 1 << 9
-"""Bits 1 to 6 of `bits` say which methods (schemas.results.METHODS) have a part in the window."""
-M_REGISTER, M_INTERVAL, M_POWER, M_SENDER, M_INTERPOLATED, M_SWAP_GAP = 2, 4, 8, 16, 32, 64
+"""Bits 1 to 7 of `bits` say which methods (schemas.results.METHODS) have a part in the window."""
+M_REGISTER, M_INTERVAL, M_POWER, M_SENDER, M_INTERPOLATED, M_SWAP_GAP, M_RESET = 2, 4, 8, 16, 32, 64, 128
 
 ROW: Final = np.dtype(
     [
@@ -128,11 +167,14 @@ TRANSITION: Final = np.dtype(
         ("value", "i8"),  # UNSET = none
         ("count", "i8"),
         ("tick", "i8"),
+        ("before", "i8"),  # old value of a held or restarted register
+        ("ms", "i8"),  # and the time between its old and new value
     ]
 )
-GAP: Final = np.dtype([("t0", "i8"), ("t1", "i8"), ("adv", "i8")])
-METER_RULES: Final = ("silent_channel", "stuck", "impossible_value", "register_backwards", "gap_too_long")
-SILENT, STUCK, IMPOSSIBLE, BACKWARDS, GAP_TOO_LONG = 0, 1, 2, 3, 4
+NOTE: Final = np.dtype([("rule", "i8"), ("t0", "i8"), ("t1", "i8"), ("before", "i8"), ("value", "i8"), ("decider", "i8")])
+"""What a fold found: a gap that is too long and its advance, a new series without a record and both values."""
+METER_RULES: Final = ("silent_channel", "stuck", "impossible_value", "register_held", "gap_too_long", "series_restarted")
+SILENT, STUCK, IMPOSSIBLE_VALUE, REGISTER_HELD, GAP_TOO_LONG, SERIES_RESTARTED = range(6)
 
 POLICY: Final = np.dtype(
     [
@@ -146,11 +188,29 @@ POLICY: Final = np.dtype(
         ("n_confirm", "i8"),
     ]
 )
+NOTHING_PENDS, WAITS, IS_HELD = 0, 1, 2
 SPAN: Final = np.dtype(
-    [("origin", "i8"), ("n", "i8"), ("bound", "i8"), ("first", "i8"), ("touched", "i8"), ("keep", "i8"), ("gaps", "i8")]
+    [
+        ("origin", "i8"),
+        ("n", "i8"),
+        ("bound", "i8"),
+        ("touched", "i8"),
+        ("keep", "i8"),
+        ("notes", "i8"),
+        ("retro", "i8"),
+        ("deep", "i8"),
+        ("pending", "i8"),
+        ("t0", "i8"),
+        ("e0", "i8"),
+        ("ts", "i8"),
+        ("e", "i8"),
+        ("period", "i8"),
+        ("steps", "i8"),
+    ]
 )
-"""One fold: in: first window, windows, settle bound, start of the channel's coverage; out: first window that what is new may have
-changed, first reading that stays in the ring, long gaps found."""
+"""One fold: in: first window, windows, settle bound; out: first window that what is new may have changed, first reading that stays in the
+ring, notes, earliest start of what was booked anew, an earlier `origin` that the fold needs (it stopped; NEVER = it did not). The rest is
+of the end: what is not decided (NOTHING_PENDS, WAITS, IS_HELD), R0 and the last such reading."""
 
 
 def records(dtype: np.dtype[Any], n: int = 1) -> Records:
@@ -170,12 +230,13 @@ def empty_channels(n: int) -> Records:
     """Channels without a reading."""
     channels = records(CHANNEL, n)
     channels.first = channels.old_first = channels.min_new = channels.anchor = NEVER
-    channels.last = channels.old_last = UNSET
+    channels.last = channels.old_last = channels.passed = UNSET
+    channels.retro = NEVER
     return channels
 
 
 def empty_detectors(n: int) -> Records:
     """Detectors that have judged nothing."""
     detectors = records(DETECTOR, n)
-    detectors.next_win = detectors.tick = detectors.impossible_start = detectors.backwards_start = UNSET
+    detectors.next_win = detectors.tick = detectors.impossible_start = detectors.held_start = UNSET
     return detectors

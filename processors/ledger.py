@@ -92,6 +92,7 @@ class Ledger:
         self._rows = RowMaker(channels, self.accounts, self.market)
         self._entries = self._entry_rows()
         self._subjects = self._make_subjects()
+        self.unexplained = self.nodal.watch(channels.registry.zone.id)
 
     # --- input ----------------------------------------------------------------------------------------------------------------
 
@@ -152,11 +153,13 @@ class Ledger:
     def _use(self, channels: Channels) -> None:
         """Go on under another registry version: sums move to the cells of the same name, rules keep their state."""
         windows, accounts, used, held = self.windows, self.accounts, self.market.used(), self.nodal.held()
+        unexplained = self.unexplained.held()
         states = {(s.company, r.id): (s, state) for s in self._subjects for r, state in s.rules}
         self._compile(channels)
         self.windows.adopt(windows, accounts, self.accounts)
         self.market.resume(used)
         self.nodal.resume(held)
+        self.unexplained.resume(unexplained)
         for subject in self._subjects:
             for i, (rule, _) in enumerate(subject.rules):
                 if (subject.company, rule.id) in states:
@@ -357,6 +360,7 @@ class Ledger:
             return
         for subject in self._subjects:
             self._judge_subject(subject, first, last, results)
+        results.alerts += self.unexplained.judge(first, last, self._length, self._due, self.windows)
 
     def _judge_subject(self, subject: _Subject, first: int, last: int, results: Results) -> None:
         starts = self.windows.starts
@@ -377,6 +381,7 @@ class Ledger:
 
     def _look_again_from(self, start: int) -> None:
         """A window may have come to exist."""
+        self.unexplained.look_again_from(start)
         for subject in self._subjects:
             subject.unseen = min(subject.unseen, start)
 

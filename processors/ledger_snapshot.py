@@ -48,6 +48,7 @@ def _facts(ledger: Ledger) -> dict[str, Any]:
         "open_from": ledger.windows.open_from,
         "used": ledger.market.used(),
         "held": ledger.nodal.held(),
+        "unexplained": ledger.unexplained.held(),
         "residual_since": ledger._residual_since,
         "candidates": [list(candidate) for candidate in ledger._candidates],
         "subjects": [[s.company, s.next_start, s.tick] for s in ledger._subjects],
@@ -72,6 +73,7 @@ def restore_ledger(versions: Mapping[int, Channels], facts: Mapping[str, Any], c
     ledger.windows.open_from = facts["open_from"]
     ledger.market.resume(facts["used"])
     ledger.nodal.resume(facts["held"])
+    ledger.unexplained.resume(facts["unexplained"])
     ledger._residual_since = facts["residual_since"]
     ledger._candidates = [(tick, partition, row) for tick, partition, row in facts["candidates"]]
     _restore_waiting(ledger, chunks[0])

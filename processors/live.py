@@ -14,8 +14,9 @@ from zonepulse.processors.channels import CUMULATIVE, INTERVAL, Channels
 from zonepulse.processors.factors import FactorTable
 from zonepulse.processors.intervals import Partition
 from zonepulse.processors.kernel import kernel
-from zonepulse.processors.layout import GONE
-from zonepulse.processors.registers import MARGIN_MS_PER_HOUR, energy_micro, energy_within, version_of
+from zonepulse.processors.layout import GONE, IMPOSSIBLE
+from zonepulse.processors.registers import MARGIN_MS_PER_HOUR, energy_micro, energy_within
+from zonepulse.processors.versions import version_of
 from zonepulse.schemas.factors import carrier_bears
 from zonepulse.schemas.results import LIVE
 
@@ -53,8 +54,8 @@ def power_of(state: Any, facts: Any, place: int, channel: int, now: int) -> floa
     versions = facts.versions[facts.first[channel] : facts.first[channel] + facts.count[channel]]
     ch, head = state.channels[place], state.heads[place]
     last, before = -1, -1
-    for i in range(ch.held):
-        if not state.pool[ch.ring + i].meta & GONE:
+    for i in range(ch.past, ch.held):
+        if not state.pool[ch.ring + i].meta & (GONE | IMPOSSIBLE):
             last, before = ch.ring + i, last
     ts = head.ts if last < 0 else state.pool[last].ts
     v = version_of(versions, ts)

@@ -26,17 +26,32 @@ Meter rules (intervals stage; labels meter, register; `company` is filled but is
                         estimated leave the run as it is. A different value ends the run (and updates the longest, also when
                         it alerted) and resolves; ends_at = that window's start. starts_at = start of the run's first window;
                         `value` = the repeated value in base units; evidence {"register": r, "windows": run when raised}.
-    impossible_value    a judged window holds a reading that was not booked: a `power` or `interval` value < 0 or > 1.2 x max_power,
-                        or a held cumulative reading that rises too far or drops by more than bound (without max_power: any drop).
-                        Resolved by a judged window with coverage and no such reading; ends_at = its start. starts_at = start of the
-                        window; `value` = the last such reading by ts, base units after the multiplier (energy of the
-                        period for `interval`, base units per hour for `power`); evidence {"register": r, "readings": count}.
-    register_backwards  the same for a held cumulative reading that drops by no more than bound (max_power known).
-                        A cumulative or interval reading belongs to the window (start, end] that holds its ts, a power sample to
-                        [start, end). Held readings that later start a new series are booked, not impossible.
-    gap_too_long        a segment longer than max_gap, at the first tick whose readings contain it. starts_at = its first reading's
-                        ts, ends_at = its second's, `value` = its advance in base units; evidence {"energy_micro": e, "max_gap_ms": g,
-                        "register": r}. It stays raised: a replay with a larger max_gap books the energy.
+    impossible_value    a judged window holds a reading that was not booked: a `power` or `interval` value < 0 or > 1.2 x max_power.
+                        An interval reading belongs to the window (start, end] that holds the end of its period, a power sample to
+                        [start, end). Resolved by a judged window with coverage and no such reading; ends_at = its start. starts_at =
+                        start of the window; `value` = the last such reading by ts, base units after the multiplier (energy of the
+                        period for `interval`, base units per hour for `power`); evidence {"register": r, "readings": keys with one}, and
+                        a "hint" for a negative power. A window that was judged before such a reading came (or changed) raises at the
+                        tick that takes it, the earliest one of a tick, if nothing is raised.
+    register_held       what a cumulative register showed last is not decided: a held reading, or one that waits for the next. Let R0 be
+                        the last good reading of the tick's view, H the last pending one, w0 the first window that starts at or after
+                        R0. Raised at the first due tick (of any window) >= w0's at which w0 starts before H and, if H waits, 1.5 periods
+                        have passed since H: k x tick - H > 1.5 x period. starts_at = start of w0; `value` = H in base units. Resolved at
+                        the first tick at which nothing pends or w0 is another; ends_at = R0 of that tick's view (its own starts_at if
+                        the channel counts no more). evidence {"direction": "up" | "down", "from_micro": R0, "held_micro": H,
+                        "mean_power_micro": floor(|H - R0| per hour), "register": r, "steps_above": accepted readings since R0 whose step
+                        from the one before is more than max_power x max(time between, period)}.
+                        silent_channel takes windows from R0 up to H as covered: a register that is held is not silent.
+    series_restarted    a new series without a record in the registry: n_confirm held readings, or a roll-over after silence. Raised at
+                        the first tick whose readings contain it. starts_at = ts of its first reading; `value` = what that shows, base
+                        units. evidence {"from_micro": R0, "from_ts": its ts, "mean_power_micro": floor(|difference| per hour),
+                        "register": r, "to_micro": first value} and "ratio" (new to old, "1/10") where it lies within 3 % of a power of
+                        ten or of the multiplier. Resolved (ends_at = starts_at) at the tick in which a meter change, or other readings,
+                        replace it, while the reading that decided it is no older than lateness + max(boundary_tolerance, 2 windows +
+                        delay + 2 ticks); else it stays until it is acknowledged.
+    gap_too_long        a segment or reset that begins more than max_gap before the reading that decides it, at the first tick whose
+                        readings contain it. starts_at = its begin, ends_at = its end, `value` = its advance in base units; evidence
+                        {"energy_micro": e, "max_gap_ms": g, "register": r}. It stays raised: a replay with a larger max_gap books it.
 Ledger rules
     no_factor           labels company, carrier; severity `critical`. An emissions row with energy and without a factor. starts_at = start
                         of the earliest such row in the tick that raised it. Resolved at the first later tick that has an emissions
@@ -45,6 +60,11 @@ Ledger rules
     flow_residual       no label; severity `warning`. A window's network solve left over more than 1 g and a millionth of its sources'
                         carbon, judged where its `residual` row changed. Resolved by a later window (by start) within the bound.
                         evidence {"residual_mg": r, "source_mg": s}.
+    unexplained_energy  label node; severity `warning`. A judged window in which more than 5 % of the larger of a node's inflow and outflow
+                        is missing from its inflow: 20 x missing > larger, missing = -`imbalance`. Covered is judged by the node's
+                        imbalance row; a window that is not covered in time, or whose imbalance is null, keeps the state. Resolved by a
+                        judged window that explains its energy; ends_at = its start. `value` = what is missing, kWh; evidence
+                        {"inflow_micro": i, "node": n, "outflow_micro": o}.
     rules of the registry   on zone or company (label company). `n(for)` consecutive judged windows breach -> raised, starts_at =
                         start of the first, `value` = that of the window that raised it, expected_high = above, expected_low = below.
                         Clear = the `clear` bound holds (default: no breach). `n(keep_firing)` consecutive clear windows -> resolved;

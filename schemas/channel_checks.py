@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from zonepulse.schemas.calendar import DAY_MS
 from zonepulse.schemas.factor_choices import Choice, choices, who_answers
 from zonepulse.schemas.factors import (
     LOOKUP_BASES,
@@ -20,7 +21,7 @@ from zonepulse.schemas.gwp import REPORTS, gases
 from zonepulse.schemas.problems import Report, nearest, step
 from zonepulse.schemas.registry import Entry, Factor, MeterVersion, Register, Registry
 from zonepulse.schemas.registry_notices import counted_directions
-from zonepulse.schemas.units import GAS_CARRIERS, LIMIT_ENERGY, MICRO
+from zonepulse.schemas.units import GAS_CARRIERS, LIMIT_ENERGY, MICRO, MS_PER_HOUR
 from zonepulse.schemas.values import instant_text
 
 POWER_HEADROOM: Final = 4_320_000
@@ -32,10 +33,12 @@ def check_channels(registry: Registry, report: Report) -> None:
     for path, _, register in _channels(registry):
         _check_quantities(register, path, report)
         _check_reference(register, path, report)
+        _check_period(register, registry.zone.max_gap_ms, path, report)
         if register.ef_kg < 0 or (register.ef_kg and register.direction != "generation"):
             report.add(
                 f"{path}.ef", "belongs to registers of direction generation, zero or more", "remove it, or mend the direction"
             )
+    _check_counted_twice(registry, report)
     _check_base_units(registry, report)
     _check_emissions(registry, report)
 
@@ -66,6 +69,42 @@ def _check_quantities(register: Register, path: str, report: Report) -> None:
         )
 
 
+def _check_period(register: Register, max_gap_ms: int, path: str, report: Report) -> None:
+    """Report keys of a kind that has no use for them, and periods without a grid."""
+    if register.on_reset == "zero" and register.kind != "cumulative":
+        report.add(f"{path}.on_reset", f"belongs to kind cumulative, not to {register.kind}", "remove it: only counters begin anew")
+    if register.kind != "interval":
+        for key, is_said in (("stamp", register.stamp != "end"), ("offset", register.offset_ms != 0)):
+            if is_said:
+                report.add(f"{path}.{key}", f"belongs to kind interval, not to {register.kind}", "remove it, or mend the kind")
+        return
+    period, is_day = register.period_ms, register.period_ms == DAY_MS
+    if not is_day and not (0 < period <= MS_PER_HOUR and MS_PER_HOUR % period == 0):
+        what = f"{period} ms is no period of energy values"
+        report.add(f"{path}.period", what, "write one that divides an hour, such as 15m or 60m, or 1d for the calendar day")
+    elif period > max_gap_ms:
+        report.add(f"{path}.period", "is longer than max_gap", "write a larger zone.max_gap, such as 7d, or a shorter period")
+    if register.offset_ms >= period > 0:
+        report.add(f"{path}.offset", "is not less than the period", "write how far its periods begin behind the local hour or day")
+
+
+def _check_counted_twice(registry: Registry, report: Report) -> None:
+    """Report two registers of one meter that count the same: the total and its tariffs, most often."""
+    for i, version in enumerate(registry.meters):
+        first: dict[tuple[str, str], str] = {}
+        for register in version.registers:
+            key = register.carrier, register.direction
+            if not register.counts or register.direction not in counted_directions(version.role, register.carrier):
+                continue
+            if key in first:
+                what = f"{register.carrier} {register.direction} of {version.id!r} is counted twice, by {first[key]!r} and {register.id!r}"
+                remedy = (
+                    f"add `counts: false` to what is part of the other, such as a tariff register beside the total {first[key]!r}"
+                )
+                report.add(f"{step(f'meters[{i}].registers', register.id)}.counts", what, remedy)
+            first.setdefault(key, register.id)
+
+
 def _check_reference(register: Register, path: str, report: Report) -> None:
     if register.reference is None or not register.base_unit:
         return
@@ -86,7 +125,8 @@ def _check_base_units(registry: Registry, report: Report) -> None:
     first: dict[tuple[str, str], tuple[str, str]] = {}
     for path, version, register in _channels(registry):
         key = (company_of.get(version.site, ""), register.carrier)
-        if register.base_unit and register.direction in counted_directions(version.role, register.carrier):
+        counts = register.counts and register.direction in counted_directions(version.role, register.carrier)
+        if register.base_unit and counts:
             base_unit, where = first.setdefault(key, (register.base_unit, path))
             if base_unit != register.base_unit:
                 what = f"counts {register.carrier} in {register.base_unit}, line {report.line(where)} in {base_unit}"
@@ -102,7 +142,8 @@ def _check_emissions(registry: Registry, report: Report) -> None:
     for path, version, register in _channels(registry):
         company = who_answers(registry.factors, register.carrier, company_of.get(version.site, ""))
         key = (register.carrier, company, register.base_unit)
-        if register.base_unit and channel_bears(version.role, register.carrier, register.direction) and key not in done:
+        bears = register.counts and channel_bears(version.role, register.carrier, register.direction)
+        if register.base_unit and bears and key not in done:
             done.add(key)
             _check_factors(registry, *key, f"{path}.carrier", report)
     for i, entry in enumerate(registry.entries):

@@ -32,7 +32,7 @@ def lookups(registry: Registry) -> list[Look]:
         (r.carrier, company_of.get(m.site, ""), r.base_unit)
         for m in registry.meters
         for r in m.registers
-        if channel_bears(m.role, r.carrier, r.direction)
+        if r.counts and channel_bears(m.role, r.carrier, r.direction)
     }
     found |= {(entry.carrier, entry.company, "kg") for entry in registry.entries}
     electric = {(carrier, who, unit) for carrier, who, unit in found if carrier == "electricity"}

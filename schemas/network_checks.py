@@ -91,7 +91,7 @@ def _feeding(registry: Registry) -> Iterator[tuple[int, MeterVersion, str]]:
 
 
 def _directions(version: MeterVersion) -> list[str]:
-    return [r.direction for r in version.registers if r.carrier == "electricity"]
+    return [r.direction for r in version.registers if r.carrier == "electricity" and r.counts]
 
 
 def _check_contract(contract: Contract, path: str, zone: ZonePolicy, report: Report) -> None:

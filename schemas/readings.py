@@ -6,9 +6,10 @@ offset, cut to milliseconds. `decode` is slow and exact: the fast parser of the 
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -29,14 +30,16 @@ REASONS: Final = (
     "too_large",
     "malformed",
     "naive_time",
+    "epoch_seconds",
     "unknown_meter",
     "unknown_register",
+    "future",
+    "late",
+    "not_valid",
     "wrong_partition",
     "unit_mismatch",
     "out_of_range",
     "off_grid",
-    "future",
-    "late",
     "poison",
     "capped",
 )
@@ -44,7 +47,9 @@ REASONS: Final = (
 
 `poison` is what no check names: a record of any topic that could not be handled, or that a command skips. `capped` is the one letter of
 a record that had more refused readings than letters are sent for; its value names them, their bytes are where they were."""
-TOO_LARGE, MALFORMED, NAIVE_TIME = 1, 2, 3
+TOO_LARGE, MALFORMED, NAIVE_TIME, EPOCH_SECONDS = 1, 2, 3, 4
+EPOCH_MS_FROM: Final = 100_000_000_000
+"""A whole number of milliseconds since 1970 is at least this (1973); below, seconds are meant. Times in words are never seconds."""
 POISON: Final = REASONS.index("poison")
 CAPPED: Final = "capped"
 
@@ -137,15 +142,32 @@ def _json_items(text: str) -> Iterator[tuple[int, int, Any]]:
     yield at, end, element
 
 
+class _Instant(int):
+    """Milliseconds of a column of times: never seconds."""
+
+
+_DAY_END: Final = re.compile(r"(.{8,10}[T ])24((?::?00){0,2}(?:[.,]0+)?)((?:[+-]|Z).*)?", re.IGNORECASE)
+"""24:00 is the end of the day."""
+
+
+def _parsed(text: str) -> datetime:
+    """ISO 8601 as a time. Raises ValueError, OverflowError."""
+    if found := _DAY_END.fullmatch(text):
+        return datetime.fromisoformat(f"{found[1]}00{found[2]}{found[3] or ''}") + timedelta(days=1)
+    return datetime.fromisoformat(text)
+
+
 def _time(ts: Any) -> int:
     if isinstance(ts, bool) or not isinstance(ts, int | str):
         raise _Malformed(MALFORMED)
     if isinstance(ts, int):
+        if ts < EPOCH_MS_FROM and not isinstance(ts, _Instant):
+            raise _Malformed(EPOCH_SECONDS)
         return max(-TS_LIMIT, min(TS_LIMIT, ts))
     try:
         if "\0" in ts:  # Python takes one at the end for the text's end
             raise ValueError("a NUL is no part of a time")
-        at = datetime.fromisoformat(ts)
+        at = _parsed(ts)
         if at.tzinfo is None:
             raise _Malformed(NAIVE_TIME)
         since = at - datetime(1970, 1, 1, tzinfo=UTC)
@@ -316,7 +338,7 @@ def _arrow_ts(column: pa.ChunkedArray) -> list[Any]:
         if kind.tz is None:
             return [None if v is None else "2000-01-01T00:00:00" for v in column.cast(pa.int64()).to_pylist()]
         per_ms = {"s": (1000, 1), "ms": (1, 1), "us": (1, 1000), "ns": (1, 1_000_000)}[kind.unit]
-        return [None if v is None else v * per_ms[0] // per_ms[1] for v in column.cast(pa.int64()).to_pylist()]
+        return [None if v is None else _Instant(v * per_ms[0] // per_ms[1]) for v in column.cast(pa.int64()).to_pylist()]
     return list(column.to_pylist())
 
 

@@ -41,6 +41,8 @@ class ZonePolicy:
     """IPCC assessment report of the refrigerants' GWPs; '' where no entry needs one."""
     factors_as_of: str = ""
     """ISO date: the factor table as it was known then; '' = as it is known now."""
+    utc_offsets: tuple[tuple[int, int], ...] = ()
+    """Offsets of `timezone`: (from_utc_ms, offset_ms), ascending, the first from ALWAYS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,14 @@ class Register:
     reference: str | None = None
     steam: Steam | None = None
     """Given where mass is turned into GJ; `scale` holds the result."""
+    on_reset: Literal["unknown", "zero"] = "unknown"
+    """`zero`: a cumulative register that may begin anew at zero (plugs, daily yields)."""
+    stamp: Literal["end", "start"] = "end"
+    """Which end of its period the ts of an `interval` names."""
+    offset_ms: int = 0
+    """Shift of an `interval` register's periods on the zone's local clock."""
+    counts: bool = True
+    """Whether totals count it; a tariff register beside the total does not."""
 
 
 @dataclass(frozen=True, slots=True)

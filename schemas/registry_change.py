@@ -157,7 +157,7 @@ def _looked_up(registry: Registry, closed_ms: int) -> set[Look]:
         for m in registry.meters
         if m.valid_from_ms < closed_ms
         for r in m.registers
-        if channel_bears(m.role, r.carrier, r.direction)
+        if r.counts and channel_bears(m.role, r.carrier, r.direction)
     }
     entered = {(entry.carrier, entry.company, "kg") for entry in registry.entries if entry.at_ms < closed_ms}
     electric = {key for key in keys if key[0] == "electricity"}

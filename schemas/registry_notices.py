@@ -45,7 +45,7 @@ def _uncounted(registry: Registry) -> Iterator[Notice]:
     for meter in registry.meters:
         for register in meter.registers:
             counted = counted_directions(meter.role, register.carrier)
-            if register.direction not in counted:
+            if register.direction not in counted and register.counts:
                 path = step(f"meters.{meter.id}.registers", register.id)
                 what = f"{register.direction} of {register.carrier} by a {meter.role} meter is kept as intervals but in no total"
                 yield path, what, f"if it should count, write direction: {' or '.join(counted)}"
@@ -57,7 +57,8 @@ def _mixed_units(registry: Registry) -> Iterator[Notice]:
     told: set[str] = set()
     for meter in registry.meters:
         for register in meter.registers:
-            if register.direction not in counted_directions(meter.role, register.carrier) or register.carrier in told:
+            counts = register.counts and register.direction in counted_directions(meter.role, register.carrier)
+            if not counts or register.carrier in told:
                 continue
             base_unit, where = first.setdefault(register.carrier, (register.base_unit, meter.id))
             if base_unit != register.base_unit:

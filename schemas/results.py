@@ -139,5 +139,5 @@ TABLES: Final = {t.name: t for t in (INTERVALS, EMISSIONS, TOTALS, INTENSITY, LI
 FINAL_TABLES: Final = ("intervals", "emissions", "totals", "intensity", "alerts", "dead_letters")
 """What `replay file --out` writes."""
 QUALITIES: Final = ("missing", "measured", "corrected", "estimated")
-METHODS: Final = ("", "register", "interval", "power", "sender", "interpolated", "swap_gap")
+METHODS: Final = ("", "register", "interval", "power", "sender", "interpolated", "swap_gap", "reset")
 """In order of precedence: the last that applies names the row."""

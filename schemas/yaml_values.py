@@ -84,6 +84,12 @@ def _count(place: Place) -> int:
     return int(value)
 
 
+def _truth(place: Place) -> bool:
+    if place.is_quoted or place.text not in ("true", "false"):
+        place.fail(f"{place.shown} is neither true nor false", "write true or false")
+    return place.text != "false"
+
+
 def _duration_ms(place: Place) -> int:
     try:
         return parse_duration_ms(place.text)
@@ -184,6 +190,7 @@ ZONE_ID: Final = Reader(_zone_id, "", "a-zone")
 NUMBER: Final = Reader(_number, Fraction(1), "1.5")
 FLOAT: Final = Reader(_float, 0.0, "1.5")
 COUNT: Final = Reader(_count, 0, "3")
+TRUTH: Final = Reader(_truth, True, "true")
 DAY: Final = Reader(_day, "", "2026-01-31")
 DURATION: Final = Reader(_duration_ms, 60_000, "15m")
 LOCALISED: Final[Reader[Text]] = Reader(_localised, {}, "{en: text}")

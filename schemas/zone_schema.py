@@ -144,7 +144,11 @@ def _register() -> Schema:
         "max_power": number(
             "base units per hour after the multiplier: the most that fuse, transformer or pipe lets through; readings are judged by it"
         ),
-        "period": ref("duration", "expected reporting period; absent: the zone's window"),
+        "period": ref("duration", "expected reporting period; absent: the zone's window; energy of calendar days: 1d"),
+        "offset": ref("duration", "of kind interval: how far its periods begin behind the local hour or day", "0s"),
+        "stamp": one_word(("end", "start"), "of kind interval: which end of its period ts names", "end"),
+        "on_reset": one_word(("unknown", "zero"), "zero: a counter that may begin anew at 0 (plug, daily yield)", "unknown"),
+        "counts": said({"type": "boolean"}, "false: in no total, such as a tariff register beside the total", True),
         "ef": number("kg CO2e per base unit of a generation register", 0),
         "steam": said(steam, "of carrier steam in t or kg: counts GJ, its enthalpy by IAPWS-IF97; max_power is then GJ per hour"),
     }

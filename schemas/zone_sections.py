@@ -3,6 +3,7 @@
 from fractions import Fraction
 from typing import Final, Literal
 
+from zonepulse.schemas.calendar import offsets_of
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry import (
     Company,
@@ -32,6 +33,7 @@ from zonepulse.schemas.yaml_values import (
     NUMBER,
     TEXT,
     TIMEZONE,
+    TRUTH,
     ZONE_ID,
     Clock,
     one_of,
@@ -41,6 +43,8 @@ from zonepulse.schemas.yaml_values import (
 _ROLE: Final[Reader[Role]] = one_of("main", "sub", "generation", "storage", "production", "boundary")
 _DIRECTION: Final[Reader[Direction]] = one_of("import", "export", "generation", "consumption", "charge", "discharge")
 _KIND: Final[Reader[Kind]] = one_of("cumulative", "interval", "power")
+_ON_RESET: Final[Reader[Literal["unknown", "zero"]]] = one_of("unknown", "zero")
+_STAMP: Final[Reader[Literal["end", "start"]]] = one_of("end", "start")
 _REFERENCE: Final = one_of("0C", "20C")
 _GWP: Final[Reader[Literal["", "AR4", "AR5", "AR6"]]] = one_of("AR4", "AR5", "AR6")
 _NO_VALIDITY: Final = "this has no validity of its own; give the meters another version that names another site"
@@ -52,7 +56,7 @@ _ZONE_KEYS: Final = (
 _METER_KEYS: Final = ("id", "site", "gateway", "role", "parent", "registers", "valid_from", "valid_to")
 _REGISTER_KEYS: Final = (
     "carrier", "direction", "kind", "unit", "reference", "multiplier", "modulus", "max_power", "period", "ef",
-    "steam",
+    "steam", "on_reset", "stamp", "offset", "counts",
 )  # fmt: skip
 _RULE_KEYS: Final = ("id", "on", "when", "for", "keep_firing", "clear", "severity", "text")
 DEFAULT_WINDOW_MS: Final = 900_000
@@ -64,11 +68,12 @@ def read_zone(place: Place) -> ZonePolicy:
     vee_place = f.place_of("vee")
     vee = Fields(vee_place, ("n_confirm", "boundary_tolerance")) if vee_place else None
     zone_id = f.need("id", ZONE_ID)
+    timezone = f.need("timezone", TIMEZONE)
     return ZonePolicy(
         id=zone_id,
         name=_name(f, zone_id),
         factor_regions=tuple(IDENTIFIER.read(p) for p in f.items("factor_regions")),
-        timezone=f.need("timezone", TIMEZONE),
+        timezone=timezone,
         key=f.read("key", one_of("gateway", "site", "meter"), "gateway"),
         window_ms=f.read("window", DURATION, DEFAULT_WINDOW_MS),
         tick_ms=f.read("tick", DURATION, 60_000),
@@ -82,6 +87,7 @@ def read_zone(place: Place) -> ZonePolicy:
         boundary_tolerance_ms=vee.read("boundary_tolerance", DURATION, 60_000) if vee else 60_000,
         gwp=f.read("gwp", _GWP, ""),
         factors_as_of=f.read("factors_as_of", DAY, ""),
+        utc_offsets=offsets_of(timezone),
     )
 
 
@@ -146,6 +152,10 @@ def _read_register(register: str, place: Place, window_ms: int) -> Register:
         ef_kg=f.read("ef", NUMBER, Fraction(0)),
         reference=reference,
         steam=steam,
+        on_reset=f.read("on_reset", _ON_RESET, "unknown"),
+        stamp=f.read("stamp", _STAMP, "end"),
+        offset_ms=f.read("offset", DURATION, 0),
+        counts=f.read("counts", TRUTH, True),
     )
 
 

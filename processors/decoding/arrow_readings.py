@@ -11,7 +11,7 @@ from zonepulse.processors.channels import Channels
 from zonepulse.processors.decoding.channel_hash import ABSENT, KeyTable, Tables, find, find_channel, key_table, tables_of
 from zonepulse.processors.decoding.exact import UNKNOWN_UNIT, Batch, Ints
 from zonepulse.processors.kernel import kernel
-from zonepulse.schemas.readings import MALFORMED, QUALITIES, SEQ_LIMIT, TS_LIMIT, read_block
+from zonepulse.schemas.readings import EPOCH_MS_FROM, MALFORMED, QUALITIES, SEQ_LIMIT, TS_LIMIT, read_block
 from zonepulse.schemas.records import RecordSpans
 
 _QUALITIES: Final = key_table((name, "") for name in QUALITIES)
@@ -78,7 +78,10 @@ def _times(column: pa.Array) -> Ints:
     """Epoch ms, clamped; nulls are any number."""
     kind = column.type
     if not pa.types.is_timestamp(kind):
-        return np.clip(_ints(column, 0), -TS_LIMIT, TS_LIMIT)
+        found = np.clip(_ints(column, EPOCH_MS_FROM), -TS_LIMIT, TS_LIMIT)
+        if (found < EPOCH_MS_FROM).any():
+            raise Unusual
+        return found
     if kind.tz is None:
         raise Unusual
     up, down = _PER_MS[kind.unit]

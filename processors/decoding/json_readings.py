@@ -15,7 +15,7 @@ from zonepulse.processors.decoding.channel_hash import ABSENT, find, find_channe
 from zonepulse.processors.decoding.exact import UNKNOWN_UNIT
 from zonepulse.processors.decoding.json_times import parse_time
 from zonepulse.processors.kernel import byte_at, kernel
-from zonepulse.schemas.readings import MAX_ITEMS, SEQ_LIMIT
+from zonepulse.schemas.readings import EPOCH_MS_FROM, MAX_ITEMS, SEQ_LIMIT
 
 REFUSED: Final = -1
 SHORTEST: Final = len('{"meter":"","register":"","ts":0,"value":0}')
@@ -171,10 +171,8 @@ def timestamp(text: Any, i: int, end: int) -> tuple[int, int]:
             return np.int64(0), REFUSED
         ts, is_good = parse_time(text, i + 1, close)
         return ts, close + 1 if is_good else REFUSED
-    if byte_at(text, i) == _MINUS:
-        ts, i = integer(text, i + 1, end)
-        return -ts, i
-    return integer(text, i, end)
+    ts, i = integer(text, i, end)
+    return ts, i if ts >= EPOCH_MS_FROM else REFUSED
 
 
 @kernel

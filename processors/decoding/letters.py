@@ -7,9 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from zonepulse.processors.admission import WRONG_PARTITION, Items, answering_version
+from zonepulse.processors.admission import WRONG_PARTITION, Items
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.decoding.exact import Batch, Ints
+from zonepulse.processors.versions import sent_version
 from zonepulse.schemas.dead_letters import WHOLE_RECORD, DeadLetter
 from zonepulse.schemas.readings import CAPPED, REASONS, ItemBytes
 from zonepulse.schemas.records import CONTENT_TYPE, RecordSpans
@@ -26,7 +27,7 @@ def expected_partition(items: Items, i: int, channels: Channels) -> int | None:
     channel = int(items.channel[i])
     first = int(channels.first[channel])
     versions = channels.versions[first : first + int(channels.count[channel])].view(np.recarray)
-    return int(versions[answering_version(versions, int(items.ts[i]))[1]].partition)
+    return int(versions[sent_version(versions, int(items.ts[i]))].partition)
 
 
 def dead_letters(

@@ -26,6 +26,7 @@ from zonepulse.processors.network.storage import Inventory, Lot, Passage, valuat
 from zonepulse.processors.network.topology import Ints, Topologies, Topology
 from zonepulse.processors.network.tracing_arrays import Traced
 from zonepulse.processors.posting import VAL
+from zonepulse.processors.unexplained import Unexplained
 from zonepulse.processors.window_books import WindowBooks
 
 Injections = tuple[Ints, Ints, Bools, Bools]
@@ -78,6 +79,10 @@ class Nodal:
         self._traced: set[int] = set()
         """Slots of the windows traced since the last tick."""
         self.is_active = bool(nodes)
+
+    def watch(self, zone: str) -> Unexplained:
+        """What judges the nodes' imbalance."""
+        return Unexplained(zone, self._network.nodes, self._lines.intensity, self._lines.imbalance)
 
     @property
     def storages(self) -> list[str]:
@@ -231,9 +236,7 @@ class Nodal:
         charged, exported = sums.val[topology.charged], sums.val[topology.exported]
         window = topology.tracer.window()
         window.send[:], window.recv[:], window.is_flow_known[:] = flows.send, flows.recv, flows.is_known
-        window.energy[:] = np.concatenate([injected, np.maximum(-use, 0)])
-        window.carbon[:] = np.concatenate([carbon, np.zeros(len(use), np.int64)])
-        window.is_injection_known[:] = np.concatenate([is_known, np.ones(len(use), bool)])
+        window.energy[:], window.carbon[:], window.is_injection_known[:] = injected, carbon, is_known
         window.withdrawn[:] = np.concatenate([np.maximum(use, 0), charged, exported])
         traced = topology.tracer.trace(window)
         self._traced.add(slot)
@@ -265,7 +268,7 @@ class Nodal:
 
     def _say_nodes(self, say: Speaker, topology: Topology, sums: Sums, flows: Flows, traced: Traced) -> None:
         nodes = len(self._network.nodes)
-        heads = np.concatenate([topology.head, tracer_nodes(topology)[: len(topology.injected)]])
+        heads = np.concatenate([topology.head, tracer_nodes(topology)])
         est, cov, n = (
             _grouped(heads, np.concatenate([f, s[topology.injected]]), nodes)
             for f, s in ((flows.recv_est, sums.est), (flows.cov, sums.cov), (flows.n, sums.n))
@@ -273,11 +276,25 @@ class Nodal:
         ok, energy = traced.is_known, traced.throughput
         say(self._lines.intensity, energy, traced.carbon, ok, ok, est, cov, n)
         none, always = np.zeros(nodes, np.int64), np.ones(nodes, bool)
-        say(self._lines.imbalance, traced.imbalance, traced.imbalance_carbon, ok, ok, none, none, none)
+        all_cov, all_n = self._node_cover(topology, sums, flows)
+        is_sourceless = ~ok & (energy == 0) & (traced.imbalance < 0) & (all_cov == all_n * self._length)
+        say(self._lines.imbalance, traced.imbalance, traced.imbalance_carbon, ok | is_sourceless, ok, none, all_cov, all_n)
         untraced = np.where(ok, 0, traced.untraced)
         is_lost = _is_lost(topology, flows, traced)
         np.add.at(untraced, topology.tail, np.where(is_lost & ~np.roll(is_lost, len(topology.edges)), traced.lost, 0))
         say(self._lines.untraced, np.where(ok, 0, energy), untraced, always, always, none, none, none)
+
+    def _node_cover(self, topology: Topology, sums: Sums, flows: Flows) -> tuple[Ints, Ints]:
+        """By node: what all that enters and leaves it is covered for (ms), and by how many registers."""
+        injected = tracer_nodes(topology)
+        nodes = [topology.head, topology.tail, injected, self._pair_node, injected[self._storages], injected[self._grids]]
+        terms = (topology.injected, topology.used, topology.charged, topology.exported)
+        parts = [
+            [flows_of, flows_of, *(of_term[term] for term in terms)]
+            for flows_of, of_term in ((flows.cov, sums.cov), (flows.n, sums.n))
+        ]
+        cov, n = (_grouped(np.concatenate(nodes), np.concatenate(part), len(self._network.nodes)) for part in parts)
+        return cov, n
 
     def _say_edges(self, say: Speaker, topology: Topology, sums: Sums, flows: Flows, traced: Traced) -> None:
         edges, at = len(topology.edges), topology.edges
@@ -339,7 +356,7 @@ class Nodal:
 
     def _say_loads(self, say: Speaker, topology: Topology, sums: Sums, traced: Traced, use: Ints, is_used: Bools) -> None:
         none = np.zeros(len(use), np.int64)
-        say(self._lines.unmetered, np.maximum(-use, 0), none, is_used, is_used, none, none, none)
+        say(self._lines.unmetered, np.maximum(-use, 0), none, is_used, is_used & False, none, none, none)
         energy, carbon = np.maximum(use, 0), traced.withdrawn_carbon[: len(use)]
         is_shared = traced.is_known[self._pair_node] | (energy == 0)
         facts = energy, carbon, is_used, is_shared, sums.est[topology.used], sums.cov[topology.used], sums.n[topology.used]
@@ -369,7 +386,7 @@ class Nodal:
 
 
 def tracer_nodes(topology: Topology) -> Ints:
-    """Node of every injection: sources first."""
+    """Node of every source."""
     return topology.tracer.graph.injection_node.astype(np.int64)
 
 

@@ -124,7 +124,7 @@ class Topologies:
         at = self.nodes
         pair_nodes = [at[node] for _, node in self.pairs]
         tracer = Tracer(
-            len(at), tail, head, [*(at[s.node] for s in sources), *pair_nodes],
+            len(at), tail, head, [at[s.node] for s in sources],
             [*pair_nodes, *(at[s.node] for s in sources if s.kind == "storage"), *(at[s.node] for s in sources if s.kind == "grid_import")],
         )  # fmt: skip
         lists = ([i for i, _ in valid], tail, head, recv, send, injected, charged, exported, used)
@@ -135,7 +135,7 @@ class Topologies:
         """The electricity registers of a direction, with the cell of each."""
         if meter is None:
             return []
-        found = [r for r in meter.registers if r.carrier == "electricity" and r.direction == direction]
+        found = [r for r in meter.registers if r.carrier == "electricity" and r.direction == direction and r.counts]
         return [(r, self._cells[channel_cell(meter.id, r.id)]) for r in found]
 
     def _uses(self, meters: dict[str, MeterVersion]) -> list[list[tuple[int, int]]]:

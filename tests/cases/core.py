@@ -115,8 +115,8 @@ class View:
     advance_micro: int
     segment_ms: int
     total_micro: int | None
-    refused: dict[int, str]
-    """ts -> the rule that a reading breaks which is not booked."""
+    unbooked: dict[int, int]
+    """ts -> register (micro-units) of the readings that change nothing: held, waiting or dropped."""
     swap_gap_windows: frozenset[int]
 
 
@@ -165,15 +165,24 @@ class Bench:
             raise ValueError(f"no reading of {channel} was accepted so far; begin with one that is within range")
         base = int(ring[0].ts) // length - 1
         n = int(ring[-1].ts) // length - base + 2
-        facts, c = self.partition.facts, self.partition.channels.index[channel]
+        work = self._fold(channel, ring, base, n)
+        shown = _shown(work)
+        unbooked = [i for i in range(1, len(ring)) if _shown(self._fold(channel, np.delete(ring, i), base, n)) == shown]
+        return _view(work, base, {int(ring[i].ts): int(ring[i].reg) for i in unbooked})
+
+    def _fold(self, channel: Channel, ring: Any, base: int, n: int) -> Any:
+        """The scratch of a fold over readings of a channel, from nothing."""
+        facts, c, length = self.partition.facts, self.partition.channels.index[channel], self.setup.length_ms
         versions = facts.versions[facts.first[c] : facts.first[c] + facts.count[c]]
         changes = facts.changes[facts.change_first[c] : facts.change_first[c + 1]]
-        work = new_work(n, len(ring) + len(changes) + 1)
-        prepare(work, empty_heads(1)[0], n, base, NEVER, work.win)
+        work = new_work(n, len(ring) + len(changes) + 4)
+        ring = ring.view(np.recarray)
+        prepare(work, empty_heads(1)[0], ring[:0], 0, n, base, NEVER, length, work.win)
         fold(
-            False, work.state[0], work.settled[0], ring, work.win, work.span[0], versions, changes, self.partition.policy, work.gaps
-        )
-        return _view(work, base, ring, length)
+            False, work.state[0], work.settled[0], work.journal, work.settled_journal, ring, work.win, work.span[0], versions, changes,
+            facts.clock, self.partition.policy, work.notes,
+        )  # fmt: skip
+        return work
 
     def bound_micro(self, before: View, ts_ms: int) -> int | None:
         """The most that the register may have advanced at `ts_ms`, in micro-units."""
@@ -184,7 +193,7 @@ class Bench:
     def _ring(self, channel: Channel) -> Any:
         state = self.partition.state
         ch = state.channels[self.partition.facts.local[self.partition.channels.index[channel]]]
-        return state.pool[ch.ring : ch.ring + ch.held]
+        return state.pool[ch.ring + ch.past : ch.ring + ch.held]
 
     def _keep(self, step: Any) -> None:
         for row in step.rows:
@@ -209,15 +218,18 @@ def _quality(row: Any) -> str:
     return "ESTIMATED" if row.bits & BIT_ESTIMATED else "CORRECTED" if row.bits & BIT_CORRECTED else "ACTUAL"
 
 
-def _view(work: Any, base: int, ring: Any, length: int) -> View:
-    state, refused = work.state[0], {}
-    for reading in ring:
-        window = work.win[(int(reading.ts) - 1) // length - base]
-        if window.bad_n or window.back_n:
-            refused[int(reading.ts)] = "register_backwards" if window.back_n else "impossible_value"
+def _shown(work: Any) -> tuple[object, ...]:
+    """What a fold comes to: R0, and what is booked where and how."""
+    state = work.state[0]
+    booked = [(int(value_of(w)), int(w.est), int(w.cov), int(w.bits)) for w in work.win]
+    return int(state.ts), int(state.e), int(state.same_since), booked
+
+
+def _view(work: Any, base: int, unbooked: dict[int, int]) -> View:
+    state = work.state[0]
     covered = any(w.cov for w in work.win)
     return View(
         int(state.ts), int(state.e), int(state.same_since), int(state.seg_adv), int(state.seg_ms),
-        sum(int(value_of(w)) for w in work.win) if covered else None, refused,
+        sum(int(value_of(w)) for w in work.win) if covered else None, unbooked,
         frozenset(base + i for i, w in enumerate(work.win) if w.bits & M_SWAP_GAP),
     )  # fmt: skip

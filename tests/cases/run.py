@@ -1,6 +1,7 @@
 """Runs published case files: `python tests/cases/run.py [DIR]` (DIR = this folder if left out).
 
-DIR holds files with the names and formats of those beside this script; a file that is not there is left out. Prints of
+DIR holds files with the names and formats of those beside this script; a file that is not there is left out. It may also hold field cases
+(field.py: folders with expected.json), itself or in a folder `field`, or be one. Prints of
 every case whether workers run what it judges (`runs: live core`, `not live yet: function only`, `replay only`), how many do, every case
 that fails with what was expected and got, then `N passed, N failed`. Exit status 1 if anything failed; a file that cannot be read
 counts as one failure.
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import field
 import flow
 import vee
 from verdict import RUNS, Verdict
@@ -53,8 +55,26 @@ def _suites(folder: Path) -> Iterable[list[Verdict]]:
     for path in sorted(folder.glob("*_cases.json")):
         if path.name not in SUITES:
             print(f"{path.name}: no suite of that name, left out; known: {', '.join(SUITES)}")
-    if not present:
-        yield [Verdict(str(folder), "no case file", (f"name a folder that holds one of: {', '.join(SUITES)}",))]
+    folders = _field_cases(folder)
+    if folders:
+        print(f"field cases: {len(folders)}")
+        yield [_field_case(case) for case in folders]
+    if not present and not folders:
+        yield [Verdict(str(folder), "no case file", (f"name a folder that holds one of: {', '.join(SUITES)}, or field cases",))]
+
+
+def _field_cases(folder: Path) -> list[Path]:
+    if field.is_case(folder):
+        return [folder]
+    found = [path for place in (folder, folder / "field") if place.is_dir() for path in sorted(place.iterdir())]
+    return [path for path in found if field.is_case(path)]
+
+
+def _field_case(folder: Path) -> Verdict:
+    try:
+        return field.judge(folder)
+    except (OSError, ValueError, KeyError) as error:
+        return Verdict(folder.name, "case cannot be used", (f"{type(error).__name__}: {error}",))
 
 
 def _run(path: Path, judge: Callable[[object], Iterable[Verdict]]) -> list[Verdict]:

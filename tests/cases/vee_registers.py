@@ -15,12 +15,13 @@ Values = Mapping[str, Any]
 Readings = Sequence[tuple[int, float]]
 QUARTER_MS = 15 * MINUTE_MS
 CHANNEL: Channel = ("M1", "1.8.0")
-REFUSALS = ("impossible_value", "register_backwards")
+HELD_ALERT = "register_held"
+SMALL_FALL = "small fall"
 
 
 @dataclass(frozen=True)
 class Course:
-    """Readings in order of time, the core's view after each, and which rule refused it in the end ('' = booked)."""
+    """Readings in order of time, the core's view after each, and why it is not booked in the end ('' = booked)."""
 
     bench: Bench
     readings: Readings
@@ -73,8 +74,17 @@ def _follow(setup: Setup, readings: Readings) -> Course:
             dead[ts] = reason
         views.append(bench.view(CHANNEL))
     bench.wait_until(bench.partition.ingest + 2 * setup.length_ms + 10 * MINUTE_MS)
-    refused = tuple(dead.get(ts) or views[-1].refused.get(ts, "") for ts, _ in readings)
+    refused = tuple(dead.get(ts) or _why_unbooked(bench, views[-1], ts) for ts, _ in readings)
     return Course(bench, readings, tuple(views), refused)
+
+
+def _why_unbooked(bench: Bench, view: View, ts: int) -> str:
+    """'' where it is booked; SMALL_FALL: a fall by no more than the register may rise."""
+    if ts not in view.unbooked:
+        return ""
+    bound = bench.bound_micro(view, ts)
+    fall = view.r0_micro - view.unbooked[ts]
+    return SMALL_FALL if bound is not None and 0 < fall <= bound else "held"
 
 
 def _readings(pairs: Sequence[tuple[str, float]]) -> Readings:
@@ -90,7 +100,7 @@ def _judged(course: Course) -> dict[str, object]:
         "bound": course.value(course.bench.bound_micro(before, ts)),
         "baseline_after": course.value(course.last.r0_micro),
         "drop": drop - value if course.refused[-1] and drop is not None and drop > value else None,
-        "alert": next((a for a in course.bench.alerts if a in REFUSALS), None),
+        "alert": next((a for a in course.bench.alerts if a == HELD_ALERT), None),
         "sample_quality": ["BAD" if r else "GOOD" for r in course.refused],
         "total": course.value(course.last.total_micro),
     }
@@ -102,7 +112,7 @@ def rollover(params: Values, values: Values) -> dict[str, object]:
     course = _follow(_setup(params, values, readings), readings)
     falls = readings[-1][1] < readings[-2][1]
     if course.refused[-1]:
-        outcome = "blocked" if course.refused[-1] == "register_backwards" else "suspect_drop" if falls else "suspect_rise"
+        outcome = "blocked" if course.refused[-1] == SMALL_FALL else "suspect_drop" if falls else "suspect_rise"
     else:
         outcome = "rollover" if falls else "valid"
     return {"outcome": outcome, **_judged(course)}
@@ -133,7 +143,7 @@ def _swap_outcome(course: Course) -> str:
     held = [r for (ts, _), r in zip(course.readings, course.refused, strict=True) if ts > course.last.r0_ts]
     if not held:
         return "transient" if any(course.refused) else "valid"
-    return "blocked" if held[0] == "register_backwards" else "pending"
+    return "blocked" if held[0] == SMALL_FALL else "pending"
 
 
 def _new_segment(course: Course, start: int) -> dict[str, object]:
