@@ -18,7 +18,7 @@ MOVED = parse_zone(
     role: main
     registers:
       "1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}
-      "1.7.0": {carrier: electricity, direction: import, kind: power, unit: kW, max_power: 1000000}
+      "1.7.0": {carrier: electricity, direction: import, kind: power, unit: kW, max_power: 1000000, counts: false}
     valid_from: 2026-10-01T01:00:00+08:00
 """,
     )
