@@ -40,13 +40,13 @@ async def take(records: RecordSpans, i: int, origin: Origin, registries: Registr
     _check_place(block, origin)
     if block.live_at_ms is not None:
         _check_schema(block.batch, PARTIAL)
-        return Offered(block, await registries.version(block.registry))
+        return Offered(block, await registries.published(block.registry))
     _check_schema(block.batch, INTERVALS.arrow_schema)
     latest_tick = origin.latest_ms(int(records.timestamp_ms[i])) // origin.tick_ms + 1
     if block.through is not None and not 0 <= block.through <= latest_tick:
         raise FromNowhere(f"through is {block.through}, expected a tick up to {latest_tick}")
     origin.check_rows(INTERVALS, pa.Table.from_batches([block.batch]), int(records.timestamp_ms[i]))
-    channels = await registries.version(block.registry)
+    channels = await registries.published(block.registry)
     return Offered(block, channels, interval_rows(block.batch, channels))
 
 
