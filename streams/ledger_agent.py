@@ -150,6 +150,7 @@ class LedgerTask:
         begun = time.perf_counter()
         results = ledger.advance()
         self._metrics.kernel_seconds.labels(NAME).observe(time.perf_counter() - begun)
+        self._metrics.rows_too_old.inc(results.too_old)
         await self._send(ledger, results)
         self.next_offset = records.next_offset
         self._measure(ledger, records)
@@ -162,7 +163,7 @@ class LedgerTask:
             self._board(offered.channels).offer(block.partition, block.live_at_ms, block.batch)
         elif offered.channels is not None and offered.rows is not None:
             ledger.announce(block.partition, offered.channels)
-            behind = ledger.offer(block.partition, offered.rows, block.through)
+            behind = ledger.offer(block.partition, offered.rows, block.through, offered.channels)
             self._metrics.rows_behind.inc(behind)
 
     def _origin(self, ledger: Ledger) -> Origin:
