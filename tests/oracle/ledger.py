@@ -14,7 +14,7 @@ from zonepulse.oracle.book import Book, RowKey, TableRow
 from zonepulse.oracle.entries import Entered
 from zonepulse.oracle.factors import FactorTable
 from zonepulse.oracle.grid import Grid
-from zonepulse.oracle.intervals import Row
+from zonepulse.oracle.intervals import MISSING, Row
 from zonepulse.oracle.market import Market
 from zonepulse.oracle.network import Topology, topology_at
 from zonepulse.oracle.nodal import Nodal, Snapshot
@@ -89,6 +89,7 @@ class Ledger:
         return self._grid.start_ms(event.window) < event.tick * policy.tick_ms - revisable_ms
 
     def _apply(self, events: list[Event], tick: int) -> None:
+        events = [self._bounded(event) for event in events]
         touched: dict[tuple[int, Entity], None] = {}
         for event in events:
             entities = self._window(event.window).put(event.channel, event.row)
@@ -112,6 +113,14 @@ class Ledger:
         self._factor_watch.tick(tick, found)
         if self._registry.network.nodes:
             self._apply_network(events, {number for windows in of_company.values() for number in windows}, tick)
+
+    def _bounded(self, event: Event) -> Event:
+        """A row above what its register's max_power allows a window is not booked: it counts as missing."""
+        facts = self._registry.facts_at(*event.channel, self._grid.start_ms(event.window))
+        most = None if facts is None else facts.most(self._registry.policy.max_gap_ms)
+        if most is None or event.row.value is None or event.row.value <= most:
+            return event
+        return event._replace(row=MISSING)
 
     def _apply_network(self, events: list[Event], touched: set[int], tick: int) -> None:
         """Solve the network where one of its channels has a new row; other changes of a company change the sum of its scope 2."""

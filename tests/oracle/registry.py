@@ -71,6 +71,12 @@ class Facts:
         """Energy <= max_power x duration, exactly; False where max_power is unknown."""
         return self.max_power_micro is not None and energy * 3_600_000 <= self.max_power_micro * duration_ms
 
+    def most(self, max_gap_ms: int) -> int | None:
+        """Energy that one window may hold: twice 1.2 x max_power x (max_gap + period), below 2^62; None where it is not bounded."""
+        if self.max_power_micro is None:
+            return None
+        return min(2 * -(-self.max_power_micro * (max_gap_ms + self.period_ms) // 3_000_000), 1 << 62)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

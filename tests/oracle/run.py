@@ -152,9 +152,10 @@ def _tables(registry: Registry, parts: list[Part], partitions: int) -> Tables:
     final_window = max((part.final_window for part in parts if part.final_window is not None), default=None)
     ledger = Ledger(registry, entered(registry, final_window))
     ingest_ms = {partition: at for part in parts for partition, at in part.ingest_ms.items()}
-    if len(ingest_ms) == partitions:
-        ledger.live([event for part in parts for event in part.events], min(ingest_ms.values()) // registry.policy.tick_ms)
-    transitions = [*(t for part in parts for t in part.transitions), *ledger.transitions]
+    applied = min(ingest_ms.values()) // registry.policy.tick_ms if len(ingest_ms) == partitions else -1
+    ledger.live([event for part in parts for event in part.events], applied)
+    said = [t for part in parts for t in part.transitions if t["revision"] <= applied]
+    transitions = [*said, *ledger.transitions]
     alerts = {(t["fingerprint"], t["starts_at"]): t for t in sorted(transitions, key=lambda t: t["revision"])}
     intervals = {key: row for part in parts for key, row in part.intervals.items()}
     tables: dict[str, list[dict[str, Any]]] = {"intervals": [*intervals.values()]}
