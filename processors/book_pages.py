@@ -108,11 +108,19 @@ class BookPages:
             return {name: found[name][windows] for name in KEPT}
         return {name: getattr(self.books, name)[self._place[page] * PAGE + windows] for name in KEPT}
 
-    def restore(self, chunks: Sequence[Arrays], pages: Sequence[int | None], before: int) -> None:
-        """Take the pages of a snapshot; `pages` = `chunks` of then. Those that end by `before` stay packed."""
+    def restore(
+        self,
+        chunks: Sequence[Arrays],
+        pages: Sequence[int | None],
+        before: int,
+        progress: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Take the pages of a snapshot; `pages` = `chunks` of then. Those that end by `before` stay packed; `progress` is called after
+        each."""
         for page, chunk in zip(pages, chunks, strict=True):
             if page is not None:
                 self._put(page, chunk, before)
+                progress()
         self._finish()
 
     def rebuilt(

@@ -3,7 +3,7 @@
 Chunk 0 holds the rows that wait for other partitions, chunk k + 1 the page that book_pages.py has in chunk k.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -64,9 +64,17 @@ def _checksum(channels: Channels) -> int:
     return names_checksum(channels, np.arange(len(channels.names)))
 
 
-def restore_ledger(versions: Mapping[int, Channels], facts: Mapping[str, Any], chunks: Sequence[Arrays]) -> Ledger:
-    """The ledger that was frozen; `versions` holds the compiled registries of `facts["versions"]`. Raises BadSnapshot."""
+def restore_ledger(
+    versions: Mapping[int, Channels],
+    facts: Mapping[str, Any],
+    chunks: Sequence[Arrays],
+    progress: Callable[[], object] = lambda: None,
+) -> Ledger:
+    """The ledger that was frozen; `versions` holds the compiled registries of `facts["versions"]`; `progress` is called after each
+    piece of work. Raises BadSnapshot."""
     ledger = Ledger(versions[facts["registry"]])
+    ledger.progress = progress
+    progress()
     _check(ledger, facts)
     ledger.versions = {number: versions[number] for number in facts["versions"]}
     ledger.applied, ledger.through[:] = facts["applied"], facts["through"]
@@ -105,7 +113,7 @@ def _restore_waiting(ledger: Ledger, chunk: Arrays) -> None:
 
 
 def _restore_books(ledger: Ledger, facts: Mapping[str, Any], chunks: Sequence[Arrays]) -> None:
-    ledger.windows.restore(chunks, facts["pages"], facts["open_from"])
+    ledger.windows.restore(chunks, facts["pages"], facts["open_from"], ledger.progress)
     if len(ledger.windows.pages) != facts["windows"]:
         raise BadSnapshot(f"the ledger's snapshot is incomplete: {len(ledger.windows.pages)} of {facts['windows']} windows")
 

@@ -101,10 +101,12 @@ class WindowBooks:
         """Give up the windows before `before`, page by page; all of them have settled."""
         self.pages.forget(min(before, self.open_from))
 
-    def restore(self, chunks: Sequence[Arrays], pages: Sequence[int | None], open_from: int) -> None:
-        """Take the pages of a snapshot."""
+    def restore(
+        self, chunks: Sequence[Arrays], pages: Sequence[int | None], open_from: int, progress: Callable[[], object]
+    ) -> None:
+        """Take the pages of a snapshot; `progress` is called after each."""
         self.open_from = self._packed_before = open_from
-        self.pages.restore(chunks, pages, open_from)
+        self.pages.restore(chunks, pages, open_from, progress)
 
     def settle_until(self, open_from: int) -> list[int]:
         """The windows before `open_from` that were open until now, in order of time."""

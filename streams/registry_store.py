@@ -1,11 +1,11 @@
-"""The registry versions that a worker knows, compiled; channel numbers keep their meaning from version to version."""
+"""The registry versions that a worker needs, compiled; channel numbers keep their meaning from version to version."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
-from zonepulse.processors.channels import Channels, compile_registry
+from zonepulse.processors.channels import Channels, channel_names, compile_registry
 from zonepulse.schemas.registry import Registry
 from zonepulse.streams.watchdog import Pulse
 
@@ -19,7 +19,7 @@ class RegistryMissing(RuntimeError):
 
 
 class RegistryStore:
-    """Compiled versions by number, loaded when they are first asked for."""
+    """Versions by number, each read and compiled when it is first asked for, and given up by `keep`."""
 
     def __init__(
         self, load: Callable[[], Mapping[int, Registry]], partitions: int, versions: Mapping[int, Registry] | None = None
@@ -28,43 +28,75 @@ class RegistryStore:
         has returned already: a large registry is read once."""
         self._load = load
         self._partitions = partitions
-        self._versions = versions
+        self._read: dict[int, Registry] = {}
         self._compiled: dict[int, Channels] = {}
+        self._names: dict[tuple[str, str], int] = {}
+        """Of all channels that any version has, with their numbers."""
+        self._channels: dict[int, int] = {}
+        """Version -> how many channels it and the versions before it have: the first so many."""
+        self._working = asyncio.Lock()
         self.pulse: Pulse | None = None
         """Told while a version is waited for: the time-out here says what is missing, the watchdog would only see that nothing moves."""
+        self._learn(versions or {})
+
+    @property
+    def held(self) -> set[int]:
+        """The versions that are compiled."""
+        return set(self._compiled)
 
     async def first(self) -> Channels:
         """The earliest version; waits until one is published."""
-        while not self._compiled:
+        while not self._channels:
             await self._refresh()
-            if not self._compiled:
+            if not self._channels:
                 log.warning("no registry is published yet; publish one with `zonepulse registry apply zone.yaml`")
                 await asyncio.sleep(POLL_S)
-        return self._compiled[min(self._compiled)]
+        return await self.version(min(self._channels))
 
     async def version(self, number: int) -> Channels:
         """One version; waits for it, then raises RegistryMissing."""
         for _ in range(int(PATIENCE_S / POLL_S)):
-            if number in self._compiled:
-                return self._compiled[number]
-            if self.pulse is not None:
-                self.pulse.beat()
+            async with self._working:
+                if number in self._compiled:
+                    return self._compiled[number]
+                self._beat()
+                if number in self._read:
+                    await asyncio.to_thread(self.compile, number)
+                    self._beat()
+                    return self._compiled[number]
             await self._refresh()
-            if number not in self._compiled:
+            if number not in self._read:
                 await asyncio.sleep(POLL_S)
         raise RegistryMissing(f"registry version {number} is named in the log but not on the registry topic; publish it again")
 
-    async def _refresh(self) -> None:
-        if not self.compile():
-            self._versions = await asyncio.to_thread(self._load)
-            self.compile()
+    def keep(self, numbers: Collection[int]) -> None:
+        """These versions are in use; others are given up, and read again should the log name them."""
+        self._compiled = {n: channels for n, channels in self._compiled.items() if n in numbers}
+        self._read.clear()
 
-    def compile(self) -> bool:
-        """Compiles what was read and not compiled yet; False: there is nothing."""
-        found, self._versions = self._versions or {}, None
-        names: tuple[tuple[str, str], ...] = ()
-        for number in sorted(found):
+    def compile(self, number: int | None = None) -> None:
+        """Compiles a version that was read, by default the newest."""
+        if number is None:
+            number = max(self._read)
+        before = max((n for n in self._channels if n < number), default=None)
+        names = list(self._names)[: 0 if before is None else self._channels[before]]
+        self._compiled[number] = compile_registry(self._read.pop(number), self._partitions, names)
+
+    async def _refresh(self) -> None:
+        async with self._working:
+            self._learn(await asyncio.to_thread(self._load))
+        self._beat()
+
+    def _learn(self, versions: Mapping[int, Registry]) -> None:
+        """Versions that were read: those that are not compiled are kept, and channels get their numbers."""
+        for number, registry in sorted(versions.items()):
+            if number not in self._channels:
+                for name in channel_names(registry):
+                    self._names.setdefault(name, len(self._names))
+                self._channels[number] = len(self._names)
             if number not in self._compiled:
-                self._compiled[number] = compile_registry(found[number], self._partitions, names)
-            names = self._compiled[number].names
-        return bool(found)
+                self._read[number] = registry
+
+    def _beat(self) -> None:
+        if self.pulse is not None:
+            self.pulse.beat()

@@ -7,7 +7,7 @@ from zonepulse.processors.book_pages import PAGE
 from zonepulse.processors.channels import compile_registry
 from zonepulse.processors.horizon import reach_ms
 from zonepulse.processors.ledger import Ledger
-from zonepulse.processors.ledger_snapshot import freeze_ledger
+from zonepulse.processors.ledger_snapshot import freeze_ledger, restore_ledger
 from zonepulse.streams.bench.ledger_load import DELAY_MS, START_MS, TICK_MS, WINDOW_MS, CompanyZone
 
 CHANNELS_A_COMPANY = 4
@@ -67,3 +67,22 @@ def test_a_ledger_at_the_age_of_six_horizons_is_as_large_as_at_that_of_two() -> 
     young, old = (state_of(aged(n * page_horizon)) for n in (2, 6))
     assert young == old
     assert young["windows"] <= HORIZON_MS // WINDOW_MS + PAGE + 1
+
+
+def test_a_long_restore_apply_or_catch_up_shows_that_it_gets_on() -> None:
+    ledger, beats = aged(4 * PAGE), list[int]()
+    pages = len(ledger.windows.pages.chunks)
+    frozen = freeze_ledger(ledger, 0)
+    zone, first = CompanyZone(3, 12), ledger.channels
+    ledger = restore_ledger({1: first}, frozen.facts, [frozen.chunks[n] for n in range(frozen.count)], lambda: beats.append(1))
+    assert len(beats) >= pages
+    beats.clear()
+    ledger.announce(0, compile_registry(zone.registry(2), 1, first.names))
+    ledger.advance()
+    assert len(beats) >= pages
+    beats.clear()
+    for k in range(9):
+        tick = ledger.applied + 1 + k
+        ledger.offer(0, zone.rows(first, START_MS, tick, all_companies=False), tick)
+    ledger.advance()
+    assert len(beats) >= 9
