@@ -80,6 +80,7 @@ class IntervalsTask:
             self._partitions[tp.partition] = await self._restored(tp.partition)
             self._heard[tp.partition] = time.monotonic()
         self._kept.clear()
+        self._keep_versions()
         self._metrics.started("restore", *begun.since())
         self._assigned = Instant()
         self._behind = {tp.partition for tp in tps}
@@ -94,6 +95,12 @@ class IntervalsTask:
         self._metrics.restored_bytes.labels(NAME).inc(stored.size)
         log.info("partition %d goes on from its snapshot at offset %d", number, stored.next_offset)
         return restore_partition(channels, stored.facts, stored.chunks, stored.next_offset, self._work, self._out)
+
+    def _keep_versions(self) -> None:
+        """Registry versions that no partition here uses are given up."""
+        used = {partition.channels.registry.version for partition in self._partitions.values()}
+        self._registries.keep(used)
+        self._sums = {number: sums for number, sums in self._sums.items() if number in used}
 
     async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:
         """What to read first: behind what the state holds."""
@@ -135,7 +142,7 @@ class IntervalsTask:
         )
         self._metrics.checkpoint_bytes.labels(NAME).inc(self._checkpoints.written_bytes - before)
 
-    def _frozen(self, number: int) -> Frozen | None:
+    async def _frozen(self, number: int) -> Frozen | None:
         partition = self._partitions.get(number)
         return None if partition is None else freeze_partition(partition)
 
@@ -189,6 +196,7 @@ class IntervalsTask:
             letters = await self._send(partition, records, folded)
         if channels is not None:
             partition.use(channels)
+            self._keep_versions()
         partition.next_offset = records.next_offset if stop == len(records) else int(records.offset[stop])
         size.took(stop - start, letters, time.monotonic() - begun)
         if switch is not None and channels is None:
@@ -272,8 +280,9 @@ class IntervalsTask:
     async def _send_sums(self, partition: Partition) -> None:
         version = partition.channels.registry.version
         if version not in self._sums:
-            self._sums = {version: PartialSums(partition.channels)}
-        block = live_block(self._sums[version].batch(partition), partition.partition, partition.ingest, version)
+            self._sums[version] = await asyncio.to_thread(PartialSums, partition.channels)
+        sums = await asyncio.to_thread(self._sums[version].batch, partition)
+        block = live_block(sums, partition.partition, partition.ingest, version)
         await self._outbox.send(INTERVALS.full_name(self._prefix), b"%d" % partition.partition, block)
 
     async def send_heartbeats(self) -> None:

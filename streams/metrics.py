@@ -54,6 +54,9 @@ class Metrics:
         self.rows_behind = self._counter(
             "rows_behind_total", "Interval rows of ticks that the ledger had applied: repeats, or too late"
         )
+        self.rows_too_old = self._counter(
+            "rows_too_old_total", "Interval rows of windows behind the ledger's horizon, which were not applied"
+        )
         self.records_lost = self._counter("records_lost_total", "Records that were deleted before they were read", "topic")
         self.poison = self._counter("poison_total", "Records that could not be handled and went to the dead letters", "topic")
         self.kernel_seconds = self._histogram("kernel_seconds", "Time of decoding and arithmetic for a batch", _SECONDS, "task")

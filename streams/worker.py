@@ -92,7 +92,8 @@ def _ledger(app: faust.App, settings: Settings, metrics: Metrics, commands: Comm
     registries = _registries(settings, versions)
     task = add_ledger_agent(app, settings, registries, metrics, _zone(versions).live_ms / 1000)
     _outfit(app, settings, metrics, commands, _zone(versions).id, task)
-    registries.pulse = watch(app, settings, task, metrics)
+    registries.pulse = pulse = watch(app, settings, task, metrics)
+    task.thread.on_beat = pulse.beat
 
 
 def _store(app: faust.App, settings: Settings, metrics: Metrics, commands: CommandLog) -> None:
