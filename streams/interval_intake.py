@@ -49,7 +49,7 @@ async def take(
     known: dict[int, Channels | Exception] = {}
     for number in sorted({n for n in numbers.values() if n is not None}):
         try:
-            known[number] = await registries.version(number)
+            known[number] = await registries.published(number)
         except RegistryMissing as missing:
             known[number] = missing
     return await thread.run(_offered_all, judged, numbers, known, thread.beat)

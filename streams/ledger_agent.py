@@ -26,6 +26,7 @@ from zonepulse.schemas.alerts import alert_key
 from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.results import LIVE
 from zonepulse.schemas.topics import ALERTS, INTERVALS, RESULTS
+from zonepulse.schemas.values import LATEST_MS
 from zonepulse.streams.app import Outbox
 from zonepulse.streams.arrow_wire import ROWS_A_BLOCK, encode
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
@@ -34,7 +35,7 @@ from zonepulse.streams.command_log import CommandLog
 from zonepulse.streams.interval_intake import Offered, take
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.one_thread import OneThread
-from zonepulse.streams.origin import LATEST_MS, Origin
+from zonepulse.streams.origin import Origin
 from zonepulse.streams.quarantine import Quarantine
 from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_store import RegistryStore
