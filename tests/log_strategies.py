@@ -170,7 +170,7 @@ def readings(draw: Draw, register: Register, longest: int) -> list[Sent]:
     ts = BASE + draw(st.integers(-1, 4)) * window + draw(st.sampled_from((0, 0, window // 3, 1, 420_000 % window)))
     first = register.at(ts)["registers"][register.name]
     if first["kind"] == "interval" and draw(st.integers(0, 3)):
-        ts = _moved(draw, register, ts, "grid", window, first, 0)
+        ts = _moved(draw, register, ts, "grid", window, first, limits)
     shown: Fraction | None = None
     out: list[Sent] = []
     outage = 0
