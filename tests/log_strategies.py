@@ -27,7 +27,7 @@ CALM: Final = {
     "delay": ("none", "none", "none", "second", "half", "outage"),
 }
 WILD: Final = {
-    "step": ("period", "period", "edge", "grid", "odd", "same", "back", "gap", "long", "validity", "off"),
+    "step": ("period", "period", "edge", "grid", "odd", "same", "back", "gap", "long", "validity", "off", "silence"),
     "rise": (
         "normal",
         "normal",
@@ -170,7 +170,7 @@ def readings(draw: Draw, register: Register, longest: int) -> list[Sent]:
     ts = BASE + draw(st.integers(-1, 4)) * window + draw(st.sampled_from((0, 0, window // 3, 1, 420_000 % window)))
     first = register.at(ts)["registers"][register.name]
     if first["kind"] == "interval" and draw(st.integers(0, 3)):
-        ts = _moved(draw, register, ts, "grid", window, first, 0)
+        ts = _moved(draw, register, ts, "grid", window, first, limits)
     shown: Fraction | None = None
     out: list[Sent] = []
     outage = 0
@@ -187,7 +187,7 @@ def readings(draw: Draw, register: Register, longest: int) -> list[Sent]:
         facts = version["registers"][register.name]
         period = int(facts["period"].removesuffix("s")) * 1000
         before = ts
-        ts = _moved(draw, register, ts, step, window, facts, limits["max_gap"])
+        ts = _moved(draw, register, ts, step, window, facts, limits)
         if out and step == "back":
             before = ts - period
         version = register.at(ts)
@@ -220,8 +220,9 @@ def _ahead(zone: dict[str, Any], facts: dict[str, Any]) -> int:
     return clock // timedelta(milliseconds=1) - int(facts.get("offset", "0s").removesuffix("s")) * 1000
 
 
-def _moved(draw: Draw, register: Register, ts: int, step: str, window: int, facts: dict[str, Any], max_gap: int) -> int:
+def _moved(draw: Draw, register: Register, ts: int, step: str, window: int, facts: dict[str, Any], limits: dict[str, int]) -> int:
     period = int(facts["period"].removesuffix("s")) * 1000
+    max_gap = limits["max_gap"]
     if step == "edge":
         return (ts // window + draw(st.integers(1, 2))) * window
     if step == "validity":
@@ -234,6 +235,7 @@ def _moved(draw: Draw, register: Register, ts: int, step: str, window: int, fact
         "same": 0,
         "back": -draw(st.sampled_from((period, window, period // 2, 1))) if step == "back" else 0,
         "gap": draw(st.sampled_from((max_gap, max_gap + 1, 2 * max_gap, max_gap + window))) if step == "gap" else 0,
+        "silence": 2 * limits["max_gap"] + limits["lateness"] + 6 * window,
         "long": 3 * min(period, window) // 2 + draw(st.sampled_from((0, 1))) if step == "long" else 0,
         "off": draw(st.sampled_from((1, 60_000, 60_001, -1))) if step == "off" else 0,
     }

@@ -277,6 +277,10 @@ def zones(draw: Draw, *, may_move: bool = False) -> dict[str, Any]:
     ]
     names = [s["id"] for s in sites[: draw(st.integers(1, 3))]]
     found = [v for i in range(draw(st.integers(1, 4))) for v in draw(meters(i, names, window, may_move=may_move))]
+    longest = int(policy["max_gap"].removesuffix("s"))
+    for register in (r for version in found for r in version["registers"].values()):
+        if register["kind"] == "interval" and int(register["period"].removesuffix("s")) > longest:
+            register |= {"period": duration(window), "offset": "0s"}
     return {
         "zone": policy,
         "companies": [{"id": "c0"}, {"id": "c1"}],

@@ -45,7 +45,16 @@ def judge(folder: Path) -> Verdict:
     """Run one case."""
     case = json.loads((folder / EXPECTED).read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as out:
-        arguments = ["replay", "file", "--zone", folder / "zone.yaml", folder / case["file"], "--out", out, *case.get("options", [])]
+        arguments = [
+            "replay",
+            "file",
+            "--zone",
+            folder / "zone.yaml",
+            folder / case["file"],
+            "--out",
+            out,
+            *case.get("options", []),
+        ]
         ran = CliRunner().invoke(app, [str(a) for a in arguments])
         if ran.exit_code in (1, 2, 3) and case.get("may_refuse") and all(word in ran.output for word in case["may_refuse"]):
             return Verdict(folder.name, case["kind"])
