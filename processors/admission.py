@@ -186,6 +186,8 @@ def is_plain(pool: Any, ch: Any, reg: int, ts: int, version: Any) -> bool:
     """Whether the newest reading of a register certainly continues its series like the one before: whatever else changes more than the
     windows from the last good one on, or is worth an alert."""
     at = ch.ring + ch.held - 1
+    if ch.held == 1 and ch.passed == UNSET:
+        return True
     if ch.held - ch.past < 2 or pool[at].ts != ts or pool[at - 1].meta & GONE or pool[at - 1].ts <= version.valid_from:
         return False
     rise = float(reg - pool[at - 1].reg) * version.num * MARGIN_MS_PER_HOUR

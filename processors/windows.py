@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zonepulse.processors.admission import is_quiet, make_room, settled_after, usual_room
-from zonepulse.processors.channels import CUMULATIVE, INTERVAL
+from zonepulse.processors.channels import CUMULATIVE, INTERVAL, POWER
 from zonepulse.processors.detectors import emit, judge_held, judge_impossible, judge_window
 from zonepulse.processors.fold import fold
 from zonepulse.processors.journal import anchor_of, pack_state, packed_entries, rebook, trim, unpack
@@ -169,6 +169,16 @@ def row_version(facts: Any, channel: int, start: int) -> int:
 
 
 @kernel
+def row_span(versions: Any, policy: Any) -> int:
+    """How long (ms) behind a reading a channel may have rows: max_gap, or the hold of a power sample."""
+    span = policy.max_gap
+    for v in range(len(versions)):
+        if versions[v].kind == POWER:
+            span = max(span, versions[v].period * 3 // 2)
+    return span
+
+
+@kernel
 def begin_of(entry: Any, versions: Any, clock: Any) -> int:
     """Start of what a reading covers."""
     v = entry.meta >> VERSION_SHIFT
@@ -206,7 +216,7 @@ def has_silence(ch: Any, ring: Any, versions: Any, policy: Any) -> bool:
         if ring[i].ts - last > policy.max_gap:
             return True
         last = ring[i].ts
-    return len(versions) > 1
+    return len(versions) > 1 or row_span(versions, policy) > policy.max_gap
 
 
 @kernel
@@ -225,10 +235,11 @@ def emit_rows(
     """Rows of one channel for the ticks [ticks[0], ticks[1]] from its folded windows."""
     length, span = policy.length, work.span[0]
     due, was_due = due_window(ticks[1], policy), due_window(ticks[0] - 1, policy)
-    low, high = ch.first // length, (ch.last + policy.max_gap - 1) // length
+    span_ms = row_span(versions, policy)
+    low, high = ch.first // length, (ch.last + span_ms - 1) // length
     was_low, was_high = NEVER, UNSET
     if ch.old_last != UNSET:
-        was_low, was_high = ch.old_first // length, (ch.old_last + policy.max_gap - 1) // length
+        was_low, was_high = ch.old_first // length, (ch.old_last + span_ms - 1) // length
     begin = min(touched, was_due + 1)
     if was_high != UNSET:
         begin = min(begin, was_high + 1)
@@ -285,7 +296,7 @@ def judge_windows(
     reading that pends."""
     length, span = policy.length, work.span[0]
     w = max(ch.first // length if det.next_win == UNSET else det.next_win, span.origin)
-    last = min(due_window(ticks[1], policy), (ch.last + policy.max_gap - 1) // length)
+    last = min(due_window(ticks[1], policy), (ch.last + row_span(versions, policy) - 1) // length)
     is_sparse = has_silence(ch, ring, versions, policy)
     at, reach = 0, passed_reach(ch, versions, policy)
     while w <= last:
@@ -396,10 +407,10 @@ def move_entries(ring: Any, first: int, stop: int, to: int) -> None:
 
 
 @kernel
-def is_untouched(ch: Any, ticks: Any, policy: Any) -> bool:
+def is_untouched(ch: Any, versions: Any, ticks: Any, policy: Any) -> bool:
     """Whether closing these ticks can change no row of the channel: nothing becomes due (or needs judging), and what is new is quiet."""
     due, was_due = due_window(ticks[1], policy), due_window(ticks[0] - 1, policy)
-    high = (ch.last + policy.max_gap - 1) // policy.length
+    high = (ch.last + row_span(versions, policy) - 1) // policy.length
     if ch.last == UNSET or (due > was_due and high + 1 > was_due and ch.first // policy.length <= due):
         return ch.last == UNSET
     return ch.min_new == NEVER or is_quiet(ch, (due + 1) * policy.length, policy)
@@ -408,13 +419,12 @@ def is_untouched(ch: Any, ticks: Any, policy: Any) -> bool:
 @kernel
 def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, work: Any, out: Any, policy: Any) -> bool:
     """Rows and judgements of one channel for ticks ticks[0]..ticks[1]; False if `work` or `out` is too small (`work.need`: how much)."""
-    ch = state.channels[place]
-    if is_untouched(ch, ticks, policy):
+    ch, first = state.channels[place], facts.first[channel]
+    versions = facts.versions[first : first + facts.count[channel]]
+    if is_untouched(ch, versions, ticks, policy):
         return True
     head, length = state.heads[place], policy.length
     base = head.win if head.kind >= 0 else ch.first // length
-    first = facts.first[channel]
-    versions = facts.versions[first : first + facts.count[channel]]
     changes = facts.changes[facts.change_first[channel] : facts.change_first[channel + 1]]
     front = state.pool[ch.ring : ch.ring + ch.past]
     ring = state.pool[ch.ring + ch.past : ch.ring + ch.held]

@@ -81,16 +81,17 @@ def test_a_power_sample_at_the_end_of_its_validity_holds_nothing() -> None:
     assert {row["start"].strftime("%H:%M") for row in rows["intervals"]} == {"12:00", "12:15", "12:30"}
 
 
-def test_a_period_sent_just_behind_an_edge_is_counted_as_the_version_before_it_counts() -> None:
+def test_a_period_sent_just_behind_an_edge_is_counted_as_the_version_of_that_time_counts() -> None:
     interval = {**IMPORT, "kind": "interval", "multiplier": 10}
     text = zone_text(*versions(interval, {**interval, "multiplier": 1}))
     rows = rows_of(text, log(("12:01", reading("12:00:30", 2)), ("13:00", b"[]")))
-    assert windows(rows)["11:45"] == (20_000_000, 0, 900)
+    assert windows(rows)["11:45"] == (2_000_000, 0, 900)
 
 
-def test_a_period_sent_just_behind_an_edge_is_off_grid_where_the_version_before_it_has_no_periods() -> None:
-    rows = rows_of(zone_text(*versions(IMPORT, {**IMPORT, "kind": "interval"})), log(("12:01", reading("12:00:30", 2))))
-    assert [letter["reason"] for letter in rows["dead_letters"]] == ["off_grid"]
+def test_a_period_sent_just_behind_an_edge_is_booked_where_the_version_before_it_has_no_periods() -> None:
+    text = zone_text(*versions(IMPORT, {**IMPORT, "kind": "interval"}))
+    rows = rows_of(text, log(("12:01", reading("12:00:30", 2)), ("13:00", b"[]")))
+    assert windows(rows)["11:45"] == (2_000_000, 0, 900)
 
 
 def test_a_change_at_the_end_of_a_validity_opens_a_series_that_a_later_equal_version_goes_on_with() -> None:
@@ -116,17 +117,17 @@ def test_a_meter_that_moves_to_another_partition_has_each_row_once() -> None:
     assert rows[:3] == [("11:45", 1_000_000), ("12:15", 1_000_000), ("12:30", None)]
 
 
-def test_a_period_sent_just_behind_an_edge_is_keyed_on_the_grid_it_was_sent_on() -> None:
+def test_a_period_sent_just_behind_an_edge_is_as_long_as_at_the_time_it_was_sent() -> None:
     interval = {**IMPORT, "kind": "interval"}
     text = zone_text(*versions({**interval, "period": "1m"}, interval))
     rows = rows_of(text, log(("12:01", reading("12:01", 2)), ("13:00", b"[]")))
-    assert windows(rows)["11:45"] == (2_000_000, 0, 60)
+    assert windows(rows)["11:45"] == (2_000_000, 0, 900)
 
 
-def test_a_reading_far_behind_the_last_gives_the_due_windows_between_them_their_rows_at_once() -> None:
+def test_a_reading_far_behind_the_last_leaves_the_windows_between_them_without_rows() -> None:
     text = zone_text(meter({**IMPORT, "kind": "power", "unit": "kW"}), zone={"max_gap": "15m", "delay": "0s"})
-    rows = rows_of(text, log(("10:00", reading("10:00", -1)), ("11:00", reading("11:00", 1)), ("11:14", b"[]")))
-    assert {r["revision"] for r in rows["intervals"] if r["start"].strftime("%H:%M") > "10:00"} == {at("11:01") // MINUTE}
+    rows = rows_of(text, log(("10:00", reading("10:00", -1)), ("11:00", reading("11:00", 1)), ("11:16", b"[]")))
+    assert [r["start"].strftime("%H:%M") for r in rows["intervals"]] == ["10:00", "11:00"]
 
 
 @pytest.mark.parametrize(("value", "letters"), [(4611686018.427387, 0), (4611686018.427388, 1)])
