@@ -126,8 +126,8 @@ class Fold:
         )
 
     def is_booked(self, window: int) -> bool:
-        """Whether anything is booked into the window."""
-        return bool(self._pieces.get(window))
+        """Whether a register's energy is booked into the window."""
+        return any(not piece.is_power for piece in self._pieces.get(window, ()))
 
     def marks(self, window: int) -> list[Mark]:
         """Its impossible values, in order of time."""
