@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zonepulse.processors.admission import is_quiet, make_room, settled_after, usual_room
-from zonepulse.processors.channels import CUMULATIVE, INTERVAL, POWER
+from zonepulse.processors.channels import CUMULATIVE, INTERVAL
 from zonepulse.processors.detectors import emit, judge_held, judge_impossible, judge_window
 from zonepulse.processors.fold import fold
 from zonepulse.processors.journal import anchor_of, pack_state, packed_entries, rebook, trim, unpack
@@ -24,6 +24,9 @@ from zonepulse.processors.layout import (
     GONE,
     IMPOSSIBLE,
     JOINED,
+    M_REGISTER,
+    M_RESET,
+    M_SWAP_GAP,
     NEVER,
     NEW,
     NOTE,
@@ -169,13 +172,9 @@ def row_version(facts: Any, channel: int, start: int) -> int:
 
 
 @kernel
-def row_span(versions: Any, policy: Any) -> int:
-    """How long (ms) behind a reading a channel may have rows: max_gap, or the hold of a power sample."""
-    span = policy.max_gap
-    for v in range(len(versions)):
-        if versions[v].kind == POWER:
-            span = max(span, versions[v].period * 3 // 2)
-    return span
+def is_booked(w: Any) -> bool:
+    """Whether a register's energy is booked in a window: it has a row then, whatever readings say."""
+    return w.cov > 0 and w.bits & (M_REGISTER | M_SWAP_GAP | M_RESET) != 0
 
 
 @kernel
@@ -216,7 +215,7 @@ def has_silence(ch: Any, ring: Any, versions: Any, policy: Any) -> bool:
         if ring[i].ts - last > policy.max_gap:
             return True
         last = ring[i].ts
-    return len(versions) > 1 or row_span(versions, policy) > policy.max_gap
+    return len(versions) > 1
 
 
 @kernel
@@ -235,11 +234,10 @@ def emit_rows(
     """Rows of one channel for the ticks [ticks[0], ticks[1]] from its folded windows."""
     length, span = policy.length, work.span[0]
     due, was_due = due_window(ticks[1], policy), due_window(ticks[0] - 1, policy)
-    span_ms = row_span(versions, policy)
-    low, high = ch.first // length, (ch.last + span_ms - 1) // length
+    low, high = ch.first // length, (ch.last + policy.max_gap - 1) // length
     was_low, was_high = NEVER, UNSET
     if ch.old_last != UNSET:
-        was_low, was_high = ch.old_first // length, (ch.old_last + span_ms - 1) // length
+        was_low, was_high = ch.old_first // length, (ch.old_last + policy.max_gap - 1) // length
     begin = min(touched, was_due + 1)
     if was_high != UNSET:
         begin = min(begin, was_high + 1)
@@ -252,8 +250,8 @@ def emit_rows(
         if is_sparse:
             at, reach = reached(False, ring, at, reach, w, versions, facts, policy)
             was_at, was_reach = reached(True, ring, was_at, was_reach, w, versions, facts, policy)
-            emitted = emitted and (w * length < was_reach or work.old_win[i].cov > 0)
-            if w * length >= reach and work.win[i].cov == 0:
+            emitted = emitted and (w * length < was_reach or is_booked(work.old_win[i]))
+            if w * length >= reach and not is_booked(work.win[i]):
                 continue
         version = row_version(facts, channel, w * length)
         if version < 0:
@@ -289,6 +287,12 @@ def emit_notes(work: Any, found: int, was_found: int, channel: int, out: Any, ti
 
 
 @kernel
+def is_passed(det: Any, w: int, ticks: Any, policy: Any) -> bool:
+    """Whether the turn of a window is over that had no row then: it is not judged any more."""
+    return det.next_win != UNSET and due_tick(w + 1, policy) < ticks[0]
+
+
+@kernel
 def judge_windows(
     ch: Any, det: Any, channel: int, facts: Any, versions: Any, ring: Any, end: Any, ticks: Any, work: Any, out: Any, policy: Any
 ) -> None:
@@ -296,14 +300,14 @@ def judge_windows(
     reading that pends."""
     length, span = policy.length, work.span[0]
     w = max(ch.first // length if det.next_win == UNSET else det.next_win, span.origin)
-    last = min(due_window(ticks[1], policy), (ch.last + row_span(versions, policy) - 1) // length)
+    last = min(due_window(ticks[1], policy), (ch.last + policy.max_gap - 1) // length)
     is_sparse = has_silence(ch, ring, versions, policy)
     at, reach = 0, passed_reach(ch, versions, policy)
     while w <= last:
-        version = row_version(facts, channel, w * length)
+        version = row_version(facts, channel, w * length) if not is_passed(det, w, ticks, policy) else -1
         if is_sparse and version >= 0:
             at, reach = reached(False, ring, at, reach, w, versions, facts, policy)
-            if w * length >= reach and work.win[w - span.origin].cov == 0:
+            if w * length >= reach and not is_booked(work.win[w - span.origin]):
                 version = -1
         if version >= 0:
             tick = max(ticks[0], det.tick, due_tick(w, policy))
@@ -319,7 +323,7 @@ def judge_windows(
 
 
 @kernel
-def judge_late(det: Any, channel: int, versions: Any, ring: Any, tick: int, work: Any, out: Any, policy: Any) -> None:
+def judge_late(det: Any, channel: int, ring: Any, ticks: Any, work: Any, out: Any, policy: Any) -> None:
     """impossible_value for the first new reading whose window was judged without it."""
     length, span = policy.length, work.span[0]
     if det.next_win == UNSET or det.impossible_start != UNSET:
@@ -329,8 +333,9 @@ def judge_late(det: Any, channel: int, versions: Any, ring: Any, tick: int, work
         if entry.meta & IMPOSSIBLE and entry.meta & NEW and not entry.meta & GONE:
             v = entry.meta >> VERSION_SHIFT
             w = (entry.ts - 1 if v > 0 else entry.ts) // length
-            if span.origin <= w < det.next_win and w - span.origin < span.n:
-                judge_impossible(det, work.win[w - span.origin], w * length, out, channel, tick)
+            is_judged = w < det.next_win or is_passed(det, w, ticks, policy)
+            if is_judged and span.origin <= w < span.origin + span.n:
+                judge_impossible(det, work.win[w - span.origin], w * length, out, channel, ticks[0])
                 return
 
 
@@ -407,10 +412,10 @@ def move_entries(ring: Any, first: int, stop: int, to: int) -> None:
 
 
 @kernel
-def is_untouched(ch: Any, versions: Any, ticks: Any, policy: Any) -> bool:
+def is_untouched(ch: Any, ticks: Any, policy: Any) -> bool:
     """Whether closing these ticks can change no row of the channel: nothing becomes due (or needs judging), and what is new is quiet."""
     due, was_due = due_window(ticks[1], policy), due_window(ticks[0] - 1, policy)
-    high = (ch.last + row_span(versions, policy) - 1) // policy.length
+    high = (ch.last + policy.max_gap - 1) // policy.length
     if ch.last == UNSET or (due > was_due and high + 1 > was_due and ch.first // policy.length <= due):
         return ch.last == UNSET
     return ch.min_new == NEVER or is_quiet(ch, (due + 1) * policy.length, policy)
@@ -421,7 +426,7 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
     """Rows and judgements of one channel for ticks ticks[0]..ticks[1]; False if `work` or `out` is too small (`work.need`: how much)."""
     ch, first = state.channels[place], facts.first[channel]
     versions = facts.versions[first : first + facts.count[channel]]
-    if is_untouched(ch, versions, ticks, policy):
+    if is_untouched(ch, ticks, policy):
         return True
     head, length = state.heads[place], policy.length
     base = head.win if head.kind >= 0 else ch.first // length
@@ -483,7 +488,7 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
     end = (t0, ts) if pending != NOTHING_PENDS else (0, 0)
     det = state.detectors[place]
     if touched != NEVER:
-        judge_late(det, channel, versions, ring, ticks[0], work, out, policy)
+        judge_late(det, channel, ring, ticks, work, out, policy)
     judge_windows(ch, det, channel, facts, versions, ring, end, ticks, work, out, policy)
     tick = raising_tick(pending, t0, ts, period, ticks, policy)
     start = -(-t0 // length) * length if pending != NOTHING_PENDS else UNSET
