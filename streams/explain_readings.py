@@ -217,7 +217,8 @@ def segments(register: Register, readings: Sequence[Found]) -> Iterator[Segment]
             rise = Fraction(repr(b.value)) - Fraction(repr(a.value))
             yield Segment(a.ts_ms, b.ts_ms, a, b, None if rise < 0 else rise * scale)
     for r in readings if register.kind == "interval" else ():
-        yield Segment(r.ts_ms - register.period_ms, r.ts_ms, r, r, Fraction(repr(r.value)) * scale)
+        begin = r.ts_ms if register.stamp == "start" else r.ts_ms - register.period_ms
+        yield Segment(begin, begin + register.period_ms, r, r, Fraction(repr(r.value)) * scale)
     for r in readings if register.kind == "power" else ():
         energy = Fraction(repr(r.value)) * scale * register.period_ms / MS_PER_HOUR
         yield Segment(r.ts_ms, r.ts_ms + register.period_ms, r, r, energy)

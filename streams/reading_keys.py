@@ -56,9 +56,9 @@ class ReadingKeys:
         return next(iter(keys), None) if len(keys) < 2 else ""
 
     def _key_at(self, meter: str, register: str, ts_ms: int) -> str:
-        """A power sample on a validity edge begins the later version, any other reading ends the earlier one."""
+        """A power sample on a validity edge begins the later version, so does a period that names its begin; others end the earlier."""
         here, before = (self._index.version_at(meter, at) for at in (ts_ms, ts_ms - 1))
-        version = here if before is None or (here is not None and _kind(here, register) == "power") else before
+        version = here if before is None or (here is not None and _begins(here, register)) else before
         return partition_key(self._policy, version or self._index.versions(meter)[0])
 
 
@@ -69,5 +69,5 @@ def _texts(column: pa.DictionaryArray) -> tuple[list[str | None], NDArray[np.int
     return [*texts, None], codes
 
 
-def _kind(version: MeterVersion, register: str) -> str:
-    return next((r.kind for r in version.registers if r.id == register), "")
+def _begins(version: MeterVersion, register: str) -> bool:
+    return any(r.id == register and (r.kind == "power" or r.stamp == "start") for r in version.registers)

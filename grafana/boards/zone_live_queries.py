@@ -24,8 +24,10 @@ from boards.sql_parts import (
 )
 from boards.texts import Texts
 
-BUILT_IN_RULES: Final = ("silent_channel", "stuck", "impossible_value", "register_backwards", "gap_too_long", "no_factor",
-                          "flow_residual")  # fmt: skip
+BUILT_IN_RULES: Final = (
+    "silent_channel", "stuck", "impossible_value", "register_held", "series_restarted", "gap_too_long", "no_factor", "flow_residual",
+    "unexplained_energy",
+)  # fmt: skip
 SEVERITIES: Final = ("critical", "warning", "info")
 QUALITIES: Final = ("measured", "corrected", "estimated", "missing")
 """From good to bad; the place is the number a panel maps back to a word."""
@@ -33,8 +35,8 @@ NOTHING_AT_ALL: Final = len(QUALITIES)
 REASONS: Final[Mapping[str, tuple[str, ...]]] = {
     "late": ("late",),
     "future": ("future",),
-    "unreadable": ("malformed", "naive_time", "too_large", "poison", "capped"),
-    "unknown": ("unknown_meter", "unknown_register"),
+    "unreadable": ("malformed", "naive_time", "epoch_seconds", "too_large", "poison", "capped"),
+    "unknown": ("unknown_meter", "unknown_register", "not_valid"),
     "wrong": ("unit_mismatch", "out_of_range", "off_grid", "wrong_partition"),
 }
 """Text key -> dead-letter reasons shown together."""
