@@ -301,10 +301,13 @@ def judge_windows(
     length, span = policy.length, work.span[0]
     w = max(ch.first // length if det.next_win == UNSET else det.next_win, span.origin)
     last = min(due_window(ticks[1], policy), (ch.last + policy.max_gap - 1) // length)
+    turn = w
+    while turn <= last and is_passed(det, turn, ticks, policy):
+        turn += 1
     is_sparse = has_silence(ch, ring, versions, policy)
     at, reach = 0, passed_reach(ch, versions, policy)
     while w <= last:
-        version = row_version(facts, channel, w * length) if not is_passed(det, w, ticks, policy) else -1
+        version = row_version(facts, channel, w * length) if w >= turn else -1
         if is_sparse and version >= 0:
             at, reach = reached(False, ring, at, reach, w, versions, facts, policy)
             if w * length >= reach and not is_booked(work.win[w - span.origin]):
