@@ -173,7 +173,7 @@ def insert(pool: Any, ch: Any, ts: int, reg: int, meta: int) -> bool:
             return what != 0
         if differs or before.meta & (CONFLICT | CONFLICT_NEW):
             flags |= CONFLICT
-    for i in range(first + ch.held, at, -1):
+    for i in range(ch.ring + ch.held, at, -1):
         pool[i] = pool[i - 1]
     entry = pool[at]
     entry.ts, entry.reg, entry.meta = ts, reg, meta | flags

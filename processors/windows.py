@@ -437,7 +437,7 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
     front = state.pool[ch.ring : ch.ring + ch.past]
     ring = state.pool[ch.ring + ch.past : ch.ring + ch.held]
     span, settled = work.span[0], work.settled[0]
-    work.need[1], work.need[2] = ch.held + 2 * len(changes) + 4, 0
+    work.need[1], work.need[2] = 2 * (ch.held + len(changes)) + 4, 0
     if work.need[1] > len(work.notes):
         work.need[0] = 0
         return False
