@@ -28,6 +28,7 @@ from zonepulse.streams.cli.zone_files import require_files
 from zonepulse.streams.exit_codes import NONE_ACCEPTED
 from zonepulse.streams.files.canonical import csv_lines, finite, json_lines, sorted_by_time
 from zonepulse.streams.files.form import FileForm
+from zonepulse.streams.files.guess import Guess, guessed
 from zonepulse.streams.files.profile import Profile, Series, duration
 from zonepulse.streams.files.readings import Readings, readings_of
 from zonepulse.streams.files.survey import Survey, survey
@@ -54,7 +55,10 @@ def convert(
     """
     require_files(files)
     if look:
-        found = survey(files, form)
+        guess = guessed(files[0], form)
+        if not json:
+            show_columns(guess)
+        found = survey(files, guess)
         print_json(facts(found, files)) if json else show_survey(found, files)
         end_if_none(found.profile.readings, found.refused, files)
         return
@@ -160,13 +164,17 @@ def _series(s: Series) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def show_columns(guess: Guess) -> None:
+    """The columns of a table, and what they are taken for."""
+    keys = {name: key for key, name in guess.form.columns.items()}
+    taken = [keys.get(name, name if name.lower() in _KEYS else "-") for name in guess.header]
+    if guess.header:
+        print_table(("column", "is", "for example"), list(zip(guess.header, taken, guess.examples, strict=True)))
+
+
 def show_survey(found: Survey, files: list[Path]) -> None:
     """For people."""
     profile, guess = found.profile, found.guess
-    if guess.header:
-        keys = {name: key for key, name in found.guess.form.columns.items()}
-        taken = [keys.get(name, name if name.lower() in _KEYS else "-") for name in guess.header]
-        print_table(("column", "is", "for example"), list(zip(guess.header, taken, guess.examples, strict=True)))
     span = "-" if profile.first_ms is None else f"{_shown(profile.first_ms)} to {_shown(profile.last_ms)}"
     order = {"rising": "in order of time", "falling": "newest first: pass --sort"}.get(profile.order, _mixed(profile))
     print_facts(
@@ -186,14 +194,15 @@ def show_survey(found: Survey, files: list[Path]) -> None:
         "to",
         "per hour, most",
     )
-    print_table(columns, [_row(s) for s in profile.series], right=("readings", "gaps", "doubled", "per hour, most"))
+    if profile.series:
+        print_table(columns, [_row(s) for s in profile.series], right=("readings", "gaps", "doubled", "per hour, most"))
     show_refused(found.refused)
     for check in guess.checks:
         show_remark(check)
     named = " ".join(map(_quoted, map(str, files)))
     options = "".join(f" {_quoted(option)}" for option in guess.options)
     sort = "" if profile.order == "rising" or profile.has_arrival else " --sort"
-    if profile.series:
+    if found.zone_yaml:
         say("", "these options fit; check them:", f"  zonepulse convert {named}{options}{sort} --out readings.jsonl")
         say("  zonepulse registry new --from readings.jsonl")
         say("  zonepulse replay file readings.jsonl --arrival --out result/")

@@ -12,6 +12,7 @@ from zonepulse.streams.cli.file_options import with_file_form
 from zonepulse.streams.cli.output import JsonOption, Stop, count, print_json, say, show_remark
 from zonepulse.streams.cli.refused import show_refused
 from zonepulse.streams.cli.zone_files import require_files
+from zonepulse.streams.files.canonical import finite
 from zonepulse.streams.files.form import FileForm
 from zonepulse.streams.files.profile import profile_of
 from zonepulse.streams.files.readings import readings_of
@@ -33,7 +34,7 @@ def new(
     require_files(source)
     require_writable(out, force, ())
     refused = Refusals()
-    profile = profile_of(readings_of(source, refused, form))
+    profile = profile_of(finite(readings_of(source, refused, form), refused))
     if not profile.readings:
         show_refused(refused, err=True)
         end_if_none(0, refused, source)

@@ -1,5 +1,6 @@
 """`zonepulse replay`: readings through the ledger again."""
 
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from zonepulse.streams.cli.refused import show_refused
 from zonepulse.streams.cli.zone_files import read_zone, require_files
 from zonepulse.streams.exit_codes import NONE_ACCEPTED
 from zonepulse.streams.files.form import FileForm
+from zonepulse.streams.kernel_cache import mark_compiled
 from zonepulse.streams.replay_file import Replayed, replay_files, write_parquet
 from zonepulse.streams.settings import Settings
 
@@ -65,6 +67,7 @@ def file(
     tell_if_compiling()
     with stderr().status("folding readings"):
         replayed = replay_files(registry, files, run, partitions, arrival=arrival, form=form)
+    mark_compiled(os.environ)
     if out:
         write_parquet(replayed.tables, out)
     elif settings:

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from zonepulse.schemas.columns import POSITION
 from zonepulse.streams.files.readings import SCHEMA, Readings
-from zonepulse.streams.reading_blocks import LATEST_MS
+from zonepulse.streams.reading_blocks import LATEST_MS, BadFile
 from zonepulse.streams.refusals import Refusals, row_text
 
 Written = Literal["jsonl", "csv"]
@@ -49,15 +50,26 @@ def json_lines(readings: Iterable[Readings]) -> Iterator[str]:
 
 
 def csv_lines(readings: Iterable[Readings]) -> Iterator[str]:
-    """A header of every key, and a line each."""
-    yield ",".join(SCHEMA.names) + "\n"
+    """A header of the reading's keys and of the places that the first rows name, and a line each. Raises BadFile where others name
+    fewer or more."""
+    names: list[str] = []
     for found in readings:
+        named = [name for name in SCHEMA.names if name not in POSITION or not found.table[name].null_count]
+        if not names:
+            yield ",".join(named) + "\n"
+        elif named != names and found.table.num_rows:
+            raise BadFile(f"{found.path}: has {_places(named)}, and the rows before have {_places(names)}; convert them one by one")
+        names = names or named
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         for row in found.table.to_pylist():
             row["ts"] = time_text(row["ts"])
-            writer.writerow([_cell(row[name]) for name in SCHEMA.names])
+            writer.writerow([_cell(row[name]) for name in names])
         yield text.getvalue()
+
+
+def _places(names: list[str]) -> str:
+    return ", ".join(name for name in names if name in POSITION) or "no ingest_ms"
 
 
 def time_text(ms: int) -> str | int:

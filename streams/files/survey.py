@@ -9,13 +9,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from zonepulse.streams.files.canonical import finite
 from zonepulse.streams.files.form import FileForm
-from zonepulse.streams.files.guess import Guess, guessed
+from zonepulse.streams.files.guess import Guess
 from zonepulse.streams.files.profile import Profile, profile_of
 from zonepulse.streams.files.readings import readings_of
 from zonepulse.streams.files.sheets import TEXT_FILES, WORKBOOKS, kind_of, rows_of
 from zonepulse.streams.files.time_zones import zone_of_offsets
 from zonepulse.streams.files.zone_stub import zone_yaml
+from zonepulse.streams.reading_blocks import BadFile
 from zonepulse.streams.reading_files import blocks_of
 from zonepulse.streams.refusals import Refusals
 
@@ -33,15 +35,17 @@ class Survey:
     zone_yaml: str
 
 
-def survey(paths: Sequence[Path], form: FileForm) -> Survey:
-    """Reads the files with what `form` leaves open guessed from the first of them. Raises BadFile."""
-    guess = guessed(paths[0], form)
+def survey(paths: Sequence[Path], guess: Guess) -> Survey:
+    """Reads the files as `guess` says. Raises BadFile."""
     refused = Refusals()
-    profile = profile_of(readings_of(paths, refused, guess.form))
+    profile = profile_of(finite(readings_of(paths, refused, guess.form), refused))
     timezone = time_zone(paths[0], guess.form)
     stub = ""
-    if profile.series:
+    try:
         stub = zone_yaml(profile, timezone=timezone or "UTC", sources=["readings.jsonl"], arrival=not profile.has_arrival)
+    except BadFile as bad:
+        if profile.series:
+            guess.checks.append(f"no zone.yaml can be written yet: {bad}")
     return Survey(guess, profile, refused, timezone, stub)
 
 

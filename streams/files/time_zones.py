@@ -64,8 +64,8 @@ def zone_of_local_times(local_ms: Sequence[int]) -> str:
 def _changes(name: str, first_ms: int, last_ms: int) -> Iterator[tuple[int, int, bool]]:
     """(start, end, is skipped) of the local hours that a zone's clock skips or repeats, in local ms as if UTC."""
     zone, day = ZoneInfo(name), timedelta(days=1)
-    at = _EPOCH + timedelta(milliseconds=first_ms)
-    end = min(_EPOCH + timedelta(milliseconds=last_ms), at + 3660 * day)
+    at = _EPOCH + timedelta(milliseconds=first_ms) - day  # as if UTC: the change may lie before the first
+    end = min(_EPOCH + timedelta(milliseconds=last_ms) + day, at + 3660 * day)
     while at < end:
         before, after = (moment.astimezone(zone).utcoffset() or timedelta(0) for moment in (at, at + day))
         if before != after:

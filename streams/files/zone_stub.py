@@ -84,7 +84,7 @@ def _factors(usable: Sequence[Series], timezone: str) -> str:
             activity = activity_of(carrier)
             facts = f'id: my-{activity.replace(":", "-")}, activity: "{activity}", company: my-company, unit: kgCO2/{unit}'
             lines.append(f"  - {{{facts}, value: 1, valid_from: 1970-01-01, valid_to: 1970-01-02, source: none}}\n")
-    head = "factors:   # CHECK: write value, validity and source of yours; these hold for a day of 1970 only, and until then carbon is null\n"
+    head = "factors:   # CHECK: write value, validity and source; these hold for a day of 1970 only, and carbon is null so far\n"
     return head + "".join(lines) + "\n" if lines else ""
 
 
