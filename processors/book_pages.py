@@ -1,13 +1,12 @@
-"""Where the books of the zone's windows are: recent ones as they are, old ones packed.
+"""Where the books of the zone's windows are: recent ones as they are, settled ones packed, those behind the horizon nowhere.
 
-A window belongs for good to a page of `PAGE` windows, in the order in which windows came up; a page is also a chunk of a snapshot. Pages
-of which every window is older than what can normally still change are packed: what is not zero, without its zero bytes. Whatever asks for
-such a window gets the page unpacked again, so packing changes no row; it keeps memory small, since a row may still come for any window
-(a meter that was silent for months makes its missing rows when it returns).
+A *page* is `PAGE` neighbouring windows of the grid. It is what is packed (what is not zero, without its zero bytes), what is forgotten, and
+a chunk of a snapshot: its place in memory and its chunk's number go to a later page, so neither grows with the age of a zone. Whatever asks
+for a window of a packed page gets the page unpacked again, so packing changes no row.
 """
 
-from bisect import insort
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -19,35 +18,32 @@ from zonepulse.processors.posting import Books
 PAGE: Final = 16
 _FIRST_PAGES: Final = 4
 _LEVEL: Final = 3
-_PACKED: Final = ("acc", "seen", "start", "said", "pair")
+KEPT: Final = ("acc", "seen", "start", "said", "pair")
 """`stamp` only means something within a tick."""
 Arrays = Mapping[str, NDArray[Any]]
 
 
 class BookPages:
-    """`books` holds the pages that are open; a *slot* is a place in it, good until the next `pack`."""
+    """`books` holds the pages that are open; a *slot* is a place in it, good until the next `pack` or `forget`."""
 
-    def __init__(self, new_books: Callable[[int], Books]) -> None:
-        self._new_books = new_books
+    def __init__(self, new_books: Callable[[int], Books], length_ms: int) -> None:
+        self._new_books, self._length_ms, self._page_ms = new_books, length_ms, PAGE * length_ms
         self.books = new_books(_FIRST_PAGES * PAGE)
-        self._number: dict[int, int] = {}
-        """Start of a window -> its number for good; it is in page number // PAGE."""
         self.starts: list[int] = []
         """Of all windows, in order of time."""
-        self._place: list[int] = []
+        self._known: set[int] = set()
+        self._place: dict[int, int] = {}
         """Page -> where in `books` it is, in pages; -1 = packed."""
         self._packed: dict[int, bytes] = {}
         self._free = list(range(_FIRST_PAGES))
+        self.chunks: list[int | None] = []
+        """Chunk -> its page; None: of a page that is forgotten, to be used again."""
+        self._chunk_of: dict[int, int] = {}
         self.touched: set[int] = set()
-        """Pages that changed since the last snapshot."""
+        """Chunks that changed since the last snapshot."""
 
     def __len__(self) -> int:
-        return len(self._number)
-
-    @property
-    def page_count(self) -> int:
-        """Of all windows, open or packed."""
-        return len(self._place)
+        return len(self._known)
 
     @property
     def nbytes(self) -> int:
@@ -59,85 +55,137 @@ class BookPages:
         used, compact = np.unique(starts, return_inverse=True)
         out = np.empty(len(used), np.int64)
         for i, start in enumerate(used.tolist()):
-            if start not in self._number:
+            if start not in self._known:
                 self._begin(start)
             out[i] = self.slot(start)
-            self.touched.add(self._number[start] // PAGE)
+        self.touch(used)
         return out[compact]
 
     def slot(self, start: int) -> int:
         """The slot of a known window, to be read."""
-        page, place = divmod(self._number[start], PAGE)
+        page = start // self._page_ms
         if self._place[page] < 0:
             self._open(page, self._unpacked(self._packed.pop(page)))
-        return self._place[page] * PAGE + place
+        return self._place[page] * PAGE + start // self._length_ms % PAGE
 
     def touch(self, starts: NDArray[np.int64]) -> None:
         """These windows changed."""
-        self.touched.update(self._number[start] // PAGE for start in np.unique(starts).tolist())
+        self.touched.update(self._chunk_of[page] for page in np.unique(starts // self._page_ms).tolist())
 
     def pack(self, before: int) -> None:
-        """Pack every full page of which all windows start before `before`."""
-        for page, place in enumerate(self._place):
-            mine = slice(place * PAGE, (place + 1) * PAGE)
-            if place >= 0 and len(self._number) >= (page + 1) * PAGE and int(self.books.start[mine].max()) < before:
-                self._packed[page] = _packed({name: getattr(self.books, name)[mine] for name in _PACKED})
+        """Pack every open page that ends by `before`."""
+        for page, place in self._place.items():
+            if place >= 0 and (page + 1) * self._page_ms <= before:
+                mine = slice(place * PAGE, (place + 1) * PAGE)
+                self._packed[page] = _packed({name: getattr(self.books, name)[mine] for name in KEPT})
                 self._place[page] = -1
                 self._free.append(place)
         self._free.sort(reverse=True)
 
-    def chunk(self, page: int) -> Arrays:
-        """Copies of a page's arrays, for a snapshot."""
-        n = min(PAGE, len(self._number) - page * PAGE)
-        place = self._place[page]
-        if place < 0:
-            return self._unpacked(self._packed[page])
-        return {name: getattr(self.books, name)[place * PAGE : place * PAGE + n].copy() for name in Books._fields}
+    def forget(self, before: int) -> None:
+        """Give up every page that ends by `before`."""
+        first = before // self._page_ms
+        for page in sorted(page for page in self._place if page < first):
+            if (place := self._place.pop(page)) >= 0:
+                self._free.append(place)
+            self._packed.pop(page, None)
+            chunk = self._chunk_of.pop(page)
+            self.chunks[chunk] = None
+            self.touched.add(chunk)
+        gone = bisect_left(self.starts, first * self._page_ms)
+        self._known.difference_update(self.starts[:gone])
+        del self.starts[:gone]
 
-    def restore(self, chunks: Iterable[Arrays], before: int) -> None:
-        """Take the pages of a snapshot, all of them, in order; those before `before` stay packed."""
-        for chunk in chunks:
-            starts = chunk["start"].tolist()
-            self._number |= {start: len(self._number) + i for i, start in enumerate(starts)}
-            self._place.append(-1)
-            self._put(len(self._place) - 1, chunk, before)
-        self.starts = sorted(self._number)
-        self.touched = set(range(len(self._place)))
+    def chunk(self, number: int) -> Arrays:
+        """Copies of a chunk's arrays, for a snapshot: one row for each of its page's windows, in order of time;
+        nothing without a page."""
+        page = self.chunks[number]
+        if page is None:
+            return {}
+        windows = self._windows(page)
+        if self._place[page] < 0:
+            found = self._unpacked(self._packed[page])
+            return {name: found[name][windows] for name in KEPT}
+        return {name: getattr(self.books, name)[self._place[page] * PAGE + windows] for name in KEPT}
+
+    def restore(
+        self,
+        chunks: Sequence[Arrays],
+        pages: Sequence[int | None],
+        before: int,
+        progress: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Take the pages of a snapshot; `pages` = `chunks` of then. Those that end by `before` stay packed; `progress` is called after
+        each."""
+        for page, chunk in zip(pages, chunks, strict=True):
+            if page is not None:
+                self._put(page, chunk, before)
+                progress()
+        self._finish()
 
     def rebuilt(
-        self, new_books: Callable[[int], Books], moves: Mapping[str, Iterable[tuple[int, int]]], before: int
+        self,
+        new_books: Callable[[int], Books],
+        moves: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]],
+        before: int,
+        progress: Callable[[], object] = lambda: None,
     ) -> "BookPages":
-        """The same windows with other cells and lines: `moves` says, array by array, which old column goes where; `before` as in
-        `restore`.
+        """The same windows with other cells and lines: `moves` says, array by array, which old columns go where; `before` as in
+        `restore`; `progress` is called after each page. Chunks keep their numbers.
         """
-        pairs = {name: list(moved) for name, moved in moves.items()}
-        out = BookPages(new_books)
-        out._number, out.starts, out._place = dict(self._number), list(self.starts), [-1] * len(self._place)
-        for page in range(len(self._place)):
-            old = self.chunk(page)
+        out = BookPages(new_books, self._length_ms)
+        out.chunks = [None] * len(self.chunks)
+        for number, page in enumerate(self.chunks):
+            if page is None:
+                continue
+            old = self.chunk(number)
             made: dict[str, NDArray[Any]] = dict(zip(Books._fields, new_books(len(old["start"])), strict=True))
             made["start"][:] = old["start"]
-            for name, moved in pairs.items():
-                for a, b in moved:
-                    made[name][:, b] = old[name][:, a]
-            out._put(page, made, before)
-        out.touched = set(range(len(out._place)))
+            for name, (was, now) in moves.items():
+                made[name][:, now] = old[name][:, was]
+            out.chunks[number], out._chunk_of[page] = page, number
+            out._put(page, {name: made[name] for name in KEPT}, before)
+            progress()
+        out._finish()
         return out
 
+    def _windows(self, page: int) -> NDArray[np.int64]:
+        """Places in their page of the windows that are known."""
+        first, last = (bisect_left(self.starts, at * self._page_ms) for at in (page, page + 1))
+        return np.array(self.starts[first:last], np.int64) // self._length_ms % PAGE
+
+    def _finish(self) -> None:
+        self.starts = sorted(self._known)
+        self.touched = set(self._chunk_of.values())
+
     def _begin(self, start: int) -> None:
-        number = len(self._number)
-        if number % PAGE == 0:
-            self._place.append(-1)
-            self._open(number // PAGE, {})
-        self._number[start] = number
+        page = start // self._page_ms
+        if page not in self._place:
+            self._number(page)
+            self._open(page, {})
+        self._known.add(start)
         insort(self.starts, start)
         self.books.start[self.slot(start)] = start
 
-    def _put(self, page: int, arrays: Arrays, before: int) -> None:
-        if len(arrays["start"]) == PAGE and int(arrays["start"].max()) < before:
-            self._packed[page] = _packed(arrays)
+    def _number(self, page: int) -> None:
+        """Give a page its chunk."""
+        number = self.chunks.index(None) if None in self.chunks else len(self.chunks)
+        self.chunks[number : number + 1] = [page]
+        self._chunk_of[page] = number
+
+    def _put(self, page: int, chunk: Arrays, before: int) -> None:
+        """A page out of its chunk."""
+        if page not in self._chunk_of:
+            self._number(page)
+        self._known.update(chunk["start"].tolist())
+        whole: dict[str, NDArray[Any]] = dict(zip(Books._fields, self._new_books(PAGE), strict=True))
+        for name in KEPT:
+            whole[name][chunk["start"] // self._length_ms % PAGE] = chunk[name]
+        if (page + 1) * self._page_ms <= before:
+            self._packed[page] = _packed(whole)
+            self._place[page] = -1
         else:
-            self._open(page, arrays)
+            self._open(page, whole)
 
     def _open(self, page: int, arrays: Arrays) -> None:
         """Give a page a place, filled with `arrays`, the rest as in new books."""
@@ -146,9 +194,7 @@ class BookPages:
         place = self._free.pop()
         self._place[page] = place
         for name, mine, fresh in zip(Books._fields, self.books, self._new_books(PAGE), strict=True):
-            mine[place * PAGE : (place + 1) * PAGE] = fresh
-            if name in arrays:
-                mine[place * PAGE : place * PAGE + len(arrays[name])] = arrays[name]
+            mine[place * PAGE : (place + 1) * PAGE] = arrays.get(name, fresh)
 
     def _grow(self) -> None:
         old, pages = self.books, len(self.books.start) // PAGE
@@ -160,7 +206,7 @@ class BookPages:
     def _unpacked(self, data: bytes) -> Arrays:
         made: dict[str, NDArray[Any]] = dict(zip(Books._fields, self._new_books(PAGE), strict=True))
         plain, at = zstandard.ZstdDecompressor().decompress(data), 0
-        for name in _PACKED:
+        for name in KEPT:
             width, size = made[name].dtype.itemsize, made[name].nbytes
             shuffled = np.frombuffer(plain, np.uint8, size, at).reshape(width, -1)
             made[name] = np.ascontiguousarray(shuffled.T).view(made[name].dtype).reshape(made[name].T.shape).T.copy()
@@ -171,7 +217,7 @@ class BookPages:
 def _packed(arrays: Arrays) -> bytes:
     """Cell by cell over time and byte by byte of the numbers: most bytes of neighbours are equal then."""
     parts = []
-    for name in _PACKED:
+    for name in KEPT:
         flat = np.ascontiguousarray(arrays[name].T).reshape(-1)
         parts.append(np.ascontiguousarray(flat.view(np.uint8).reshape(-1, flat.dtype.itemsize).T).tobytes())
     return zstandard.ZstdCompressor(level=_LEVEL).compress(b"".join(parts))

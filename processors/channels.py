@@ -4,7 +4,7 @@ A *channel* is one register of one meter; it has one *version* for each validity
 Channel numbers keep their meaning when a later registry version only adds meters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -97,6 +97,13 @@ def _same_series(a: Register, b: Register) -> bool:
 def energy_of(value: float, scale: float, num: int, den: int) -> int:
     """Micro-units after the multiplier of one transmitted value (design: rint of one float64 product, then floor)."""
     return round(value * scale) * num // den
+
+
+def channel_names(registry: Registry) -> Iterator[tuple[str, str]]:
+    """Meter and register of every channel, in the order in which numbers are given; those of several versions more than once."""
+    for meter in registry.meters:
+        for register in meter.registers:
+            yield meter.id, register.id
 
 
 class _Entries:

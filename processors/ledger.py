@@ -6,6 +6,7 @@ Tick k is applied, partitions in order, once every partition has closed it. Rows
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -16,6 +17,7 @@ from zonepulse.processors.accounts import INTENSITY, SCOPE, USE, compile_account
 from zonepulse.processors.blocks import versions_of
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.factors import FactorTable
+from zonepulse.processors.horizon import OldRows, reach_ms
 from zonepulse.processors.layout import ROW, UNSET, Records, records
 from zonepulse.processors.ledger_rows import Results, RowMaker, g_per_kwh
 from zonepulse.processors.lines import LOCATION, LineTable
@@ -30,7 +32,7 @@ from zonepulse.schemas.units import MICRO, MS_PER_HOUR
 
 
 @dataclass(slots=True)
-class _Subject:
+class Subject:
     """What rules judge: the zone or a company, window by window."""
 
     company: str
@@ -69,15 +71,24 @@ class Ledger:
         self.applied = UNSET
         self.final_start: int = FOREVER
         """Start of the last window of a finished file: behind it there are no rows."""
-        self._waiting: list[list[Records]] = [[] for _ in range(channels.partitions)]
-        self._candidates: list[tuple[int, int, dict[str, Any]]] = []
+        self.floor: int = UNSET
+        """Horizons do not go back behind it: that of the tick at which the registry version in use came."""
+        self.old_rows = OldRows(zone.id, zone.tick_ms)
+        self.progress: Callable[[], object] = lambda: None
+        """Called after each piece of a long piece of work."""
+        self.waiting: list[list[Records]] = [[] for _ in range(channels.partitions)]
+        """By partition; `version` as the registry version in use has it."""
+        self.is_waiting_touched = True
+        """Whether other rows wait than in the last snapshot."""
+        self.candidates: list[tuple[int, int, dict[str, Any]]] = []
         """Alerts that intervals tasks propose: tick, partition and row, in the order they came."""
-        self._no_factor: dict[tuple[str, ...], NoFactor] = {}
-        self._residual_since: int | None = None
+        self.no_factor: dict[tuple[str, ...], NoFactor] = {}
+        self.residual_since: int | None = None
         """Start of the window that flow_residual was raised for."""
         self._made = _Made()
-        self._announced: dict[int, dict[int, int]] = {}
-        self._versions: dict[int, Channels] = {channels.registry.version: channels}
+        self.announced: dict[int, dict[int, int]] = {}
+        self.versions: dict[int, Channels] = {channels.registry.version: channels}
+        """In force: the version in use and those announced."""
         self._compile(channels)
 
     def _compile(self, channels: Channels) -> None:
@@ -91,7 +102,7 @@ class Ledger:
         self.windows = WindowBooks(self.accounts, lines.first, self.nodal.storages, self._length)
         self._rows = RowMaker(channels, self.accounts, self.market)
         self._entries = self._entry_rows()
-        self._subjects = self._make_subjects()
+        self.subjects = self._make_subjects()
 
     # --- input ----------------------------------------------------------------------------------------------------------------
 
@@ -99,15 +110,18 @@ class Ledger:
         """A partition's rows are made with this registry version from here on; the ledger follows when all partitions have it."""
         version = channels.registry.version
         if version > self.channels.registry.version:
-            self._versions[version] = channels
-            self._announced.setdefault(version, {}).setdefault(partition, int(self.through[partition]))
+            self.versions[version] = channels
+            self.announced.setdefault(version, {}).setdefault(partition, int(self.through[partition]))
 
-    def offer(self, partition: int, rows: Records, through: int | None) -> int:
+    def offer(self, partition: int, rows: Records, through: int | None, channels: Channels | None = None) -> int:
         """Rows of one partition (sorted by revision) and the last tick it has closed (None: more rows of this fetch follow); how many
-        of them belong to ticks that are applied, and vanish."""
+        of them belong to ticks that are applied, and vanish. `channels`: what they were made with, if not what is in use."""
         fresh = rows[rows["revision"] > self.applied]
+        if channels is not None and channels is not self.channels:
+            fresh = self._mapped(fresh)
         if len(fresh):
-            self._waiting[partition].append(fresh)
+            self.waiting[partition].append(fresh)
+            self.is_waiting_touched = True
         if through is not None:
             self.through[partition] = max(int(self.through[partition]), through)
         return len(rows) - len(fresh)
@@ -116,48 +130,56 @@ class Ledger:
         """Transitions of a partition's meters, each written with the tick that is its revision; a negative partition has no ticks: at
         once."""
         known = self.applied if partition >= 0 else UNSET
-        self._candidates += [(r["revision"] if partition >= 0 else UNSET + 1, partition, r) for r in rows if r["revision"] > known]
+        self.candidates += [(r["revision"] if partition >= 0 else UNSET + 1, partition, r) for r in rows if r["revision"] > known]
 
     def advance(self) -> Results:
         """Apply every tick that all partitions have closed, each under the registry version that all of them had."""
         results = Results()
-        for version, ticks in sorted(self._announced.items()):
+        for version, ticks in sorted(self.announced.items()):
             if len(ticks) == len(self.through) and version > self.channels.registry.version:
                 self._advance_to(min(max(ticks.values()), int(self.through.min())), results)
                 self._emit(results)
-                self._use(self._versions[version])
-                del self._announced[version]
+                self._use(self.versions[version])
         self._advance_to(int(self.through.min()), results)
         self._emit(results)
         results.alerts = self._take_alerts() + results.alerts
-        if self.applied != UNSET:
-            self.windows.pack(self.old_before())
+        self.windows.pack()
         return results
+
+    def horizon(self, tick: int) -> int:
+        """Start of the earliest window that rows of this tick may change: by the longest reach of the registry versions in force then,
+        but never before what an earlier tick gave up."""
+        floor, reach = self.floor, reach_ms(self.channels.registry.zone)
+        for at, version in sorted((min(ticks.values()), version) for version, ticks in self.announced.items()):
+            if at < tick:
+                floor = max(floor, at * self._tick_ms - reach)
+                reach = max(reach, reach_ms(self.versions[version].registry.zone))
+        return max(floor, tick * self._tick_ms - reach)
 
     def _take_alerts(self) -> list[dict[str, Any]]:
         """The proposed alerts of applied ticks, by tick and partition, repeats removed."""
-        ready = [c for c in self._candidates if c[0] <= self.applied or c[1] < 0]
+        ready = [c for c in self.candidates if c[0] <= self.applied or c[1] < 0]
         if not ready:
             return []
-        self._candidates = [c for c in self._candidates if c[0] > self.applied and c[1] >= 0]
+        self.candidates = [c for c in self.candidates if c[0] > self.applied and c[1] >= 0]
         ready.sort(key=lambda c: c[:2])
         once = {(tick, p, row["fingerprint"], row["starts_at"], row["state"], row["revision"]): row for tick, p, row in ready}
         return list(once.values())
 
-    def old_before(self) -> int:
-        """Windows before it are behind what a reading in time can normally revise: a known advance is booked back to max_gap."""
-        zone = self.channels.registry.zone
-        return self.applied * self._tick_ms - zone.max_gap_ms - zone.lateness_ms - self._delay - 2 * self._length
-
     def _use(self, channels: Channels) -> None:
         """Go on under another registry version: sums move to the cells of the same name, rules keep their state."""
         windows, accounts, used, held = self.windows, self.accounts, self.market.used(), self.nodal.held()
-        states = {(s.company, r.id): (s, state) for s in self._subjects for r, state in s.rules}
+        states = {(s.company, r.id): (s, state) for s in self.subjects for r, state in s.rules}
+        self.floor = self.horizon(self.applied)
+        version = channels.registry.version
+        self.versions = {n: c for n, c in self.versions.items() if n >= version}
+        self.announced = {n: ticks for n, ticks in self.announced.items() if n > version}
         self._compile(channels)
-        self.windows.adopt(windows, accounts, self.accounts)
+        self.waiting, self.is_waiting_touched = [[self._mapped(rows) for rows in waiting] for waiting in self.waiting], True
+        self.windows.adopt(windows, accounts, self.accounts, self.progress)
         self.market.resume(used)
         self.nodal.resume(held)
-        for subject in self._subjects:
+        for subject in self.subjects:
             for i, (rule, _) in enumerate(subject.rules):
                 if (subject.company, rule.id) in states:
                     was, state = states[subject.company, rule.id]
@@ -167,7 +189,7 @@ class Ledger:
     def _advance_to(self, last: int, results: Results) -> None:
         if last == UNSET or last <= self.applied:
             return
-        rows = self._take(last)
+        rows = self._in_reach(self._take(last), last, results)
         first = self.applied + 1 if self.applied != UNSET else (int(rows["revision"][0]) if len(rows) else last)
         edges = [0, *(np.flatnonzero(np.diff(rows["revision"])) + 1), len(rows)]
         for start, stop in pairwise(edges):
@@ -178,31 +200,51 @@ class Ledger:
             self._apply(rows[start:stop], tick, results)
             self._judge(tick, tick, results)
             first = tick + 1
+            self.progress()
         self._judge(first, last, results)
         self.applied = last
 
     def _take(self, last: int) -> Records:
         """The waiting rows of ticks <= last, ordered by (tick, partition, channel, start), repeats removed."""
         chosen, order = [], []
-        for partition, waiting in enumerate(self._waiting):
+        for partition, waiting in enumerate(self.waiting):
             if not waiting:
                 continue
             rows = np.concatenate(waiting)
             ready = rows["revision"] <= last
-            self._waiting[partition] = [rows[~ready]] if not ready.all() else []
+            self.waiting[partition] = [rows[~ready]] if not ready.all() else []
+            self.is_waiting_touched |= bool(ready.any())
             chosen.append(rows[ready])
             order.append(np.full(int(ready.sum()), partition))
         if not chosen:
-            return self._with_entries(records(ROW, 0), last)
+            return records(ROW, 0)
         rows, partitions = np.concatenate(chosen), np.concatenate(order)
         rank = np.lexsort((rows["start"], rows["channel"], partitions, rows["revision"]))
         rows = rows[rank]
         again = np.zeros(len(rows), bool)
         again[1:] = (np.diff(rows["revision"]) == 0) & (np.diff(rows["channel"]) == 0) & (np.diff(rows["start"]) == 0)
-        rows = rows[~again & (rows["channel"] < len(self.channels.names))].view(np.recarray)
-        if len(self._versions) > 1:
-            rows["version"] = versions_of(rows["channel"], rows["start"], self.channels)
-        return self._with_entries(rows, last)
+        return rows[~again & (rows["channel"] < len(self.channels.names))].view(np.recarray)
+
+    def _mapped(self, rows: Records) -> Records:
+        """Rows with the channel versions of the registry version in use, where it has the channel."""
+        rows = rows.copy().view(np.recarray)
+        known = np.flatnonzero(rows["channel"] < len(self.channels.names))
+        rows["version"][known] = versions_of(rows["channel"][known], rows["start"][known], self.channels)
+        return rows
+
+    def _in_reach(self, rows: Records, last: int, results: Results) -> Records:
+        """The rows whose windows are not behind the horizon of their tick, and the entries that are due by `last`."""
+        ticks, of_row = np.unique(rows["revision"], return_inverse=True)
+        horizons = np.array([self.horizon(tick) for tick in ticks.tolist()], np.int64)
+        is_old = rows["start"] < horizons[of_row] if len(rows) else np.zeros(0, bool)
+        old = rows[is_old]
+        results.too_old += len(old)
+        _, first, counts = np.unique(old["revision"], return_index=True, return_counts=True)
+        for row, n in zip(old[first], counts.tolist(), strict=True):
+            names = {name: self._rows.label(name, int(row["version"])) for name in ("meter", "register")}
+            results.alerts += self.old_rows.refuse(int(row["revision"]), {**names, "start": int(row["start"]), "rows": n})
+        results.alerts += self.old_rows.pass_to(last)
+        return self._with_entries(rows[~is_old].view(np.recarray), last)
 
     # --- manual entries -------------------------------------------------------------------------------------------------------
 
@@ -227,8 +269,9 @@ class Ledger:
     # --- posting --------------------------------------------------------------------------------------------------------------
 
     def _apply(self, rows: Records, tick: int, results: Results) -> None:
-        self._settle(tick)
         windows = self.windows
+        self._settle(tick)
+        windows.forget(self.horizon(tick))
         rows = self._bounded(rows, tick, results)
         starts = np.ascontiguousarray(rows["start"])
         slots = windows.pages.slots(starts)
@@ -282,13 +325,13 @@ class Ledger:
             results.add(EMISSIONS.name, self._rows.emissions(np.concatenate(made.emissions).view(np.recarray)))
         if made.lines:
             values = np.concatenate(made.lines).view(np.recarray)
-            self._rows.lines(values, self.windows.books.start[values["slot"]], results)
+            self._rows.lines(values, results)
 
     # --- alerts ---------------------------------------------------------------------------------------------------------------
 
     def _judge_factors(self, emissions: Records, bought: list[tuple[str, int, bool]], tick: int, results: Results) -> None:
         """no_factor: energy without a factor, once per company and carrier, and once for its market basis."""
-        if not self._no_factor and not (emissions["factor"] == 0).any() and all(has for *_, has in bought):
+        if not self.no_factor and not (emissions["factor"] == 0).any() and all(has for *_, has in bought):
             return
         seen: dict[tuple[str, ...], tuple[list[int], list[int]]] = {}
         for version, start, cov, factor in zip(*(emissions[name] for name in ("version", "start", "cov", "factor")), strict=True):
@@ -301,15 +344,15 @@ class Ledger:
         for company, start, has_factor in bought:
             seen.setdefault((company, "electricity", "market"), ([], []))[has_factor].append(start)
         for name, (without, with_factor) in sorted(seen.items()):
-            state = self._no_factor.get(name) or NoFactor()
+            state = self.no_factor.get(name) or NoFactor()
             later = [s for s in with_factor if state.starts_at is not None and s > state.starts_at]
             if state.starts_at is None and without:
                 state.starts_at = min(without)
-                self._no_factor[name] = state
+                self.no_factor[name] = state
                 results.alerts.append(self._factor_alert(name, state.starts_at, None, tick))
             elif later and state.starts_at is not None:
                 results.alerts.append(self._factor_alert(name, state.starts_at, min(later), tick))
-                del self._no_factor[name]
+                del self.no_factor[name]
 
     def _factor_alert(self, key: tuple[str, ...], starts_at: int, ends_at: int | None, tick: int) -> dict[str, Any]:
         state = "raised" if ends_at is None else "resolved"
@@ -321,20 +364,20 @@ class Ledger:
     def _judge_residuals(self, residuals: list[Residual], tick: int, results: Results) -> None:
         """flow_residual: a network solve that left over more than rounding explains."""
         for found in sorted(residuals):
-            if found.is_breach and self._residual_since is None:
-                self._residual_since = found.start
+            if found.is_breach and self.residual_since is None:
+                self.residual_since = found.start
                 results.alerts.append(self._residual_alert(found, None, tick))
-            elif not found.is_breach and self._residual_since is not None and found.start > self._residual_since:
+            elif not found.is_breach and self.residual_since is not None and found.start > self.residual_since:
                 results.alerts.append(self._residual_alert(found, found.start, tick))
-                self._residual_since = None
+                self.residual_since = None
 
     def _residual_alert(self, found: Residual, ends_at: int | None, tick: int) -> dict[str, Any]:
-        state, since = "raised" if ends_at is None else "resolved", self._residual_since
+        state, since = "raised" if ends_at is None else "resolved", self.residual_since
         assert since is not None
         evidence = {"residual_mg": found.residual_mg, "source_mg": found.source_mg}
         return Alert(self.channels.registry.zone.id, "flow_residual", {}, "warning", state, since, tick, evidence, ends_at).row()
 
-    def _make_subjects(self) -> list[_Subject]:
+    def _make_subjects(self) -> list[Subject]:
         lines, power = self.accounts.lines, self.accounts.carriers.index("electricity")
         columns = (lines[name].tolist() for name in ("kind", "entity_kind", "entity", "carrier", "scope", "basis"))
         judged, scopes = dict[tuple[int, int], int](), defaultdict[tuple[int, int], list[int]](list)
@@ -348,17 +391,17 @@ class Ledger:
         for entity, company in enumerate(["", *(c.id for c in self.channels.registry.companies)]):
             rules, at = rules_on["company" if company else "zone"], (int(not company), entity)
             if rules and at in judged:
-                subjects.append(_Subject(company, judged[at], scopes[at], [(r, RuleState()) for r in rules]))
+                subjects.append(Subject(company, judged[at], scopes[at], [(r, RuleState()) for r in rules]))
         return subjects
 
     def _judge(self, first: int, last: int, results: Results) -> None:
         """Judge the windows that are ready at ticks first..last, between which nothing changes."""
         if last < first:
             return
-        for subject in self._subjects:
+        for subject in self.subjects:
             self._judge_subject(subject, first, last, results)
 
-    def _judge_subject(self, subject: _Subject, first: int, last: int, results: Results) -> None:
+    def _judge_subject(self, subject: Subject, first: int, last: int, results: Results) -> None:
         starts = self.windows.starts
         for at in range(bisect_left(starts, max(subject.next_start, subject.unseen)), len(starts)):
             start = starts[at]
@@ -377,7 +420,7 @@ class Ledger:
 
     def _look_again_from(self, start: int) -> None:
         """A window may have come to exist."""
-        for subject in self._subjects:
+        for subject in self.subjects:
             subject.unseen = min(subject.unseen, start)
 
     def _due(self, start: int) -> int:
@@ -388,7 +431,7 @@ class Ledger:
         read_line(self.windows.chart, self.windows.books, line, self.windows.pages.slot(start), self._length, value[0])
         return value[0]
 
-    def _evaluate(self, subject: _Subject, start: int, tick: int, results: Results) -> None:
+    def _evaluate(self, subject: Subject, start: int, tick: int, results: Results) -> None:
         for rule, state in subject.rules:
             moved = evaluate(rule, state, start, self._indicator(subject, rule.indicator, start), self._length)
             if moved is None:
@@ -401,7 +444,7 @@ class Ledger:
             )  # fmt: skip
             results.alerts.append(alert.row())
 
-    def _indicator(self, subject: _Subject, name: str, start: int) -> float | None:
+    def _indicator(self, subject: Subject, name: str, start: int) -> float | None:
         if name == "g_per_kwh":
             return g_per_kwh(self._read(subject.line, start))
         if name == "co2e_kg":
@@ -414,7 +457,7 @@ class Ledger:
         over_ms = self._length if name == "power_kw" else MS_PER_HOUR
         return int(use["energy"]) * MS_PER_HOUR / (MICRO * over_ms)
 
-    def _use_line(self, subject: _Subject) -> int:
+    def _use_line(self, subject: Subject) -> int:
         if subject.company:
             return subject.line
         lines = self.accounts.lines

@@ -24,6 +24,8 @@ class Results:
 
     batches: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
     alerts: list[dict[str, Any]] = field(default_factory=list)
+    too_old: int = 0
+    """Interval rows of windows behind the horizon, which were not applied."""
 
     def add(self, name: str, batch: pa.RecordBatch) -> None:
         """Keep a batch that has rows."""
@@ -77,21 +79,21 @@ class RowMaker:
             }
         )
 
-    def lines(self, values: Records, starts: NDArray[np.int64], results: Results) -> None:
-        """Rows of lines: posting.LINE_VALUE records with the start of each one's window."""
+    def lines(self, values: Records, results: Results) -> None:
+        """Rows of lines: posting.LINE_VALUE records."""
         lines = self._accounts.lines[values["line"]]
         kind = lines["kind"]
         is_intensity = np.isin(kind, (INTENSITY, MARKET_INTENSITY, NODE_INTENSITY))
         is_emission = kind == MARKET_EMISSION
         is_total = ~is_intensity & ~is_emission
-        results.add(TOTALS.name, self._totals(values[is_total], lines[is_total], starts[is_total]))
-        results.add(INTENSITY_TABLE.name, self._intensity(values[is_intensity], lines[is_intensity], starts[is_intensity]))
-        results.add(EMISSIONS.name, self._bought(values[is_emission], lines[is_emission], starts[is_emission]))
+        results.add(TOTALS.name, self._totals(values[is_total], lines[is_total]))
+        results.add(INTENSITY_TABLE.name, self._intensity(values[is_intensity], lines[is_intensity]))
+        results.add(EMISSIONS.name, self._bought(values[is_emission], lines[is_emission]))
 
-    def _values(self, values: Records, starts: NDArray[np.int64]) -> dict[str, Any]:
+    def _values(self, values: Records) -> dict[str, Any]:
         return {
             "zone": constant(self._zone, len(values)),
-            "start": times(starts),
+            "start": times(np.ascontiguousarray(values["start"])),
             "length_s": pa.array(np.full(len(values), self._length_s, np.int32)),
             "energy_micro": pa.array(np.ascontiguousarray(values["energy"]), mask=values["has_energy"] == 0),
             "co2e_mg": pa.array(np.ascontiguousarray(values["co2e"]), mask=values["has_co2e"] == 0),
@@ -103,8 +105,8 @@ class RowMaker:
     def _texts(self, lines: Records, name: str, known: list[str] | tuple[str, ...]) -> pa.Array:
         return coded(np.ascontiguousarray(lines[name]), pa.array(known, pa.string()))
 
-    def _totals(self, values: Records, lines: Records, starts: NDArray[np.int64]) -> pa.RecordBatch:
-        columns = self._values(values, starts) | {
+    def _totals(self, values: Records, lines: Records) -> pa.RecordBatch:
+        columns = self._values(values) | {
             "entity_kind": self._texts(lines, "entity_kind", ENTITY_KINDS),
             "entity": self._texts(lines, "entity", self._accounts.entities),
             "carrier": self._texts(lines, "carrier", self._accounts.carriers),
@@ -114,9 +116,9 @@ class RowMaker:
         }
         return table_batch(TOTALS, columns)
 
-    def _intensity(self, values: Records, lines: Records, starts: NDArray[np.int64]) -> pa.RecordBatch:
+    def _intensity(self, values: Records, lines: Records) -> pa.RecordBatch:
         nodes = [self._accounts.entities[line["entity"]] if line["kind"] == NODE_INTENSITY else "" for line in lines]
-        columns = self._values(values, starts) | {
+        columns = self._values(values) | {
             "node": pa.array(nodes, pa.string()).dictionary_encode(),
             "basis": self._texts(lines, "basis", BASES),
             "g_per_kwh": pa.array([g_per_kwh(v) for v in values], pa.float64()),
@@ -124,9 +126,9 @@ class RowMaker:
         }
         return table_batch(INTENSITY_TABLE, columns)
 
-    def _bought(self, values: Records, lines: Records, starts: NDArray[np.int64]) -> pa.RecordBatch:
-        origins = [self._market.origin(int(v["line"]), int(start)) for v, start in zip(values, starts, strict=True)]
-        columns = self._values(values, starts) | {
+    def _bought(self, values: Records, lines: Records) -> pa.RecordBatch:
+        origins = [self._market.origin(int(v["line"]), int(v["start"])) for v in values]
+        columns = self._values(values) | {
             "company": self._texts(lines, "entity", self._accounts.entities),
             "meter": constant("", len(values)),
             "register": self._texts(lines, "carrier", self._accounts.carriers),

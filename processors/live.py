@@ -114,10 +114,18 @@ class LiveBoard:
     """Adds the newest partial block of every partition up to rows of table `live`."""
 
     def __init__(self, channels: Channels) -> None:
+        self._newest: dict[int, tuple[int, dict[tuple[str, str, str], tuple[float, int, int]]]] = {}
+        self._read_by(channels)
+
+    def use(self, channels: Channels) -> None:
+        """Go on under a later registry version; sums that partitions make under one before it are read by this one."""
+        if channels.registry.version > self.channels.registry.version:
+            self._read_by(channels)
+
+    def _read_by(self, channels: Channels) -> None:
         self.channels = channels
         self._factors = FactorTable(channels.registry)
         self._base = {r.carrier: r.base_unit for m in channels.registry.meters for r in m.registers}
-        self._newest: dict[int, tuple[int, dict[tuple[str, str, str], tuple[float, int, int]]]] = {}
 
     def offer(self, partition: int, at_ms: int, batch: pa.RecordBatch) -> None:
         """The newest sums of one partition."""
@@ -136,13 +144,14 @@ class LiveBoard:
         if not self._newest:
             return None
         at = max(at for at, _ in self._newest.values())
-        cells: dict[tuple[str, str, str], tuple[float, int, int]] = {}
+        cells: dict[str, dict[tuple[str, str], tuple[float, int, int]]] = {}
         for _, found in self._newest.values():
-            for name, (power, reporting, expected) in found.items():
-                p, r, e = cells.get(name, (0.0, 0, 0))
-                cells[name] = (p + power, r + reporting, e + expected)
+            for (entity, *name), (power, reporting, expected) in found.items():
+                mine = cells.setdefault(entity, {})
+                p, r, e = mine.get((name[0], name[1]), (0.0, 0, 0))
+                mine[name[0], name[1]] = (p + power, r + reporting, e + expected)
         entities = ["zone", *(f"company:{c.id}" for c in self.channels.registry.companies)]
-        rows = [self._row(entity, at, {n[1:]: s for n, s in cells.items() if n[0] == entity}) for entity in entities]
+        rows = [self._row(entity, at, cells.get(entity, {})) for entity in entities]
         return self._batch([r for r in rows if r["expected"]], at)
 
     def _row(self, entity: str, at: int, mine: dict[tuple[str, str], tuple[float, int, int]]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ LINE_VALUE: Final = np.dtype(
     [
         ("line", "i8"),
         ("slot", "i8"),
+        ("start", "i8"),
         ("tick", "i8"),
         ("exists", "i8"),
         ("energy", "i8"),
@@ -215,7 +216,7 @@ def post(chart: Any, books: Any, rows: Any, slots: Any, emissions: Any) -> int:
 @kernel
 def read_line(chart: Any, books: Any, line: int, slot: int, length: int, out: Any) -> None:
     """What a line says now about the window of `slot`."""
-    out.line, out.slot = line, slot
+    out.line, out.slot, out.start = line, slot, books.start[slot]
     out.exists, out.energy, out.co2e, out.has_co2e, out.est, out.cov, out.expected = 0, 0, 0, 0, 0, 0, 0
     kind = chart.lines[line].kind
     if kind in (ZONE_USE, ZONE_IMPORT, ZONE_SCOPE_2, UNACCOUNTED, INTENSITY):

@@ -22,7 +22,7 @@ from zonepulse.processors.intervals import Partition, usual_rooms
 from zonepulse.processors.layout import CHANNEL, CHUNK_CHANNELS, DETECTOR, HEAD, NEVER, READING, Records, records
 from zonepulse.processors.windows import Out, Work
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 """Of snapshots as a whole: raise it when what an array or a fact means changes."""
 Arrays = Mapping[str, NDArray[Any]]
 _MAGIC: Final = b"ZPS"

@@ -1,7 +1,7 @@
 """The ledger's windows: sums by cell, and what the lines of other bases last said, one slot a window."""
 
 from bisect import bisect_left
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -41,7 +41,7 @@ def chart_of(accounts: Accounts) -> Chart:
 class WindowBooks:
     """All windows of a zone under one chart of accounts. `base_lines` are the location lines, the others begin there.
 
-    A slot is where a window's sums are, good until the next `pack`.
+    A slot is where a window's sums are, good until the next `pack` or `forget`.
     """
 
     def __init__(self, accounts: Accounts, base_lines: int, storages: Sequence[str], length_ms: int) -> None:
@@ -50,7 +50,7 @@ class WindowBooks:
         self._sizes = (len(accounts.cells), base_lines, len(accounts.lines) - base_lines, len(storages))
         self.storage_names = storages
         self.length_ms = length_ms
-        self.pages = BookPages(self._new_books)
+        self.pages = BookPages(self._new_books, length_ms)
         self.open_from = UNSET
         """Start of the first window that has not settled."""
         self._packed_before = UNSET
@@ -80,24 +80,33 @@ class WindowBooks:
         """The slot of a window that is to change, made where it is new."""
         return int(self.pages.slots(np.array([start]))[0])
 
-    def adopt(self, old: "WindowBooks", before: Accounts, after: Accounts) -> None:
-        """Go on with the windows of another chart: sums move to the cells of the same name, memories to the lines of the same name."""
+    def adopt(self, old: "WindowBooks", before: Accounts, after: Accounts, progress: Callable[[], object]) -> None:
+        """Go on with the windows of another chart: sums move to the cells of the same name, memories to the lines of the same name.
+
+        `progress` is called after each page.
+        """
         cells = _moves(before.cells, after.cells)
         lines = _moves(line_names(before, old.base_lines), line_names(after, self.base_lines))
         moves = {"acc": cells, "seen": cells, "said": lines, "pair": _moves(old.storage_names, self.storage_names)}
-        self.pages = old.pages.rebuilt(self._new_books, moves, old._packed_before)
+        self.pages = old.pages.rebuilt(self._new_books, moves, old.open_from, progress)
         self.open_from, self.made, self._packed_before = old.open_from, old.made, old._packed_before
 
-    def pack(self, before: int) -> None:
-        """Pack the windows before `before`, once an hour of them."""
-        if before >= self._packed_before + _PACK_MS:
-            self._packed_before = before
-            self.pages.pack(before)
+    def pack(self) -> None:
+        """Pack what has settled, once an hour of windows."""
+        if self.open_from >= self._packed_before + _PACK_MS:
+            self._packed_before = self.open_from
+            self.pages.pack(self.open_from)
 
-    def restore(self, chunks: Sequence[Arrays], packed_before: int) -> None:
-        """Take the pages of a snapshot."""
-        self._packed_before = packed_before
-        self.pages.restore(chunks, packed_before)
+    def forget(self, before: int) -> None:
+        """Give up the windows before `before`, page by page; all of them have settled."""
+        self.pages.forget(min(before, self.open_from))
+
+    def restore(
+        self, chunks: Sequence[Arrays], pages: Sequence[int | None], open_from: int, progress: Callable[[], object]
+    ) -> None:
+        """Take the pages of a snapshot; `progress` is called after each."""
+        self.open_from = self._packed_before = open_from
+        self.pages.restore(chunks, pages, open_from, progress)
 
     def settle_until(self, open_from: int) -> list[int]:
         """The windows before `open_from` that were open until now, in order of time."""
@@ -161,13 +170,15 @@ class WindowBooks:
     def commit_lines(self, lines: NDArray[np.int64], slots: NDArray[np.int64], values: NDArray[np.int64], tick: int) -> Records:
         """The same for arrays: values of shape (n, 6)."""
         new = changed(self.books.said, self.base_lines, lines, slots, values, tick)
+        new["start"] = self.books.start[new["slot"]]
         if len(new):
             self.made.append(new)
         self.pages.touch(self.books.start[slots])
         return new
 
 
-def _moves(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[tuple[int, int]]:
+def _moves(old: Sequence[Hashable], new: Sequence[Hashable]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Old and new place of everything that keeps its name."""
     places = {name: i for i, name in enumerate(new)}
-    return [(i, places[name]) for i, name in enumerate(old) if name in places]
+    moved = np.array([(i, places[name]) for i, name in enumerate(old) if name in places], np.int64).reshape(-1, 2)
+    return moved[:, 0], moved[:, 1]

@@ -80,8 +80,9 @@ def who_answers(factors: Iterable[Factor], carrier: str, company: str) -> str:
 
 def factor_spans(factor: Factor) -> Iterator[tuple[int, int, Fraction]]:
     """(from_ms, to_ms, kg per base unit) of what a factor says, in order: its validity, or the steps of its series."""
-    if factor.series is None:
+    if factor.series is None and factor.valid_from_ms < factor.valid_to_ms:  # else a mistake that is told elsewhere
         yield factor.valid_from_ms, factor.valid_to_ms, factor.kg_per_base
+    if factor.series is None:
         return
     for start, end, value in spans(factor.series):
         first, last = max(start, factor.valid_from_ms), min(end, factor.valid_to_ms)

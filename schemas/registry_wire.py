@@ -121,6 +121,21 @@ def split_key(key: str) -> tuple[int, str, str]:
     return int(version), kind, entity
 
 
+def checked_key(raw: bytes) -> str:
+    """A record's key as text. Raises ValueError for one that no registry version has."""
+    key = raw.decode()
+    if not 0 < split_key(key)[0] < MAX_VERSION:
+        raise ValueError(f"a version is a number from 1 to {MAX_VERSION - 1}")
+    return key
+
+
+def check_entity(value: bytes) -> None:
+    """Raises ValueError for what is no entity at all; whether its facts are good shows when the version is whole."""
+    entity = json.loads(value)
+    if not isinstance(entity, dict) or not isinstance(entity.get("facts"), list) or not isinstance(entity.get("at"), list):
+        raise ValueError('no entity: an object with lists "at" and "facts" is expected')
+
+
 def to_entities(registry: Registry) -> list[tuple[str, bytes]]:
     """The records of a registry version; the zone's comes last, so that a reader in order finds it complete."""
     groups: dict[tuple[str, str], dict[str, list[Any]]] = defaultdict(lambda: {"at": [], "facts": []})

@@ -13,6 +13,7 @@ from zonepulse.schemas.factors import activity_of, is_entered
 from zonepulse.schemas.problems import Report, step
 from zonepulse.schemas.registry import Register, Registry
 from zonepulse.schemas.units import LIMIT_ENERGY, MICRO, MS_PER_HOUR
+from zonepulse.schemas.values import rounded
 
 MARGIN: Final = Fraction(6, 5)
 
@@ -53,7 +54,7 @@ def _check(shares: Iterable[tuple[int | Fraction, str]], what: str, unit: str, k
     found = list(shares)
     if sum(share for share, _ in found) >= LIMIT_ENERGY:
         share, path = max(found)
-        of_it = f"{float(share / Fraction(LIMIT_ENERGY)):.3g} of the limit 2^62 {unit}"
+        of_it = f"{rounded(share / Fraction(LIMIT_ENERGY))} of the limit 2^62 {unit}"
         report.add(
             path + key,
             f"the {what} of all channels together could overflow 64 bits; this one alone has {of_it}",

@@ -12,6 +12,9 @@ _DURATION: Final = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
 _DECIMAL: Final = re.compile(r"[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,2})?", re.ASCII)
 _RATIO: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*[/:]\s*(\d{1,9}(?:\.\d{1,9})?)", re.ASCII)
 _LONGEST_NUMBER: Final = 60
+EARLIEST_MS: Final = -2_208_988_800_000
+LATEST_MS: Final = 10_413_791_999_999
+"""The years 1900 to 2299: what a time of the store can say."""
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ]\s*(\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)\s*([Zz]|[-+]\d\d(?::?\d\d)?)?", re.ASCII)
 
@@ -36,6 +39,14 @@ class BadValue(ValueError):
 def shortened(text: str, most: int = 100) -> str:
     """For a message: the beginning of a text that nobody would read to its end."""
     return text if len(text) <= most else f"{text[:40]}... ({len(text)} characters)"
+
+
+def rounded(value: Fraction) -> str:
+    """A number for a message, however large."""
+    try:
+        return f"{float(value):.6g}"
+    except OverflowError:
+        return "a number beyond 1e308"
 
 
 def parse_duration_ms(text: str) -> int:

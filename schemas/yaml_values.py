@@ -13,7 +13,16 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry import ALWAYS, FOREVER, Text
-from zonepulse.schemas.values import CONTROLS, BadValue, parse_decimal, parse_duration_ms, parse_instant_ms, shortened
+from zonepulse.schemas.values import (
+    CONTROLS,
+    EARLIEST_MS,
+    LATEST_MS,
+    BadValue,
+    parse_decimal,
+    parse_duration_ms,
+    parse_instant_ms,
+    shortened,
+)
 from zonepulse.schemas.yaml_places import Fields, Place, Reader
 
 S = TypeVar("S", bound=str)
@@ -22,6 +31,8 @@ _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 _USUAL_ID: Final = re.compile(r"[\w:*/](?:[\w.:*/ -]*[\w.:*/-])?")
 _ZONE_ID: Final = re.compile(r"[\w.:-]+")
 MAX_ID_BYTES: Final = 200
+MOST_COUNT: Final = 10**12
+"""Of employees, years, readings: more is a mistake, and would not fit its column."""
 
 
 def _text(place: Place) -> str:
@@ -81,6 +92,10 @@ def _count(place: Place) -> int:
     value = _number(place)
     if value.denominator != 1 or value < 0:
         place.fail(f"{place.shown} is no count", "write a whole number, 0 or more")
+        return 0
+    if value > MOST_COUNT:
+        place.fail(f"{place.shown} is more than any count", f"write a whole number of at most {MOST_COUNT}")
+        return 0
     return int(value)
 
 
@@ -146,10 +161,16 @@ def instant_in(timezone_name: str, placeholder: int = 0) -> Reader[int]:
 
     def read(place: Place) -> int:
         try:
-            return parse_instant_ms(place.text, zone)
+            at_ms = parse_instant_ms(place.text, zone)
         except BadValue as error:
             place.fail(error.what if place.text else f"{place.shown} is no time", error.remedy)
             return placeholder
+        if not EARLIEST_MS <= at_ms <= LATEST_MS:
+            place.fail(
+                f"{place.shown} is not between 1900 and 2299", "write a time between them, or leave out a validity's open end"
+            )
+            return placeholder
+        return at_ms
 
     return Reader(read, placeholder, "2026-01-01")
 

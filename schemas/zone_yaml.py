@@ -12,6 +12,7 @@ from zonepulse.schemas.factors import load_factors, shipped_factors_csv
 from zonepulse.schemas.gwp import gwp_factors
 from zonepulse.schemas.network_checks import check_network
 from zonepulse.schemas.network_sections import read_contract, read_entry, read_network
+from zonepulse.schemas.number_checks import check_numbers
 from zonepulse.schemas.problems import RegistryError, Report
 from zonepulse.schemas.registry import MeterVersion, Network, Registry, ZonePolicy
 from zonepulse.schemas.registry_checks import check_registry
@@ -54,6 +55,7 @@ def parse_zone(
     check_registry(draft, shipped, report)
     check_network(draft, report)
     check_channels(known, report)
+    check_numbers(draft, shipped, report)
     if not report.problems:
         check_sums(known, report)
     report.raise_if_any()

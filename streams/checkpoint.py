@@ -17,7 +17,7 @@ import logging
 import secrets
 import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -247,13 +247,13 @@ async def save(
     tp: TP,
     turn: asyncio.Lock,
     outbox: Outbox,
-    freeze: Callable[[], Frozen | None],
+    freeze: Callable[[], Awaitable[Frozen | None]],
 ) -> None:
     """One checkpoint in its order; `freeze` runs while `turn` is held, None = the partition is gone. One at a time."""
     async with checkpoints.saving:
         async with turn:
             await outbox.flush()
-            frozen = freeze()
+            frozen = await freeze()
         if frozen is None or checkpoints.is_written(tp.partition, frozen.next_offset):
             return
         note = Note() if batches is None else batches.note(tp, frozen.next_offset)

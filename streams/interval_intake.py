@@ -4,6 +4,7 @@ Nothing of a refused record reaches the ledger: control (a partition's `through`
 Kafka time, rows only of a known partition, registry version and register.
 """
 
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,9 @@ from zonepulse.schemas.alerts import STATES
 from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.results import ALERTS, INTERVALS
 from zonepulse.streams.arrow_wire import NO_PARTITION, IntervalBlock, decode_block
+from zonepulse.streams.one_thread import OneThread
 from zonepulse.streams.origin import FromNowhere, Origin
-from zonepulse.streams.registry_store import RegistryStore
+from zonepulse.streams.registry_store import RegistryMissing, RegistryStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +32,87 @@ class Offered:
     rows: Records | None = None
 
 
-async def take(records: RecordSpans, i: int, origin: Origin, registries: RegistryStore) -> Offered:
-    """Record `i` for the ledger. Raises whatever says that it cannot be used: damaged bytes raise of any kind."""
+Judged = dict[int, IntervalBlock | Exception]
+"""Position of a record -> its block, or why it cannot be used."""
+Taken = dict[int, Offered | Exception]
+
+
+async def take(
+    records: RecordSpans, skipped: Collection[int], origin: Origin, registries: RegistryStore, newest: int, thread: OneThread
+) -> Taken:
+    """The records, less those `skipped`, for the ledger, or what says that one cannot be used. Decoded in `thread`.
+
+    Live sums of an older registry version are read by `newest`, the one that the ledger uses.
+    """
+    judged = await thread.run(_judge_all, records, skipped, origin, thread.beat)
+    numbers = {i: _version(block, newest) for i, block in judged.items() if not isinstance(block, Exception)}
+    known: dict[int, Channels | Exception] = {}
+    for number in sorted({n for n in numbers.values() if n is not None}):
+        try:
+            known[number] = await registries.published(number)
+        except RegistryMissing as missing:
+            known[number] = missing
+    return await thread.run(_offered_all, judged, numbers, known, thread.beat)
+
+
+def _judge_all(records: RecordSpans, skipped: Collection[int], origin: Origin, beat: Callable[[], object]) -> Judged:
+    judged: Judged = {}
+    for i in range(len(records)):
+        beat()
+        if i not in skipped:
+            try:
+                judged[i] = _judge(records, i, origin)
+            except Exception as error:  # damaged or forged bytes raise of any kind
+                judged[i] = error
+    return judged
+
+
+def _judge(records: RecordSpans, i: int, origin: Origin) -> IntervalBlock:
     block = decode_block(records.value(i) or b"")
     block.batch.validate(full=True)
     if block.candidates is not None:
         _check_candidates(block, origin, int(records.timestamp_ms[i]))
-        return Offered(block)
+        return block
     _check_place(block, origin)
     if block.live_at_ms is not None:
         _check_schema(block.batch, PARTIAL)
-        return Offered(block, await registries.version(block.registry))
+        return block
     _check_schema(block.batch, INTERVALS.arrow_schema)
     latest_tick = origin.latest_ms(int(records.timestamp_ms[i])) // origin.tick_ms + 1
     if block.through is not None and not 0 <= block.through <= latest_tick:
         raise FromNowhere(f"through is {block.through}, expected a tick up to {latest_tick}")
     origin.check_rows(INTERVALS, pa.Table.from_batches([block.batch]), int(records.timestamp_ms[i]))
-    channels = await registries.version(block.registry)
-    return Offered(block, channels, interval_rows(block.batch, channels))
+    return block
+
+
+def _version(block: IntervalBlock, newest: int) -> int | None:
+    """The registry version that a block is read by; None: it needs none."""
+    if block.candidates is not None:
+        return None
+    return block.registry if block.live_at_ms is None else max(block.registry, newest)
+
+
+def _offered_all(
+    judged: Judged, numbers: Mapping[int, int | None], known: Mapping[int, Channels | Exception], beat: Callable[[], object]
+) -> Taken:
+    taken: Taken = {}
+    for i, block in judged.items():
+        beat()
+        if isinstance(block, Exception):
+            taken[i] = block
+            continue
+        number = numbers[i]
+        channels = None if number is None else known[number]
+        try:
+            taken[i] = channels if isinstance(channels, Exception) else _offered(block, channels)
+        except Exception as error:  # a register that this version does not have
+            taken[i] = error
+    return taken
+
+
+def _offered(block: IntervalBlock, channels: Channels | None) -> Offered:
+    has_rows = channels is not None and block.live_at_ms is None
+    return Offered(block, channels, interval_rows(block.batch, channels) if has_rows and channels is not None else None)
 
 
 def _check_place(block: IntervalBlock, origin: Origin) -> None:

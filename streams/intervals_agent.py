@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 import faust
 from faust.types import TP, StreamT
+from kafka.errors import KafkaError
 
 from zonepulse.processors.decoding.exact import registry_switches
 from zonepulse.processors.intervals import Partition
@@ -29,6 +30,7 @@ from zonepulse.streams.metrics import Instant, Metrics
 from zonepulse.streams.quarantine import Quarantine
 from zonepulse.streams.reading_fold import MOST_RECORDS, Folded, PieceSize, fold
 from zonepulse.streams.record_arrays import Batch
+from zonepulse.streams.registry_holds import LOOK_S, Holds
 from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.watchdog import Pulse
@@ -67,6 +69,7 @@ class IntervalsTask:
         self.commands: CommandLog | None = None
         self.quarantine = Quarantine(outbox, settings.topic_prefix, metrics)
         self._sizes: dict[int, PieceSize] = {}
+        self._holds = Holds(self._topic, metrics)
 
     async def assigned(self, tps: set[TP]) -> None:
         """Goes on from the newest snapshot of each partition, or begins."""
@@ -77,6 +80,7 @@ class IntervalsTask:
             self._partitions[tp.partition] = await self._restored(tp.partition)
             self._heard[tp.partition] = time.monotonic()
         self._kept.clear()
+        self._keep_versions()
         self._metrics.started("restore", *begun.since())
         self._assigned = Instant()
         self._behind = {tp.partition for tp in tps}
@@ -92,6 +96,12 @@ class IntervalsTask:
         log.info("partition %d goes on from its snapshot at offset %d", number, stored.next_offset)
         return restore_partition(channels, stored.facts, stored.chunks, stored.next_offset, self._work, self._out)
 
+    def _keep_versions(self) -> None:
+        """Registry versions that no partition here uses are given up."""
+        used = {partition.channels.registry.version for partition in self._partitions.values()}
+        self._registries.keep(used)
+        self._sums = {number: sums for number, sums in self._sums.items() if number in used}
+
     async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:
         """What to read first: behind what the state holds."""
         return {tp: self._partitions[tp.partition].next_offset for tp in tps}
@@ -99,6 +109,7 @@ class IntervalsTask:
     async def revoked(self, tps: set[TP]) -> None:
         """Somebody else goes on, from a final snapshot if there is time for one."""
         numbers = {tp.partition for tp in tps} & self._partitions.keys()
+        self._holds.forget(numbers)
         done = set()
         try:
             async with asyncio.timeout(self._last_words_s):
@@ -131,7 +142,7 @@ class IntervalsTask:
         )
         self._metrics.checkpoint_bytes.labels(NAME).inc(self._checkpoints.written_bytes - before)
 
-    def _frozen(self, number: int) -> Frozen | None:
+    async def _frozen(self, number: int) -> Frozen | None:
         partition = self._partitions.get(number)
         return None if partition is None else freeze_partition(partition)
 
@@ -142,6 +153,8 @@ class IntervalsTask:
             async with self._folding:
                 partition = self._partitions.get(batch.partition)
                 if partition is None or self.batches is None or not self.batches.is_current(batch):  # revoked while it waited
+                    return
+                if batch.partition in self._holds:  # read again when it goes on
                     return
                 if switches is None:
                     switches = self._switches(partition, batch)
@@ -161,7 +174,8 @@ class IntervalsTask:
 
     def _switches(self, partition: Partition, records: RecordSpans) -> list[tuple[int, int]]:
         """(position, version) of the heartbeats behind which another registry version counts."""
-        switches, bad = registry_switches(records, partition.channels.registry.version)
+        skipped = self.commands.positions(records) if self.commands is not None else []
+        switches, bad = registry_switches(records, partition.channels.registry.version, skipped)
         self._metrics.bad_switches.inc(bad)
         return switches
 
@@ -171,18 +185,50 @@ class IntervalsTask:
         size = self._sizes.setdefault(records.partition, PieceSize())
         stop = min(len(records), start + size.records)
         switch = next(((at, number) for at, number in switches if start <= at < stop), None)
+        channels = None
         if switch is not None:
-            stop = switch[0] + 1
+            channels = await self._registries.find(switch[1])
+            stop = switch[0] + (channels is not None)
         letters = 0
         if stop > start:
             skipped = self.commands.positions(records) if self.commands is not None else []
             folded = await asyncio.to_thread(fold, partition, records, start, stop, skipped)
             letters = await self._send(partition, records, folded)
-        if switch is not None:
-            partition.use(await self._registries.version(switch[1]))
+        if channels is not None:
+            partition.use(channels)
+            self._keep_versions()
         partition.next_offset = records.next_offset if stop == len(records) else int(records.offset[stop])
         size.took(stop - start, letters, time.monotonic() - begun)
+        if switch is not None and channels is None:
+            await self._hold(partition, switch[1])
+            return len(records)
         return max(stop, 1)
+
+    async def _hold(self, partition: Partition, version: int) -> None:
+        """The partition stands before the record that names a version that is not there; the others go on."""
+        assert self.batches is not None
+        self.batches.pause([TP(self._topic, partition.partition)])
+        await self._holds.begin(partition.partition, version, partition.next_offset, self.quarantine.ops)
+
+    async def end_holds(self) -> None:
+        """Lets partitions go on whose registry version has come, or whose switch a command skips."""
+        for number, hold in self._holds.waiting():
+            is_skipped = self.commands is not None and self.commands.is_skipped(self._topic, number, hold.offset)
+            try:
+                has_come = not is_skipped and await self._registries.find(hold.version) is not None
+            except KafkaError as error:
+                log.warning("the registry cannot be read: %s; trying again in %g s", error, LOOK_S)
+                return
+            async with self._folding:
+                if number not in self._holds or number not in self._partitions or self.batches is None:
+                    continue
+                if not (is_skipped or has_come):
+                    self._holds.say(number)
+                    continue
+                await self._holds.end(number, self.quarantine.ops)
+                tp = TP(self._topic, number)
+                await self.batches.seek({tp: self._partitions[number].next_offset})
+                self.batches.resume([tp])
 
     async def _send(self, partition: Partition, records: RecordSpans, folded: Folded) -> int:
         """Returns how many letters there were. What the piece before made is acknowledged by now, most likely: one is under way."""
@@ -234,8 +280,9 @@ class IntervalsTask:
     async def _send_sums(self, partition: Partition) -> None:
         version = partition.channels.registry.version
         if version not in self._sums:
-            self._sums = {version: PartialSums(partition.channels)}
-        block = live_block(self._sums[version].batch(partition), partition.partition, partition.ingest, version)
+            self._sums[version] = await asyncio.to_thread(PartialSums, partition.channels)
+        sums = await asyncio.to_thread(self._sums[version].batch, partition)
+        block = live_block(sums, partition.partition, partition.ingest, version)
         await self._outbox.send(INTERVALS.full_name(self._prefix), b"%d" % partition.partition, block)
 
     async def send_heartbeats(self) -> None:
@@ -270,6 +317,7 @@ def add_intervals_agent(
 
     app.on_partitions_assigned.connect(given, weak=False)
     app.agent(batches.channel, name=NAME)(fold_readings)
+    app.timer(LOOK_S, name="holds")(task.end_holds)
     app.timer(1.0, name="heartbeats")(task.send_heartbeats)
     app.timer(live_s, name="live")(task.send_live)
     app.timer(POLL_S, name="checkpoints")(task.checkpoint_due)

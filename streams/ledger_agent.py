@@ -1,12 +1,13 @@
 """Interval blocks of all partitions -> emissions, totals, intensity, alerts. One task a zone.
 
-The arithmetic is processors.ledger's, order and recovery checkpoint.py's.
+The arithmetic is processors.ledger's, order and recovery checkpoint.py's. Everything that takes time with the zone's size (building,
+restoring, decoding, applying, encoding, freezing, the live view) runs in one thread, piece by piece in the order of the log.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import faust
@@ -25,6 +26,7 @@ from zonepulse.schemas.alerts import alert_key
 from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.results import LIVE
 from zonepulse.schemas.topics import ALERTS, INTERVALS, RESULTS
+from zonepulse.schemas.values import LATEST_MS
 from zonepulse.streams.app import Outbox
 from zonepulse.streams.arrow_wire import ROWS_A_BLOCK, encode
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
@@ -32,7 +34,8 @@ from zonepulse.streams.checkpoint import POLL_S, Checkpoints, save
 from zonepulse.streams.command_log import CommandLog
 from zonepulse.streams.interval_intake import Offered, take
 from zonepulse.streams.metrics import Metrics
-from zonepulse.streams.origin import LATEST_MS, Origin
+from zonepulse.streams.one_thread import OneThread
+from zonepulse.streams.origin import Origin
 from zonepulse.streams.quarantine import Quarantine
 from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_store import RegistryStore
@@ -41,6 +44,8 @@ from zonepulse.streams.watchdog import Pulse
 
 NAME: Final = "ledger"
 SKIPPED: Final = "skipped by a command"
+Message = tuple[str, bytes, bytes]
+"""Topic, key and value of a record to be sent."""
 log = logging.getLogger(__name__)
 
 
@@ -72,10 +77,12 @@ class LedgerTask:
         self.batches: BatchChannel | None = None
         self.commands: CommandLog | None = None
         self.pulse: Pulse | None = None
+        self.thread = OneThread(NAME)
 
     async def assigned(self, _: set[TP]) -> None:
         """Goes on from the newest snapshot of the books, or begins."""
         self._ledger = await self._restored()
+        self._registries.keep(self._ledger.versions)
         self._kept = None
         self._no_data = NoData(self._ledger.channels.registry.zone.id)
 
@@ -83,12 +90,15 @@ class LedgerTask:
         stored = await self._checkpoints.find(0)
         self.next_offset = stored.next_offset if stored else 0
         if stored is None:
-            return Ledger(await self._registries.first())
+            ledger = await self.thread.run(Ledger, await self._registries.first())
+            ledger.progress = self.thread.beat
+            return ledger
         if stored.is_own and self._kept is not None:
             return self._kept
         log.info("the ledger goes on from its snapshot at offset %d", stored.next_offset)
         numbers = {*stored.facts["versions"], stored.facts["registry"]}
-        return restore_ledger({n: await self._registries.version(n) for n in numbers}, stored.facts, stored.chunks)
+        versions = {n: await self._registries.version(n) for n in numbers}
+        return await self.thread.run(restore_ledger, versions, stored.facts, stored.chunks, self.thread.beat)
 
     async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:
         """What to read first: behind what the state holds."""
@@ -122,37 +132,49 @@ class LedgerTask:
         """A snapshot of the books, and the offset committed."""
         await save(self._checkpoints, self.batches, self._blocks, self._turn, self._outbox, self._frozen)
 
-    def _frozen(self) -> Frozen | None:
-        return None if self._ledger is None else freeze_ledger(self._ledger, self.next_offset)
+    async def _frozen(self) -> Frozen | None:
+        return None if self._ledger is None else await self.thread.run(freeze_ledger, self._ledger, self.next_offset)
 
     async def handle(self, batch: Batch) -> None:
         """Offer every block of the batch, apply the ticks that all partitions have closed, and send what that made."""
         async with self._turn:
-            if self._ledger is not None and self.batches is not None and self.batches.is_current(batch):
+            ledger = self._ledger
+            if ledger is not None and self.batches is not None and self.batches.is_current(batch):
                 try:
-                    await self._handle(self._ledger, batch)
+                    await self._handle(ledger, batch)
                 except BaseException:
-                    self._ledger = None  # half a batch is in it: no snapshot of this
+                    if self._ledger is ledger:
+                        self._ledger = None  # half a batch is in it: no snapshot of this
                     raise
 
     async def _handle(self, ledger: Ledger, records: RecordSpans) -> None:
-        skipped = self.commands.positions(records) if self.commands is not None else []
+        skipped = set(self.commands.positions(records)) if self.commands is not None else set[int]()
+        newest = ledger.channels.registry.version
+        taken = await take(records, skipped, self._origin(ledger), self._registries, newest, self.thread)
         for i in range(len(records)):
             if i in skipped:
                 await self._put_aside(records, i, SKIPPED)
-                continue
-            try:
-                offered = await take(records, i, self._origin(ledger), self._registries)
-            except Exception as error:  # damaged or forged bytes raise of any kind
+            elif isinstance(error := taken[i], Exception):
                 await self._put_aside(records, i, f"{type(error).__name__}: {error}")
-                continue
-            self._offer(ledger, offered)
-        begun = time.perf_counter()
-        results = ledger.advance()
-        self._metrics.kernel_seconds.labels(NAME).observe(time.perf_counter() - begun)
-        await self._send(ledger, results)
+        made = await self.thread.run(self._booked, ledger, [t for t in taken.values() if not isinstance(t, Exception)])
+        for topic, key, value in made:
+            await self._outbox.send(topic, key, value)
+        await self._outbox.flush()
+        if self._ledger is not ledger:
+            return  # somebody else's by now, who makes the same anew
+        self._registries.keep({*ledger.versions, *([] if self._live is None else [self._live.channels.registry.version])})
         self.next_offset = records.next_offset
         self._measure(ledger, records)
+
+    def _booked(self, ledger: Ledger, offers: Sequence[Offered]) -> list[Message]:
+        """Offers the blocks of a batch and applies what can be; the records that that makes. In the thread."""
+        begun = time.perf_counter()
+        for offered in offers:
+            self._offer(ledger, offered)
+        results = ledger.advance()
+        self._metrics.kernel_seconds.labels(NAME).observe(time.perf_counter() - begun)
+        self._metrics.rows_too_old.inc(results.too_old)
+        return list(self._messages(ledger, results))
 
     def _offer(self, ledger: Ledger, offered: Offered) -> None:
         block = offered.block
@@ -162,8 +184,19 @@ class LedgerTask:
             self._board(offered.channels).offer(block.partition, block.live_at_ms, block.batch)
         elif offered.channels is not None and offered.rows is not None:
             ledger.announce(block.partition, offered.channels)
-            behind = ledger.offer(block.partition, offered.rows, block.through)
+            behind = ledger.offer(block.partition, offered.rows, block.through, offered.channels)
             self._metrics.rows_behind.inc(behind)
+
+    def _messages(self, ledger: Ledger, results: Results) -> Iterator[Message]:
+        topic = RESULTS.full_name(self._prefix)
+        for name, batches in results.batches.items():
+            for batch in batches:
+                for start in range(0, batch.num_rows, ROWS_A_BLOCK):
+                    yield topic, name.encode(), encode(batch.slice(start, ROWS_A_BLOCK))
+                    self.thread.beat()
+        zone = ledger.channels.registry.zone.id
+        for row in results.alerts:
+            yield ALERTS.full_name(self._prefix), *alert_record(row, zone)
 
     def _origin(self, ledger: Ledger) -> Origin:
         zone = ledger.channels.registry.zone
@@ -182,31 +215,21 @@ class LedgerTask:
             self._metrics.tick_lag.labels(NAME, "").set(time.time() - closed_s)
 
     def _board(self, channels: Channels) -> LiveBoard:
-        if self._live is None or self._live.channels is not channels:
+        if self._live is None:
             self._live = LiveBoard(channels)
+        self._live.use(channels)
         return self._live
 
     async def send_live(self) -> None:
         """Rows of table `live` from the newest sums, and the alert that says when no meter reports at all."""
         if self._live is None:
             return
-        rows = self._live.rows()
+        rows = await self.thread.run(self._live.rows)
         if rows is not None and rows != self._shown:
             self._shown = rows
             await self._outbox.send(RESULTS.full_name(self._prefix), LIVE.name.encode(), encode(rows))
         for row in self._no_data.judge(self._live.is_silent, int(time.time() * 1000)):
             await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, self._live.channels.registry.zone.id))
-
-    async def _send(self, ledger: Ledger, results: Results) -> None:
-        topic = RESULTS.full_name(self._prefix)
-        for name, batches in results.batches.items():
-            for batch in batches:
-                for start in range(0, batch.num_rows, ROWS_A_BLOCK):
-                    await self._outbox.send(topic, name.encode(), encode(batch.slice(start, ROWS_A_BLOCK)))
-        zone = ledger.channels.registry.zone.id
-        for row in results.alerts:
-            await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, zone))
-        await self._outbox.flush()
 
 
 def add_ledger_agent(

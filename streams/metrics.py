@@ -48,8 +48,14 @@ class Metrics:
         self.batch_readings = self._histogram("batch_readings", "Readings judged at once", _ITEMS)
         self.dead_letters = self._counter("dead_letters_total", "Items that could not be booked", "reason")
         self.bad_switches = self._counter("bad_switches_total", "Records whose header `registry` is no switch and was ignored")
+        self.registry_missing = self._gauge(
+            "registry_missing", "Registry version that a partition stands and waits for; 0 = none", "partition"
+        )
         self.rows_behind = self._counter(
             "rows_behind_total", "Interval rows of ticks that the ledger had applied: repeats, or too late"
+        )
+        self.rows_too_old = self._counter(
+            "rows_too_old_total", "Interval rows of windows behind the ledger's horizon, which were not applied"
         )
         self.records_lost = self._counter("records_lost_total", "Records that were deleted before they were read", "topic")
         self.poison = self._counter("poison_total", "Records that could not be handled and went to the dead letters", "topic")

@@ -12,12 +12,13 @@ from zonepulse.streams.arrow_wire import NO_PARTITION, candidate_blocks
 from zonepulse.streams.log_guard import Loss
 
 log = logging.getLogger(__name__)
-SEVERITIES: Final = {"ops_readings_lost": "critical", "ops_sum_refused": "critical"}
+SEVERITIES: Final = {"ops_readings_lost": "critical", "ops_registry_missing": "critical", "ops_sum_refused": "critical"}
 """Of rules that are no mere warning."""
 
 
 LOST: Final = "ops_readings_lost"
 POISON: Final = "ops_poison"
+REGISTRY_MISSING: Final = "ops_registry_missing"
 
 
 class OpsAlerts:

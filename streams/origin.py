@@ -12,13 +12,12 @@ import pyarrow.compute as pc
 
 from zonepulse.schemas.registry_wire import MAX_VERSION
 from zonepulse.schemas.results import ALERTS, Table
+from zonepulse.schemas.values import LATEST_MS
 from zonepulse.streams.arrow_wire import PARTITION, REGISTRY
 
 DAY_MS: Final = 86_400_000
 SKEW_MS: Final = 7 * DAY_MS
 """Clocks of hosts may differ by so much before rows are taken for forged: a wrong clock must not cost rows."""
-LATEST_MS: Final = 10_413_791_999_999
-"""The last millisecond of 2299, where ClickHouse's times end."""
 MAX_DIGITS: Final = 20
 """Of a number in a block's metadata."""
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.registry import Registry, Text
 from zonepulse.schemas.registry_lookup import RegistryIndex
-from zonepulse.schemas.registry_wire import MAX_VERSION, ZONE, from_entities, split_key
+from zonepulse.schemas.registry_wire import ZONE, check_entity, checked_key, from_entities, split_key
 from zonepulse.schemas.tables import LANGUAGES, REGISTRY_COMPANIES, REGISTRY_METERS, Storage
 from zonepulse.streams.registry_dimensions import dimensions, validity
 from zonepulse.streams.stored_rows import Poison, plain_type, reason_of
@@ -56,10 +56,8 @@ class RegistryRows:
         yield from registry_rows(registry)
 
     def _keep(self, records: RecordSpans, i: int) -> int:
-        key, value = (records.key(i) or b"").decode(), records.value(i)
+        key, value = checked_key(records.key(i) or b""), records.value(i)
         number, kind, _ = split_key(key)
-        if not 0 < number < MAX_VERSION:
-            raise ValueError(f"key {key[:100]!r}: a version is a number from 1 to {MAX_VERSION - 1}")
         if value is not None and (size := _size(kind, value)) is not None:
             self._sizes[number] = size
         entities = self._versions.setdefault(number, {})
@@ -73,11 +71,10 @@ class RegistryRows:
 def _size(kind: str, value: bytes) -> int | None:
     """The number of records of its version that a zone's record tells. Raises ValueError for what is no entity at all; whether the facts
     are good shows when the version is whole."""
-    entity = json.loads(value)
-    if not isinstance(entity, dict) or not isinstance(entity.get("facts"), list) or not isinstance(entity.get("at"), list):
-        raise ValueError('no entity: an object with lists "at" and "facts" is expected')
+    check_entity(value)
     if kind != ZONE:
         return None
+    entity = json.loads(value)
     if type(entity.get("entities")) is not int:
         raise ValueError('no zone: "entities", the number of records of its version, is missing')
     return int(entity["entities"])

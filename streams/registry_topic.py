@@ -5,7 +5,7 @@ the version to every partition of `zp.readings`. After a crash halfway, publish 
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from typing import Any, Final
@@ -17,7 +17,8 @@ from kafka.admin import OffsetSpec as Offsets
 from zonepulse.schemas.records import CONTENT_TYPE, HEARTBEAT, JSON
 from zonepulse.schemas.records import REGISTRY as HEADER
 from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.registry_wire import MAX_VERSION, by_version, from_entities, is_complete, split_key, to_entities
+from zonepulse.schemas.registry_mend import Mend, mends
+from zonepulse.schemas.registry_wire import by_version, checked_key, from_entities, is_complete, to_entities
 from zonepulse.schemas.topics import MAX_MESSAGE_BYTES, READINGS, REGISTRY
 
 CONNECT_MS: Final = 10_000
@@ -48,6 +49,19 @@ def _registry(topic: str, number: int, entities: Mapping[str, bytes]) -> Registr
         log.warning("%s: version %d cannot be read and is left out: %s; publish a new one with `zonepulse registry apply`",
                     topic, number, f"{type(error).__name__}: {error}"[:300])  # fmt: skip
         return None
+
+
+def plan_mends(broker: str, topic: str, new: Registry) -> list[Mend]:
+    """What of the topic is mendable, and how: see registry_mend.py. Nothing is written. Raises kafka.errors.KafkaError."""
+    return mends({record.key or b"": record.value for record in read_to_end(broker, topic)}, new)
+
+
+def mend(broker: str, topic: str, planned: Iterable[Mend]) -> None:
+    """Writes the records and tombstones of `plan_mends`. Raises kafka.errors.KafkaError."""
+    with closing(_producer(broker)) as producer:
+        sent = [producer.send(topic, key=key, value=value) for one in planned for key, value in one.records]
+        for future in sent:
+            future.get(SEND_TIMEOUT_S)
 
 
 def publish(broker: str, prefix: str, registry: Registry, partitions: int, *, timestamp_ms: int | None = None) -> int:
@@ -112,9 +126,7 @@ def _newest_values(broker: str, topic: str) -> dict[str, bytes | None]:
     found: dict[str, bytes | None] = {}
     for record in read_to_end(broker, topic):
         try:
-            key = (record.key or b"").decode()
-            if not 0 < split_key(key)[0] < MAX_VERSION:
-                raise ValueError(f"a version is a number from 1 to {MAX_VERSION - 1}")
+            key = checked_key(record.key or b"")
         except ValueError as error:
             log.warning("%s offset %d: key %.100r is left out: %.200s", topic, record.offset, record.key, error)
         else:

@@ -12,13 +12,14 @@ from faust.types import TP, StreamT
 
 from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.topics import DEADLETTERS, REGISTRY
+from zonepulse.schemas.values import LATEST_MS
 from zonepulse.streams.app import Outbox
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
 from zonepulse.streams.clickhouse_sink import Sink, SinkRejected
 from zonepulse.streams.command_log import CommandLog
 from zonepulse.streams.known_registers import KnownRegisters
 from zonepulse.streams.metrics import Metrics
-from zonepulse.streams.origin import LATEST_MS, Origin
+from zonepulse.streams.origin import Origin
 from zonepulse.streams.quarantine import Quarantine
 from zonepulse.streams.record_arrays import Batch
 from zonepulse.streams.registry_rows import RegistryRows

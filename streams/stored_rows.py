@@ -18,8 +18,9 @@ from zonepulse.schemas.tables import LIVE_RUN
 from zonepulse.schemas.topics import ALERTS as ALERTS_TOPIC
 from zonepulse.schemas.topics import DEADLETTERS, REGISTRY, RESULTS
 from zonepulse.schemas.topics import INTERVALS as INTERVALS_TOPIC
+from zonepulse.schemas.values import LATEST_MS
 from zonepulse.streams.arrow_wire import CANDIDATES, KIND, LIVE_PARTIAL
-from zonepulse.streams.origin import LATEST_MS, Origin, UnknownMeter
+from zonepulse.streams.origin import Origin, UnknownMeter
 from zonepulse.streams.write_queue import Piece
 
 STORED_TOPICS: Final = (REGISTRY, INTERVALS_TOPIC, RESULTS, ALERTS_TOPIC, DEADLETTERS)

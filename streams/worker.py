@@ -1,6 +1,7 @@
 """The composition root of a worker process: settings -> clients -> agents -> run."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -23,6 +24,7 @@ from zonepulse.streams.origin import Origin
 from zonepulse.streams.registry_store import RegistryStore
 from zonepulse.streams.registry_topic import end_offset, load_versions
 from zonepulse.streams.settings import Settings
+from zonepulse.streams.starts import note_start
 from zonepulse.streams.warm_up import warm_up
 from zonepulse.streams.watchdog import watch
 
@@ -37,7 +39,8 @@ def _registries(settings: Settings, versions: Mapping[int, Registry]) -> Registr
     def load() -> Mapping[int, Registry]:
         return load_versions(settings.broker, REGISTRY.full_name(settings.topic_prefix))
 
-    return RegistryStore(load, settings.partitions, versions)
+    topic = REGISTRY.full_name(settings.topic_prefix)
+    return RegistryStore(load, settings.partitions, versions, lambda: end_offset(settings.broker, topic))
 
 
 def _versions(settings: Settings, metrics: Metrics) -> Mapping[int, Registry]:
@@ -89,7 +92,8 @@ def _ledger(app: faust.App, settings: Settings, metrics: Metrics, commands: Comm
     registries = _registries(settings, versions)
     task = add_ledger_agent(app, settings, registries, metrics, _zone(versions).live_ms / 1000)
     _outfit(app, settings, metrics, commands, _zone(versions).id, task)
-    registries.pulse = watch(app, settings, task, metrics)
+    registries.pulse = pulse = watch(app, settings, task, metrics)
+    task.thread.on_beat = pulse.beat
 
 
 def _store(app: faust.App, settings: Settings, metrics: Metrics, commands: CommandLog) -> None:
@@ -118,6 +122,8 @@ def run(task: str, settings: Settings) -> NoReturn:
     """Run one task until a signal. Workers of equal task and topic prefix share the work."""
     keep_freed_memory()
     app = build_app(settings, task)
+    started = (settings.broker, settings.topic_prefix, task, settings.instance)
+    threading.Thread(target=note_start, args=started, name="starts", daemon=True).start()
     metrics = Metrics(CollectorRegistry())
     metrics.process_step("process")
     if task != "store":

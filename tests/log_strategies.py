@@ -25,7 +25,7 @@ CALM: Final = {
     "delay": ("none", "none", "none", "second", "half", "outage"),
 }
 WILD: Final = {
-    "step": ("period", "period", "edge", "grid", "odd", "same", "back", "gap", "long", "validity", "off"),
+    "step": ("period", "period", "edge", "grid", "odd", "same", "back", "gap", "long", "validity", "off", "silence"),
     "rise": ("normal", "normal", "flat", "limit", "over", "drop", "fall", "zero", "reset", "jump", "negative", "huge", "near_end"),
     "delay": ("none", "none", "tick", "window", "lateness", "too_late", "future", "too_future", "half", "outage"),
 }
@@ -121,7 +121,7 @@ def readings(draw: Draw, register: Register, longest: int) -> list[Sent]:
         facts = version["registers"][register.name]
         period = int(facts["period"].removesuffix("s")) * 1000
         before = ts
-        ts = _moved(draw, register, ts, step, window, period, limits["max_gap"])
+        ts = _moved(draw, register, ts, step, window, period, limits)
         if out and step == "back":
             before = ts - period
         version = register.at(ts)
@@ -144,7 +144,8 @@ def readings(draw: Draw, register: Register, longest: int) -> list[Sent]:
     return out
 
 
-def _moved(draw: Draw, register: Register, ts: int, step: str, window: int, period: int, max_gap: int) -> int:
+def _moved(draw: Draw, register: Register, ts: int, step: str, window: int, period: int, limits: dict[str, int]) -> int:
+    max_gap = limits["max_gap"]
     if step == "edge":
         return (ts // window + draw(st.integers(1, 2))) * window
     if step == "validity":
@@ -156,6 +157,7 @@ def _moved(draw: Draw, register: Register, ts: int, step: str, window: int, peri
         "same": 0,
         "back": -draw(st.sampled_from((period, window, period // 2, 1))) if step == "back" else 0,
         "gap": draw(st.sampled_from((max_gap, max_gap + 1, 2 * max_gap, max_gap + window))) if step == "gap" else 0,
+        "silence": 2 * limits["max_gap"] + limits["lateness"] + 6 * window,
         "long": 3 * min(period, window) // 2 + draw(st.sampled_from((0, 1))) if step == "long" else 0,
         "off": draw(st.sampled_from((1, 60_000, 60_001, -1))) if step == "off" else 0,
     }

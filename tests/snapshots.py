@@ -25,6 +25,7 @@ class Shelf:
     def put(self, frozen: Frozen) -> None:
         self._facts, self.next_offset = msgspec.json.encode(frozen.facts), frozen.next_offset
         self._chunks |= {number: encode(arrays) for number, arrays in frozen.chunks.items()}
+        self._chunks = {number: self._chunks[number] for number in sorted(self._chunks) if number < frozen.count}
         self.written = sorted(frozen.chunks)
         assert sorted(self._chunks) == list(range(frozen.count))
 

@@ -1,5 +1,6 @@
 """Records or file columns -> Items for admission, exactly: the slow twin of the kernels."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,16 +84,16 @@ def decode_columns(chunk: ColumnChunk, rows: Ints, ingest_ms: Ints, channels: Ch
     )  # fmt: skip
 
 
-def registry_switches(records: RecordSpans, version: int) -> tuple[list[tuple[int, int]], int]:
+def registry_switches(records: RecordSpans, version: int, skipped: Container[int] = ()) -> tuple[list[tuple[int, int]], int]:
     """(position, version) of the heartbeats behind which a partition that uses `version` uses a later one; and how many are no switches.
 
     A switch is a heartbeat, and only goes forward. One that names a version that is in use already is a repetition; what else has the
-    header `registry` is a record like any other.
+    header `registry` is a record like any other. `skipped` are positions that a command names: they switch nothing.
     """
     found, bad = [], 0
     for i in sorted(records.headers):
         text = records.header(i, REGISTRY)
-        if text is None:
+        if text is None or i in skipped:
             continue
         number = int(text) if text.isdigit() and len(text) <= _MAX_DIGITS else -1
         if number < version or records.value(i) != HEARTBEAT:

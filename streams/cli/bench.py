@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from zonepulse.streams.bench import ledger as ledgers
 from zonepulse.streams.bench import network as networks
 from zonepulse.streams.bench import recovery as recoveries
 from zonepulse.streams.bench.ingest import Options, run
@@ -67,6 +68,33 @@ def network(
         print_json(found)
     else:
         networks.print_report(found)
+
+
+@bench.command()
+def ledger(
+    companies: Annotated[str, typer.Option(help="numbers of companies, separated by commas")] = "500,2000",
+    days: Annotated[str, typer.Option(help="ages in days, ascending, separated by commas")] = "1,30,365",
+    channels_a_company: Annotated[int, typer.Option(help="channels of each company", min=3)] = ledgers.CHANNELS_A_COMPANY,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what a zone's ledger costs to build, to hold, to save and to apply a registry to, at several (simulated) ages."""
+    options = ledgers.Options(_numbers("--companies", companies), _numbers("--days", days), channels_a_company)
+    if list(options.days) != sorted(options.days):
+        raise BadInput(f"--days {days}: write them in ascending order")
+    console = stderr()
+    found = ledgers.run(options, lambda text: console.print(text, markup=False, highlight=False))
+    if as_json:
+        print_json(found)
+    else:
+        ledgers.print_report(found)
+
+
+def _numbers(option: str, text: str) -> tuple[int, ...]:
+    """Whole numbers from 1, separated by commas. Raises BadInput."""
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise BadInput(f"{option} {text!r}: expected whole numbers from 1, separated by commas")
+    return tuple(map(int, parts))
 
 
 @bench.command()

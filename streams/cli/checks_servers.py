@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -25,6 +26,9 @@ def broker(settings: Settings) -> Iterator[Check]:
     yield from topics(settings, existing)
     if REGISTRY.full_name(settings.topic_prefix) in existing:
         yield from registry(settings)
+        from zonepulse.streams.cli.checks_workers import workers
+
+        yield from workers(settings)
 
 
 def topic_names(address: str) -> set[str]:
@@ -79,6 +83,21 @@ def store(settings: Settings) -> Iterator[Check]:
     with servers.store_client(settings) as client:
         yield Check("store", "ok", f"ClickHouse {client.server_version} at {where}")
         yield from migrations(client)
+        if _has_migrations(client):
+            yield from of_ledger(settings, client)
+
+
+def of_ledger(settings: Settings, client: Any) -> Iterator[Check]:
+    """What the ledger wrote is not ahead of time, and alerts about the pipeline that last."""
+    from zonepulse.streams.cli.checks_workers import applied, ops_alerts
+    from zonepulse.streams.registry_topic import load_versions
+
+    yield from ops_alerts(client)
+    if settings.is_simulated or not servers.is_broker_reachable(settings):
+        return
+    versions = load_versions(settings.broker, REGISTRY.full_name(settings.topic_prefix))
+    if versions:
+        yield from applied(client, versions[max(versions)].zone, round(time.time() * 1000))
 
 
 def confinement(host: str, port: int) -> Check | None:

@@ -94,8 +94,8 @@ def stderr() -> Console:
     return SafeConsole(stderr=True, highlight=False)
 
 
-def print_json(result: Mapping[str, Any]) -> None:
-    """One object on stdout; every control character as JSON writes it."""
+def print_json(result: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
+    """One object, or a list of them, on stdout; every control character as JSON writes it."""
     text = json.dumps(result, ensure_ascii=False, default=_plain)
     typer.echo(CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 

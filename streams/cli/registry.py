@@ -37,7 +37,7 @@ from zonepulse.streams.cli.output import (
 from zonepulse.streams.cli.registry_new import new
 from zonepulse.streams.cli.zone_files import read_zone
 from zonepulse.streams.exit_codes import BAD_INPUT
-from zonepulse.streams.registry_topic import load_versions, publish, read_to_end
+from zonepulse.streams.registry_topic import load_versions, mend, plan_mends, publish, read_to_end
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.topics_admin import ensure_topics
 
@@ -69,7 +69,9 @@ def apply(
     for notice in notices(new, file=str(zone)):
         show_remark(str(notice))
     broker = servers.require_broker(settings)
-    versions = load_versions(broker, REGISTRY.full_name(settings.topic_prefix))
+    topic = REGISTRY.full_name(settings.topic_prefix)
+    mended = mended_topic(broker, topic, new, dry_run)
+    versions = load_versions(broker, topic)
     old = versions[max(versions)] if versions else None
     closed_ms = latest_closed_ms(settings, old) if old else None
     refuse(old, new, closed_ms, zone)
@@ -82,6 +84,7 @@ def apply(
     summary = facts(replace(new, version=version)) | {
         "is_new": version not in versions,
         "published": not dry_run,
+        "mended": mended,
         "changes": changes,
         "latest_closed": None if closed_ms is None else _time(closed_ms),
     }
@@ -89,6 +92,16 @@ def apply(
         print_json(summary)
     else:
         show_applied(summary, old is None)
+
+
+def mended_topic(broker: str, topic: str, new: Registry, dry_run: bool) -> list[str]:
+    """Removes and rewrites what can be mended of the topic, and says so; what was, or with `dry_run` would be, done."""
+    planned = plan_mends(broker, topic, new)
+    if not dry_run:
+        mend(broker, topic, planned)
+    for one in planned:
+        show_remark(f"{topic}: {one.what}{' (not now: dry run)' if dry_run else ''}")
+    return [one.what for one in planned]
 
 
 def read_change(zone: Path, settings: Settings) -> Registry:

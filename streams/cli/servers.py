@@ -42,10 +42,15 @@ def bootstrap_servers(broker: str) -> list[tuple[str, int]]:
     return servers
 
 
+def is_broker_reachable(settings: Settings) -> bool:
+    """Whether one of its servers accepts connections. Raises Stop for a setting that names none."""
+    return any(is_reachable(host, port) for host, port in bootstrap_servers(settings.broker))
+
+
 def require_broker(settings: Settings) -> str:
     """The bootstrap servers, one of which listens. Raises Stop: the client itself would try for long and say little."""
     logging.getLogger("kafka").addHandler(logging.NullHandler())  # what the client has to say comes as exceptions
-    if not any(is_reachable(host, port) for host, port in bootstrap_servers(settings.broker)):
+    if not is_broker_reachable(settings):
         raise Stop(f"no Kafka broker at {settings.broker}: start one with `zonepulse up`, or set ZONEPULSE_BROKER=host:port")
     return settings.broker
 

@@ -37,7 +37,7 @@ def main(options: dict[str, Any]) -> None:
     async def start_offsets(tps: set[TP]) -> dict[TP, int]:
         return {tp: counts[tp.partition][1] for tp in tps}
 
-    def frozen(partition: int) -> Frozen:
+    async def frozen(partition: int) -> Frozen:
         count, at = counts[partition]
         return Frozen({"count": count}, {0: {"count": np.array([count])}}, 1, at)
 

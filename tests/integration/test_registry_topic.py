@@ -14,7 +14,7 @@ from zonepulse.schemas.registry_wire import to_entities
 from zonepulse.schemas.topics import READINGS, REGISTRY
 from zonepulse.schemas.zone_yaml import parse_zone
 from zonepulse.streams.embedded.broker import Broker
-from zonepulse.streams.registry_topic import load_versions, newest_times, publish, read_to_end
+from zonepulse.streams.registry_topic import load_versions, mend, newest_times, plan_mends, publish, read_to_end
 from zonepulse.streams.topics_admin import ensure_topics
 
 pytestmark = pytest.mark.integration
@@ -63,6 +63,23 @@ def test_a_version_that_was_left_half_written_is_not_loaded_and_its_number_not_u
     produce(broker.bootstrap, REGISTRY.full_name(prefix), [(0, key.encode(), value, [], None) for key, value in half])
     assert load_versions(broker.bootstrap, REGISTRY.full_name(prefix)) == {}
     assert publish(broker.bootstrap, prefix, zone(), 1) == 2
+
+
+def test_junk_on_the_topic_is_removed_and_what_it_damaged_is_whole_again(broker: Broker, prefix: str) -> None:
+    ensure_topics(broker.bootstrap, prefix, 1)
+    topic, registry = REGISTRY.full_name(prefix), zone()
+    publish(broker.bootstrap, prefix, registry, 1)
+    junk = [b"junk", b"\xff\xfe", b"7/zone/x", b"1/extra/forged"]
+    produce(broker.bootstrap, topic, [(0, key, b"{}", [], None) for key in junk])
+    produce(broker.bootstrap, topic, [(0, b"1/company/a", b"damaged", [], None)])
+    assert load_versions(broker.bootstrap, topic) == {}
+    planned = plan_mends(broker.bootstrap, topic, registry)
+    assert load_versions(broker.bootstrap, topic) == {}
+    mend(broker.bootstrap, topic, planned)
+    assert load_versions(broker.bootstrap, topic) == {1: replace(registry, version=1)}
+    assert plan_mends(broker.bootstrap, topic, registry) == []
+    newest = {record.key: record.value for record in read_to_end(broker.bootstrap, topic)}
+    assert [newest[key] for key in junk] == [None] * 4
 
 
 def test_without_a_topic_there_are_no_versions(broker: Broker, prefix: str) -> None:

@@ -1,4 +1,9 @@
-"""Interval rows of all partitions into emissions, totals, intensity and alerts, tick by tick."""
+"""Interval rows of all partitions into emissions, totals, intensity and alerts, tick by tick.
+
+A row is too old where its window begins before its own tick's end less max_gap, lateness, delay and two windows: no reading in time can
+have revised that window. Such rows do arise, of a channel that returns after a silence of more than twice max_gap: its missing rows of the
+time since its last one ended. They are rows of `intervals`, and the ledger does not apply them.
+"""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -69,13 +74,19 @@ class Ledger:
         """Apply the rows of all partitions and the manual entries, and close every tick up to `until_tick`."""
         by_tick: defaultdict[int, list[Event]] = defaultdict(list)
         for event in (*(Event(*row) for row in self._entered.rows), *events):
-            by_tick[event.tick].append(event)
+            if not self._is_too_old(event):
+                by_tick[event.tick].append(event)
         for tick in sorted(t for t in by_tick if t <= until_tick):
             self._judge(tick - 1)
             self._apply(by_tick[tick], tick)
             for watch in self._watches:
                 watch.changed(tick)
         self._judge(until_tick)
+
+    def _is_too_old(self, event: Event) -> bool:
+        policy = self._registry.policy
+        revisable_ms = policy.max_gap_ms + policy.lateness_ms + policy.delay_ms + 2 * policy.window_ms
+        return self._grid.start_ms(event.window) < event.tick * policy.tick_ms - revisable_ms
 
     def _apply(self, events: list[Event], tick: int) -> None:
         events = [self._bounded(event) for event in events]

@@ -29,6 +29,7 @@ from zonepulse.streams.arrow_wire import (
     live_block,
 )
 from zonepulse.streams.interval_intake import Offered, take
+from zonepulse.streams.one_thread import OneThread
 from zonepulse.streams.origin import Origin
 from zonepulse.streams.registry_store import RegistryMissing, RegistryStore
 
@@ -36,6 +37,7 @@ AT_MS = 1_790_784_900_000
 REGISTRY_1 = replace(zone(), version=1)
 CHANNELS = compile_registry(REGISTRY_1, 4)
 TICK = AT_MS // REGISTRY_1.zone.tick_ms
+THREAD = OneThread("test")
 ORIGIN = Origin("z", 4, REGISTRY_1.zone.tick_ms, REGISTRY_1.zone.future_ms, tuple)
 
 
@@ -57,7 +59,10 @@ def spans(value: bytes) -> RecordSpans:
 
 
 def taken(value: bytes) -> Offered:
-    return asyncio.run(take(spans(value), 0, ORIGIN, RegistryStore(lambda: {1: REGISTRY_1}, 4)))
+    found = asyncio.run(take(spans(value), (), ORIGIN, RegistryStore(lambda: {1: REGISTRY_1}, 4), 1, THREAD))[0]
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def with_metadata(**changes: bytes | None) -> bytes:
