@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -34,7 +34,10 @@ from zonepulse.streams.groups import are_stable, committed
 PREFIX: Final = "zp."
 STORE_GROUP: Final = "zp.store"
 LEDGER_GROUP: Final = "zp.ledger"
-WORKER_GROUPS: Final = ("zp.intervals", LEDGER_GROUP, STORE_GROUP)
+INTERVALS_GROUP: Final = "zp.intervals"
+WORKER_GROUPS: Final = (INTERVALS_GROUP, LEDGER_GROUP, STORE_GROUP)
+Reader = Callable[[int], Iterator[Record]]
+"""The records of a partition, in order; goes to another process."""
 _TIMEOUT_MS: Final = 1000
 _ANSWER_MS: Final = 5000
 _BATCH_BYTES: Final = 1 << 17
@@ -64,6 +67,11 @@ class Feed:
         length = self.zone.window_ms
         latest = max(int(self.sample.arrival_ms[-1]), self.latest_ts)
         return (latest // length + 1) * length + self.zone.delay_ms + self.zone.tick_ms
+
+    @property
+    def arrival_ms(self) -> int:
+        """Ingest time of what is sent next."""
+        return int(self.sample.arrival_ms[min(self.sent, len(self.sample) - 1)])
 
     @property
     def latest_ts(self) -> int:
@@ -225,24 +233,28 @@ class Progress:
         return committed(self._admin, group)
 
 
-def oracle_differences(broker: str, client: Client, zone_yaml: str, partitions: int, processes: int = 1) -> dict[str, list[str]]:
-    """Table -> where the stored final rows differ from the oracle's, which reads the topic itself, a partition a process."""
-    expected = tables_of(zone_yaml, shipped_factors_csv(), oracle_parts(broker, zone_yaml, partitions, processes), partitions)
+def oracle_differences(read: Reader, client: Client, zone_yaml: str, partitions: int, processes: int = 1) -> dict[str, list[str]]:
+    """Table -> where the stored final rows differ from the oracle's, which reads the log itself, a partition a process."""
+    expected = tables_of(zone_yaml, shipped_factors_csv(), oracle_parts(read, zone_yaml, partitions, processes), partitions)
     return {name: differences(expected[name], stored_rows(client, TABLES[name]), name) for name in FINAL_TABLES}
 
 
-def oracle_parts(broker: str, zone_yaml: str, partitions: int, processes: int) -> list[Part]:
+def readings_of(broker: str) -> Reader:
+    """The records of `zp.readings` as they stand there."""
+    return partial(read_partition, broker, READINGS.full_name(PREFIX))
+
+
+def oracle_parts(read: Reader, zone_yaml: str, partitions: int, processes: int) -> list[Part]:
     """What the oracle makes of every partition."""
-    judge = partial(_judged, broker, zone_yaml, partitions)
+    judge = partial(_judged, read, zone_yaml, partitions)
     if processes == 1:
         return [judge(number) for number in range(partitions)]
     with ProcessPoolExecutor(min(processes, partitions), get_context("spawn")) as pool:
         return list(pool.map(judge, range(partitions)))
 
 
-def _judged(broker: str, zone_yaml: str, partitions: int, number: int) -> Part:
-    records = read_partition(broker, READINGS.full_name(PREFIX), number)
-    return part_of(zone_yaml, shipped_factors_csv(), records, partitions)
+def _judged(read: Reader, zone_yaml: str, partitions: int, number: int) -> Part:
+    return part_of(zone_yaml, shipped_factors_csv(), read(number), partitions)
 
 
 def stored_rows(client: Client, table: Table) -> pa.Table:
