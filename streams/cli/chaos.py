@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from zonepulse.streams.chaos.run import run_chaos
-from zonepulse.streams.cli.output import FAILED, JsonOption, print_json, stderr
+from zonepulse.streams.cli.kernels import tell_if_compiling
+from zonepulse.streams.cli.output import JsonOption, print_json, stderr
+from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.warm_up import warm_up
 
 
@@ -29,6 +31,7 @@ def chaos(
     console = stderr()
     for name in ("zonepulse", "aiokafka", "kafka"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # deaths are meant, and reported
+    tell_if_compiling()
     warm_up()
     result = run_chaos(secrets.randbelow(1 << 31) if seed is None else seed, faults, readings, console.print, longest)
     if as_json:
