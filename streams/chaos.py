@@ -1,12 +1,11 @@
-"""Chaos: a running zone whose parts are killed, paused and restarted at random, and is then compared with the oracle row by row.
+"""Chaos: a running zone whose parts are killed, paused and restarted at random, that is sent what is damaged and forged, and is then
+compared with the oracle row by row.
 
-The plan is a function of the seed. Workers are started again by the supervisor; servers by whoever broke them. A fault's recovery is
-the time from its beginning until every partition has closed a further tick and the store has committed further rows.
+The plan is a function of the seed (chaos_faults.py). Workers are started again by the supervisor; servers by whoever broke them. A fault's
+recovery is the time from its beginning until every partition has closed a further tick and the store has committed further rows.
 """
 
 import os
-import random
-import signal
 import statistics
 import time
 from collections.abc import Callable
@@ -14,50 +13,26 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, TypeVar
 
+import pyarrow as pa
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from zonepulse.schemas.zone_yaml import parse_zone
 from zonepulse.streams.chaos_data import chaos_sample, chaos_zone_yaml
+from zonepulse.streams.chaos_faults import kind_of, planned
+from zonepulse.streams.chaos_kinds import PARTITIONS, WORKERS, ChaosStuck, Fault, Place
 from zonepulse.streams.demo_run import LEDGER_GROUP, PREFIX, STORE_GROUP, Feed, Progress, oracle_differences
-from zonepulse.streams.embedded.broker import Broker
-from zonepulse.streams.embedded.clickhouse_process import ClickHouseProcess
-from zonepulse.streams.embedded.process import ChildProcess
 from zonepulse.streams.embedded.supervisor import Restart
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 from zonepulse.streams.registry_topic import publish
 
-PARTITIONS: Final = 4
-WORKERS: Final = (("intervals", 2), ("ledger", 2), ("store", 1))
 RESTART: Final = Restart(first_s=0.5, longest_s=2.0, healthy_s=10.0)
-_SERVERS: Final = ("broker", "clickhouse")
-_TARGETS: Final = {"kill_server": _SERVERS, "pause_server": _SERVERS, "fill_disk": ("clickhouse",)}
-"""What a kind of fault strikes; any worker where nothing is said."""
 SECONDS_A_FAULT: Final = 8.0
 """The stream lasts at least this long for every fault."""
 PATIENCE_S: Final = 240.0
 _POLL_S: Final = 0.25
-FULL_DISK: Final = ("--keep-free-mb", str(1 << 40))
-"""To the store every disk is full then: it refuses what it cannot write."""
-_KINDS: Final = ("kill", "pause", "restart", "kill_server", "pause_server", "fill_disk")
-_WEIGHTS: Final = (5, 3, 2, 2, 1, 1)
-"""How often what happens, to one another."""
 Say = Callable[[str], None]
 T = TypeVar("T")
-
-
-class ChaosStuck(RuntimeError):
-    """The zone did not come back; the message says what stands still and how the workers are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """`share` of the stream after which it strikes; `seconds` that a pause lasts or a server stays away."""
-
-    kind: str
-    target: str
-    share: float
-    seconds: float
 
 
 @dataclass(slots=True)
@@ -67,18 +42,6 @@ class Struck:
     fault: Fault
     at_s: float
     recovery_s: float
-
-
-def planned(seed: int, faults: int) -> list[Fault]:
-    """The faults of a seed, in order of time."""
-    rng = random.Random(seed)
-    workers = [f"{task}-{number}" for task, count in WORKERS for number in range(count)]
-    out = []
-    for i in range(faults):
-        kind = rng.choices(_KINDS, _WEIGHTS)[0]
-        target = rng.choice(_TARGETS.get(kind, workers))
-        out.append(Fault(kind, target, (i + rng.uniform(0.1, 0.6)) / faults, round(rng.uniform(0.5, 12.0), 1)))
-    return out
 
 
 @dataclass(slots=True)
@@ -91,47 +54,28 @@ class Chaos:
     say: Say
     begun: float = field(default_factory=time.monotonic)
     struck: list[Struck] = field(default_factory=list)
+    aside: set[Place] = field(default_factory=set)
+    """Hostile records that must be dead letters, and that the oracle does not judge."""
 
     def run(self, faults: list[Fault]) -> None:
         """Strike, wait for recovery, strike again; returns when the whole stream has come through. Raises ChaosStuck."""
-        self._wait(lambda: self.progress.closed_tick() > 0, "the workers to be ready")
+        self.wait(lambda: self.progress.closed_tick() > 0, "the workers to be ready")
         self.begun = time.monotonic()
         self.feed.start()
         for fault in faults:
-            self._wait(lambda share=fault.share: self.feed.is_done or self.feed.sent >= share * len(self.feed.sample), "the stream")  # type: ignore[misc]
+            self.wait(lambda share=fault.share: self.feed.is_done or self.feed.sent >= share * len(self.feed.sample), "the stream")  # type: ignore[misc]
             self._strike(fault)
         self._finish()
 
     def _strike(self, fault: Fault) -> None:
         begun = time.monotonic()
-        self._break(fault)
+        kind_of(fault).strike(self, fault)
         before = self._asked(self._marks)
-        self._wait(lambda: self._is_past(before), f"recovery from {fault.kind} {fault.target}")
+        self.wait(lambda: self._is_past(before), f"recovery from {fault.kind} {fault.target}")
         struck = Struck(fault, round(begun - self.begun, 1), round(time.monotonic() - begun, 1))
         self.struck.append(struck)
-        length = f" for {fault.seconds} s" if fault.kind not in ("kill", "restart") else ""
+        length = f" for {fault.seconds} s" if kind_of(fault).lasts else ""
         self.say(f"{struck.at_s:7.1f} s  {fault.kind} {fault.target}{length}: on again after {struck.recovery_s} s")
-
-    def _break(self, fault: Fault) -> None:
-        if fault.target in _SERVERS:
-            server: Broker | ClickHouseProcess = self.stack.broker if fault.target == "broker" else self.stack.clickhouse_process
-            if fault.kind == "kill_server":
-                os.kill(server.pid, signal.SIGKILL)
-                time.sleep(fault.seconds)
-                server.start()
-            elif fault.kind == "fill_disk":
-                fill_disk(self.stack.clickhouse_process, fault.seconds)
-            else:
-                _pause(server.process, fault.seconds)
-        else:
-            self._break_worker(fault, self.stack.workers[fault.target])
-
-    def _break_worker(self, fault: Fault, worker: ChildProcess) -> None:
-        self._wait(lambda: worker.is_running, f"{fault.target} to run")
-        if fault.kind == "pause":
-            _pause(worker, fault.seconds)
-        else:
-            os.kill(worker.pid, signal.SIGKILL if fault.kind == "kill" else signal.SIGTERM)
 
     def _marks(self) -> tuple[int, int, int]:
         """How far intervals, ledger and store have come."""
@@ -149,13 +93,13 @@ class Chaos:
 
     def _finish(self) -> None:
         """Everything sent has gone through every stage; the ends move on with live sums, so each stage has its own mark."""
-        self._wait(lambda: self.feed.is_done, "the end of sending", 24 * 3600)
-        self._wait(lambda: self.progress.closed_tick() >= self._last_tick, "the last tick", 3600)
+        self.wait(lambda: self.feed.is_done, "the end of sending", 24 * 3600)
+        self.wait(lambda: self.progress.closed_tick() >= self._last_tick, "the last tick", 3600)
         blocks = TopicPartition(f"{PREFIX}intervals", 0)
         end = self._asked(self.progress.stored_ends)[blocks]
-        self._wait(lambda: self.progress.committed(LEDGER_GROUP).get(blocks, 0) >= end, "the ledger")
+        self.wait(lambda: self.progress.committed(LEDGER_GROUP).get(blocks, 0) >= end, "the ledger")
         ends = self._asked(self.progress.stored_ends)
-        self._wait(lambda: all(self.progress.committed(STORE_GROUP).get(tp, 0) >= e for tp, e in ends.items()), "the store")
+        self.wait(lambda: all(self.progress.committed(STORE_GROUP).get(tp, 0) >= e for tp, e in ends.items()), "the store")
 
     def _asked(self, question: Callable[[], T]) -> T:
         """The answer, as soon as the broker gives one."""
@@ -165,10 +109,11 @@ class Chaos:
             answers.append(question())
             return True
 
-        self._wait(ask, "the broker's answer")
+        self.wait(ask, "the broker's answer")
         return answers[0]
 
-    def _wait(self, holds: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
+    def wait(self, holds: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
+        """Returns when it holds. Raises ChaosStuck."""
         deadline = time.monotonic() + patience_s
         while True:
             if self.feed.failure is not None:
@@ -185,21 +130,24 @@ class Chaos:
         return f"sent {self.feed.sent} of {len(self.feed.sample)}, tick {self.progress.through} of {self._last_tick}; {workers}"
 
 
-def fill_disk(store: ClickHouseProcess, seconds: float) -> None:
-    """The store runs, answers questions, and has no room for rows."""
-    store.stop()
-    store.start(*FULL_DISK)
-    time.sleep(seconds)
-    store.stop()
-    store.start()
+@dataclass(slots=True)
+class Letters:
+    """Dead letters of hostile records that the oracle does not know; every one must be there."""
 
+    aside: set[Place]
+    found: set[Place] = field(default_factory=set)
 
-def _pause(process: ChildProcess, seconds: float) -> None:
-    os.kill(process.pid, signal.SIGSTOP)
-    try:
-        time.sleep(seconds)
-    finally:
-        os.kill(process.pid, signal.SIGCONT)
+    def judged(self, rows: pa.Table) -> pa.Table:
+        """The letters without them."""
+        places = list(zip(*(rows[name].to_pylist() for name in ("topic", "partition", "offset")), strict=True))
+        self.found |= self.aside & set(places)
+        return rows.filter(pa.array([place not in self.aside for place in places], pa.bool_()))
+
+    def missing(self) -> list[str]:
+        """Those that are not there."""
+        return [
+            f"{topic}/{partition} offset {offset}: no dead letter" for topic, partition, offset in sorted(self.aside - self.found)
+        ]
 
 
 def run_chaos(seed: int, faults: int, readings: int, say: Say) -> dict[str, Any]:
@@ -227,7 +175,9 @@ def run_chaos(seed: int, faults: int, readings: int, say: Say) -> dict[str, Any]
                 worker.stop()
             with stack.client() as client:
                 begun = time.monotonic()
-                found = oracle_differences(stack.kafka, client, zone_yaml, PARTITIONS, os.cpu_count() or 1)
+                letters = Letters(chaos.aside)
+                found = oracle_differences(stack.kafka, client, zone_yaml, PARTITIONS, os.cpu_count() or 1, letters.judged)
+                found["hostile records"] = letters.missing()
         finally:
             feed.stop()
             progress.close()
