@@ -78,6 +78,8 @@ class Ledger:
         """Called after each piece of a long piece of work."""
         self.waiting: list[list[Records]] = [[] for _ in range(channels.partitions)]
         """By partition; `version` as the registry version in use has it."""
+        self.is_waiting_touched = True
+        """Whether other rows wait than in the last snapshot."""
         self.candidates: list[tuple[int, int, dict[str, Any]]] = []
         """Alerts that intervals tasks propose: tick, partition and row, in the order they came."""
         self.no_factor: dict[tuple[str, ...], NoFactor] = {}
@@ -119,6 +121,7 @@ class Ledger:
             fresh = self._mapped(fresh)
         if len(fresh):
             self.waiting[partition].append(fresh)
+            self.is_waiting_touched = True
         if through is not None:
             self.through[partition] = max(int(self.through[partition]), through)
         return len(rows) - len(fresh)
@@ -172,7 +175,7 @@ class Ledger:
         self.versions = {n: c for n, c in self.versions.items() if n >= version}
         self.announced = {n: ticks for n, ticks in self.announced.items() if n > version}
         self._compile(channels)
-        self.waiting = [[self._mapped(rows) for rows in waiting] for waiting in self.waiting]
+        self.waiting, self.is_waiting_touched = [[self._mapped(rows) for rows in waiting] for waiting in self.waiting], True
         self.windows.adopt(windows, accounts, self.accounts, self.progress)
         self.market.resume(used)
         self.nodal.resume(held)
@@ -210,6 +213,7 @@ class Ledger:
             rows = np.concatenate(waiting)
             ready = rows["revision"] <= last
             self.waiting[partition] = [rows[~ready]] if not ready.all() else []
+            self.is_waiting_touched |= bool(ready.any())
             chosen.append(rows[ready])
             order.append(np.full(int(ready.sum()), partition))
         if not chosen:

@@ -20,8 +20,10 @@ _STATE: Final = ("breaches", "first_breach", "clears", "first_clear", "active_si
 def freeze_ledger(ledger: Ledger, next_offset: int) -> Frozen:
     """The ledger now; its changed chunks are copied and count as unchanged from here on."""
     pages = ledger.windows.pages
-    chunks: dict[int, Arrays] = {0: _waiting(ledger)} | {number + 1: pages.chunk(number) for number in sorted(pages.touched)}
+    chunks: dict[int, Arrays] = {0: _waiting(ledger)} if ledger.is_waiting_touched else {}
+    chunks |= {number + 1: pages.chunk(number) for number in sorted(pages.touched)}
     pages.touched.clear()
+    ledger.is_waiting_touched = False
     return Frozen(_facts(ledger), chunks, 1 + len(pages.chunks), next_offset)
 
 

@@ -35,7 +35,10 @@ from zonepulse.streams.groups import are_stable, committed
 PREFIX: Final = "zp."
 STORE_GROUP: Final = "zp.store"
 LEDGER_GROUP: Final = "zp.ledger"
-WORKER_GROUPS: Final = ("zp.intervals", LEDGER_GROUP, STORE_GROUP)
+INTERVALS_GROUP: Final = "zp.intervals"
+WORKER_GROUPS: Final = (INTERVALS_GROUP, LEDGER_GROUP, STORE_GROUP)
+Reader = Callable[[int], Iterator[Record]]
+"""The records of a partition, in order; goes to another process."""
 _TIMEOUT_MS: Final = 1000
 _ANSWER_MS: Final = 5000
 _BATCH_BYTES: Final = 1 << 17
@@ -67,6 +70,11 @@ class Feed:
         length = self.zone.window_ms
         latest = max(int(self.sample.arrival_ms[-1]), self.latest_ts)
         return (latest // length + 1) * length + self.zone.delay_ms + self.zone.tick_ms
+
+    @property
+    def arrival_ms(self) -> int:
+        """Ingest time of what is sent next."""
+        return int(self.sample.arrival_ms[min(self.sent, len(self.sample) - 1)])
 
     @property
     def latest_ts(self) -> int:
@@ -232,35 +240,39 @@ class Progress:
 
 
 def oracle_differences(
-    broker: str,
+    read: Reader,
     client: Client,
     zone_yaml: str,
     partitions: int,
     processes: int = 1,
     judged_letters: Callable[[pa.Table], pa.Table] = lambda rows: rows,
 ) -> dict[str, list[str]]:
-    """Table -> where the stored final rows differ from the oracle's, which reads the topic itself, a partition a process.
+    """Table -> where the stored final rows differ from the oracle's, which reads the log itself, a partition a process.
 
     `judged_letters` leaves out of the dead letters those of records that the oracle does not read.
     """
-    expected = tables_of(zone_yaml, shipped_factors_csv(), oracle_parts(broker, zone_yaml, partitions, processes), partitions)
+    expected = tables_of(zone_yaml, shipped_factors_csv(), oracle_parts(read, zone_yaml, partitions, processes), partitions)
     stored = {name: stored_rows(client, TABLES[name]) for name in FINAL_TABLES}
     stored[DEAD_LETTERS.name] = judged_letters(stored[DEAD_LETTERS.name])
     return {name: differences(expected[name], stored[name], name) for name in FINAL_TABLES}
 
 
-def oracle_parts(broker: str, zone_yaml: str, partitions: int, processes: int) -> list[Part]:
+def readings_of(broker: str) -> Reader:
+    """The records of `zp.readings` as they stand there."""
+    return partial(read_partition, broker, READINGS.full_name(PREFIX))
+
+
+def oracle_parts(read: Reader, zone_yaml: str, partitions: int, processes: int) -> list[Part]:
     """What the oracle makes of every partition."""
-    judge = partial(_judged, broker, zone_yaml, partitions)
+    judge = partial(_judged, read, zone_yaml, partitions)
     if processes == 1:
         return [judge(number) for number in range(partitions)]
     with ProcessPoolExecutor(min(processes, partitions), get_context("spawn")) as pool:
         return list(pool.map(judge, range(partitions)))
 
 
-def _judged(broker: str, zone_yaml: str, partitions: int, number: int) -> Part:
-    records = read_partition(broker, READINGS.full_name(PREFIX), number)
-    return part_of(zone_yaml, shipped_factors_csv(), records, partitions)
+def _judged(read: Reader, zone_yaml: str, partitions: int, number: int) -> Part:
+    return part_of(zone_yaml, shipped_factors_csv(), read(number), partitions)
 
 
 def stored_rows(client: Client, table: Table) -> pa.Table:

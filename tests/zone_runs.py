@@ -13,7 +13,7 @@ from zonepulse.processors.sample import Sample
 from zonepulse.schemas.registry import ZonePolicy
 from zonepulse.schemas.zone_yaml import parse_zone
 from zonepulse.streams.demo_data import demo_sample, demo_zone_yaml
-from zonepulse.streams.demo_run import PREFIX, Feed, Progress, oracle_differences
+from zonepulse.streams.demo_run import PREFIX, Feed, Progress, oracle_differences, readings_of
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 from zonepulse.streams.registry_topic import publish
 from zonepulse.streams.warm_up import warm_up
@@ -38,7 +38,7 @@ class SampleRun:
         return int(self.client.query(f"SELECT count() FROM {table} WHERE run = 'live'").first_row[0])
 
     def differences(self) -> list[str]:
-        found = oracle_differences(self.stack.kafka, self.client, self.zone_yaml, PARTITIONS)
+        found = oracle_differences(readings_of(self.stack.kafka), self.client, self.zone_yaml, PARTITIONS)
         return [line for lines in found.values() for line in lines]
 
 

@@ -38,6 +38,7 @@ PERIOD_MS: Final = 60_000
 CONTRACT_EACH: Final = 10
 """One company in so many has a contract."""
 ROW_MICRO: Final = 1_000_000
+"""A row's energy is up to twice that, another in every window and channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ class CompanyZone:
         rows = records(ROW, len(numbers))
         rows["channel"], rows["start"], rows["revision"] = numbers, start_ms, tick
         rows["version"] = channels.first[numbers]
-        rows["val"], rows["cov"] = ROW_MICRO, WINDOW_MS
+        rows["val"] = ROW_MICRO + (numbers * 7_919 + start_ms // WINDOW_MS * 104_729) % ROW_MICRO
+        rows["cov"] = WINDOW_MS
         return rows
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from zonepulse.streams.chaos import run_chaos
+from zonepulse.streams.chaos.run import run_chaos
 from zonepulse.streams.cli.output import FAILED, JsonOption, print_json, stderr
 from zonepulse.streams.warm_up import warm_up
 
@@ -15,10 +15,14 @@ def chaos(
     seed: Annotated[int | None, typer.Option(help="repeats a run; default: a new one, which is printed", min=0)] = None,
     faults: Annotated[int, typer.Option(help="how many", min=0)] = 20,
     readings: Annotated[int, typer.Option(help="about how many", min=1)] = 5_000_000,
+    longest: Annotated[
+        float, typer.Option(help="seconds; no fault lasts longer (the store is away for up to 180)", min=0.5)
+    ] = 180.0,
     as_json: JsonOption = False,
 ) -> None:
     """Stream readings (late, doubled, shuffled, malformed ones among them) through a zone of its own while its workers, its broker
-    and its store are killed, paused and restarted at random; then compare every row with an independent oracle.
+    and its store are killed, paused, restarted and cut off at random, its registry changes, partitions stand and unread readings are
+    deleted; then compare every row with an independent oracle, which reads what the workers could read.
 
     Exit code 0 only if every row of every table is as the oracle says.
     """
@@ -26,7 +30,7 @@ def chaos(
     for name in ("zonepulse", "aiokafka", "kafka"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # deaths are meant, and reported
     warm_up()
-    result = run_chaos(secrets.randbelow(1 << 31) if seed is None else seed, faults, readings, console.print)
+    result = run_chaos(secrets.randbelow(1 << 31) if seed is None else seed, faults, readings, console.print, longest)
     if as_json:
         print_json(result)
     else:

@@ -14,7 +14,7 @@ from zonepulse.schemas.zone_yaml import parse_zone
 from zonepulse.streams.cli.grafana_hint import grafana_exports, print_lines
 from zonepulse.streams.cli.output import SafeConsole, print_json
 from zonepulse.streams.demo_data import DEFAULT_DAYS, DEFAULT_SEED, demo_sample, demo_zone_yaml
-from zonepulse.streams.demo_run import PREFIX, Feed, Progress, oracle_differences
+from zonepulse.streams.demo_run import PREFIX, Feed, Progress, oracle_differences, readings_of
 from zonepulse.streams.demo_screen import View, save_picture, summary_tables, utc
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 from zonepulse.streams.registry_topic import publish
@@ -140,7 +140,7 @@ def _follow(stack: ZoneStack, feed: Feed, progress: Progress, client: Client, vi
 
 
 def _summary(stack: ZoneStack, client: Client, zone_yaml: str, feed: Feed, seconds: float) -> dict[str, Any]:
-    differences = oracle_differences(stack.kafka, client, zone_yaml, stack.partitions)
+    differences = oracle_differences(readings_of(stack.kafka), client, zone_yaml, stack.partitions)
     refused = client.query(_REFUSED).result_rows
     found = client.query(_COMPANIES)
     intervals, alerts = client.query(_ROWS).result_rows[0]

@@ -16,11 +16,11 @@ from live_parts import create_topics, process, produce_many, wait_until
 from patience import patience_s
 
 from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.chaos import RESTART
-from zonepulse.streams.chaos_data import chaos_sample, chaos_zone_yaml
-from zonepulse.streams.chaos_faults import KINDS, planned
-from zonepulse.streams.chaos_hostile import TOPICS
-from zonepulse.streams.demo_run import LEDGER_GROUP, PREFIX, STORE_GROUP, Feed, Progress, oracle_differences
+from zonepulse.streams.chaos.data import chaos_sample, chaos_zone_yaml
+from zonepulse.streams.chaos.kinds import KINDS
+from zonepulse.streams.chaos.plan import planned
+from zonepulse.streams.chaos.run import RESTART
+from zonepulse.streams.demo_run import LEDGER_GROUP, PREFIX, STORE_GROUP, Feed, Progress, oracle_differences, readings_of
 from zonepulse.streams.embedded.broker import Broker
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 from zonepulse.streams.registry_topic import publish
@@ -39,22 +39,23 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 def test_a_plan_is_a_function_of_its_seed() -> None:
-    assert planned(7, 50) == planned(7, 50) != planned(8, 50)
-    assert {fault.kind for fault in planned(7, 300)} == {kind.name for kind in KINDS}
-    assert {fault.target for fault in planned(7, 300) if fault.kind == "hostile_records"} == set(TOPICS)
-    shares = [fault.share for fault in planned(7, 50)]
+    plan = planned(7, len(KINDS), KINDS, longest_s=10)
+    assert plan == planned(7, len(KINDS), KINDS, longest_s=10) != planned(8, len(KINDS), KINDS, longest_s=10)
+    assert {fault.kind for fault in plan} == {kind.name for kind in KINDS}, "with as many faults as kinds each strikes"
+    assert max(fault.seconds for fault in plan) <= 10
+    shares = [fault.share for fault in plan]
     assert shares == sorted(shares)
 
 
 @pytest.mark.timeout(1800)
 def test_some_minutes_of_chaos_leave_every_row_as_the_oracle_says(tmp_path: Path) -> None:
-    options = ["--seed", "20261119", "--faults", "12", "--readings", "130000", "--json"]
+    options = ["--seed", "20261119", "--faults", str(len(KINDS)), "--longest", "12", "--readings", "130000", "--json"]
     with (tmp_path / "log").open("wb") as log:
         done = subprocess.run(
             [sys.executable, "-m", "zonepulse.streams.cli.main", "chaos", *options], stdout=subprocess.PIPE, stderr=log
         )
     result = json.loads(done.stdout or b"{}")
-    assert (done.returncode, result.get("faults"), result.get("differences")) == (0, 12, 0), (
+    assert (done.returncode, result.get("faults"), result.get("differences")) == (0, len(KINDS), 0), (
         f"{json.dumps(result, indent=1)}\n{(tmp_path / 'log').read_text()[-3000:]}"
     )
 
@@ -85,7 +86,7 @@ def test_workers_come_and_go_on_hosts_whose_clocks_jump_and_go_on_from_their_sna
             wait_until(lambda: progress.closed_tick() >= feed.end_ms // zone.tick_ms, 120, "the last tick is closed")
             settle(progress)
             with stack.client() as client:
-                found = oracle_differences(stack.kafka, client, zone_yaml, 4)
+                found = oracle_differences(readings_of(stack.kafka), client, zone_yaml, 4)
         finally:
             feed.stop()
             progress.close()

@@ -20,7 +20,7 @@ from zonepulse.schemas.dead_letters import DeadLetter
 from zonepulse.schemas.results import INTERVALS, LIVE, TOTALS
 from zonepulse.schemas.topics import TOPICS
 from zonepulse.streams import migrations
-from zonepulse.streams.chaos_processes import FULL_DISK
+from zonepulse.streams.chaos.parts import FULL_DISK
 from zonepulse.streams.clickhouse_sink import ClickHouseSink, RowBatch, SinkBackpressure, SinkRejected, Source
 from zonepulse.streams.embedded.broker import Broker
 from zonepulse.streams.embedded.process import free_port

@@ -87,3 +87,25 @@ def test_a_long_restore_apply_or_catch_up_shows_that_it_gets_on() -> None:
         ledger.offer(0, zone.rows(first, start, tick, all_companies=False), tick)
     ledger.advance()
     assert len(beats) >= 9
+
+
+def test_rows_that_wait_are_saved_when_they_change() -> None:
+    zone = CompanyZone(3, 12)
+    channels = compile_registry(zone.registry(), 2)
+    ledger = Ledger(channels)
+
+    def saved() -> tuple[bool, int]:
+        chunks = freeze_ledger(ledger, 0).chunks
+        return (True, len(chunks[0]["rows"])) if 0 in chunks else (False, 0)
+
+    assert saved() == (True, 0)
+    tick = START_MS // TICK_MS + 20
+    ledger.offer(0, zone.rows(channels, START_MS, tick, all_companies=True), tick)
+    ledger.advance()
+    assert saved() == (True, 3)
+    ledger.offer(0, zone.rows(channels, START_MS, tick, all_companies=True)[:0], tick + 1)
+    ledger.advance()
+    assert saved() == (False, 0), "partition 1 stands still, and what waits for it is as before"
+    ledger.offer(1, zone.rows(channels, START_MS, tick, all_companies=True)[:0], tick)
+    ledger.advance()
+    assert saved() == (True, 0)

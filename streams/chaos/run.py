@@ -1,10 +1,11 @@
 """Chaos: a running zone whose parts are killed, paused and restarted at random, that is sent what is damaged and forged, and is then
 compared with the oracle row by row.
 
-The plan is a function of the seed (chaos_faults.py). Workers are started again by the supervisor; servers by whoever broke them. A fault's
-recovery is the time from its beginning until every partition has closed a further tick and the store has committed further rows.
+The plan is a function of the seed. Workers are started again by the supervisor; servers by whoever broke them. A fault's recovery is
+the time from its beginning until every partition has closed a further tick and the store has committed further rows.
 """
 
+import math
 import os
 import statistics
 import time
@@ -17,18 +18,20 @@ import pyarrow as pa
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
+from zonepulse.schemas.topics import READINGS
 from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.chaos_data import chaos_sample, chaos_zone_yaml
-from zonepulse.streams.chaos_faults import kind_of, planned
-from zonepulse.streams.chaos_kinds import PARTITIONS, WORKERS, ChaosStuck, Fault, Place
+from zonepulse.streams.chaos.data import chaos_sample, chaos_zone_yaml
+from zonepulse.streams.chaos.flow import PARTITIONS
+from zonepulse.streams.chaos.kinds import BY_NAME, KINDS
+from zonepulse.streams.chaos.log_copy import LogCopy
+from zonepulse.streams.chaos.parts import WORKERS
+from zonepulse.streams.chaos.plan import ChaosStuck, Fault, Place, planned, stream_seconds
 from zonepulse.streams.demo_run import LEDGER_GROUP, PREFIX, STORE_GROUP, Feed, Progress, oracle_differences
 from zonepulse.streams.embedded.supervisor import Restart
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 from zonepulse.streams.registry_topic import publish
 
 RESTART: Final = Restart(first_s=0.5, longest_s=2.0, healthy_s=10.0)
-SECONDS_A_FAULT: Final = 8.0
-"""The stream lasts at least this long for every fault."""
 PATIENCE_S: Final = 240.0
 _POLL_S: Final = 0.25
 Say = Callable[[str], None]
@@ -51,6 +54,9 @@ class Chaos:
     stack: ZoneStack
     feed: Feed
     progress: Progress
+    log: LogCopy
+    zone_yaml: str
+    """The registry as it was last published."""
     say: Say
     begun: float = field(default_factory=time.monotonic)
     struck: list[Struck] = field(default_factory=list)
@@ -69,12 +75,13 @@ class Chaos:
 
     def _strike(self, fault: Fault) -> None:
         begun = time.monotonic()
-        kind_of(fault).strike(self, fault)
+        kind = BY_NAME[fault.kind]
+        kind.strike(self, fault)
         before = self._asked(self._marks)
         self.wait(lambda: self._is_past(before), f"recovery from {fault.kind} {fault.target}")
         struck = Struck(fault, round(begun - self.begun, 1), round(time.monotonic() - begun, 1))
         self.struck.append(struck)
-        length = f" for {fault.seconds} s" if kind_of(fault).lasts else ""
+        length = "" if kind.without_end else f" for {fault.seconds} s"
         self.say(f"{struck.at_s:7.1f} s  {fault.kind} {fault.target}{length}: on again after {struck.recovery_s} s")
 
     def _marks(self) -> tuple[int, int, int]:
@@ -113,7 +120,7 @@ class Chaos:
         return answers[0]
 
     def wait(self, holds: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
-        """Returns when it holds. Raises ChaosStuck."""
+        """Returns once `holds`; a broker that is away is asked again. Raises ChaosStuck after `patience_s`."""
         deadline = time.monotonic() + patience_s
         while True:
             if self.feed.failure is not None:
@@ -145,13 +152,13 @@ class Letters:
 
     def missing(self) -> list[str]:
         """Those that are not there."""
-        return [
-            f"{topic}/{partition} offset {offset}: no dead letter" for topic, partition, offset in sorted(self.aside - self.found)
-        ]
+        lost = sorted(self.aside - self.found)
+        return [f"{topic}/{partition} offset {offset}: no dead letter" for topic, partition, offset in lost]
 
 
-def run_chaos(seed: int, faults: int, readings: int, say: Say) -> dict[str, Any]:
-    """Run it all on a stack of its own; the result as one JSON object. Raises ChaosStuck."""
+def run_chaos(seed: int, faults: int, readings: int, say: Say, longest_s: float = math.inf) -> dict[str, Any]:
+    """Run it all on a stack of its own, no fault longer than `longest_s`; the result as one JSON object. Raises ChaosStuck."""
+    plan = planned(seed, faults, KINDS, longest_s)
     sample = chaos_sample(readings, seed)
     zone_yaml = chaos_zone_yaml(sample.changes)
     zone = parse_zone(zone_yaml)
@@ -163,11 +170,12 @@ def run_chaos(seed: int, faults: int, readings: int, say: Say) -> dict[str, Any]
         for task, workers in WORKERS:
             for number in range(workers):
                 stack.start_worker(task, str(number))
-        feed = Feed(stack.kafka, sample, PARTITIONS, zone.zone, span_s / max(1.0, faults * SECONDS_A_FAULT))
+        feed = Feed(stack.kafka, sample, PARTITIONS, zone.zone, span_s / stream_seconds(plan))
         progress = Progress(stack.kafka, PARTITIONS)
-        chaos = Chaos(stack, feed, progress, say)
+        log = LogCopy(stack.kafka, READINGS.full_name(PREFIX), stack.folder)
+        chaos = Chaos(stack, feed, progress, log, zone_yaml, say)
         try:
-            chaos.run(planned(seed, faults))
+            chaos.run(plan)
             seconds = time.monotonic() - chaos.begun
             say(f"{seconds:7.1f} s  all is through; the oracle reads the topic and checks every row")
             for worker in stack.workers.values():  # their time is the oracle's now
@@ -176,8 +184,8 @@ def run_chaos(seed: int, faults: int, readings: int, say: Say) -> dict[str, Any]
             with stack.client() as client:
                 begun = time.monotonic()
                 letters = Letters(chaos.aside)
-                found = oracle_differences(stack.kafka, client, zone_yaml, PARTITIONS, os.cpu_count() or 1, letters.judged)
-                found["hostile records"] = letters.missing()
+                found = oracle_differences(log.records, client, chaos.zone_yaml, PARTITIONS, os.cpu_count() or 1, letters.judged)
+                found["hostile_records"] = letters.missing()
         finally:
             feed.stop()
             progress.close()
@@ -194,6 +202,7 @@ def _report(seed: int, readings: int, chaos: Chaos, found: dict[str, list[str]],
         "faults": len(chaos.struck),
         "struck": [{**asdict(s.fault), "at_s": s.at_s, "recovery_s": s.recovery_s} for s in chaos.struck],
         "recovery_s": {"median": statistics.median(recovery), "longest": max(recovery)} if recovery else None,
+        "lost_offsets": {str(p): lost for p, lost in sorted(chaos.log.lost.items())},
         "deaths": [f"{d.name}: exit code {d.exit_code}" for d in chaos.stack.supervisor.deaths],
         "seconds": round(seconds, 1),
         "differences": len(lines),

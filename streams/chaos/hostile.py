@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from kafka import KafkaProducer
@@ -19,12 +19,16 @@ from kafka import KafkaProducer
 from zonepulse.schemas.commands import Place as Target
 from zonepulse.schemas.records import HEARTBEAT, REGISTRY
 from zonepulse.schemas.topics import READINGS
-from zonepulse.streams import chaos_hostile_records as made
-from zonepulse.streams.chaos_hostile_records import Hostile
-from zonepulse.streams.chaos_kinds import PARTITIONS, ChaosStuck, Fault, Kind, Zone
+from zonepulse.streams.chaos import hostile_records as made
+from zonepulse.streams.chaos.flow import PARTITIONS
+from zonepulse.streams.chaos.hostile_records import Hostile
+from zonepulse.streams.chaos.plan import ChaosStuck, Fault, Kind
 from zonepulse.streams.command_log import skip_of, tell
 from zonepulse.streams.demo_run import PREFIX
 from zonepulse.streams.embedded.stack import ClickHouseAccess
+
+if TYPE_CHECKING:
+    from zonepulse.streams.chaos.run import Chaos
 
 SEND_TIMEOUT_S: Final = 120
 ANSWER_S: Final = 60.0
@@ -40,32 +44,34 @@ _WITHOUT: Final[dict[str, Callable[[random.Random], Iterator[Hostile]]]] = {
     "intervals-checkpoints-changelog": made.checkpoints,
     "ledger-checkpoints-changelog": made.checkpoints,
 }
-TOPICS: Final = (READINGS.name, *_WITH_LETTERS, *_WITHOUT)
 
 
-def _send_records(zone: Zone, fault: Fault) -> None:
-    """All the hostile records of a topic, in an order of their own."""
-    rng, at_ms = random.Random(fault.seed), _now_ms(zone)
-    makers = _WITH_LETTERS | _WITHOUT
-    records = list(made.readings(rng, at_ms) if fault.target == READINGS.name else makers[fault.target](rng))
-    rng.shuffle(records)
-    topic = PREFIX + fault.target
-    with closing(_producer(zone)) as producer:
-        for record in records:
-            partition = rng.randrange(PARTITIONS) if fault.target == READINGS.name else 0
-            sent = _sent(producer, topic, record, partition, at_ms)
-            if fault.target in _WITH_LETTERS:
-                zone.aside.add((topic, sent.partition, sent.offset))
+def _send_records(chaos: "Chaos", fault: Fault) -> None:
+    """Hostile records of every topic, each topic's in an order of their own."""
+    rng, at_ms = _random(fault), chaos.feed.arrival_ms
+    with closing(_producer(chaos)) as producer:
+        for name, make in (_WITH_LETTERS | _WITHOUT).items():
+            for record in _shuffled(rng, make(rng)):
+                sent = _sent(producer, PREFIX + name, record, 0, at_ms)
+                if name in _WITH_LETTERS:
+                    chaos.aside.add((PREFIX + name, sent.partition, sent.offset))
+        for record in _shuffled(rng, made.readings(rng, at_ms)):
+            _sent(producer, READINGS.full_name(PREFIX), record, rng.randrange(PARTITIONS), at_ms)
 
 
-def _now_ms(zone: Zone) -> int:
-    """The stream's time."""
-    arrival = zone.feed.sample.arrival_ms
-    return int(arrival[min(zone.feed.sent, len(arrival) - 1)])
+def _shuffled(rng: random.Random, records: Iterator[Hostile]) -> list[Hostile]:
+    found = list(records)
+    rng.shuffle(found)
+    return found
 
 
-def _producer(zone: Zone) -> KafkaProducer:
-    return KafkaProducer(bootstrap_servers=zone.stack.kafka, max_request_size=1 << 27, acks="all", compression_type="gzip")
+def _random(fault: Fault) -> random.Random:
+    """What a fault makes up is its own, and the same in every run of a seed."""
+    return random.Random(f"{fault.kind} {fault.share}")
+
+
+def _producer(chaos: "Chaos") -> KafkaProducer:
+    return KafkaProducer(bootstrap_servers=chaos.stack.kafka, max_request_size=1 << 27, acks="all", compression_type="gzip")
 
 
 def _sent(producer: KafkaProducer, topic: str, record: Hostile, partition: int, at_ms: int) -> Any:
@@ -73,17 +79,17 @@ def _sent(producer: KafkaProducer, topic: str, record: Hostile, partition: int, 
     return producer.send(topic, record.value, record.key, headers, partition, at_ms).get(SEND_TIMEOUT_S)
 
 
-def _missing_version(zone: Zone, fault: Fault) -> None:
+def _missing_version(chaos: "Chaos", fault: Fault) -> None:
     """A partition stands before a switch to a version that nobody published, until a command skips it."""
-    rng = random.Random(fault.seed)
+    rng = _random(fault)
     topic, partition = READINGS.full_name(PREFIX), rng.randrange(PARTITIONS)
     record = Hostile(HEARTBEAT, None, ((REGISTRY, b"%d" % rng.randrange(100, 1_000)),))
-    with closing(_producer(zone)) as producer:
-        sent = _sent(producer, topic, record, partition, _now_ms(zone))
-    zone.aside.add((topic, partition, sent.offset))
+    with closing(_producer(chaos)) as producer:
+        sent = _sent(producer, topic, record, partition, chaos.feed.arrival_ms)
+    chaos.aside.add((topic, partition, sent.offset))
     time.sleep(fault.seconds)
     place = Target(READINGS.name, partition, sent.offset)
-    tell(zone.stack.kafka, PREFIX, skip_of(place, "a version that nobody published", "chaos"), _now_ms(zone))
+    tell(chaos.stack.kafka, PREFIX, skip_of(place, "a version that nobody published", "chaos"), chaos.feed.arrival_ms)
 
 
 # --- requests ---------------------------------------------------------------------------------------------------------------------
@@ -93,7 +99,8 @@ _STATEMENTS: Final = (
     "SELECT * FROM url('http://127.0.0.1:1/')",
     "SELECT 1 INTO OUTFILE '/tmp/x'", "INSERT INTO totals SELECT * FROM totals", "DROP TABLE totals", "SELECT sleep(3)",
     "SELECT repeat('x', 1000) FROM numbers(250000)", "SELECT uniqExact(number) FROM numbers_mt(10000000000)", "SELECT " + "(" * 50_000,
-    "SELECT ' FORMAT a" + " " * 40_000 + "x'", "SELECT * FROM system.processes", "SELECT arrayJoin(range(1000000000))", "", "\x00", "SELECT",
+    "SELECT ' FORMAT a" + " " * 40_000 + "x'", "SELECT * FROM system.processes", "SELECT arrayJoin(range(1000000000))", "", "\x00",
+    "SELECT",
 )  # fmt: skip
 _RAW: Final = (
     b"GET / HTTP/1.1\r\nHost: x\r\n", b"\x16\x03\x01\x02\x00" * 50, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\nx",
@@ -102,13 +109,13 @@ _RAW: Final = (
 )  # fmt: skip
 
 
-def _send_requests(zone: Zone, fault: Fault) -> None:
+def _send_requests(chaos: "Chaos", fault: Fault) -> None:
     """Readers and strangers at the store while the stream goes on; what they are answered is not read by half of them."""
-    threading.Thread(target=_besiege, args=(zone.stack.dashboard, fault), name="hostile requests", daemon=True).start()
+    threading.Thread(target=_besiege, args=(chaos.stack.dashboard, fault), name="hostile requests", daemon=True).start()
 
 
 def _besiege(store: ClickHouseAccess, fault: Fault) -> None:
-    rng, until = random.Random(fault.seed), time.monotonic() + 2 * fault.seconds
+    rng, until = _random(fault), time.monotonic() + 2 * fault.seconds
     held: list[Any] = []
     while time.monotonic() < until:
         with suppress(OSError, http.client.HTTPException):
@@ -132,8 +139,8 @@ def _reader(store: ClickHouseAccess, rng: random.Random) -> http.client.HTTPConn
     sql = rng.choice(_STATEMENTS)
     key = store.password if rng.random() < 0.9 else "wrong"
     headers = {"X-ClickHouse-User": store.user, "X-ClickHouse-Key": key}
-    connection.request("POST", "/?param_f=file" + rng.choice(("", "&max_execution_time=1e-9", f"&query={quote('SELECT {f:Identifier}')}")),
-                       sql.encode("utf-8", "replace"), headers)  # fmt: skip
+    more = rng.choice(("", "&max_execution_time=1e-9", f"&query={quote('SELECT {f:Identifier}')}"))
+    connection.request("POST", f"/?param_f=file{more}", sql.encode("utf-8", "replace"), headers)
     if rng.random() < 0.5:
         connection.getresponse().read()
     return connection
@@ -156,23 +163,23 @@ def _files(rng: random.Random) -> Iterator[tuple[str, bytes, tuple[str, ...]]]:
     yield "bomb.xlsx", b"PK\x03\x04" + rng.randbytes(500), ("produce",)
 
 
-def _give_files(zone: Zone, fault: Fault) -> None:
+def _give_files(chaos: "Chaos", fault: Fault) -> None:
     """Two of the files to their commands: each is refused in words, without a signal or a traceback."""
-    rng = random.Random(fault.seed)
+    rng = _random(fault)
     with tempfile.TemporaryDirectory(prefix="zonepulse-chaos-") as folder:
         for name, content, command in rng.sample(list(_files(rng)), 2):
             file = Path(folder) / name
             file.write_bytes(content)
             argv = [sys.executable, "-m", "zonepulse.streams.cli.main", *command, str(file)]
-            env = zone.stack.worker_environment
+            env = chaos.stack.worker_environment
             done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=ANSWER_S * 4, check=False)
             if done.returncode not in (1, 2) or "Traceback" in done.stderr:
                 raise ChaosStuck(f"{' '.join(command)} {name} ended with {done.returncode}: {done.stderr[-500:]}")
 
 
-HOSTILE_KINDS: Final = (
-    Kind("hostile_records", 6, TOPICS, _send_records, lasts=False),
+KINDS: Final = (
+    Kind("hostile_records", 4, ("every topic",), _send_records, without_end=True),
     Kind("hostile_requests", 2, ("clickhouse",), _send_requests),
-    Kind("hostile_files", 1, ("commands",), _give_files, lasts=False),
+    Kind("hostile_files", 1, ("commands",), _give_files, without_end=True),
     Kind("missing_version", 1, (READINGS.name,), _missing_version),
 )
