@@ -9,7 +9,7 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, TypeVar
@@ -25,7 +25,7 @@ from zonepulse.streams.chaos.flow import PARTITIONS
 from zonepulse.streams.chaos.kinds import BY_NAME, KINDS
 from zonepulse.streams.chaos.log_copy import LogCopy
 from zonepulse.streams.chaos.parts import WORKERS
-from zonepulse.streams.chaos.plan import ChaosStuck, Fault, Place, planned, stream_seconds
+from zonepulse.streams.chaos.plan import ChaosStuck, Fault, Kind, Place, planned, stream_seconds
 from zonepulse.streams.demo_run import LEDGER_GROUP, PREFIX, STORE_GROUP, Feed, Progress, oracle_differences
 from zonepulse.streams.embedded.supervisor import Restart
 from zonepulse.streams.embedded.zone_stack import ZoneStack
@@ -156,9 +156,11 @@ class Letters:
         return [f"{topic}/{partition} offset {offset}: no dead letter" for topic, partition, offset in lost]
 
 
-def run_chaos(seed: int, faults: int, readings: int, say: Say, longest_s: float = math.inf) -> dict[str, Any]:
+def run_chaos(
+    seed: int, faults: int, readings: int, say: Say, longest_s: float = math.inf, kinds: Sequence[Kind] = KINDS
+) -> dict[str, Any]:
     """Run it all on a stack of its own, no fault longer than `longest_s`; the result as one JSON object. Raises ChaosStuck."""
-    plan = planned(seed, faults, KINDS, longest_s)
+    plan = planned(seed, faults, kinds, longest_s)
     sample = chaos_sample(readings, seed)
     zone_yaml = chaos_zone_yaml(sample.changes)
     zone = parse_zone(zone_yaml)
