@@ -1,6 +1,7 @@
 """Readings that nobody should send and that never did harm: each has the fate written here, by kernels and slow decoder alike."""
 
 import json
+import struct
 import time
 from collections.abc import Callable
 
@@ -9,11 +10,13 @@ import pyarrow as pa
 import pytest
 from fetches import START_MS, Message, assert_same, channels, ordinary
 
+from zonepulse.oracle.compare import differences
 from zonepulse.processors.decoding.exact import decode_records
 from zonepulse.processors.decoding.fast import decode_fast
 from zonepulse.processors.decoding.letters import dead_letters
 from zonepulse.processors.intervals import Partition
 from zonepulse.schemas.readings import REASONS
+from zonepulse.schemas.results import DEAD_LETTERS
 
 CHANNELS = channels()
 ARROW = (("content-type", b"application/vnd.apache.arrow.stream"),)
@@ -151,3 +154,14 @@ def test_arrow_columns_of_other_kinds(name: str) -> None:
 def test_a_good_reading_is_accepted() -> None:
     assert fates(text()) == fates(block(), is_arrow=True) == {""}
     assert fates(json.dumps([json.loads(text())] * 3).encode()) == {""}
+
+
+def test_letters_of_blocks_that_lie_are_compared_by_their_bytes() -> None:
+    block = BLOCK_OF_TWO.replace(struct.pack("<3i", 0, 2, 7), struct.pack("<3i", 0, 2, 2**30))
+    row = {column.name: 1 if column.kind in ("i32", "i64") else "x" for column in DEAD_LETTERS.stored} | {"received_at": 0}
+    mine, other = row | {"value": block}, row | {"value": block + b"x"}
+    assert differences([mine], [mine], "dead_letters") == []
+    assert len(differences([mine], [other], "dead_letters")) == 1
+
+
+BLOCK_OF_TWO = block(meter=pa.array(["ab", "cdefg"]))
