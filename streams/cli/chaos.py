@@ -8,7 +8,9 @@ import typer
 
 from zonepulse.streams.chaos.kinds import BY_NAME
 from zonepulse.streams.chaos.run import run_chaos
-from zonepulse.streams.cli.output import FAILED, BadInput, JsonOption, print_json, stderr
+from zonepulse.streams.cli.kernels import tell_if_compiling
+from zonepulse.streams.cli.output import BadInput, JsonOption, print_json, stderr
+from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.warm_up import warm_up
 
 
@@ -36,6 +38,7 @@ def chaos(
     kinds = [BY_NAME[name] for name in only or BY_NAME]
     for name in ("zonepulse", "aiokafka", "kafka"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # deaths are meant, and reported
+    tell_if_compiling()
     warm_up()
     result = run_chaos(secrets.randbelow(1 << 31) if seed is None else seed, faults, readings, console.print, longest, kinds)
     if as_json:
