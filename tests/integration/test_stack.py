@@ -115,7 +115,7 @@ def test_a_worker_gets_the_addresses_and_its_end_is_reported_with_its_last_words
     wait_until(lambda: any(death.name == "worker" for death in stack.supervisor.deaths))
     death = stack.supervisor.deaths[0]
     assert (death.exit_code, death.tail) == (3, f"{stack.kafka} {stack.clickhouse.port}")
-    with pytest.raises(ProcessDied, match="worker ended with exit code 4"):
+    with pytest.raises(ProcessDied, match="worker ended with exit code 3"):
         stack.check()
     stack.supervisor.forget(worker)
     stack.supervisor.deaths.clear()
