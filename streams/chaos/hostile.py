@@ -149,6 +149,10 @@ def _reader(store: ClickHouseAccess, rng: random.Random) -> http.client.HTTPConn
 # --- files ------------------------------------------------------------------------------------------------------------------------
 
 
+_ENDS: Final = (0, 1, 2, 3)
+"""Exit codes of commands; what ended by a signal has a negative one."""
+
+
 def _files(rng: random.Random) -> Iterator[tuple[str, bytes, tuple[str, ...]]]:
     """(name, content, command) of files that a command must refuse by name."""
     apply = ("registry", "apply", "--dry-run")
@@ -164,7 +168,7 @@ def _files(rng: random.Random) -> Iterator[tuple[str, bytes, tuple[str, ...]]]:
 
 
 def _give_files(chaos: "Chaos", fault: Fault) -> None:
-    """Two of the files to their commands: each is refused in words, without a signal or a traceback."""
+    """Two of the files to their commands: each is refused in words, or its lines are sent as they are; no signal, no traceback."""
     rng = _random(fault)
     with tempfile.TemporaryDirectory(prefix="zonepulse-chaos-") as folder:
         for name, content, command in rng.sample(list(_files(rng)), 2):
@@ -173,7 +177,7 @@ def _give_files(chaos: "Chaos", fault: Fault) -> None:
             argv = [sys.executable, "-m", "zonepulse.streams.cli.main", *command, str(file)]
             env = chaos.stack.worker_environment
             done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=ANSWER_S * 4, check=False)
-            if done.returncode not in (1, 2) or "Traceback" in done.stderr:
+            if done.returncode not in _ENDS or "Traceback" in done.stderr:
                 raise ChaosStuck(f"{' '.join(command)} {name} ended with {done.returncode}: {done.stderr[-500:]}")
 
 
