@@ -166,12 +166,14 @@ def latest_closed_ms(settings: Settings, registry: Registry) -> int | None:
 
 
 def _through(value: bytes | None) -> bytes | None:
-    import pyarrow as pa
+    from zonepulse.schemas.arrow_blocks import BadArrow
+    from zonepulse.streams.arrow_wire import THROUGH, block_metadata
 
-    if not value:
+    try:
+        found = block_metadata(value or b"").get(THROUGH, b"")
+    except BadArrow:  # whatever stands on the topic besides
         return None
-    found: bytes | None = (pa.ipc.open_stream(pa.py_buffer(value)).schema.metadata or {}).get(b"through")
-    return found
+    return found if found.isdigit() and len(found) < 20 else None
 
 
 def facts(registry: Registry) -> dict[str, Any]:
