@@ -209,12 +209,16 @@ def reached(old: bool, ring: Any, at: int, reach: int, w: int, versions: Any, fa
 
 @kernel
 def has_silence(ch: Any, ring: Any, versions: Any, policy: Any) -> bool:
-    """Whether there may be windows without a row between the channel's first and last."""
-    last = ch.passed if ch.passed != UNSET else ch.first
+    """Whether there may be windows without a row between the channel's first and last, in this view or the one before."""
+    last = was_last = ch.passed if ch.passed != UNSET else ch.first
     for i in range(len(ring)):
         if ring[i].ts - last > policy.max_gap:
             return True
         last = ring[i].ts
+        if ring[i].meta & NEW == 0:
+            if last - was_last > policy.max_gap:
+                return True
+            was_last = last
     return len(versions) > 1
 
 

@@ -166,3 +166,12 @@ def test_days_of_the_local_calendar_are_as_long_as_they_are() -> None:
 def test_a_silence_longer_than_max_gap_has_no_rows() -> None:
     rows = windows(run(SMALL, ("08:00", 50), ("08:15", 51), ("12:07", 52), ("12:22", 53), zone=MORE))
     assert (min(rows), "10:00" in rows, "10:15" in rows, "12:00" in rows) == ("08:00", True, False, True)
+
+
+def test_a_late_reading_gives_the_windows_behind_it_their_rows() -> None:
+    sent = log(
+        ("10:00", reading("10:00", 5)), ("13:00", reading("13:00", 5.5)), ("13:20", b"[]"), ("13:30", reading("11:40", 1)),
+        ("14:00", b"[]"),
+    )  # fmt: skip
+    found = windows(rows_of(zone_text(meter(SMALL), zone={**MORE, "lateness": "3h"}), sent))
+    assert [clock for clock in ("11:45", "12:00", "12:45", "13:30") if clock in found] == ["11:45", "12:00", "12:45", "13:30"]
