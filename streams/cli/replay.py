@@ -17,6 +17,7 @@ from zonepulse.streams.cli import servers
 from zonepulse.streams.cli.file_options import with_file_form
 from zonepulse.streams.cli.output import BadInput, JsonOption, Stop, count, print_facts, print_json, print_table, stderr
 from zonepulse.streams.cli.zone_files import read_zone, require_files
+from zonepulse.streams.command_file import skips_in
 from zonepulse.streams.files.form import FileForm
 from zonepulse.streams.replay_file import Replayed, replay_files, write_parquet
 from zonepulse.streams.settings import Settings
@@ -43,6 +44,9 @@ def file(
         int | None, typer.Option(min=1, max=100_000, help="N; default 1 + the largest in the files, or 1.")
     ] = None,
     arrival: Annotated[bool, typer.Option("--arrival", help="Without ingest_ms: arrive at the running maximum of ts.")] = False,
+    commands: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Records of zp.commands, a line each: what they skip is left out.")
+    ] = None,
     run: Annotated[str | None, typer.Option(metavar="ID", help="Name of this run; default file-<time>.")] = None,
     json: JsonOption = False,
     *,
@@ -52,14 +56,15 @@ def file(
 
     The columns (keys, in JSON lines) are those of a reading, ingest_ms, and optional partition, offset, item.
     """
-    require_files(files)
+    require_files(files if commands is None else [*files, commands])
     run = run_id(run)
+    skips = skips_in(commands) if commands else ()
     registry = read_zone(zone)
     settings = None if out else servers.settings()
     if settings:
         require_new_run(settings, run)
     with stderr().status("folding readings; the first time kernels are compiled, which takes about half a minute"):
-        replayed = replay_files(registry, files, run, partitions, arrival=arrival, form=form)
+        replayed = replay_files(registry, files, run, partitions, arrival=arrival, form=form, skips=skips)
     if out:
         write_parquet(replayed.tables, out)
     elif settings:
