@@ -46,6 +46,7 @@ from zonepulse.processors.layout import (
     empty_heads,
     records,
 )
+from zonepulse.processors.letter_counts import LetterCounts
 from zonepulse.processors.windows import ROWS_PER_WINDOW, Out, Work, close_channels, due_tick, due_window, new_out, new_work
 from zonepulse.schemas.registry import ZonePolicy
 
@@ -114,6 +115,7 @@ class Partition:
         self.tick = UNSET
         self.ingest = UNSET
         self.next_offset = 0
+        self.letters = LetterCounts()
         self._work = work or new_work()
         self._out = out or new_out()
         self._all = np.arange(n)

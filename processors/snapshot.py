@@ -20,6 +20,7 @@ from zonepulse.processors.admission import DIRTY, LATEST_TS, POOL_USED, touched_
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.intervals import Partition, usual_rooms
 from zonepulse.processors.layout import CHANNEL, CHUNK_CHANNELS, DETECTOR, HEAD, NEVER, READING, Records, records
+from zonepulse.processors.letter_counts import LetterCounts
 from zonepulse.processors.windows import Out, Work
 
 SCHEMA: Final = 3
@@ -112,6 +113,7 @@ def freeze_partition(partition: Partition) -> Frozen:
         "tick": partition.tick,
         "ingest": partition.ingest,
         "latest_ts": int(state.counts[LATEST_TS]),
+        "letters": partition.letters.facts(),
         "new_changes": np.flatnonzero(partition.facts.changes[:, 3]).tolist(),
     }
     return Frozen(facts, chunks, len(state.touched), partition.next_offset)
@@ -165,6 +167,7 @@ def restore_partition(
     old.counts[DIRTY], old.counts[POOL_USED], old.counts[LATEST_TS] = len(waiting), used, facts["latest_ts"]
     partition.state = old._replace(heads=heads, channels=places, detectors=detectors, pool=pool, touched=touched_chunks(n))
     partition.tick, partition.ingest, partition.next_offset = facts["tick"], facts["ingest"], next_offset
+    partition.letters = LetterCounts.of(facts.get("letters", {}))
     partition.facts.changes[facts["new_changes"], 3] = 1
     return partition
 

@@ -56,7 +56,11 @@ class ZoneRun:
         ingest = partition.ingest_times(records.timestamp_ms)
         batch, _ = decode_contained(records, 0, len(records), ingest, self.channels, skipped)
         step = self._apply(partition, batch.items, int(ingest[-1]))
-        return self._collect(partition, step, list(dead_letters(batch, records, self.channels, item)))
+        capped: frozenset[int] = frozenset()
+        if item is None:  # lines that were taken apart before: what they leave is sent nowhere
+            refused = batch.record[batch.items.reason != 0]
+            capped = partition.letters.capped(refused, records, ingest, self.registry.zone.tick_ms)
+        return self._collect(partition, step, list(dead_letters(batch, records, self.channels, item, capped)))
 
     def columns(
         self, chunk: ColumnChunk, partition_of: NDArray[np.int64], skipped: NDArray[np.bool_] | None = None

@@ -6,7 +6,7 @@ Source: Arrow columnar format 1.5, "Encapsulated message format"; format/Message
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
@@ -42,20 +42,22 @@ def is_plain(kind: pa.DataType) -> bool:
     return is_number(kind) or is_text(kind) or bool(types.is_timestamp(kind))
 
 
-def read_table(value: bytes, wanted: Mapping[str, Any] | None, max_rows: int) -> pa.Table:
-    """The columns of an IPC stream that are `wanted` (name -> predicate on its type), or all of plain types; validated in full.
+def read_table(
+    value: bytes, wanted: Mapping[str, Any] | None, max_rows: int, allowed: Callable[[pa.DataType], bool] = is_plain
+) -> pa.Table:
+    """The columns of an IPC stream that are `wanted` (name -> predicate on its type), or all, of `allowed` types; validated in full.
 
     Raises BadArrow, TooManyRows.
     """
     try:
-        return _read(value, wanted, max_rows)
+        return _read(value, wanted, max_rows, allowed)
     except BadArrow:
         raise
     except Exception as bad:  # Arrow raises of nearly every kind on damaged bytes, MemoryError and SystemError among them
         raise BadArrow(f"no readable Arrow stream: {type(bad).__name__}: {bad}"[:300]) from bad
 
 
-def _read(value: bytes, wanted: Mapping[str, Any] | None, max_rows: int) -> pa.Table:
+def _read(value: bytes, wanted: Mapping[str, Any] | None, max_rows: int, allowed: Callable[[pa.DataType], bool]) -> pa.Table:
     if _inflated_bytes(value) > MAX_INFLATED_BYTES:
         raise BadArrow(f"more than {MAX_INFLATED_BYTES} bytes uncompressed")
     reader = pa.ipc.open_stream(value)
@@ -66,7 +68,7 @@ def _read(value: bytes, wanted: Mapping[str, Any] | None, max_rows: int) -> pa.T
         name, kind = names[i], schema.field(i).type
         if names.count(name) > 1:
             raise BadArrow(f"column {name} stands there twice")
-        if not (is_plain(kind) if wanted is None else wanted[name](kind)):
+        if not (allowed(kind) if wanted is None else wanted[name](kind)):
             raise BadArrow(f"column {name} is of type {str(kind)[:60]}, which is not read")
     if not included:
         raise BadArrow("none of the wanted columns is there")

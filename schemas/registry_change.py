@@ -20,7 +20,7 @@ from zonepulse.schemas.registry import MeterChange, Registry
 from zonepulse.schemas.values import instant_text
 
 H = TypeVar("H", bound=Hashable)
-_FIXED: Final = ("id", "window_ms", "tick_ms", "key")
+_FIXED: Final = ("id", "window_ms", "tick_ms", "delay_ms", "key")
 """Settings of a zone that its stored state is made with."""
 
 

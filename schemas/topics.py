@@ -12,6 +12,7 @@ MAX_MESSAGE_BYTES: Final = 8_000_000
 FOREVER_MS: Final = -1
 _DAY_MS: Final = 86_400_000
 _ANY_MS: Final = (1 << 63) - 1
+_GIB: Final = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Topic:
     partitions: int | None = 1
     cleanup: Literal["delete", "compact"] = "delete"
     retention_ms: int = FOREVER_MS
+    retention_bytes: int = -1
+    """Of each partition, where time alone would let a flood fill the disk; -1 = no bound."""
     timestamp_type: Literal["CreateTime", "LogAppendTime"] = "CreateTime"
     max_message_bytes: int = MAX_MESSAGE_BYTES
 
@@ -36,6 +39,7 @@ class Topic:
         return {
             "cleanup.policy": self.cleanup,
             "retention.ms": str(self.retention_ms),
+            "retention.bytes": str(self.retention_bytes),
             "message.timestamp.type": self.timestamp_type,
             "message.timestamp.after.max.ms": str(_ANY_MS),
             "max.message.bytes": str(self.max_message_bytes),
@@ -48,6 +52,7 @@ READINGS: Final = Topic(
     value="one reading (JSON object), several (JSON array) or an Arrow IPC stream",
     partitions=None,
     retention_ms=90 * _DAY_MS,
+    retention_bytes=256 * _GIB,
     timestamp_type="LogAppendTime",
 )
 REGISTRY: Final = Topic(
@@ -57,20 +62,31 @@ REGISTRY: Final = Topic(
     cleanup="compact",
 )
 INTERVALS: Final = Topic(
-    "intervals", key="source partition", value="Arrow IPC block of interval rows sorted by revision", retention_ms=30 * _DAY_MS
+    "intervals",
+    key="source partition",
+    value="Arrow IPC block of interval rows sorted by revision",
+    retention_ms=30 * _DAY_MS,
+    retention_bytes=64 * _GIB,
 )
-RESULTS: Final = Topic("results", key="table", value="Arrow IPC block of that table's rows", retention_ms=30 * _DAY_MS)
+RESULTS: Final = Topic(
+    "results", key="table", value="Arrow IPC block of that table's rows", retention_ms=30 * _DAY_MS, retention_bytes=64 * _GIB
+)
 ALERTS: Final = Topic(
     "alerts", key="fingerprint/starts_at", value="one transition (JSON object of the alerts table's columns)", cleanup="compact"
 )
 DEADLETTERS: Final = Topic(
-    "deadletters", key="original key", value="original bytes; headers say where from and why", retention_ms=90 * _DAY_MS
+    "deadletters",
+    key="original key",
+    value="original bytes; headers say where from and why",
+    retention_ms=90 * _DAY_MS,
+    retention_bytes=16 * _GIB,
 )
 COMMANDS: Final = Topic(
     "commands",
     key="kind and target",
     value="who told what, until when and why (JSON object); an empty JSON array carries time alone",
     retention_ms=90 * _DAY_MS,
+    retention_bytes=_GIB,
     timestamp_type="LogAppendTime",
 )
 
@@ -79,4 +95,4 @@ TOPICS: Final = (READINGS, REGISTRY, INTERVALS, RESULTS, ALERTS, DEADLETTERS, CO
 
 def simulated(topic: Topic) -> Topic:
     """The topic as demo, bench and tests need it: the producer sets the time (years back, if it likes) and nothing expires."""
-    return replace(topic, timestamp_type="CreateTime", retention_ms=FOREVER_MS)
+    return replace(topic, timestamp_type="CreateTime", retention_ms=FOREVER_MS, retention_bytes=-1)

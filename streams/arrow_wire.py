@@ -10,6 +10,7 @@ import pyarrow as pa
 from zonepulse.processors.blocks import interval_batch
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.layout import Records
+from zonepulse.schemas.arrow_blocks import BadArrow, is_plain, read_table
 
 ROWS_A_BLOCK: Final = 6_000
 """About 120 bytes a row: a block stays below 900 kB."""
@@ -22,6 +23,7 @@ CANDIDATES: Final = b"candidates"
 AT: Final = b"at"
 _CANDIDATES_A_BLOCK: Final = 1_000
 _CANDIDATE: Final = pa.schema([pa.field("transition", pa.binary())])
+MAX_BLOCK_ROWS: Final = 100_000
 NO_PARTITION: Final = -1
 """Of a block that no partition of readings made."""
 
@@ -71,13 +73,31 @@ def candidate_blocks(alerts: Sequence[Mapping[str, Any]], partition: int, regist
         yield encode(pa.RecordBatch.from_arrays([column], schema=_CANDIDATE), metadata)
 
 
-def decode_block(value: bytes) -> IntervalBlock:
-    """A record of `zp.intervals`. Raises pa.ArrowInvalid, KeyError."""
-    table = pa.ipc.open_stream(pa.py_buffer(value)).read_all()
-    metadata = table.schema.metadata or {}
-    through = metadata.get(THROUGH)
+def block_metadata(value: bytes) -> Mapping[bytes, bytes]:
+    """What a block says of itself. Raises BadArrow."""
+    try:
+        return pa.ipc.open_stream(pa.py_buffer(value)).schema.metadata or {}
+    except Exception as bad:  # Arrow raises of nearly every kind on damaged bytes
+        raise BadArrow(f"no readable Arrow stream: {type(bad).__name__}: {bad}"[:300]) from bad
+
+
+def only_batch(table: pa.Table) -> pa.RecordBatch:
+    """The one record batch of a block; an empty one where there is none. Raises BadArrow."""
     batches = table.to_batches()
-    batch = batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
+    if len(batches) > 1:
+        raise BadArrow(f"{len(batches)} record batches, expected one")
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
+
+
+def _is_sent(kind: pa.DataType) -> bool:
+    return is_plain(kind) or bool(pa.types.is_binary(kind))
+
+
+def decode_block(value: bytes) -> IntervalBlock:
+    """A record of `zp.intervals`, validated in full. Raises BadArrow, and what damaged metadata raise."""
+    metadata = block_metadata(value)
+    through = metadata.get(THROUGH)
+    batch = only_batch(read_table(value, None, MAX_BLOCK_ROWS, _is_sent))
     kind = metadata.get(KIND)
     candidates = [msgspec.json.decode(row) for row in batch["transition"].to_pylist()] if kind == CANDIDATES else None
     return IntervalBlock(

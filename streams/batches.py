@@ -25,7 +25,7 @@ from mode import Service
 from zonepulse.streams.batch_channel import BatchChannel, Lease, Router
 from zonepulse.streams.log_facts import brokers_of
 from zonepulse.streams.log_guard import NO_VIEW, LogMoved, LogView, Note, begin_at, check_ids, look, topic_ids_now
-from zonepulse.streams.raw_batches import RawFetch, read_batches, read_raw
+from zonepulse.streams.raw_batches import RawFetch, read_batches, read_checked, read_raw
 from zonepulse.streams.record_arrays import Batch, cut, spans
 
 FETCH_WAIT_MS: Final = 100
@@ -93,6 +93,8 @@ class BatchConsumer(driver.Consumer):
         """Subscribes the batch topics too, which no Faust channel knows."""
         if cast(Router, self.transport).is_raw:
             read_raw(self.routes)
+        else:
+            read_checked(self.routes)
         await super().subscribe({*topics, *self.routes})
 
     async def commit_offsets(self, next_offsets: Mapping[TP, int]) -> bool:

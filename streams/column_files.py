@@ -2,9 +2,10 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +13,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from zonepulse.schemas.columns import OPTIONAL, POSITION, REQUIRED
+from zonepulse.schemas.values import shortened
 from zonepulse.streams.reading_blocks import BLOCK_BYTES, BLOCK_ROWS, LATEST_MS, MOST, BadFile, Block
 
 _KNOWN: Final = REQUIRED + OPTIONAL + POSITION
@@ -37,34 +39,55 @@ def csv_blocks(path: Path) -> Iterator[Block]:
     )
     with pa.input_stream(str(path), compression="detect") as stream:
         read = pacsv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False)  # with threads an error does not know its row
-        reader = pacsv.open_csv(stream, read, pacsv.ParseOptions(newlines_in_values=True), convert)
-        first = 1
-        for batch in reader:
+        first = 2  # as a spreadsheet counts: the header is row 1
+        for batch in _batches(path, stream, read, convert):
             rows = _placed(path, pa.Table.from_batches([batch]), first)
             _refuse_commas(path, rows["value"], first)
             yield Block(path, "text", rows)
             first += batch.num_rows
 
 
+def _batches(path: Path, stream: Any, read: pacsv.ReadOptions, convert: pacsv.ConvertOptions) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from pacsv.open_csv(stream, read, pacsv.ParseOptions(newlines_in_values=True), convert)
+    except pa.ArrowInvalid as bad:
+        cells = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)", str(bad), re.DOTALL)
+        if cells:
+            remedy = "put a text that has the delimiter in it into double quotes, or say which one it is with --delimiter"
+            what = f"{cells[3]} cells, and the header has {cells[2]}: {shortened(cells[4])!r}"
+            raise BadFile(f"{path}, row {cells[1]}: {what}; {remedy}") from bad
+        if "UTF8" in str(bad):
+            raise BadFile(
+                f"{path}: no utf-8 text; say which encoding it has, such as --encoding cp1252, utf-16 or gb18030"
+            ) from bad
+        raise
+
+
 def _refuse_commas(path: Path, values: pa.ChunkedArray, first: int) -> None:
     """A decimal comma is another way to write the number, and no broken reading. Raises BadFile."""
     row = pc.index(pc.match_substring_regex(values, r"^[+-]?\d*,\d+$"), True).as_py()
     if row >= 0:
-        raise BadFile(f"{path}, row {first + row + 1}, column value: {values[row].as_py()!r} has a decimal comma; pass --decimal ,")
+        raise BadFile(f"{path}, row {first + row}, column value: {values[row].as_py()!r} has a decimal comma; pass --decimal ,")
 
 
 def _header(path: Path) -> list[str]:
     with pa.input_stream(str(path), compression="detect") as stream:
-        return next(csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline="")), [])
+        try:
+            return next(csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline="")), [])
+        except csv.Error as bad:
+            raise BadFile(f"{path}, row 1: {bad}; is it a table with delimiter ','? (--delimiter)") from bad
 
 
 def _columns(path: Path, found: Iterable[str]) -> list[str]:
     """The columns to read, in the order of _KNOWN."""
     names = list(found)
+    if twice := [name for name in _KNOWN if names.count(name) > 1]:
+        raise BadFile(f"{path}: two columns are called {twice[0]!r}; give them different names")
     missing = [name for name in REQUIRED if name not in names]
     if missing:
         raise BadFile(
-            f"{path}: no column {', '.join(missing)} among {', '.join(names) or 'none'}; name the columns as a reading's keys"
+            f"{path}: no column {', '.join(missing)} among {shortened(', '.join(names)) or 'none'}; name the columns as a reading's"
+            f" keys, or say which is which: `zonepulse convert {path} --look` suggests the options"
         )
     return [name for name in _KNOWN if name in names]
 

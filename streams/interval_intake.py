@@ -69,7 +69,6 @@ def _judge_all(records: RecordSpans, skipped: Collection[int], origin: Origin, b
 
 def _judge(records: RecordSpans, i: int, origin: Origin) -> IntervalBlock:
     block = decode_block(records.value(i) or b"")
-    block.batch.validate(full=True)
     if block.candidates is not None:
         _check_candidates(block, origin, int(records.timestamp_ms[i]))
         return block

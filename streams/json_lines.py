@@ -138,7 +138,7 @@ def _array_items(path: Path) -> list[msgspec.Raw] | None:
         raise BadFile(f"{path}: a JSON array of more than {MOST_ARRAY_BYTES >> 20} MB; write one object a line (JSON lines)")
     try:
         return _ARRAY.decode(text.removeprefix(codecs.BOM_UTF8))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None  # lines that are arrays: the places say so
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zonepulse.schemas.columns import ColumnChunk
-from zonepulse.schemas.readings import QUALITIES
+from zonepulse.schemas.readings import QUALITIES, REASONS, decode
 from zonepulse.schemas.records import ARROW, CONTENT_TYPE, JSON
 from zonepulse.streams.files.arrival import Arrival
 from zonepulse.streams.files.form import FileForm
 from zonepulse.streams.reading_files import AS_IT_IS, RecordChunk, read_files
 from zonepulse.streams.reading_keys import ReadingKeys
+from zonepulse.streams.refusals import UNKNOWN_METER, Refusals, text_of
 
 _QUALITIES = tuple(QUALITIES)
 _JSON = ((CONTENT_TYPE, JSON),)
@@ -30,26 +31,42 @@ class Outgoing(NamedTuple):
 
 
 def outgoing(
-    paths: Sequence[Path], topic: str, keys: ReadingKeys, *, arrival: Arrival | None, form: FileForm = AS_IT_IS
+    paths: Sequence[Path],
+    topic: str,
+    keys: ReadingKeys,
+    *,
+    arrival: Arrival | None,
+    form: FileForm = AS_IT_IS,
+    refused: Refusals | None = None,
 ) -> Iterator[Outgoing]:
-    """The records in order of arrival: a line of JSON as it is, a row of another file as one reading. Raises BadFile."""
+    """The records in order of arrival: a line of JSON as it is, a row of another file as one reading.
+
+    `refused` gets what is no reading, or names no known meter; it is sent all the same, and becomes dead letters. Raises BadFile.
+    """
+    seen = Refusals() if refused is None else refused
     for chunk in read_files(paths, topic, arrival=arrival, form=form):
-        yield from _lines(chunk, keys) if isinstance(chunk, RecordChunk) else _rows(chunk, keys)
+        yield from _lines(chunk, keys, seen) if isinstance(chunk, RecordChunk) else _rows(chunk, keys, seen)
 
 
-def _lines(chunk: RecordChunk, keys: ReadingKeys) -> Iterator[Outgoing]:
+def _lines(chunk: RecordChunk, keys: ReadingKeys, refused: Refusals) -> Iterator[Outgoing]:
     records = chunk.records
     for i in range(len(records)):
         value = records.value(i)
         key, items = keys.of_record(value)
+        if key is None:
+            found = decode(value)
+            for reason in found.reason:
+                refused.add(REASONS[reason] or UNKNOWN_METER, text_of(value))
         yield Outgoing(_bytes(key), value, _JSON, int(records.timestamp_ms[i]), items)
 
 
-def _rows(chunk: ColumnChunk, keys: ReadingKeys) -> Iterator[Outgoing]:
+def _rows(chunk: ColumnChunk, keys: ReadingKeys, refused: Refusals) -> Iterator[Outgoing]:
     names, codes = keys.of_columns(chunk)
     encoded = [_bytes(name) for name in names]
     for i in range(len(chunk)):
         value, headers = _reading(chunk, i)
+        if chunk.reason[i] or encoded[codes[i]] is None:
+            refused.add(REASONS[chunk.reason[i]] or UNKNOWN_METER, text_of(value))
         yield Outgoing(encoded[codes[i]], value, headers, int(chunk.ingest_ms[i]), 1)
 
 

@@ -7,6 +7,7 @@ the bytes. All other topics, and fetches in message formats before 2, keep their
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from aiokafka.consumer import fetcher
 from faust.types import TP
 
 from zonepulse.schemas.records import RecordSpans
+from zonepulse.streams.checked_records import OldFormat, checked_records
 from zonepulse.streams.record_arrays import Batch
 
 _Records: Final = fetcher.MemoryRecords
@@ -25,6 +27,7 @@ _MOST_RECORDS: Final = 1_000_000
 READER_BYTES: Final = 8_000_000
 """What a connection may hold unread. By aiokafka's 64 kB it stops and starts reading the socket 60 times an answer."""
 _topics: set[str] = set()
+_checked: set[str] = set()
 _lock = threading.Lock()
 
 
@@ -91,10 +94,35 @@ class _RawPartitionRecords:
         return fetch
 
 
+class _CheckedPartitionRecords(_PartitionRecords):  # type: ignore[misc, valid-type]
+    """The client's own, for topics of which every record has a fate."""
+
+    def __init__(self, tp: Any, kept: "_KeptBytes", aborted: Any, start: int, *rest: Any) -> None:
+        self.next_fetch_offset: int = start
+        self._kept = kept.buffer
+        self._aborted = tuple((int(producer), int(first)) for producer, first in aborted or ())
+        super().__init__(tp, kept.records, aborted, start, *rest)
+
+    def _unpack_records(self) -> Iterator[Any]:
+        is_committed_only = self._isolation_level == fetcher.READ_COMMITTED
+        make = partial(self._consumer_record, self._tp)
+        place = self._kept, self.next_fetch_offset, self._aborted if is_committed_only else (), self._check_crcs, is_committed_only
+        try:
+            for records, behind in checked_records(*place, make):
+                for record in records:
+                    self.next_fetch_offset = record.offset + 1
+                    yield record
+                self.next_fetch_offset = max(self.next_fetch_offset, behind)
+        except OldFormat:
+            yield from super()._unpack_records()
+
+
 def _partition_records(
     tp: Any, records: _KeptBytes, aborted: Any, start: int, key: Any, value: Any, check_crcs: bool, isolation_level: int
 ) -> Any:
     last = _last_offset(records.buffer) if tp.topic in _topics else None
+    if last is None and tp.topic in _topics | _checked:
+        return _CheckedPartitionRecords(tp, records, aborted, start, key, value, check_crcs, isolation_level)
     if last is None:
         return _PartitionRecords(tp, records.records, aborted, start, key, value, check_crcs, isolation_level)
     is_committed_only = isolation_level == fetcher.READ_COMMITTED
@@ -106,9 +134,20 @@ def read_raw(topics: Iterable[str]) -> None:
     """From the next fetch on, consumers of this process get these topics as RawFetch. May be called again for others."""
     with _lock:
         _topics.update(topics)
-        fetcher.MemoryRecords = _KeptBytes
-        fetcher.PartitionRecords = _partition_records
+        _install()
         conn.READER_LIMIT = READER_BYTES
+
+
+def read_checked(topics: Iterable[str]) -> None:
+    """From the next fetch on, these topics come as the client's records, and what it cannot read as a DamagedRecord."""
+    with _lock:
+        _checked.update(topics)
+        _install()
+
+
+def _install() -> None:
+    fetcher.MemoryRecords = _KeptBytes
+    fetcher.PartitionRecords = _partition_records
 
 
 def read_batches(tp: TP, fetch: RawFetch, start: int, lease: int, max_records: int, max_bytes: int) -> Iterator[Batch]:
@@ -117,16 +156,13 @@ def read_batches(tp: TP, fetch: RawFetch, start: int, lease: int, max_records: i
     A record batch that cannot be read is one record that is poison.
     """
     from zonepulse.processors.decoding.damaged_fetch import spans_of_damaged_fetch
-    from zonepulse.processors.decoding.wire import (  # numba takes half a second to import: only those who read raw pay
-        CorruptBatch,
-        OldFormat,
-        spans_of_fetch,
-    )
+    from zonepulse.processors.decoding.wire import CorruptBatch, spans_of_fetch  # numba takes half a second to import
+    from zonepulse.processors.decoding.wire import OldFormat as Old  # only those who read raw pay
 
     place = fetch.buffer, tp.topic, tp.partition, start
     try:
         parts: Iterable[RecordSpans] = [spans_of_fetch(*place, fetch.aborted, fetch.must_check_crc)]
-    except (CorruptBatch, OldFormat):
+    except (CorruptBatch, Old):
         parts = spans_of_damaged_fetch(*place, fetch.aborted, fetch.must_check_crc)
     for found in parts:
         yield from _pieces(found, lease, max_records, max_bytes)

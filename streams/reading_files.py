@@ -108,12 +108,20 @@ def facts_of(path: Path, form: FileForm = AS_IT_IS) -> FileFacts:
     return FileFacts(path, partitions, min(earliest, default=None))
 
 
+MOST_PARTITIONS: Final = 100_000
+
+
 def partition_count(files: Sequence[FileFacts], asked: int | None = None) -> int:
-    """N: `asked`, else 1 + the largest partition in the files, 1 where they name none. Raises BadFile where `asked` is too small."""
+    """N: `asked`, else 1 + the largest partition in the files, 1 where they name none.
+
+    Raises BadFile where `asked` is too small, or a file names a partition that no topic has.
+    """
     widest = max(files, key=lambda file: file.partitions)
     if asked is not None and asked < max(1, widest.partitions):
         named = f"{widest.path}: names partition {widest.partitions - 1}, --partitions is {asked}"
         raise BadFile(f"{named}; ask for {max(1, widest.partitions)} or more")
+    if widest.partitions > MOST_PARTITIONS:
+        raise BadFile(f"{widest.path}: names partition {widest.partitions - 1}, at most {MOST_PARTITIONS - 1} is allowed")
     return max(1, widest.partitions) if asked is None else asked
 
 

@@ -71,12 +71,14 @@ def fold(partition: Partition, records: RecordSpans, start: int, stop: int, skip
             f"{records.topic}/{records.partition}: offsets {first} to {last} could not be booked; please report it. To go on without"
             f" a record: zonepulse skip {records.topic} {records.partition} OFFSET"
         ) from error
+    refused = decoded.record[decoded.items.reason != 0]
+    capped = partition.letters.capped(refused, records, ingest, int(partition.policy.tick))
     seconds = time.perf_counter() - begun
     channels = partition.channels
     return Folded(
         list(interval_blocks(step.rows, channels, partition.partition, step.through)),
         list(candidate_blocks(alert_rows(step.transitions, channels), partition.partition, channels.registry.version)),
-        dead_letters(decoded, records, channels),
+        dead_letters(decoded, records, channels, None, capped),
         poison,
         len(decoded.record),
         step.through,

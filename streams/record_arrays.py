@@ -8,8 +8,9 @@ import numpy as np
 from faust.types import TP
 from numpy.typing import NDArray
 
-from zonepulse.schemas.readings import MALFORMED
+from zonepulse.schemas.readings import MALFORMED, POISON
 from zonepulse.schemas.records import MAX_HEADERS, TOO_MANY_HEADERS, RecordSpans
+from zonepulse.streams.checked_records import DamagedRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,15 @@ def spans(tp: TP, records: Sequence[Any], next_offset: int, lease: int) -> Batch
             for i, r in enumerate(records)
             if 0 < len(r.headers) <= MAX_HEADERS
         },
-        {i: (MALFORMED, TOO_MANY_HEADERS) for i, r in enumerate(records) if len(r.headers) > MAX_HEADERS},
+        {i: refused for i, r in enumerate(records) if (refused := _refusal(r)) is not None},
         lease,
     )
+
+
+def _refusal(record: Any) -> tuple[int, str] | None:
+    if isinstance(record, DamagedRecord):
+        return POISON, record.why
+    return (MALFORMED, TOO_MANY_HEADERS) if len(record.headers) > MAX_HEADERS else None
 
 
 def _bounds(sizes: list[int], base: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:

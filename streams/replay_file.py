@@ -31,6 +31,7 @@ from zonepulse.streams.files.form import FileForm
 from zonepulse.streams.reading_blocks import BadFile
 from zonepulse.streams.reading_files import AS_IT_IS, RecordChunk, facts_of, partition_count, read_files
 from zonepulse.streams.reading_keys import ReadingKeys
+from zonepulse.streams.refusals import Refusals, refused_letters
 from zonepulse.streams.stored_rows import stored
 
 COMPACT_ROWS: Final = 500_000
@@ -45,11 +46,21 @@ class Replayed:
 
     tables: dict[str, pa.Table]
     readings: int
-    dead_letters: dict[str, int]
+    refused: Refusals
     partitions: int
     first_ingest_ms: int | None
     last_ingest_ms: int | None
     seconds: float
+
+    @property
+    def dead_letters(self) -> dict[str, int]:
+        """Refused readings by reason."""
+        return dict(sorted(self.refused.counts.items()))
+
+    @property
+    def accepted(self) -> int:
+        """Readings that were not refused."""
+        return max(0, self.readings - self.refused.total)
 
 
 def replay_files(
@@ -79,8 +90,8 @@ def replay_files(
     if log.first_ms is not None:
         rows.add(zone.finish())
     tables = {name: with_run(stored(TABLES[name], rows.table(name)), run) for name in FINAL_TABLES}
-    reasons = Counter(tables["dead_letters"]["reason"].to_pylist())
-    return Replayed(tables, log.readings, dict(sorted(reasons.items())), n, log.first_ms, log.last_ms, time.monotonic() - started)
+    refused = refused_letters(tables["dead_letters"])
+    return Replayed(tables, log.readings, refused, n, log.first_ms, log.last_ms, time.monotonic() - started)
 
 
 def write_parquet(tables: Mapping[str, pa.Table], folder: Path) -> None:

@@ -19,7 +19,7 @@ from zonepulse.schemas.topics import ALERTS as ALERTS_TOPIC
 from zonepulse.schemas.topics import DEADLETTERS, REGISTRY, RESULTS
 from zonepulse.schemas.topics import INTERVALS as INTERVALS_TOPIC
 from zonepulse.schemas.values import LATEST_MS
-from zonepulse.streams.arrow_wire import CANDIDATES, KIND, LIVE_PARTIAL
+from zonepulse.streams.arrow_wire import CANDIDATES, KIND, LIVE_PARTIAL, MAX_BLOCK_ROWS, block_metadata
 from zonepulse.streams.origin import Origin, UnknownMeter
 from zonepulse.streams.write_queue import Piece
 
@@ -29,7 +29,6 @@ _LEDGERS: Final = {name: table for name, table in TABLES.items() if table not in
 """What comes on `zp.results`; the others have topics of their own."""
 POISON: Final = "poison"
 SKIPPED: Final = "skipped by a command"
-MAX_BLOCK_ROWS: Final = 100_000
 MAX_CODE_BYTES: Final = 1_000
 """Of a text in a column of few values, such as the reason of a dead letter."""
 Row = Mapping[str, object]
@@ -104,7 +103,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def _intervals(records: RecordSpans, i: int, origin: Origin) -> tuple[str, pa.Table] | None:
-    metadata = pa.ipc.open_stream(pa.py_buffer(records.value(i) or b"")).schema.metadata or {}
+    metadata = block_metadata(records.value(i) or b"")
     if metadata.get(KIND) in (LIVE_PARTIAL, CANDIDATES):
         return None
     origin.check_block(metadata)

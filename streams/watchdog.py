@@ -23,11 +23,11 @@ from faust.types import TP
 from kafka.errors import KafkaError
 
 from zonepulse.streams.batch_channel import BatchChannel
+from zonepulse.streams.exit_codes import STALLED
 from zonepulse.streams.log_facts import Ends, admin_of, ends_of
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.settings import Settings
 
-EXIT_STALLED: Final = 3
 POLL_S: Final = 2.0
 BEAT_S: Final = 2.0
 """Whoever works longer than this says so in between."""
@@ -187,7 +187,7 @@ class Watchdog:
             ", ".join(f"{s.tp.topic}/{s.tp.partition} has {s.left} records left" for s in stuck),
         )
         faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
-        self._end(EXIT_STALLED)
+        self._end(STALLED)
         return True
 
     def _name(self, standing: list[Standing]) -> None:

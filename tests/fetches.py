@@ -84,6 +84,17 @@ def sealed(raw: bytes | bytearray) -> bytes:
     return bytes(out)
 
 
+def fetch_with(middle: bytes) -> bytes:
+    """Offsets 0 and 1, the batch in question at 2, and 10."""
+    return RecordBatch([Message(b"a"), Message(b"b")]).raw + middle + RecordBatch([Message(b"z")], 10).raw
+
+
+def broken(place: int, raw: bytes) -> bytes:
+    out = bytearray(raw)
+    out[place] ^= 0x10
+    return bytes(out)
+
+
 def control(base: int, producer: int, is_abort: bool) -> bytes:
     """A transaction's marker."""
     marker = Message(b"\0\0\0\0\0\0", struct.pack(">hh", 0, 0 if is_abort else 1))

@@ -15,6 +15,14 @@ SHORT_S: Final = (0.5, 12.0)
 """How long most faults last."""
 
 
+Place = tuple[str, int, int]
+"""Topic (full name), partition, offset."""
+
+
+class ChaosStuck(RuntimeError):
+    """The zone did not come back, or answered otherwise than it must; the message says what stands still and how the workers are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """`share` of the stream after which it strikes; `seconds` that it lasts, where it lasts."""

@@ -1,4 +1,5 @@
-"""Chaos: a running zone whose parts are killed, paused and restarted at random, and is then compared with the oracle row by row.
+"""Chaos: a running zone whose parts are killed, paused and restarted at random, that is sent what is damaged and forged, and is then
+compared with the oracle row by row.
 
 The plan is a function of the seed. Workers are started again by the supervisor; servers by whoever broke them. A fault's recovery is
 the time from its beginning until every partition has closed a further tick and the store has committed further rows.
@@ -8,11 +9,12 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, TypeVar
 
+import pyarrow as pa
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
@@ -23,7 +25,7 @@ from zonepulse.streams.chaos.flow import PARTITIONS
 from zonepulse.streams.chaos.kinds import BY_NAME, KINDS
 from zonepulse.streams.chaos.log_copy import LogCopy
 from zonepulse.streams.chaos.parts import WORKERS
-from zonepulse.streams.chaos.plan import Fault, planned, stream_seconds
+from zonepulse.streams.chaos.plan import ChaosStuck, Fault, Kind, Place, planned, stream_seconds
 from zonepulse.streams.demo_run import LEDGER_GROUP, PREFIX, STORE_GROUP, Feed, Progress, oracle_differences
 from zonepulse.streams.embedded.supervisor import Restart
 from zonepulse.streams.embedded.zone_stack import ZoneStack
@@ -34,10 +36,6 @@ PATIENCE_S: Final = 240.0
 _POLL_S: Final = 0.25
 Say = Callable[[str], None]
 T = TypeVar("T")
-
-
-class ChaosStuck(RuntimeError):
-    """The zone did not come back; the message says what stands still and how the workers are."""
 
 
 @dataclass(slots=True)
@@ -62,6 +60,8 @@ class Chaos:
     say: Say
     begun: float = field(default_factory=time.monotonic)
     struck: list[Struck] = field(default_factory=list)
+    aside: set[Place] = field(default_factory=set)
+    """Hostile records that must be dead letters, and that the oracle does not judge."""
 
     def run(self, faults: list[Fault]) -> None:
         """Strike, wait for recovery, strike again; returns when the whole stream has come through. Raises ChaosStuck."""
@@ -137,9 +137,30 @@ class Chaos:
         return f"sent {self.feed.sent} of {len(self.feed.sample)}, tick {self.progress.through} of {self._last_tick}; {workers}"
 
 
-def run_chaos(seed: int, faults: int, readings: int, say: Say, longest_s: float = math.inf) -> dict[str, Any]:
+@dataclass(slots=True)
+class Letters:
+    """Dead letters of hostile records that the oracle does not know; every one must be there."""
+
+    aside: set[Place]
+    found: set[Place] = field(default_factory=set)
+
+    def judged(self, rows: pa.Table) -> pa.Table:
+        """The letters without them."""
+        places = list(zip(*(rows[name].to_pylist() for name in ("topic", "partition", "offset")), strict=True))
+        self.found |= self.aside & set(places)
+        return rows.filter(pa.array([place not in self.aside for place in places], pa.bool_()))
+
+    def missing(self) -> list[str]:
+        """Those that are not there."""
+        lost = sorted(self.aside - self.found)
+        return [f"{topic}/{partition} offset {offset}: no dead letter" for topic, partition, offset in lost]
+
+
+def run_chaos(
+    seed: int, faults: int, readings: int, say: Say, longest_s: float = math.inf, kinds: Sequence[Kind] = KINDS
+) -> dict[str, Any]:
     """Run it all on a stack of its own, no fault longer than `longest_s`; the result as one JSON object. Raises ChaosStuck."""
-    plan = planned(seed, faults, KINDS, longest_s)
+    plan = planned(seed, faults, kinds, longest_s)
     sample = chaos_sample(readings, seed)
     zone_yaml = chaos_zone_yaml(sample.changes)
     zone = parse_zone(zone_yaml)
@@ -164,7 +185,9 @@ def run_chaos(seed: int, faults: int, readings: int, say: Say, longest_s: float 
                 worker.stop()
             with stack.client() as client:
                 begun = time.monotonic()
-                found = oracle_differences(log.records, client, chaos.zone_yaml, PARTITIONS, os.cpu_count() or 1)
+                letters = Letters(chaos.aside)
+                found = oracle_differences(log.records, client, chaos.zone_yaml, PARTITIONS, os.cpu_count() or 1, letters.judged)
+                found["hostile_records"] = letters.missing()
         finally:
             feed.stop()
             progress.close()

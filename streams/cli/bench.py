@@ -11,6 +11,7 @@ from zonepulse.streams.bench.ingest import Options, run
 from zonepulse.streams.bench.load import FORMS
 from zonepulse.streams.bench.recovery_load import REGISTERS
 from zonepulse.streams.bench.report import print_report
+from zonepulse.streams.cli.kernels import tell_if_compiling
 from zonepulse.streams.cli.output import BadInput, JsonOption, print_json, stderr
 
 bench = typer.Typer(
@@ -43,6 +44,7 @@ def ingest(
         raise BadInput(f"--channels {channels} and --many-channels {many_channels} must be multiples of --partitions {partitions}")
     options = Options(readings, channels, many_channels, partitions, chosen, latency_s, baselines)
     console = stderr()
+    tell_if_compiling()
     found = run(options.shortened() if quick else options, lambda text: console.print(text, markup=False, highlight=False))
     if as_json:
         print_json(found)
@@ -59,6 +61,7 @@ def network(
 ) -> None:
     """Measure what flow tracing costs a window: radial and meshed networks, with and without loops; needs no server."""
     console = stderr()
+    tell_if_compiling()
     options = networks.Options(nodes, windows, rounds)
     found = networks.run(options, lambda text: console.print(text, markup=False, highlight=False))
     if as_json:
@@ -107,6 +110,7 @@ def recovery(
     if channels % (REGISTERS * partitions):
         raise BadInput(f"--channels {channels} must be a multiple of {REGISTERS} registers x {partitions} partitions")
     console = stderr()
+    tell_if_compiling()
     options = recoveries.Options(channels, partitions, rounds, rate, soak)
     found = recoveries.run(options, lambda text: console.print(text, markup=False, highlight=False))
     if as_json:

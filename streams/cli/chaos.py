@@ -6,8 +6,11 @@ from typing import Annotated
 
 import typer
 
+from zonepulse.streams.chaos.kinds import BY_NAME
 from zonepulse.streams.chaos.run import run_chaos
-from zonepulse.streams.cli.output import FAILED, JsonOption, print_json, stderr
+from zonepulse.streams.cli.kernels import tell_if_compiling
+from zonepulse.streams.cli.output import BadInput, JsonOption, print_json, stderr
+from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.warm_up import warm_up
 
 
@@ -18,19 +21,26 @@ def chaos(
     longest: Annotated[
         float, typer.Option(help="seconds; no fault lasts longer (the store is away for up to 180)", min=0.5)
     ] = 180.0,
+    only: Annotated[list[str] | None, typer.Option(metavar="KIND", help="draw only these kinds; may be repeated")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Stream readings (late, doubled, shuffled, malformed ones among them) through a zone of its own while its workers, its broker
-    and its store are killed, paused, restarted and cut off at random, its registry changes, partitions stand and unread readings are
-    deleted; then compare every row with an independent oracle, which reads what the workers could read.
+    and its store are killed, paused, restarted and cut off at random, its registry changes, partitions stand, unread readings are
+    deleted, hostile records come on every topic, hostile requests to the store and hostile files to the commands; then compare every row
+    with an independent oracle, which reads what the workers could read.
 
     Exit code 0 only if every row of every table is as the oracle says.
     """
     console = stderr()
+    for name in only or ():
+        if name not in BY_NAME:
+            raise BadInput(f"--only {name!r}: no such kind of fault; there are {', '.join(BY_NAME)}")
+    kinds = [BY_NAME[name] for name in only or BY_NAME]
     for name in ("zonepulse", "aiokafka", "kafka"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # deaths are meant, and reported
+    tell_if_compiling()
     warm_up()
-    result = run_chaos(secrets.randbelow(1 << 31) if seed is None else seed, faults, readings, console.print, longest)
+    result = run_chaos(secrets.randbelow(1 << 31) if seed is None else seed, faults, readings, console.print, longest, kinds)
     if as_json:
         print_json(result)
     else:

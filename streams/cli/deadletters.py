@@ -12,6 +12,7 @@ from zonepulse.schemas.readings import REASONS, is_arrow, read_block
 from zonepulse.schemas.topics import READINGS, REGISTRY
 from zonepulse.schemas.values import visible
 from zonepulse.streams.cli import servers
+from zonepulse.streams.cli.capped import with_originals
 from zonepulse.streams.cli.letters import SENT, TOO_OLD, Letter, letters, reasons, target, verdicts
 from zonepulse.streams.cli.output import (
     BadInput,
@@ -102,7 +103,8 @@ def redrive(
 ) -> None:
     """Send the original bytes of dead letters back to the readings topic, with their keys: those that are accepted now.
 
-    What is older than the zone's lateness cannot be: a replay books it. What would be refused again is not sent.
+    What is older than the zone's lateness cannot be: a replay books it. What would be refused again is not sent. A letter `capped` only
+    names items: their bytes are read from the topic again.
     """
     check_reasons(reason)
     settings = servers.settings()
@@ -110,7 +112,7 @@ def redrive(
     partitions, is_stamped = topic_facts(broker, topic)
     registry = newest_registry(broker, REGISTRY.full_name(settings.topic_prefix))
     with servers.store_client(settings) as client:
-        found = distinct(letters(client, reason or (), None))
+        found = distinct(list(with_originals(broker, topic, letters(client, reason or (), None))))
     now_ms = round(time.time() * 1000)
     times = [now_ms] * partitions if is_stamped else [at or 0 for at in newest_times(broker, topic, partitions)]
     said = list(verdicts(found, registry, partitions, times))

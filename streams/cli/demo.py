@@ -12,11 +12,13 @@ from rich.live import Live
 
 from zonepulse.schemas.zone_yaml import parse_zone
 from zonepulse.streams.cli.grafana_hint import grafana_exports, print_lines
+from zonepulse.streams.cli.kernels import tell_if_compiling
 from zonepulse.streams.cli.output import SafeConsole, print_json
 from zonepulse.streams.demo_data import DEFAULT_DAYS, DEFAULT_SEED, demo_sample, demo_zone_yaml
 from zonepulse.streams.demo_run import PREFIX, Feed, Progress, oracle_differences, readings_of
 from zonepulse.streams.demo_screen import View, save_picture, summary_tables, utc
 from zonepulse.streams.embedded.zone_stack import ZoneStack
+from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.registry_topic import publish
 from zonepulse.streams.warm_up import warm_up
 
@@ -58,7 +60,8 @@ def demo(
     console = SafeConsole(stderr=as_json)
     until_ms = _until(until)
     console.print(f"seed {seed}, {days} days until {utc(until_ms)}")
-    console.print("loading the kernels (the first time they are compiled: about half a minute)")
+    console.print("loading the kernels")
+    tell_if_compiling()
     warm_up()
     console.print("starting Kafka and ClickHouse (the first time Kafka is fetched: 54 MB)")
     with ZoneStack(partitions, folder, is_simulated=True) as stack:
@@ -72,7 +75,7 @@ def demo(
     if summary["oracle_differences"]:
         for line in summary["first_differences"]:
             console.print(line, markup=False)
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _until(text: str | None) -> int:

@@ -18,9 +18,10 @@ from rich.text import Text
 from zonepulse.streams.cli import servers
 from zonepulse.streams.cli.checks import Check, State, enough
 from zonepulse.streams.cli.checks_servers import broker, store
-from zonepulse.streams.cli.output import FAILED, JsonOption, console, exit_code, explain, print_json, say
+from zonepulse.streams.cli.output import JsonOption, console, exit_code, explain, print_json, say
 from zonepulse.streams.embedded.kafka_jars import MissingTool, cache_folder, deploy_text, find_java
 from zonepulse.streams.embedded.process import free_port, is_listening
+from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.kernel_cache import VARIABLE
 from zonepulse.streams.settings import PREFIX, BadSetting, Settings
 

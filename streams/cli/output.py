@@ -3,7 +3,7 @@
 Everything printed goes through here: what came from a meter, a key or a file may hold escape sequences, and no control character of
 theirs reaches a terminal. `visible` is for a foreign text inside a line: it also writes out line ends.
 
-Exit codes: 0 done, 1 failed, 2 bad input.
+Exit codes: streams/exit_codes.py.
 """
 
 import json
@@ -19,9 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from zonepulse.schemas.values import CONTROLS, visible
+from zonepulse.streams.exit_codes import BAD_INPUT, FAILED
 
-FAILED: Final = 1
-BAD_INPUT: Final = 2
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 _CLIENTS: Final = ("kafka", "clickhouse_connect", "urllib3")
 """Libraries whose exceptions say what a server refused."""

@@ -17,12 +17,15 @@ from zonepulse.schemas.registry import Registry
 from zonepulse.schemas.topics import MAX_MESSAGE_BYTES, READINGS, REGISTRY
 from zonepulse.streams.cli import servers
 from zonepulse.streams.cli.file_options import with_file_form
-from zonepulse.streams.cli.output import JsonOption, Stop, count, print_facts, print_json, show_remark, stderr
+from zonepulse.streams.cli.output import JsonOption, Stop, count, print_facts, print_json, show_error, show_remark, stderr
+from zonepulse.streams.cli.refused import show_refused
 from zonepulse.streams.cli.zone_files import read_zone, require_files
+from zonepulse.streams.exit_codes import NONE_ACCEPTED
 from zonepulse.streams.files.arrival import Arrival
 from zonepulse.streams.files.form import FileForm
 from zonepulse.streams.producing import Outgoing, outgoing
 from zonepulse.streams.reading_keys import ReadingKeys
+from zonepulse.streams.refusals import Refusals
 from zonepulse.streams.registry_topic import CONNECT_MS, load_versions
 
 PENDING = 20_000
@@ -47,7 +50,7 @@ def produce(
 ) -> None:
     """Send the readings of files to Kafka, keyed as the zone wants, and wait until the broker has them all.
 
-    The broker stamps them on arrival. A simulated topic takes the times of ingest_ms.
+    The broker stamps them on arrival. A simulated topic takes the times of ingest_ms. Exit code 3 when the registry can accept none.
     """
     require_files(files)
     settings = servers.settings()
@@ -57,17 +60,23 @@ def produce(
     partitions, is_stamped = topic_facts(broker, topic)
     registry = registry or newest_registry(broker, REGISTRY.full_name(settings.topic_prefix))
     arrives = Arrival(registry.zone) if arrival or (is_stamped and speed_up is None) else None
-    records = outgoing(files, topic, ReadingKeys(registry), arrival=arrives, form=form)
+    refused = Refusals()
+    records = outgoing(files, topic, ReadingKeys(registry), arrival=arrives, form=form, refused=refused)
     started = time.monotonic()
     with progress(json, total_rows(files)) as shown, closing(producer(broker)) as client:
         numbers = send(client, topic, partitions, paced(shown.counted(records), speed_up))
     seconds = time.monotonic() - started
     summary = {"topic": topic, "files": [str(f) for f in files], **numbers, "seconds": round(seconds, 3)}
     summary["readings_per_s"] = round(numbers["readings"] / max(seconds, 1e-9))
+    summary["refused"] = refused.facts()
     if json:
         print_json(summary)
     else:
         show(summary)
+        show_refused(refused, err=True)
+    if refused.total >= numbers["readings"]:
+        show_error(f"{', '.join(map(str, files))}: not one of {count(numbers['readings'])} readings can be accepted")
+        raise typer.Exit(NONE_ACCEPTED)
 
 
 def topic_facts(broker: str, topic: str) -> tuple[int, bool]:

@@ -22,7 +22,6 @@ from zonepulse.streams.cli import servers
 from zonepulse.streams.cli.factor_answers import factor_answers
 from zonepulse.streams.cli.letters import unknown_channels
 from zonepulse.streams.cli.output import (
-    BAD_INPUT,
     BadInput,
     JsonOption,
     Stop,
@@ -35,7 +34,9 @@ from zonepulse.streams.cli.output import (
     show_remark,
     time_text,
 )
+from zonepulse.streams.cli.registry_new import new
 from zonepulse.streams.cli.zone_files import read_zone
+from zonepulse.streams.exit_codes import BAD_INPUT
 from zonepulse.streams.registry_topic import load_versions, mend, plan_mends, publish, read_to_end
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.topics_admin import ensure_topics
@@ -45,9 +46,12 @@ TAIL: Final = 500
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
+app.command()(new)
+
+
 @app.callback()
 def registry() -> None:
-    """Publish and show a zone's registry; list the meters that send and are not in it."""
+    """Write, publish and show a zone's registry; list the meters that send and are not in it."""
 
 
 @app.command()
@@ -162,12 +166,14 @@ def latest_closed_ms(settings: Settings, registry: Registry) -> int | None:
 
 
 def _through(value: bytes | None) -> bytes | None:
-    import pyarrow as pa
+    from zonepulse.schemas.arrow_blocks import BadArrow
+    from zonepulse.streams.arrow_wire import THROUGH, block_metadata
 
-    if not value:
+    try:
+        found = block_metadata(value or b"").get(THROUGH, b"")
+    except BadArrow:  # whatever stands on the topic besides
         return None
-    found: bytes | None = (pa.ipc.open_stream(pa.py_buffer(value)).schema.metadata or {}).get(b"through")
-    return found
+    return found if found.isdigit() and len(found) < 20 else None
 
 
 def facts(registry: Registry) -> dict[str, Any]:

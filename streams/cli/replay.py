@@ -1,5 +1,6 @@
 """`zonepulse replay`: readings through the ledger again."""
 
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +16,14 @@ from zonepulse.schemas.results import TABLES
 from zonepulse.schemas.tables import LIVE_RUN
 from zonepulse.streams.cli import servers
 from zonepulse.streams.cli.file_options import with_file_form
-from zonepulse.streams.cli.output import BadInput, JsonOption, Stop, count, print_facts, print_json, print_table, stderr
+from zonepulse.streams.cli.kernels import tell_if_compiling
+from zonepulse.streams.cli.output import BadInput, JsonOption, Stop, count, print_facts, print_json, print_table, show_error, stderr
+from zonepulse.streams.cli.refused import show_refused
 from zonepulse.streams.cli.zone_files import read_zone, require_files
 from zonepulse.streams.command_file import skips_in
+from zonepulse.streams.exit_codes import NONE_ACCEPTED
 from zonepulse.streams.files.form import FileForm
+from zonepulse.streams.kernel_cache import mark_compiled
 from zonepulse.streams.replay_file import Replayed, replay_files, write_parquet
 from zonepulse.streams.settings import Settings
 
@@ -54,7 +59,8 @@ def file(
 ) -> None:
     """Run files of readings through the ledger: no Kafka, and with --out no server at all.
 
-    The columns (keys, in JSON lines) are those of a reading, ingest_ms, and optional partition, offset, item.
+    The columns (keys, in JSON lines) are those of a reading, ingest_ms, and optional partition, offset, item. Exit code 3 when not one
+    reading was accepted.
     """
     require_files(files if commands is None else [*files, commands])
     run = run_id(run)
@@ -63,8 +69,10 @@ def file(
     settings = None if out else servers.settings()
     if settings:
         require_new_run(settings, run)
-    with stderr().status("folding readings; the first time kernels are compiled, which takes about half a minute"):
+    tell_if_compiling()
+    with stderr().status("folding readings"):
         replayed = replay_files(registry, files, run, partitions, arrival=arrival, form=form, skips=skips)
+    mark_compiled(os.environ)
     if out:
         write_parquet(replayed.tables, out)
     elif settings:
@@ -74,6 +82,11 @@ def file(
         print_json(summary)
     else:
         show(summary)
+        show_refused(replayed.refused, err=True)
+    if not replayed.accepted:
+        named = ", ".join(map(str, files))
+        show_error(f"{named}: not one of {count(replayed.readings)} readings was accepted; nothing could be booked")
+        raise typer.Exit(NONE_ACCEPTED)
 
 
 def run_id(given: str | None) -> str:
@@ -145,7 +158,9 @@ def summarize(replayed: Replayed, run: str, registry: Registry, files: list[Path
         "partitions": replayed.partitions,
         "readings": replayed.readings,
         "rows": {name: rows.num_rows for name, rows in replayed.tables.items()},
+        "accepted": replayed.accepted,
         "dead_letters": replayed.dead_letters,
+        "refused": replayed.refused.facts(),
         "seconds": round(replayed.seconds, 3),
         "readings_per_s": round(replayed.readings / replayed.seconds),
         "out": None if out is None else str(out),
@@ -156,8 +171,6 @@ def show(summary: dict[str, Any]) -> None:
     """The summary for people."""
     where = f"{summary['out']}/<table>.parquet" if summary["out"] else "the store"
     print_table(("table", "final rows"), [(n, count(rows)) for n, rows in summary["rows"].items()], right=("final rows",))
-    if summary["dead_letters"]:
-        reasons = [(reason, count(n)) for reason, n in summary["dead_letters"].items()]
-        print_table(("dead letters", "readings"), reasons, right=("readings",))
     speed = f"{summary['seconds']:.1f} s, {count(summary['readings_per_s'])} readings/s, {summary['partitions']} partitions"
-    print_facts([("readings", count(summary["readings"])), ("took", speed), ("run", summary["run"]), ("written to", where)])
+    readings = f"{count(summary['readings'])}, of which {count(summary['accepted'])} were accepted"
+    print_facts([("readings", readings), ("took", speed), ("run", summary["run"]), ("written to", where)])

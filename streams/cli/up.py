@@ -10,6 +10,7 @@ from rich.console import Console
 from zonepulse.schemas.factors import shipped_factors_csv
 from zonepulse.schemas.zone_yaml import parse_zone
 from zonepulse.streams.cli.grafana_hint import grafana_exports, print_lines
+from zonepulse.streams.cli.kernels import tell_if_compiling
 from zonepulse.streams.cli.output import SafeConsole
 from zonepulse.streams.embedded.zone_stack import RESTART, ZoneStack
 from zonepulse.streams.registry_topic import load_versions, publish
@@ -26,6 +27,7 @@ def up(
     text = zone.read_text("utf-8") if zone else None
     registry = parse_zone(text, file=str(zone), factors_csv=shipped_factors_csv()) if text else None
     console.print(f"starting Kafka and ClickHouse in {folder}")
+    tell_if_compiling()
     with ZoneStack(partitions, folder, restart_servers=RESTART) as stack:
         if registry is not None:
             console.print(f"registry version {publish(stack.kafka, 'zp.', registry, partitions)} of zone {registry.zone.id}")

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from zonepulse.streams import worker
+from zonepulse.streams.cli.kernels import tell_if_compiling
 from zonepulse.streams.cli.output import show_error
+from zonepulse.streams.exit_codes import BAD_INPUT
 from zonepulse.streams.settings import BadSetting, Settings
 
 
@@ -14,10 +16,12 @@ def run_task(task: Annotated[str, typer.Argument(help="intervals, ledger or stor
     """Run one task of a zone until it is stopped; settings come from ZONEPULSE_* variables."""
     if task not in worker.TASKS:
         show_error(f"no task {task!r}; there are {', '.join(worker.TASKS)}")
-        raise typer.Exit(2)
+        raise typer.Exit(BAD_INPUT)
     try:
         settings = Settings.from_env(os.environ)
     except BadSetting as bad:
         show_error(str(bad))
-        raise typer.Exit(2) from bad
+        raise typer.Exit(BAD_INPUT) from bad
+    if task != "store":
+        tell_if_compiling()
     worker.run(task, settings)

@@ -1,5 +1,6 @@
 """zone.yaml as commands read it."""
 
+import os
 from pathlib import Path
 
 from zonepulse.schemas.registry import Registry
@@ -26,3 +27,5 @@ def require_files(paths: list[Path]) -> None:
     for path in paths:
         if not path.is_file():
             raise BadInput(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; name files of readings")
+        if not os.access(path, os.R_OK):
+            raise BadInput(f"{path}: may not be read by this user; mend its permissions")

@@ -8,20 +8,17 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from zonepulse.streams.embedded.process import ChildProcess, ProcessDied
+from zonepulse.streams.exit_codes import STALLED
 
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.2
 
 
-EXIT_STALLED: Final = 3
-"""What a worker that ended itself because nothing moved exits with: however long it lived, it was not healthy."""
-
-
 @dataclass(frozen=True, slots=True)
 class Restart:
     """Start again after `first_s`, twice as long after each further death, at most `longest_s`; `healthy_s` of life begin anew, unless
-    they ended with EXIT_STALLED."""
+    they ended with STALLED."""
 
     first_s: float = 0.5
     longest_s: float = 30.0
@@ -85,7 +82,7 @@ class Supervisor:
         if child.pid != watched.reported_pid:
             watched.reported_pid = child.pid
             self._report(ProcessDied(child.name, code, child.log, child.log_tail()))
-            self._plan(watched, now, was_healthy=code != EXIT_STALLED)
+            self._plan(watched, now, was_healthy=code != STALLED)
         elif watched.restart is not None and now >= watched.due:
             log.info("starting %s again after %.1f s", child.name, watched.pause_s)
             watched.started = now

@@ -97,5 +97,5 @@ class _Steps:
         if self._down > self._up:
             raise BadFile(
                 f"{self._path}: {self._down} lines lie below the time before them and {self._up} above it; sort the file by ts, the"
-                " earliest first"
+                f" earliest first: `zonepulse convert {self._path} --sort --out sorted.jsonl`"
             )

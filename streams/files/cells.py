@@ -1,17 +1,20 @@
 """A table's cells as times and numbers: every way of writing that means one thing only, and a remedy for each that does not."""
 
+import math
 import re
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from zonepulse.schemas.values import BadValue
+from zonepulse.schemas.values import BadValue, shortened
 from zonepulse.streams.files.form import FileForm
+from zonepulse.streams.reading_blocks import LATEST_MS
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 _DAY: Final = timedelta(days=1)
+_FIRST_MS: Final = -62_135_596_800_000
 EARLIEST_MS: Final = 10**11
 """A smaller whole number is a time in seconds, if it is one."""
 _CLOCK: Final = (
@@ -41,10 +44,14 @@ class Times:
 
     def ms(self, cell: object, series: object = None) -> int:
         """Epoch ms of a cell, shifted as the form says. `series`: whose row it is. Raises BadValue."""
-        found = self._read(cell)
-        if isinstance(found, int):
-            return found + self._form.shift_ms
-        return (self._aware(found, cell, series) - _EPOCH) // _MS + self._form.shift_ms
+        try:
+            found = self._read(cell)
+            ms = found if isinstance(found, int) else (self._aware(found, cell, series) - _EPOCH) // _MS
+        except OverflowError:
+            ms = LATEST_MS + 1
+        if not _FIRST_MS <= ms + self._form.shift_ms <= LATEST_MS:
+            raise BadValue(f"{shortened(str(cell))!r} lies outside the years 1 to 9999", "mend the time, or --time-format")
+        return ms + self._form.shift_ms
 
     def _parsed(self, cell: Any) -> datetime | int:
         """A local time without offset, or epoch ms."""
@@ -58,7 +65,9 @@ class Times:
             try:
                 moment = datetime.strptime(str(cell), self._form.time_format)
             except ValueError:
-                raise BadValue(f"{cell!r} is no time of the form {self._form.time_format}", "mend --time-format") from None
+                raise BadValue(
+                    f"{shortened(str(cell))!r} is no time of the form {self._form.time_format}", "mend --time-format"
+                ) from None
         else:
             moment = _moment(str(cell))
         if self._form.midnight_ends_day and moment.time() == datetime.min.time():
@@ -101,7 +110,9 @@ def _moment(text: str) -> datetime:
             raise BadValue(
                 f"{text!r} may be day/month or month/day", "say which: --time-format '%d/%m/%Y %H:%M' or '%m/%d/%Y %H:%M'"
             )
-        raise BadValue(f"{text!r} is no time", "write 2026-03-04T10:15:00+01:00, or say how it is written with --time-format")
+        raise BadValue(
+            f"{shortened(text)!r} is no time", "write 2026-03-04T10:15:00+01:00, or say how it is written with --time-format"
+        )
     part = {name: int(match[name] or 0) for name in "YMDhms"}
     micros = int((match["f"] or "0").ljust(6, "0")[:6])
     try:
@@ -124,7 +135,10 @@ def number(cell: Any, decimal: str) -> float:
     if isinstance(cell, bool):
         raise BadValue(f"{cell!r} is no number", "write a number")
     if isinstance(cell, (int, float)):
-        return float(cell)
+        try:
+            return float(cell)
+        except OverflowError:
+            return math.copysign(math.inf, cell)
     text = str(cell)
     plain = text.replace(".", "\0").replace(",", ".") if decimal == "," else text
     if _NUMBER.fullmatch(plain):
@@ -137,4 +151,4 @@ def number(cell: Any, decimal: str) -> float:
         raise BadValue(f"{text!r} has a decimal comma", "pass --decimal ,")
     if decimal == "," and _NUMBER.fullmatch(text):
         raise BadValue(f"{text!r} has a decimal point, and --decimal is ','", "leave --decimal out, or mend the cell")
-    raise BadValue(f"{text!r} is no number", "write a number, or leave the cell empty")
+    raise BadValue(f"{shortened(text)!r} is no number", "write a number, or leave the cell empty")

@@ -4,6 +4,7 @@ Meter = title or last part of the usage point's link; register = 1.8.0 of what f
 m3 with their power of ten.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -113,7 +114,10 @@ def _reading_type(path: Path, element: Any) -> _Type:
     uom = said.get("uom", "72")
     if uom not in UNITS:
         raise BadFile(f"{path}: ReadingType with uom {uom}; known are {', '.join(f'{n} ({u})' for n, u in UNITS.items())}")
-    return _Type(UNITS[uom], int(said.get("powerOfTenMultiplier") or 0), _REGISTERS.get(said.get("flowDirection", "1"), "1.8.0"))
+    power = said.get("powerOfTenMultiplier") or "0"
+    if not re.fullmatch(r"[+-]?\d{1,2}", power):
+        raise BadFile(f"{path}: ReadingType with powerOfTenMultiplier {power!r}; fetch the file again")
+    return _Type(UNITS[uom], int(power), _REGISTERS.get(said.get("flowDirection", "1"), "1.8.0"))
 
 
 def _intervals(path: Path, block: Any) -> list[tuple[int, str, bool]]:

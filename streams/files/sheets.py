@@ -5,8 +5,8 @@ A row is (number, cells); the first is the header. Numbers count lines as a spre
 
 import csv
 import io
+import warnings
 from collections.abc import Generator, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ DELIMITERS: Final = (",", ";", "\t", "|")
 _MARKS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _SEEN_BYTES: Final = 1 << 16
 _LARGEST_CELL: Final = 1 << 20
+_LARGEST_WORKBOOK: Final = 1 << 30
 
 
 def kind_of(path: Path) -> str:
@@ -32,7 +33,10 @@ def kind_of(path: Path) -> str:
 
 def rows_of(path: Path, form: FileForm) -> Generator[Row, None, None]:
     """Every row that has a cell. Raises BadFile."""
-    yield from _workbook_rows(path, form) if kind_of(path) in WORKBOOKS else _text_rows(path, form)
+    try:
+        yield from _workbook_rows(path, form) if kind_of(path) in WORKBOOKS else _text_rows(path, form)
+    except (OSError, EOFError, pa.ArrowException) as bad:
+        raise BadFile(f"{path}: {bad}; is it a whole {kind_of(path)} file?") from bad
 
 
 def encoding_of(path: Path, form: FileForm) -> str:
@@ -48,8 +52,12 @@ def delimiter_of(path: Path, form: FileForm) -> str:
     """As the form says, else the one that stands in every one of the first lines equally often, and most often."""
     if form.delimiter:
         return form.delimiter
-    with _text(path, encoding_of(path, form)) as text:
-        lines = [line for line in islice(text, 20) if line.strip()]
+    encoding = encoding_of(path, form)
+    try:
+        with _text(path, encoding) as text:
+            lines = [line for _ in range(20) if (line := text.readline(_SEEN_BYTES)).strip()]
+    except UnicodeError as bad:
+        raise BadFile(_no_text(path, 0, encoding, bad)) from bad
     lines = lines[:-1] or lines
     counts = {d: [len(next(csv.reader([line], delimiter=d), [])) for line in lines] for d in DELIMITERS}
     steady = {d: n[0] for d, n in counts.items() if n and min(n) == max(n) > 1}
@@ -73,21 +81,39 @@ def _text_rows(path: Path, form: FileForm) -> Iterator[Row]:
                 if any(cell.strip() for cell in cells):
                     yield number, [cell.strip() for cell in cells]
     except UnicodeError as bad:
-        remedy = "say which encoding it has, such as --encoding cp1252, utf-16 or gb18030"
-        raise BadFile(f"{path}, behind row {number}: no {encoding} text ({bad.reason}); {remedy}") from bad  # type: ignore[attr-defined]
+        raise BadFile(_no_text(path, number, encoding, bad)) from bad
     except csv.Error as bad:
         raise BadFile(f"{path}, row {number + 1}: {bad}; is it a table with delimiter {delimiter!r}? (--delimiter)") from bad
 
 
+def _no_text(path: Path, row: int, encoding: str, bad: UnicodeError) -> str:
+    why = getattr(bad, "reason", bad)
+    where = f"{path}, behind row {row}" if row else str(path)
+    return f"{where}: no {encoding} text ({why}); say which encoding it has, such as --encoding cp1252, utf-16 or gb18030"
+
+
 def _workbook_rows(path: Path, form: FileForm) -> Iterator[Row]:
-    from zipfile import BadZipFile
+    import zlib
+    from zipfile import BadZipFile, ZipFile
 
     import openpyxl
 
+    broken = (BadZipFile, KeyError, ValueError, TypeError, IndexError, SyntaxError, zlib.error, NotImplementedError)
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (BadZipFile, KeyError, ValueError, OSError) as bad:
+        with ZipFile(path) as parts:
+            size = sum(part.file_size for part in parts.infolist())
+        if size > _LARGEST_WORKBOOK:
+            raise BadFile(f"{path}: unpacks to {size >> 20} MB, more than {_LARGEST_WORKBOOK >> 20}; save it as CSV")
+        with warnings.catch_warnings(action="ignore"):  # of styles and the like, which no reading has
+            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            yield from _sheet_rows(path, book, form)
+    except BadFile:
+        raise
+    except broken as bad:
         raise BadFile(f"{path}: {bad}; save it as an Excel workbook (.xlsx)") from bad
+
+
+def _sheet_rows(path: Path, book: Any, form: FileForm) -> Iterator[Row]:
     try:
         if form.sheet and form.sheet not in book.sheetnames:
             raise BadFile(f"{path}: no sheet {form.sheet!r}; there are {', '.join(book.sheetnames)} (--sheet)")

@@ -31,7 +31,16 @@ def table_blocks(path: Path, form: FileForm) -> Iterator[Block]:
             raise BadFile(f"{path}: is empty; its first row names the columns")
         table = (_Wide if form.is_wide else _Long)(path, [str(cell or "").strip() for cell in first[1]], form)
         while chunk := list(islice(rows, BLOCK_ROWS)):
+            _refuse_more_cells(path, chunk, len(first[1]))
             yield Block(path, "typed", table.block(chunk))
+
+
+def _refuse_more_cells(path: Path, rows: Sequence[Row], columns: int) -> None:
+    """A cell behind the last column is a part of another: a decimal comma, or a text with a delimiter in it. Raises BadFile."""
+    for place, cells in rows:
+        if any(cell not in (None, "") for cell in cells[columns:]):
+            remedy = "put a text that has the delimiter in it into double quotes, or say which one it is with --delimiter"
+            raise BadFile(f"{path}, row {place}: {len(cells)} cells, and the header has {columns}; {remedy}")
 
 
 class _Table:
@@ -41,6 +50,10 @@ class _Table:
         self._path, self._form, self._header = path, form, header
         self._times = Times(form)
         self.places = {key: self._place(form.columns[key]) for key in form.columns}
+        twice = [name for name in dict.fromkeys(header) if name and header.count(name) > 1]
+        used = set(form.columns.values()) | {name for name in twice if form.is_wide or name.lower() in KEYS}
+        if found := next((name for name in twice if name in used), ""):
+            raise BadFile(f"{path}: two columns are called {found!r}; give them different names")
         named = {name.lower(): i for i, name in enumerate(header)}
         for key in KEYS:
             if key not in self.places and key not in form.constants and key in named:
@@ -48,7 +61,8 @@ class _Table:
         for key in needed:
             if key not in self.places and key not in form.constants:
                 constant = f", or give all rows one with --{key}" if key in ("meter", "register", "unit") else ""
-                remedy = nearest(key, [name for name in header if name], f"say which with --columns {key}=NAME{constant}")
+                look = f"; `zonepulse convert {path} --look` suggests it"
+                remedy = nearest(key, [name for name in header if name], f"say which with --columns {key}=NAME{constant}{look}")
                 raise BadFile(f"{path}: no column {key} among {shortened(', '.join(header))}; {remedy}")
 
     def _place(self, name: str) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from live_parts import produce
 from typer.testing import CliRunner, Result
 from zones import SMALL, small
 
@@ -56,10 +57,10 @@ class Zone:
         found: dict[str, Any] = json.loads(result.stdout)
         return found
 
-    def store(self, letters: Sequence[tuple[str, bytes, bytes]]) -> None:
+    def store(self, letters: Sequence[tuple[str, bytes, bytes]], first: int = 0) -> None:
         """(reason, key, value), as the store agent writes them."""
         rows = [
-            {"zone": "z", "topic": READINGS.full_name(self.prefix), "partition": 1, "offset": i, "item": 0, "reason": reason,
+            {"zone": "z", "topic": READINGS.full_name(self.prefix), "partition": 1, "offset": first + i, "item": 0, "reason": reason,
              "key": key, "value": value, "received_at": NOW_MS + i}
             for i, (reason, key, value) in enumerate(letters)
         ]  # fmt: skip
@@ -129,6 +130,19 @@ def test_a_meter_that_was_registered_since_is_redriven(site: Zone, tmp_path: Pat
     assert site.object("registry", "apply", tmp_path / "zone.yaml")["version"] == 2
     assert site.object("deadletters", "redrive")["sent"] == 1
     assert [r.value for r in site.sent()] == [reading("NEW")]
+
+
+def test_items_that_a_capped_letter_names_are_redriven_from_the_topic(site: Zone) -> None:
+    topic = READINGS.full_name(site.prefix)
+    array = b"[" + b",".join(reading(value=n) for n in range(6)) + b"]"
+    produce(site.stack.kafka, topic, [(1, b"s", array, [], None), (1, b"s", arrow("M"), [], None)])
+    (at, also) = (r.offset for r in site.sent())
+    site.store([("capped", b"s", b'{"unknown_meter":"1,3-4"}')], at)
+    site.store([("capped", b"s", b'{"unknown_meter":"0"}')], also)
+    site.store([("capped", b"s", b'{"unknown_meter":"0"}')], also + 1_000)
+    expected = {"sent": 3, "too_old": 0, "still_refused": {"malformed": 1, "unknown_register": 1}}
+    assert site.object("deadletters", "redrive") == {"dry_run": False, **expected}
+    assert [(r.key, r.value) for r in site.sent()[2:]] == [(b"s", reading(value=n)) for n in (1, 3, 4)]
 
 
 def test_unknown_meters_are_counted_in_every_form(site: Zone) -> None:

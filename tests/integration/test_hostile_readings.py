@@ -74,8 +74,8 @@ def test_workers_live_through_hostile_records_and_every_letter_is_as_the_oracle_
         stack.start_workers()
         packed = KafkaProducer(bootstrap_servers=stack.kafka, compression_type="gzip", max_request_size=1 << 30)
         plain = KafkaProducer(bootstrap_servers=stack.kafka, max_request_size=1 << 30)
-        for value, headers in hostile():
-            plain.send(topic, value, b"M-1", headers, 0, START_MS + 600_000).get(patience_s(60))
+        for n, (value, headers) in enumerate(hostile()):
+            plain.send(topic, value, b"sender %d" % n, headers, 0, START_MS + 600_000).get(patience_s(60))
         packed.send(topic, b"x" * 20_000_000, b"M-1", [], 0, START_MS + 600_000).get(patience_s(60))
         last = plain.send(topic, json.dumps(reading(9, "last")).encode(), b"M-1", [], 0, START_MS + 600_000).get(patience_s(60))
         plain.close()

@@ -115,7 +115,9 @@ def test_rows_become_readings_and_what_json_cannot_say_an_arrow_block(simulated:
 
 def test_an_unknown_meter_goes_to_the_first_partition_without_a_key_and_is_told(simulated: Zone, tmp_path: Path) -> None:
     result = simulated.run("produce", write_lines(tmp_path / "r.jsonl", reading(1, meter="nobody", ingest_ms=T0)))
-    assert result.exit_code == 0
+    assert result.exit_code == 3
+    assert 'refused as unknown_meter: 1, such as {"meter"' in result.stderr
+    assert "not one of 1 readings can be accepted" in result.stderr
     assert "1 of the records name no known meter" in result.stderr
     assert [(r.partition, r.key) for r in simulated.records()] == [(0, None)]
 

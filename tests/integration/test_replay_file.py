@@ -319,3 +319,42 @@ def test_the_command_prints_one_object_and_writes_every_table(tmp_path: Path) ->
     assert (summary["run"], summary["readings"], summary["dead_letters"]) == ("check-1", 4, {"malformed": 1})
     assert summary["rows"] == {n: pq.read_metadata(tmp_path / "out" / f"{n}.parquet").num_rows for n in FINAL_TABLES}
     assert set(pq.read_table(tmp_path / "out" / "intervals.parquet")["run"].to_pylist()) == {"check-1"}
+
+
+def test_a_run_that_accepted_no_reading_says_why_and_ends_with_3(tmp_path: Path) -> None:
+    (tmp_path / "zone.yaml").write_text(ZONE)
+    path = write_lines(tmp_path / "r.jsonl", [*quarter_hours([1, 2], unit="MWh"), line(1, ingest_ms=T0, register="9")])
+    arguments = ["replay", "file", "--zone", str(tmp_path / "zone.yaml"), str(path), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 3
+    assert 'refused as unit_mismatch: 2, such as {"meter": "M"' in result.stderr
+    assert "write the unit of the file in zone.yaml" in result.stderr
+    assert "r.jsonl: not one of 3 readings was accepted" in result.stderr
+    summary = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
+    assert (summary["accepted"], set(summary["refused"])) == (0, {"unit_mismatch", "unknown_register"})
+    assert summary["refused"]["unknown_register"]["readings"] == 1
+
+
+def test_a_file_that_is_newest_first_is_refused_with_the_command_that_sorts_it(tmp_path: Path) -> None:
+    (tmp_path / "zone.yaml").write_text(ZONE)
+    path = write_lines(tmp_path / "r.jsonl", list(reversed([line(v, T0 + v * 900_000) for v in range(4)])))
+    arguments = ["replay", "file", "--zone", str(tmp_path / "zone.yaml"), "--out", str(tmp_path / "out"), "--arrival"]
+    result = CliRunner().invoke(app, [*arguments, str(path)])
+    assert result.exit_code == 2
+    assert (
+        "r.jsonl: 3 lines lie below the time before them and 0 above it; sort the file by ts, the earliest first: `zonepulse"
+        in result.stderr
+    )
+    assert CliRunner().invoke(app, ["convert", str(path), "--sort", "--out", str(tmp_path / "sorted.jsonl")]).exit_code == 0
+    assert CliRunner().invoke(app, [*arguments, str(tmp_path / "sorted.jsonl")]).exit_code == 0
+
+
+def test_a_start_stamp_arrives_with_its_periods_end(tmp_path: Path) -> None:
+    (tmp_path / "zone.yaml").write_text(ZONE)
+    (tmp_path / "r.csv").write_text("meter,register,ts,value\n" + "".join(f"M,1.8.0,{T0 + i * 900_000},{i}\n" for i in range(4)))
+    arguments = ["replay", "file", "--zone", str(tmp_path / "zone.yaml"), "--out", str(tmp_path / "out"), "--arrival"]
+    result = CliRunner().invoke(app, [*arguments, "--stamp", "start", "--period", "15m", str(tmp_path / "r.csv")])
+    assert result.exit_code == 0, result.output
+    rows = pq.read_table(tmp_path / "out" / "intervals.parquet").to_pylist()
+    known = [(round(row["start"].timestamp() * 1000), row["value_micro"]) for row in rows if row["value_micro"]]
+    assert known == [(T0 + i * 900_000, 1_000_000) for i in (1, 2, 3)]

@@ -14,7 +14,7 @@ from zonepulse.oracle.entries import entered
 from zonepulse.oracle.grid import Grid
 from zonepulse.oracle.intervals import Channel, Version
 from zonepulse.oracle.ledger import Event, Ledger
-from zonepulse.oracle.letters import MAX_KEY, letters_of
+from zonepulse.oracle.letters import MAX_KEY, Letters
 from zonepulse.oracle.readings import Gate, Reading, partition_of
 from zonepulse.oracle.registry import Facts, Registry
 from zonepulse.oracle.zone_file import read_registry
@@ -39,6 +39,7 @@ class _Log:
         """The latest key of an accepted reading."""
         self.channels: defaultdict[_ChannelKey, defaultdict[int, list[Reading]]] = defaultdict(lambda: defaultdict(list))
         self.dead_letters: list[dict[str, Any]] = []
+        self._letters = Letters()
 
     def take(self, partition: int, offset: int, timestamp_ms: int, key: bytes, items: Iterable[Item], size: int) -> None:
         """One record of `size` bytes, in log order."""
@@ -54,7 +55,7 @@ class _Log:
                 self.channels[channel][self._grid.tick(ingest_ms)].append(found)
                 self.latest_ms = found.ts_ms if self.latest_ms is None else max(self.latest_ms, found.ts_ms)
 
-        for number, reason, value in letters_of(refused, size):
+        for number, reason, value in self._letters.of(partition, key, self._grid.tick(ingest_ms), refused, size):
             self.dead_letters.append(
                 {
                     "zone": self._registry.policy.zone,

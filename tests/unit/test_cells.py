@@ -33,6 +33,13 @@ def test_local_times_need_a_time_zone_and_then_are_exact(cell: object) -> None:
     assert Times(FileForm(timezone="Europe/Berlin")).ms(cell) == NINE
 
 
+@pytest.mark.parametrize("cell", ["9" * 30, "-" + "9" * 30, 10**40, "0001-01-01 00:00", "9999-12-31 23:59", 1e300, "9" * 3000])
+def test_times_that_no_calendar_has_are_told(cell: object) -> None:
+    with pytest.raises(BadValue) as told:
+        Times(FileForm(timezone="Asia/Shanghai" if "01-01" in str(cell) else "America/New_York")).ms(cell)
+    assert len(str(told.value)) < 300
+
+
 def test_24_00_is_the_end_of_the_day() -> None:
     midnight = Times(FileForm()).ms("2026-07-02T00:00:00+02:00")
     assert Times(FileForm()).ms("2026-07-01T24:00:00+02:00") == midnight

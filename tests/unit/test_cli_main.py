@@ -2,15 +2,16 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from zonepulse.schemas.problems import Problem, RegistryError
-from zonepulse.streams.cli import main
+from zonepulse.streams.cli import kernels, main
 from zonepulse.streams.cli.main import COMMANDS, Command, app, is_here
 from zonepulse.streams.cli.output import BadInput, Stop, exit_code, explain
-from zonepulse.streams.kernel_cache import kernels_digest, use_kernel_cache
+from zonepulse.streams.kernel_cache import are_compiled, kernels_digest, mark_compiled, use_kernel_cache
 from zonepulse.streams.settings import BadSetting
 
 
@@ -80,3 +81,16 @@ def test_the_kernel_cache_is_named_after_the_sources_and_a_given_one_is_kept() -
     given = {"NUMBA_CACHE_DIR": "/mine"}
     use_kernel_cache(given)
     assert given == {"NUMBA_CACHE_DIR": "/mine"}
+
+
+def test_the_first_start_says_at_once_that_it_compiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    kernels.tell_if_compiling()
+    assert capsys.readouterr().err == "compiling the kernels: about half a minute, at the first start only\n"
+    mark_compiled({"NUMBA_CACHE_DIR": str(tmp_path)})
+    kernels.tell_if_compiling()
+    assert capsys.readouterr().err == ""
+    assert not are_compiled({})
+    mark_compiled({"NUMBA_CACHE_DIR": str(tmp_path / "cannot" / "be")})

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 from faust.types import TP
-from fetches import CODECS, START_MS, Message, RecordBatch, channels, contents, ordinary, sealed
+from fetches import CODECS, START_MS, Message, RecordBatch, broken, channels, contents, fetch_with, ordinary, sealed
 
 from zonepulse.processors.decoding.contained import decode_contained
 from zonepulse.processors.decoding.letters import dead_letters
@@ -37,17 +37,6 @@ def fates(parts: list[Batch]) -> list[tuple[int, str | int]]:
 def letters_of(records: RecordSpans) -> list[DeadLetter]:
     batch, _ = decode_contained(records, 0, len(records), records.timestamp_ms, CHANNELS)
     return list(dead_letters(batch, records, CHANNELS))
-
-
-def fetch_with(middle: bytes) -> bytes:
-    """Offsets 0 and 1, the batch in question at 2, and 10."""
-    return RecordBatch([Message(b"a"), Message(b"b")]).raw + middle + RecordBatch([Message(b"z")], 10).raw
-
-
-def broken(place: int, raw: bytes) -> bytes:
-    out = bytearray(raw)
-    out[place] ^= 0x10
-    return bytes(out)
 
 
 @pytest.mark.parametrize("place", [17, 25, 45, 60, 65, 75], ids=lambda at: f"byte {at}")

@@ -248,10 +248,10 @@ def test_a_dead_row_of_a_file_can_be_sent_again(tmp_path: Path) -> None:
         ("", r"r\.csv: no column meter, register, ts, value among none"),
         (
             "meter,register,ts,value,ingest_ms\nA,1,1,1,5\nA,1,1,1,\n",
-            r"r\.csv, row 2, column ingest_ms: None; write a whole number",
+            r"r\.csv, row 3, column ingest_ms: None; write a whole number",
         ),
-        ("meter,register,ts,value,ingest_ms\nA,1,1,1,x\n", r"r\.csv, row 1, column ingest_ms: 'x'"),
-        ("meter,register,ts,value,ingest_ms\nA,1,1,1\n", r"r\.csv: .*Row #2: Expected 5 columns, got 4"),
+        ("meter,register,ts,value,ingest_ms\nA,1,1,1,x\n", r"r\.csv, row 2, column ingest_ms: 'x'"),
+        ("meter,register,ts,value,ingest_ms\nA,1,1,1\n", r"r\.csv, row 2: 4 cells, and the header has 5: .A,1,1,1.; "),
         ("meter,register,ts,value\nA,1,1,1\n", r"r\.csv: no ingest_ms; add it, or pass --arrival"),
     ],
 )
@@ -388,7 +388,7 @@ def test_arrivals_behind_the_last_date_are_refused_in_every_form(tmp_path: Path,
     rows = {"meter": ["A"], "register": ["1.8.0"], "ts": ["2026-01-01T00:00:00Z"], "value": [1.0], "ingest_ms": [late]}
     (tmp_path / "a.csv").write_text(f"meter,register,ts,value,ingest_ms\nA,1.8.0,2026-01-01T00:00:00Z,1,{late}\n")
     for path in (write_lines(tmp_path / "a.jsonl", line(ingest_ms=late)), tmp_path / "a.csv"):
-        with pytest.raises(BadFile, match=r"a\.(jsonl, line 1|csv, row 1, column ingest_ms)"):
+        with pytest.raises(BadFile, match=r"a\.(jsonl, line 1|csv, row 2, column ingest_ms)"):
             list(read_files([path], "zp.readings"))
     if late < 2**63:
         with pytest.raises(BadFile, match=r"row 1, column ingest_ms: .*0 to 253402300799999"):

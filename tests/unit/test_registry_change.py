@@ -50,6 +50,7 @@ def test_the_same_registry_is_applicable() -> None:
         ("id", "id: z,", "id: y,"),
         ("window", "id: z,", "id: z, window: 30m,"),
         ("tick", "id: z,", "id: z, tick: 5m,"),
+        ("delay", "id: z,", "id: z, delay: 20m,"),
         ("key", "id: z,", "id: z, key: meter,"),
     ],
 )
