@@ -16,6 +16,7 @@ from live_parts import create_topics, process, produce_many, wait_until
 from patience import patience_s
 
 from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.streams import exit_codes
 from zonepulse.streams.chaos.data import chaos_sample, chaos_zone_yaml
 from zonepulse.streams.chaos.kinds import KINDS
 from zonepulse.streams.chaos.plan import planned
@@ -123,7 +124,7 @@ def options(broker: Broker, folder: Path, *, beats: bool = False, partitions: in
 
 def test_a_worker_that_hangs_with_work_left_ends_with_a_diagnosis(broker: Broker, tmp_path: Path) -> None:
     with process(STALLED, options(broker, tmp_path, beats=False), tmp_path / "log") as worker:
-        assert worker.wait(patience_s(60)) == 3
+        assert worker.wait(patience_s(60)) == exit_codes.STALLED
     told = (tmp_path / "log").read_text()
     assert re.search(r"no progress for \d+ s: stalled-\w+/0 has \d+ records left", told)
     assert "stalled_worker.py" in told, "the stack of the thread that hangs"
