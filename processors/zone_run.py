@@ -3,7 +3,8 @@
 Feed it records or file columns in arrival order, then `finish`; every call returns the rows that it made.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 from zonepulse.processors.admission import Items
 from zonepulse.processors.blocks import dead_letter_batch, interval_batch
 from zonepulse.processors.channels import Channels, compile_registry
+from zonepulse.processors.decoding.contained import decode_contained
 from zonepulse.processors.decoding.exact import decode_columns
-from zonepulse.processors.decoding.fast import decode_fast
 from zonepulse.processors.decoding.letters import dead_letters, expected_partition
 from zonepulse.processors.intervals import Partition, Step
 from zonepulse.processors.layout import UNSET
@@ -23,7 +24,7 @@ from zonepulse.processors.meter_alerts import alert_rows
 from zonepulse.processors.windows import new_out, new_work
 from zonepulse.schemas.columns import ColumnChunk
 from zonepulse.schemas.dead_letters import DeadLetter
-from zonepulse.schemas.readings import REASONS
+from zonepulse.schemas.readings import POISON, REASONS
 from zonepulse.schemas.records import RecordSpans
 from zonepulse.schemas.registry import Registry
 from zonepulse.schemas.results import DEAD_LETTERS, INTERVALS
@@ -46,11 +47,14 @@ class ZoneRun:
         for partition in self.partitions:
             partition.apply(no_items(), ingest_ms)
 
-    def records(self, records: RecordSpans, item: NDArray[np.int64] | None = None) -> dict[str, list[pa.RecordBatch]]:
-        """Fold records of one partition; `item` names the place of a lone reading inside its former record."""
+    def records(
+        self, records: RecordSpans, item: NDArray[np.int64] | None = None, skipped: Collection[int] = ()
+    ) -> dict[str, list[pa.RecordBatch]]:
+        """Fold records of one partition; `item` names the place of a lone reading inside its former record, `skipped` the positions of
+        those that a command steps over."""
         partition = self.partitions[records.partition]
         ingest = partition.ingest_times(records.timestamp_ms)
-        batch = decode_fast(records, 0, len(records), ingest, self.channels)
+        batch, _ = decode_contained(records, 0, len(records), ingest, self.channels, skipped)
         step = self._apply(partition, batch.items, int(ingest[-1]))
         capped: frozenset[int] = frozenset()
         if item is None:  # lines that were taken apart before: what they leave is sent nowhere
@@ -58,8 +62,13 @@ class ZoneRun:
             capped = partition.letters.capped(refused, records, ingest, self.registry.zone.tick_ms)
         return self._collect(partition, step, list(dead_letters(batch, records, self.channels, item, capped)))
 
-    def columns(self, chunk: ColumnChunk, partition_of: NDArray[np.int64]) -> Iterator[dict[str, list[pa.RecordBatch]]]:
-        """Fold a file chunk, partition by partition; `partition_of` gives each row's partition."""
+    def columns(
+        self, chunk: ColumnChunk, partition_of: NDArray[np.int64], skipped: NDArray[np.bool_] | None = None
+    ) -> Iterator[dict[str, list[pa.RecordBatch]]]:
+        """Fold a file chunk, partition by partition; `partition_of` gives each row's partition, `skipped` whether a command steps over
+        it."""
+        if skipped is not None:
+            chunk = replace(chunk, reason=np.where(skipped, POISON, chunk.reason))
         for number in np.unique(partition_of).tolist():
             partition = self.partitions[number]
             rows = np.flatnonzero(partition_of == number)

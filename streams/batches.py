@@ -20,10 +20,11 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode import Service
 
 from zonepulse.streams.batch_channel import BatchChannel, Lease, Router
 from zonepulse.streams.log_facts import brokers_of
-from zonepulse.streams.log_guard import NO_VIEW, LogView, Note, begin_at, look
+from zonepulse.streams.log_guard import NO_VIEW, LogMoved, LogView, Note, begin_at, check_ids, look, topic_ids_now
 from zonepulse.streams.raw_batches import RawFetch, read_batches, read_checked, read_raw
 from zonepulse.streams.record_arrays import Batch, cut, spans
 
@@ -31,6 +32,8 @@ FETCH_WAIT_MS: Final = 100
 """How long the broker may hold an empty fetch. One fetch a broker is open: a long one for idle partitions holds busy ones up."""
 FETCH_BYTES: Final = 4_000_000
 """Of one answer, unless a single message is larger. Its buffers are used again from answer to answer and stay in the processor's cache."""
+IDS_EVERY_S: Final = 10.0
+"""How often a running worker looks whether its topics are still those that it began with."""
 BUSY_POLL_S: Final = 0.05
 """While a channel is full: how often the other topics are looked at."""
 
@@ -80,6 +83,8 @@ class BatchConsumer(driver.Consumer):
         self._view = NO_VIEW
         self.paused: set[TP] = set()
         """Not to be fetched for now."""
+        self._ended: dict[TP, int] = {}
+        """Where leases ended."""
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -136,6 +141,7 @@ class BatchConsumer(driver.Consumer):
         await self._tell_revoked(held)
 
     def _end_leases(self) -> None:
+        self._ended |= {tp: lease.next_offset for tp, lease in self.leases.items()}
         self.leases.clear()
         self.paused.clear()
         self._reread.clear()
@@ -220,6 +226,19 @@ class BatchConsumer(driver.Consumer):
         if begin < at:
             self._reread.add(tp)
         lease.next_offset = max(lease.next_offset, at)
+
+    @Service.task
+    async def _watch_ids(self) -> None:
+        """A topic made anew looks like the old one from the next offset on, and while it is away its partitions are nobody's."""
+        broker = brokers_of(self.app.conf.broker)
+        while not self.should_stop:
+            await self.sleep(IDS_EVERY_S)
+            if self._view.ids:
+                ids = await asyncio.to_thread(topic_ids_now, broker, self._view.ids)
+                try:
+                    check_ids(self._view, ids, self._ended | {tp: lease.next_offset for tp, lease in self.leases.items()})
+                except LogMoved as moved:
+                    await self.crash(moved)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         """Leaves out partitions that rest or have no lease, and topics whose channel is full."""

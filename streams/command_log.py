@@ -1,11 +1,15 @@
-"""The commands of a zone as every task knows them: read whole before its first batch, followed while it runs."""
+"""The commands of a zone as every task knows them: read whole before its first batch, followed while it runs.
+
+The ledger applies a tick only when the log of commands is read past its end (`CommandLog.read_past`): where that is silent, a heartbeat
+goes there first.
+"""
 
 import asyncio
 import getpass
 import logging
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,6 +25,8 @@ from zonepulse.schemas.topics import COMMANDS
 from zonepulse.streams.registry_topic import CONNECT_MS
 
 POLL_S: Final = 2.0
+AGAIN_S: Final = 0.5
+"""Between two heartbeats, where the clocks of two brokers differ."""
 SEND_TIMEOUT_S: Final = 30
 log = logging.getLogger(__name__)
 
@@ -62,21 +68,30 @@ class CommandReader:
     def __init__(self, broker: str, prefix: str) -> None:
         self._broker, self._tp = broker, TopicPartition(COMMANDS.full_name(prefix), 0)
         self._consumer: AIOKafkaConsumer | None = None
-        self._next, self._latest_ms = 0, 0
+        self._next = 0
+        self._is_there = False
+        self.ingest_ms = 0
+        """The largest timestamp read."""
 
     async def read(self) -> list[Told]:
         """The commands since the last call; none where the topic is not there yet. Raises aiokafka.errors.KafkaError."""
         consumer = await self._opened()
-        if self._tp.topic not in await consumer.topics():
+        if not self._is_there and self._tp.topic not in await consumer.topics():
             return []
+        self._is_there = True
         end, found = (await consumer.end_offsets([self._tp]))[self._tp], list[Told]()
         while self._next < end:
             for record in (await consumer.getmany(self._tp, timeout_ms=500)).get(self._tp, ()):
-                self._latest_ms = max(self._latest_ms, record.timestamp)
+                self.ingest_ms = max(self.ingest_ms, record.timestamp)
                 if record.offset >= self._next and record.value not in (None, HEARTBEAT):
                     found += self._told(record)
             self._next = max(self._next, await consumer.position(self._tp))
         return found
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the topic was found."""
+        return self._is_there
 
     async def close(self) -> None:
         """The connection; a later `read` opens another one."""
@@ -86,7 +101,9 @@ class CommandReader:
 
     async def _opened(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            consumer = AIOKafkaConsumer(bootstrap_servers=self._broker, enable_auto_commit=False, auto_offset_reset="earliest")
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self._broker, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=100
+            )
             await consumer.start()
             consumer.assign([self._tp])
             if self._next:
@@ -96,7 +113,7 @@ class CommandReader:
 
     def _told(self, record: Any) -> Iterator[Told]:
         try:
-            yield Told(record.offset, self._latest_ms, parse_command(record.value))
+            yield Told(record.offset, self.ingest_ms, parse_command(record.value))
         except BadCommand as bad:
             log.error("%s offset %d is no command and does nothing: %s", self._tp.topic, record.offset, bad)
 
@@ -120,6 +137,9 @@ class CommandLog:
     def __init__(self, prefix: str, commands: Iterable[Command] = ()) -> None:
         self._prefix = prefix
         self.skips = skips_of(commands)
+        self.reader: CommandReader | None = None
+        """What reads on; None: nothing comes any more."""
+        self._reading = asyncio.Lock()
 
     @classmethod
     def of(cls, broker: str, prefix: str) -> "CommandLog":
@@ -146,17 +166,48 @@ class CommandLog:
 
     def follow(self, app: faust.App, broker: str) -> None:
         """Reads on every POLL_S while `app` runs; what goes wrong is logged and tried again."""
-        reader = CommandReader(broker, self._prefix)
+        self.reader = reader = CommandReader(broker, self._prefix)
 
         async def look() -> None:
             try:
-                self.skips |= skips_of(told.command for told in await reader.read())
+                await self._read(reader)
             except Exception as error:  # the broker is away: the skips known so far stay
                 log.warning("commands cannot be read: %s; trying again in %g s", error, POLL_S)
-                await reader.close()
 
         async def close(*_: Any, **__: Any) -> None:
             await reader.close()
 
         app.timer(POLL_S, name="commands")(look)
         app.on_before_shutdown.connect(close, weak=False)
+
+    async def read_past(
+        self, at_ms: int, write: Callable[[], Awaitable[None]], go_on: Callable[[], bool], is_simulated: bool
+    ) -> bool:
+        """Waits until the log is read past ingest time `at_ms`; whether it is: no as soon as `go_on` says no.
+
+        Where it ends before, `write` puts a heartbeat there, acknowledged when it returns; on a simulated topic one is enough, whatever its
+        stamp. Where the topic is not there, there are no commands. Raises what `write` raises.
+        """
+        reader, is_written = self.reader, False
+        while reader is not None and go_on():
+            try:
+                await self._read(reader)
+            except Exception as error:
+                log.warning("commands cannot be read, and the ledger waits for them: %s; trying again in %g s", error, AGAIN_S)
+                await asyncio.sleep(AGAIN_S)
+                continue
+            if reader.ingest_ms >= at_ms or not reader.is_there or (is_simulated and is_written):
+                return True
+            if is_written:
+                await asyncio.sleep(AGAIN_S)
+            await write()
+            is_written = True
+        return reader is None
+
+    async def _read(self, reader: CommandReader) -> None:
+        async with self._reading:
+            try:
+                self.skips |= skips_of(told.command for told in await reader.read())
+            except Exception:
+                await reader.close()
+                raise

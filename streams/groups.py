@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
+from kafka.structs import OffsetAndMetadata
 
 NO_COORDINATOR: Final = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError)
 """While a broker makes, reads or hands over the topic that groups are kept in: soon after it starts, and before its first group."""
@@ -43,3 +44,10 @@ def committed(admin: KafkaAdminClient, group: str) -> Mapping[TopicPartition, in
     except NO_COORDINATOR:
         return {}
     return {tp: max(0, meta.offset) for tp, meta in found.items()}
+
+
+def commit_offsets(admin: KafkaAdminClient, group: str, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+    """Commits for a group that has no members. Raises kafka.errors.KafkaError, also what a broker says of one partition."""
+    for failure in admin.alter_group_offsets(group, offsets).values():
+        if failure.errno:
+            raise failure

@@ -14,6 +14,7 @@ import faust
 import msgspec
 import pyarrow as pa
 from faust.types import TP, StreamT
+from kafka.errors import KafkaError
 
 from zonepulse.processors.channels import Channels
 from zonepulse.processors.layout import UNSET
@@ -23,10 +24,12 @@ from zonepulse.processors.live import LiveBoard
 from zonepulse.processors.ops_alerts import NoData
 from zonepulse.processors.snapshot import Frozen
 from zonepulse.schemas.alerts import alert_key
-from zonepulse.schemas.records import RecordSpans
+from zonepulse.schemas.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.results import LIVE
-from zonepulse.schemas.topics import ALERTS, INTERVALS, RESULTS
+from zonepulse.schemas.topics import ALERTS, COMMANDS, INTERVALS, RESULTS
 from zonepulse.schemas.values import LATEST_MS
+from zonepulse.streams import alert_sweep
+from zonepulse.streams.alert_sweep import AlertSweep
 from zonepulse.streams.app import Outbox
 from zonepulse.streams.arrow_wire import ROWS_A_BLOCK, encode
 from zonepulse.streams.batch_channel import BatchChannel, Hooks, batch_channel
@@ -78,6 +81,8 @@ class LedgerTask:
         self.commands: CommandLog | None = None
         self.pulse: Pulse | None = None
         self.thread = OneThread(NAME)
+        self._sweep = AlertSweep(settings.broker, settings.topic_prefix)
+        self._sweep_due_s = time.monotonic() + alert_sweep.FIRST_S
 
     async def assigned(self, _: set[TP]) -> None:
         """Goes on from the newest snapshot of the books, or begins."""
@@ -147,7 +152,7 @@ class LedgerTask:
                         self._ledger = None  # half a batch is in it: no snapshot of this
                     raise
 
-    async def _handle(self, ledger: Ledger, records: RecordSpans) -> None:
+    async def _handle(self, ledger: Ledger, records: Batch) -> None:
         skipped = set(self.commands.positions(records)) if self.commands is not None else set[int]()
         newest = ledger.channels.registry.version
         taken = await take(records, skipped, self._origin(ledger), self._registries, newest, self.thread)
@@ -156,7 +161,10 @@ class LedgerTask:
                 await self._put_aside(records, i, SKIPPED)
             elif isinstance(error := taken[i], Exception):
                 await self._put_aside(records, i, f"{type(error).__name__}: {error}")
-        made = await self.thread.run(self._booked, ledger, [t for t in taken.values() if not isinstance(t, Exception)])
+        offers = [t for t in taken.values() if not isinstance(t, Exception)]
+        if not await self._has_read_commands(ledger, offers, records):
+            return  # somebody else's by now, who makes the same anew
+        made = await self.thread.run(self._booked, ledger, offers)
         for topic, key, value in made:
             await self._outbox.send(topic, key, value)
         await self._outbox.flush()
@@ -165,6 +173,26 @@ class LedgerTask:
         self._registries.keep({*ledger.versions, *([] if self._live is None else [self._live.channels.registry.version])})
         self.next_offset = records.next_offset
         self._measure(ledger, records)
+
+    async def _has_read_commands(self, ledger: Ledger, offers: Sequence[Offered], batch: Batch) -> bool:
+        """Reads the commands of every tick that can be applied with these; False: the blocks are no longer this worker's."""
+        closed = ledger.through.tolist()
+        for block in (offered.block for offered in offers if offered.rows is not None):
+            closed[block.partition] = max(closed[block.partition], UNSET if block.through is None else block.through)
+        if self.commands is None or min(closed) <= ledger.applied:
+            return True
+        at_ms = min(closed) * ledger.channels.registry.zone.tick_ms
+
+        async def write() -> None:
+            at = at_ms if self._is_simulated else None
+            await self._outbox.send(COMMANDS.full_name(self._prefix), None, HEARTBEAT, partition=0, timestamp_ms=at)
+            await self._outbox.flush()
+            self.thread.beat()
+
+        def go_on() -> bool:
+            return self._ledger is ledger and self.batches is not None and self.batches.is_current(batch)
+
+        return await self.commands.read_past(at_ms, write, go_on, self._is_simulated)
 
     def _booked(self, ledger: Ledger, offers: Sequence[Offered]) -> list[Message]:
         """Offers the blocks of a batch and applies what can be; the records that that makes. In the thread."""
@@ -220,6 +248,21 @@ class LedgerTask:
         self._live.use(channels)
         return self._live
 
+    async def sweep_alerts(self) -> None:
+        """Tombstones for alerts that are long over, when it is time for them."""
+        if self._ledger is None or time.monotonic() < self._sweep_due_s:
+            return
+        self._sweep_due_s = time.monotonic() + alert_sweep.EVERY_S
+        try:
+            if not (found := await asyncio.to_thread(self._sweep.find, round(time.time() * 1000))):
+                return
+            async with self._turn:
+                await self._outbox.flush()
+                for key in await asyncio.to_thread(self._sweep.confirm, found) if self._ledger is not None else ():
+                    await self._outbox.send(ALERTS.full_name(self._prefix), key, None)
+        except KafkaError as error:
+            log.warning("alerts that are over stay for now: %s", error)
+
     async def send_live(self) -> None:
         """Rows of table `live` from the newest sums, and the alert that says when no meter reports at all."""
         if self._live is None:
@@ -249,4 +292,5 @@ def add_ledger_agent(
     app.agent(batches.channel, name=NAME)(keep_books)
     app.timer(live_s, name="live")(task.send_live)
     app.timer(POLL_S, name="checkpoints")(task.checkpoint_due)
+    app.timer(alert_sweep.FIRST_S, name="alert_sweep")(task.sweep_alerts)
     return task

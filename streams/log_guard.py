@@ -11,6 +11,7 @@ An order (`zonepulse checkpoints`) is kept as a commit of a group that never has
 started again. It names the topic's id, and "begin" what was committed then: it holds for the case it was given for and for no other.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
@@ -19,12 +20,14 @@ import msgspec
 from faust.types import TP
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from zonepulse.streams.groups import coordinated
+from zonepulse.streams.groups import commit_offsets, coordinated
 from zonepulse.streams.log_facts import Ends, admin_of, ends_of, topic_ids
 
 S = TypeVar("S", bound=msgspec.Struct)
+log = logging.getLogger(__name__)
 NEVER: Final = -1
 """Committed: nothing."""
 
@@ -93,15 +96,40 @@ def look(broker: str, group: str, tps: Iterable[TP]) -> LogView:
     with admin_of(broker) as admin:
         found = _commits(admin, group)
         orders = {tp: _read(text, Order) for tp, (_, text) in _commits(admin, orders_of(group)).items()}
-        notes = {tp: _read(text, Note) for tp, (_, text) in found.items()}
         return LogView(
             group,
             ends_of(admin, tps),
             topic_ids(admin, {tp.topic for tp in tps}),
             {tp: offset for tp, (offset, _) in found.items()},
-            {tp: note for tp, note in notes.items() if note is not None},
+            _notes(found),
             {tp: order for tp, order in orders.items() if order is not None},
         )
+
+
+def _notes(commits: Mapping[TP, tuple[int, str]]) -> dict[TP, Note]:
+    notes = {tp: _read(text, Note) for tp, (_, text) in commits.items()}
+    return {tp: note for tp, note in notes.items() if note is not None}
+
+
+def topic_ids_now(broker: str, topics: Iterable[str]) -> dict[str, str]:
+    """Kafka's ids of these topics; empty while the broker does not answer. Blocks."""
+    try:
+        with admin_of(broker) as admin:
+            return topic_ids(admin, topics)
+    except (KafkaError, OSError) as error:
+        log.warning("the broker does not say which topics it has: %s", error)
+        return {}
+
+
+def check_ids(view: LogView, ids: Mapping[str, str], next_offsets: Mapping[TP, int]) -> None:
+    """Whether the topics still are those of `view`, by their ids now. Raises LogMoved.
+
+    It says nothing of orders: they are for the start that follows, whose snapshot still names the old topic.
+    """
+    for tp, at in sorted(next_offsets.items()):
+        was, now = view.ids.get(tp.topic, ""), ids.get(tp.topic, "")
+        if was and now and was != now:
+            raise LogMoved(_moved(view, tp, at, None, is_other=True))
 
 
 def give_order(broker: str, view: LogView, do: Literal["accept", "begin"], tps: Iterable[TP]) -> None:
@@ -112,9 +140,7 @@ def give_order(broker: str, view: LogView, do: Literal["accept", "begin"], tps: 
         for tp, o in orders.items()
     }
     with admin_of(broker) as admin:
-        for failure in coordinated(lambda: admin.alter_group_offsets(orders_of(view.group), commits)).values():
-            if failure.errno:
-                raise failure
+        coordinated(lambda: commit_offsets(admin, orders_of(view.group), commits))
 
 
 def orders_of(group: str) -> str:
@@ -134,20 +160,20 @@ def begin_at(view: LogView, tp: TP, start: int, note: Note) -> tuple[int, Loss |
     if is_other or start > ends.end:
         if view.order(tp) == "accept":
             return (ends.start if is_other or not note.topic_id else ends.end), None
-        raise LogMoved(_moved(view, tp, start, is_other))
+        raise LogMoved(_moved(view, tp, start, view.ends[tp].end, is_other=is_other))
     if 0 < start < ends.start:
         return ends.start, Loss(tp, start, ends.start, note.at_ms)
     return max(start, ends.start), None
 
 
-def _moved(view: LogView, tp: TP, start: int, is_other: bool) -> str:
+def _moved(view: LogView, tp: TP, start: int, end: int | None, *, is_other: bool) -> str:
+    """`end` of the topic that is there now, if known."""
     name, task = f"{tp.topic}/{tp.partition}", task_of(view.group)
+    ends = "" if end is None else f", the topic ends at {end}"
     found = (
-        f"{name} was deleted and made anew: other records stand at the offsets that {task} remembers (it goes on at {start},"
-        f" the topic ends at {view.ends[tp].end})"
+        f"{name} was deleted and made anew: other records stand at the offsets that {task} remembers (it goes on at {start}{ends})"
         if is_other
-        else f"{name} ends at offset {view.ends[tp].end}, but the state of {task} goes on at {start}: the topic was made anew,"
-        " or lost its end"
+        else f"{name} ends at offset {end}, but the state of {task} goes on at {start}: the topic was made anew, or lost its end"
     )
     return (
         f"{found}. To keep the state and read the topic that is there now: `zonepulse checkpoints accept {task}`;"

@@ -6,7 +6,7 @@ partition. Only the newest revision of every row is kept, so memory grows with t
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from zonepulse.processors.final_rows import final_rows
 from zonepulse.processors.zone_run import ZoneRun
 from zonepulse.schemas.columns import NO_PARTITION, ColumnChunk
+from zonepulse.schemas.commands import Place
 from zonepulse.schemas.partitioner import partition_of
 from zonepulse.schemas.readings import decode
 from zonepulse.schemas.records import RecordSpans
@@ -70,13 +71,14 @@ def replay_files(
     *,
     arrival: bool = False,
     form: FileForm = AS_IT_IS,
+    skips: Collection[Place] = (),
 ) -> Replayed:
-    """Folds the files into final rows under `run`. `arrival`: readings without ingest_ms arrive as files/arrival.py says. Raises
-    BadFile."""
+    """Folds the files into final rows under `run`. `arrival`: readings without ingest_ms arrive as files/arrival.py says; `skips`: places
+    that commands step over. Raises BadFile."""
     started = time.monotonic()
     facts = [facts_of(path, form) for path in paths]
     n = partition_count(facts, partitions)
-    zone, rows, log = ZoneRun(registry, n), FinalRows(), _Log(registry, n)
+    zone, rows, log = ZoneRun(registry, n), FinalRows(), _Log(registry, n, skips)
     earliest_ms = min((file.earliest_ms for file in facts if file.earliest_ms is not None), default=FOREVER)
     for chunk in read_files(paths, READINGS.full_name(), arrival=Arrival(registry.zone) if arrival else None, form=form):
         times = chunk.records.timestamp_ms if isinstance(chunk, RecordChunk) else chunk.ingest_ms
@@ -134,8 +136,13 @@ class FinalRows:
 class _Log:
     """Sends every row to its partition, numbers those that have no place yet, and counts."""
 
-    def __init__(self, registry: Registry, partitions: int) -> None:
+    def __init__(self, registry: Registry, partitions: int, skips: Collection[Place] = ()) -> None:
         self._keys, self._n = ReadingKeys(registry), partitions
+        self._skips: defaultdict[int, list[int]] = defaultdict(list)
+        """By partition: offsets to step over."""
+        for place in skips:
+            if place.topic == READINGS.name:
+                self._skips[place.partition].append(place.offset)
         self._ends = np.zeros(partitions, np.int64)
         self._names_partitions: bool | None = None
         self.readings = 0
@@ -154,7 +161,10 @@ class _Log:
                 keys, rows = self._keys.of_columns(chunk)
                 partition = np.array([self._partition(key) for key in keys], np.int64)[rows]
                 chunk = replace(chunk, offset=self._offsets(partition))
-            yield from zone.columns(chunk, partition)
+            skipped = np.zeros(len(chunk), bool)
+            for p, offsets in self._skips.items():
+                skipped |= (partition == p) & np.isin(chunk.offset, offsets)
+            yield from zone.columns(chunk, partition, skipped)
 
     def _fold_records(self, chunk: RecordChunk, zone: ZoneRun) -> Iterator[Batches]:
         records = chunk.records
@@ -162,7 +172,7 @@ class _Log:
             return
         if self._is_placed(records.partition):
             self._seen(sum(map(_items, map(records.value, range(len(records))))), records.timestamp_ms)
-            yield zone.records(records, chunk.item)
+            yield zone.records(records, chunk.item, self._skipped(records))
             return
         found = [self._keys.of_record(records.value(i)) for i in range(len(records))]
         self._seen(sum(items for _, items in found), records.timestamp_ms)
@@ -170,7 +180,12 @@ class _Log:
         offset = self._offsets(partition)
         for p in np.unique(partition).tolist():
             rows = np.flatnonzero(partition == p)
-            yield zone.records(_chosen(records, rows, p, offset[rows]), chunk.item[rows])
+            chosen = _chosen(records, rows, p, offset[rows])
+            yield zone.records(chosen, chunk.item[rows], self._skipped(chosen))
+
+    def _skipped(self, records: RecordSpans) -> list[int]:
+        offsets = self._skips.get(records.partition)
+        return np.flatnonzero(np.isin(records.offset, offsets)).tolist() if offsets else []
 
     def _seen(self, readings: int, ingest_ms: _Ints) -> None:
         self.readings += readings

@@ -20,6 +20,7 @@ from zonepulse.streams.cli.kernels import tell_if_compiling
 from zonepulse.streams.cli.output import BadInput, JsonOption, Stop, count, print_facts, print_json, print_table, show_error, stderr
 from zonepulse.streams.cli.refused import show_refused
 from zonepulse.streams.cli.zone_files import read_zone, require_files
+from zonepulse.streams.command_file import skips_in
 from zonepulse.streams.exit_codes import NONE_ACCEPTED
 from zonepulse.streams.files.form import FileForm
 from zonepulse.streams.kernel_cache import mark_compiled
@@ -48,6 +49,9 @@ def file(
         int | None, typer.Option(min=1, max=100_000, help="N; default 1 + the largest in the files, or 1.")
     ] = None,
     arrival: Annotated[bool, typer.Option("--arrival", help="Without ingest_ms: arrive at the running maximum of ts.")] = False,
+    commands: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Records of zp.commands, a line each: what they skip is left out.")
+    ] = None,
     run: Annotated[str | None, typer.Option(metavar="ID", help="Name of this run; default file-<time>.")] = None,
     json: JsonOption = False,
     *,
@@ -58,15 +62,16 @@ def file(
     The columns (keys, in JSON lines) are those of a reading, ingest_ms, and optional partition, offset, item. Exit code 3 when not one
     reading was accepted.
     """
-    require_files(files)
+    require_files(files if commands is None else [*files, commands])
     run = run_id(run)
+    skips = skips_in(commands) if commands else ()
     registry = read_zone(zone)
     settings = None if out else servers.settings()
     if settings:
         require_new_run(settings, run)
     tell_if_compiling()
     with stderr().status("folding readings"):
-        replayed = replay_files(registry, files, run, partitions, arrival=arrival, form=form)
+        replayed = replay_files(registry, files, run, partitions, arrival=arrival, form=form, skips=skips)
     mark_compiled(os.environ)
     if out:
         write_parquet(replayed.tables, out)

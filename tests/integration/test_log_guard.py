@@ -1,19 +1,21 @@
 """The log may not be what a task remembers of it: nothing is passed over in silence, and there is always a command that goes on."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from kafka import KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from live_parts import create_topics, process, produce, produce_many, wait_until
 
+from zonepulse.streams.checkpoint_log import CheckpointLog, Found
 from zonepulse.streams.embedded.broker import Broker
 
 pytestmark = pytest.mark.integration
@@ -131,6 +133,25 @@ def test_a_topic_made_anew_stops_the_task_until_it_is_accepted(case: Case, recor
     assert json.loads(case.zonepulse("checkpoints", "list", "--json"))["checkpoints"][0]["found"] == "ok"
 
 
+def test_a_topic_made_anew_under_a_running_worker_stops_it_until_it_is_accepted(case: Case) -> None:
+    """It has more records than before by the time it is read: from the next offset on it looks like the old one."""
+    case.send(100)
+    with case.worker() as worker:
+        wait_until(lambda: case.last("saved").get("count") == 100, 60, "100 counted and kept")
+        case.admin("delete_topics", [case.topic])
+        wait_until(lambda: case.topic not in case.admin("list_topics"), 30, "the topic is gone")
+        create_topics(case.broker, {case.topic: 1})
+        case.send(200)
+        wait_until(lambda: worker.poll() is not None, 60, "the worker ends")
+        assert worker.poll() == 1
+    assert f"{case.topic}/0 was deleted and made anew" in case.log()
+    assert "zonepulse checkpoints accept intervals" in case.log()
+    assert f"{case.topic}/0 was deleted and made anew" in case.stopped()
+    case.zonepulse("checkpoints", "accept", "intervals")
+    counted = case.last("saved")["count"]
+    case.counted(counted + 200)
+
+
 def test_group_offsets_that_expired_are_not_missed(case: Case) -> None:
     case.send(100)
     case.counted(100)
@@ -169,6 +190,65 @@ def test_a_task_without_snapshots_does_not_begin_in_the_middle_of_a_log_unasked(
     assert "its first 40 records are deleted" in case.stopped()
     case.zonepulse("checkpoints", "begin", "intervals", "--partition", "0")
     case.counted(60)
+
+
+def whole(case: Case, progress: Callable[[], object] = lambda: None) -> Found:
+    """The snapshots' topic as a task reads it."""
+    return asyncio.run(CheckpointLog(case.changelog, case.broker, 1, 1).read([0], progress))[0]
+
+
+def test_a_restore_ends_when_everything_is_deleted_under_it(case: Case) -> None:
+    create_topics(case.broker, {case.changelog: 1})
+    topic = ConfigResource(ConfigResourceType.TOPIC, case.changelog, {"cleanup.policy": "compact,delete"})  # else it is refused
+    case.admin("alter_configs", [topic])
+    produce(case.broker, case.changelog, [(0, b"0/%d/1/abcdef01/%d" % (i, i), bytes(100_000), [], None) for i in range(300)])
+    deleted: list[int] = []
+
+    def delete_all() -> None:
+        if not deleted:
+            deleted.append(len(deleted))
+            case.delete_before(-1, case.changelog)
+
+    found = whole(case, delete_all)
+    assert deleted
+    assert found.manifests == {}
+    assert whole(case).chunks == {}
+
+
+def test_a_restore_ends_in_a_topic_whose_records_compaction_took(case: Case) -> None:
+    configs = {
+        "cleanup.policy": "compact",
+        "segment.ms": "100",
+        "min.cleanable.dirty.ratio": "0.001",
+        "max.compaction.lag.ms": "100",
+    }
+    configs |= {"delete.retention.ms": "0"}
+    case.admin("create_topics", {case.changelog: {"num_partitions": 1, "replication_factor": 1, "configs": configs}})
+    kept = b"0/7/1/abcdef01/7"
+
+    def compacted() -> bool:
+        """Another segment closes with each record; what stood in the closed ones goes."""
+        produce(
+            case.broker, case.changelog, [(0, b"0/1/1/abcdef01/1", b"again", [], None), (0, b"0/2/1/abcdef01/1", None, [], None)]
+        )
+        return records_in(case.broker, case.changelog) < 50
+
+    produce(case.broker, case.changelog, [(0, kept, b"kept", [], None)])
+    produce(case.broker, case.changelog, [(0, b"0/1/1/abcdef01/1", b"%d" % i, [], None) for i in range(500)])
+    wait_until(compacted, 90, "the broker compacts")
+    assert whole(case).chunks == {kept.decode(): b"kept", "0/1/1/abcdef01/1": b"again"}
+
+
+def records_in(broker: str, topic: str) -> int:
+    """How many there are now, fewer than its offsets say."""
+    consumer, tp = KafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False), TopicPartition(topic, 0)
+    consumer.assign([tp])
+    consumer.seek_to_beginning(tp)
+    end, count = consumer.end_offsets([tp])[tp], 0
+    while consumer.position(tp) < end:
+        count += len(consumer.poll(500).get(tp, ()))
+    consumer.close()
+    return count
 
 
 STRAYS = [

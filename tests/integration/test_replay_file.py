@@ -17,6 +17,7 @@ from zones import small
 from zonepulse.oracle.compare import differences
 from zonepulse.oracle.decode import Record
 from zonepulse.oracle.run import Tables, run, run_columns
+from zonepulse.schemas.commands import Place
 from zonepulse.schemas.factors import shipped_factors_csv
 from zonepulse.schemas.partitioner import partition_of
 from zonepulse.schemas.readings import is_arrow, read_block
@@ -159,6 +160,30 @@ def test_several_files_are_one_log(tmp_path: Path, demo_zone: str, demo_rows: pa
     one, two = (replay(*files, zone=demo_zone, partitions=N) for files in ([whole], paths))
     for name in set(FINAL_TABLES) - {"dead_letters"}:
         assert one.tables[name].equals(two.tables[name]), name
+
+
+def test_what_commands_skip_is_left_out_whether_the_file_names_places_or_not(tmp_path: Path) -> None:
+    lines = quarter_hours([100, 103, 104.5, 109])
+    places = [{"partition": 0, "offset": 5 + i, "ingest_ms": T0 + i * 900_000 + 2_000} for i in range(4)]
+    (tmp_path / "placed.meta.jsonl").write_text("".join(json.dumps(p) + "\n" for p in places))
+    for path, offset in ((tmp_path / "bare.jsonl", 1), (tmp_path / "placed.jsonl", 6)):
+        skips = [Place("readings", 0, offset), Place("readings", 1, offset), Place("intervals", 0, offset + 1)]
+        replayed = replay_files(parse_zone(ZONE), [write_lines(path, lines)], "r1", 1, skips=skips)
+        assert replayed.dead_letters == {"poison": 1}
+        assert values(replayed) == [2_250_000, 2_250_000, 4_500_000, None]
+
+
+def test_rows_that_commands_skip_equal_the_oracle(tmp_path: Path) -> None:
+    rows = pa.table(
+        {"meter": ["M"] * 4, "register": ["1.8.0"] * 4, "ts": [T0 + i * 900_000 for i in range(4)], "value": [100, 103, 104.5, 109]}
+        | {"ingest_ms": [T0 + i * 900_000 + 2_000 for i in range(4)], "partition": [0] * 4, "offset": [0, 1, 2, 3], "item": [0] * 4}
+    )
+    pq.write_table(rows, tmp_path / "r.parquet")
+    replayed = replay_files(parse_zone(ZONE), [tmp_path / "r.parquet"], "r1", skips=[Place("readings", 0, 2)])
+    end_ms = max(rows["ingest_ms"].to_pylist())
+    expected = run_columns(ZONE, shipped_factors_csv(), rows.to_pylist(), 1, end_ms, skips={(0, 2)})
+    assert [x["reason"] for x in expected["dead_letters"]] == ["poison"]
+    assert_equal(expected, replayed.tables, ignore=("value",))
 
 
 # --- Odd files

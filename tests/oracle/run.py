@@ -4,7 +4,7 @@ Only one registry version is known here. A later one would take over in `_Log.ta
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,6 +20,8 @@ from zonepulse.oracle.registry import Facts, Registry
 from zonepulse.oracle.zone_file import read_registry
 
 Tables = dict[str, list[dict[str, Any]]]
+Place = tuple[int, int]
+"""Partition and offset of a record that a command says to step over."""
 _ChannelKey = tuple[int, str, str]
 """Partition, meter, register."""
 
@@ -90,25 +92,44 @@ class Part(NamedTuple):
     """Of a finished file."""
 
 
-def run(zone_yaml: str, factors_csv: str, records: Iterable[Record], partitions: int, end_ms: int | None = None) -> Tables:
+def run(
+    zone_yaml: str,
+    factors_csv: str,
+    records: Iterable[Record],
+    partitions: int,
+    end_ms: int | None = None,
+    skips: Container[Place] = (),
+) -> Tables:
     """Table -> final rows (the highest revision of every key) of a log of records; times are epoch milliseconds.
 
     `zone_yaml` and `factors_csv` are texts. Records of one partition come in offset order; those of several may interleave.
     Without `end_ms` only the ticks that the log itself closes are closed. With it the log is a finished file: heartbeats close
     every partition behind the final window, which holds the largest of `end_ms`, ingest time and accepted reading; no later row
-    exists.
+    exists. Of a record in `skips` nothing counts but its time: it is one dead letter, `poison`.
     """
-    part = part_of(zone_yaml, factors_csv, records, partitions, end_ms)
+    part = part_of(zone_yaml, factors_csv, records, partitions, end_ms, skips)
     return tables_of(zone_yaml, factors_csv, [part], partitions)
 
 
-def part_of(zone_yaml: str, factors_csv: str, records: Iterable[Record], partitions: int, end_ms: int | None = None) -> Part:
+def part_of(
+    zone_yaml: str,
+    factors_csv: str,
+    records: Iterable[Record],
+    partitions: int,
+    end_ms: int | None = None,
+    skips: Container[Place] = (),
+) -> Part:
     """The same up to the ledger. Without `end_ms` partitions may be read one by one: a channel's readings are in one partition."""
     registry = read_registry(zone_yaml, factors_csv)
     log = _Log(registry, partitions)
     for record in records:
-        log.take(record.partition, record.offset, record.timestamp_ms, record.key or b"", decode(record), len(record.value or b""))
+        items = _skipped(record) if (record.partition, record.offset) in skips else decode(record)
+        log.take(record.partition, record.offset, record.timestamp_ms, record.key or b"", items, len(record.value or b""))
     return _part(registry, log, partitions, end_ms)
+
+
+def _skipped(record: Record) -> Iterable[Item]:
+    return [Item(-1, "poison", lambda: record.value or b"")]
 
 
 def tables_of(zone_yaml: str, factors_csv: str, parts: Iterable[Part], partitions: int) -> Tables:
@@ -117,15 +138,21 @@ def tables_of(zone_yaml: str, factors_csv: str, parts: Iterable[Part], partition
 
 
 def run_columns(
-    zone_yaml: str, factors_csv: str, rows: Iterable[Mapping[str, Any]], partitions: int, end_ms: int | None = None
+    zone_yaml: str,
+    factors_csv: str,
+    rows: Iterable[Mapping[str, Any]],
+    partitions: int,
+    end_ms: int | None = None,
+    skips: Container[Place] = (),
 ) -> Tables:
     """The same for rows of a file: meter, register, ts (epoch ms, text or datetime), value, unit, seq, quality, ingest_ms,
-    partition, offset and item. Dead letters have an empty value and key.
+    partition, offset and item. Dead letters have an empty value and key. Rows at a place in `skips` are dead letters, `poison`.
     """
     registry = read_registry(zone_yaml, factors_csv)
     log = _Log(registry, partitions)
     for row in rows:
-        item = Item(row["item"], read_fields(row), bytes)
+        is_skipped = (row["partition"], row["offset"]) in skips
+        item = Item(row["item"], "poison" if is_skipped else read_fields(row), bytes)
         log.take(row["partition"], row["offset"], row["ingest_ms"], b"", [item], 0)
     return _tables(registry, [_part(registry, log, partitions, end_ms)], partitions)
 

@@ -1,0 +1,151 @@
+"""Commands in a running zone: a skip leaves a record out everywhere alike, and ticks wait for the log of commands."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pytest
+from live_parts import produce, wait_until
+from zone_runs import wait_until_complete
+
+from zonepulse.oracle.compare import differences
+from zonepulse.oracle.decode import Record
+from zonepulse.oracle.run import run as run_oracle
+from zonepulse.schemas.commands import Place
+from zonepulse.schemas.factors import shipped_factors_csv
+from zonepulse.schemas.records import HEARTBEAT
+from zonepulse.schemas.results import FINAL_TABLES, TABLES
+from zonepulse.schemas.topics import COMMANDS
+from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.streams.alert_sweep import KEEP_MS
+from zonepulse.streams.command_file import skips_in
+from zonepulse.streams.command_log import CommandLog, CommandReader, skip_of, tell
+from zonepulse.streams.demo_run import PREFIX, read_partition, stored_rows
+from zonepulse.streams.embedded.broker import Broker
+from zonepulse.streams.embedded.zone_stack import ZoneStack
+from zonepulse.streams.registry_topic import publish
+from zonepulse.streams.replay_file import replay_files
+from zonepulse.streams.topics_admin import ensure_topics
+from zonepulse.streams.warm_up import warm_up
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
+MINUTE_MS = 60_000
+START_MS = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1000)
+GOOD, BAD = 4, 7
+"""Offsets that are skipped: a reading, and what is none."""
+ZONE = """\
+zone: {id: z, timezone: UTC, factor_regions: [CN-JS, CN], key: meter}
+companies: [{id: a}]
+sites: [{id: sa, company: a}]
+meters:
+  - id: M-1
+    site: sa
+    role: main
+    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}}
+"""
+
+
+def send(stack: ZoneStack, minutes: Iterable[int]) -> None:
+    """A reading each, at once, but one that is none."""
+    records = []
+    for n, minute in enumerate(minutes):
+        at_ms = START_MS + minute * MINUTE_MS
+        value = json.dumps({"meter": "M-1", "register": "1.8.0", "ts": at_ms, "value": 100.0 + minute}).encode()
+        records.append((0, b"M-1", b'{"meter":' if n + 1 == BAD else value, [], at_ms))
+    produce(stack.kafka, f"{PREFIX}readings", records)
+
+
+def alerts(stack: ZoneStack) -> list[tuple[bytes | None, bytes | None]]:
+    return [(r.key, r.value) for r in read_partition(stack.kafka, f"{PREFIX}alerts", 0)]
+
+
+def dump(folder: Path, log: list[Record]) -> Path:
+    """The log as JSON lines with a sidecar."""
+    places = [{"partition": r.partition, "offset": r.offset, "ingest_ms": r.timestamp_ms} for r in log]
+    (folder / "r.meta.jsonl").write_text("".join(json.dumps(p) + "\n" for p in places))
+    (folder / "r.jsonl").write_bytes(b"".join((r.value or b"") + b"\n" for r in log))
+    return folder / "r.jsonl"
+
+
+def test_a_skip_leaves_a_record_out_live_in_the_oracle_and_in_a_replay_and_ticks_wait_for_commands(tmp_path: Path) -> None:
+    zone = parse_zone(ZONE)
+    end_ms = START_MS + 242 * MINUTE_MS
+    warm_up()
+    with ZoneStack(1, is_simulated=True) as stack, stack.client() as client:
+        publish(stack.kafka, PREFIX, zone, 1, timestamp_ms=START_MS)
+        for offset in (GOOD, BAD):
+            tell(stack.kafka, PREFIX, skip_of(Place("readings", 0, offset), "it is wrong"), START_MS)
+        past_ms = round(time.time() * 1000) - KEEP_MS - MINUTE_MS
+        produce(stack.kafka, f"{PREFIX}alerts", [(0, b"long/over", b'{"state": "resolved"}', [], past_ms)])
+        produce(stack.kafka, f"{PREFIX}results", [(0, b"totals", b"no block", [], START_MS)])
+        send(stack, range(5, 200, 15))
+        stack.start_workers()
+        produce(stack.kafka, f"{PREFIX}readings", [(0, None, HEARTBEAT, [], end_ms)])
+        wait_until_complete(stack, client, zone.zone, end_ms, 240)
+        log = list(read_partition(stack.kafka, f"{PREFIX}readings", 0))
+        told = list(read_partition(stack.kafka, f"{PREFIX}commands", 0))
+        stored = {name: stored_rows(client, TABLES[name]) for name in FINAL_TABLES}
+        wait_until(lambda: (b"long/over", None) in alerts(stack), 90, "the alert that is long over is swept")
+
+    (tmp_path / "commands.jsonl").write_bytes(b"".join((r.value or b"") + b"\n" for r in told) + b"{}\n")
+    skips = skips_in(tmp_path / "commands.jsonl")
+    assert skips == {Place("readings", 0, GOOD), Place("readings", 0, BAD)}
+
+    letters = stored["dead_letters"]
+    assert {"zp.results", "zp.alerts", "zp.readings"} == set(letters["topic"].to_pylist())
+    stored["dead_letters"] = letters.filter(pc.equal(letters["topic"], "zp.readings"))
+    places = {(place.partition, place.offset) for place in skips}
+    oracle = run_oracle(ZONE, shipped_factors_csv(), log, 1, skips=places)
+    assert [(x["offset"], x["item"], x["reason"]) for x in oracle["dead_letters"]] == [(GOOD, -1, "poison"), (BAD, -1, "poison")]
+    assert [line for name, rows in stored.items() for line in differences(oracle[name], rows, name)] == []
+
+    keyless = [Record(r.partition, r.offset, r.timestamp_ms, None, r.value) for r in log]
+    oracle = run_oracle(ZONE, shipped_factors_csv(), keyless, 1, max(r.timestamp_ms for r in log), skips=places)
+    replayed = replay_files(zone, [dump(tmp_path, log)], "r1", skips=skips)
+    assert [line for name in FINAL_TABLES for line in differences(oracle[name], replayed.tables[name], name)] == []
+
+    beats = [r for r in told if r.value == HEARTBEAT]
+    assert max(r.timestamp_ms for r in beats) == end_ms // zone.zone.tick_ms * zone.zone.tick_ms
+
+
+def heartbeats_until_past(broker: str, prefix: str, at_ms: int, *, is_simulated: bool, stamp_ms: int | None) -> tuple[bool, int]:
+    """Whether the log of commands was read past, and how many heartbeats went there."""
+
+    async def read() -> tuple[bool, int]:
+        commands, count = CommandLog(prefix), 0
+        commands.reader = CommandReader(broker, prefix)
+
+        async def write() -> None:
+            nonlocal count
+            count += 1
+            await asyncio.to_thread(produce, broker, f"{prefix}commands", [(0, None, HEARTBEAT, [], stamp_ms)])
+
+        is_past = await commands.read_past(at_ms, write, lambda: count < 3, is_simulated)
+        await commands.reader.close()
+        return is_past, count
+
+    return asyncio.run(read())
+
+
+def test_the_log_of_commands_is_read_past_a_tick_with_one_heartbeat_where_it_is_silent(tmp_path: Path) -> None:
+    broker = Broker(tmp_path / "kafka")
+    broker.start()
+    try:
+        now_ms, kafka = round(time.time() * 1000), broker.bootstrap
+        far_ms = now_ms + 86_400_000
+        assert heartbeats_until_past(kafka, "none.", now_ms, is_simulated=False, stamp_ms=None) == (True, 0), (
+            "no topic, no commands"
+        )
+        ensure_topics(kafka, "real.", 1, replication=1, topics=[COMMANDS])
+        assert heartbeats_until_past(kafka, "real.", now_ms, is_simulated=False, stamp_ms=None) == (True, 1)
+        assert heartbeats_until_past(kafka, "real.", now_ms, is_simulated=False, stamp_ms=None) == (True, 0)
+        assert heartbeats_until_past(kafka, "real.", far_ms, is_simulated=False, stamp_ms=None) == (False, 3), "until told to stop"
+        ensure_topics(kafka, "sim.", 1, is_simulated=True, replication=1, topics=[COMMANDS])
+        assert heartbeats_until_past(kafka, "sim.", far_ms, is_simulated=True, stamp_ms=far_ms) == (True, 1)
+        assert heartbeats_until_past(kafka, "sim.", far_ms, is_simulated=True, stamp_ms=far_ms) == (True, 0)
+    finally:
+        broker.stop()
