@@ -13,6 +13,8 @@ from zonepulse.processors.final_rows import final_rows
 from zonepulse.schemas.results import INTERVALS
 
 MAX_GAP = 120 * MINUTE
+PERIOD = 15 * MINUTE
+CONFIRM = 3
 MULTIPLIERS = (1, 40, 0.001, 33.333)
 Point = tuple[int, int]
 """(ts, micro-units on the register)."""
@@ -62,17 +64,19 @@ def test_the_windows_of_a_register_sum_to_its_advance(data: st.DataObject, multi
 @given(st.data(), st.sampled_from(MULTIPLIERS))
 def test_a_swap_that_nobody_told_of_adds_the_gap_at_the_rate_around_it(data: st.DataObject, multiplier: float) -> None:
     old = [(ts, reg + 10**10) for ts, reg in data.draw(series(DAY, 6))]
-    pause = data.draw(st.sampled_from((15 * MINUTE, 37 * MINUTE, MAX_GAP, MAX_GAP + 1)))
-    new = data.draw(series(old[-1][0] + pause, 8).filter(lambda points: len(points) >= 3))
+    pause = data.draw(st.sampled_from((15 * MINUTE, 22 * MINUTE, 37 * MINUTE, MAX_GAP, MAX_GAP + 1)))
+    new = [(ts, reg + 10**6 * i) for i, (ts, reg) in enumerate(data.draw(series(old[-1][0] + pause, 8)))]
+    if len(new) < CONFIRM:
+        return
     arrival = data.draw(st.permutations(range(len(old) + len(new))))
-    gap = 0
-    if len(old) > 1:
-        before, after = (old[-2], old[-1]), (new[0], new[1])
-        durations = [b[0] - a[0] for a, b in (before, after)]
-        rises = [energy(b[1], multiplier) - energy(a[1], multiplier) for a, b in (before, after)]
-        if max(*durations, pause) <= MAX_GAP:
-            gap = sum(rises) * pause // sum(durations)
-    expected = advances(old, multiplier) + advances(new, multiplier) + gap
+    decided = new[CONFIRM - 1][0]  # the readings before it are a series because of it
+    run = [(a, b) for a, b in pairwise(new[:CONFIRM]) if decided - a[0] <= MAX_GAP]
+    expected = advances(old, multiplier) + advances(new[CONFIRM - 1 :], multiplier)
+    expected += sum(energy(b[1], multiplier) - energy(a[1], multiplier) for a, b in run)
+    if len(old) > 1 and 2 * pause <= 3 * PERIOD and decided - old[-1][0] <= MAX_GAP and old[-1][0] - old[-2][0] <= MAX_GAP:
+        around = (old[-2], old[-1]), (new[0], new[1])
+        rises = sum(energy(b[1], multiplier) - energy(a[1], multiplier) for a, b in around)
+        expected += min(rises * pause // sum(b[0] - a[0] for a, b in around), 10**12 * pause // (60 * MINUTE))
     assert booked(old + new, multiplier, arrival) == expected
 
 
