@@ -165,7 +165,8 @@ class BookPages:
             self._open(page, {})
         self._known.add(start)
         insort(self.starts, start)
-        self.books.start[self.slot(start)] = start
+        slot = self.slot(start)  # first: opening a page may replace the books
+        self.books.start[slot] = start
 
     def _number(self, page: int) -> None:
         """Give a page its chunk."""

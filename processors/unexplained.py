@@ -58,7 +58,8 @@ class Unexplained:
         starts, is_blocked = windows.starts, np.zeros(len(self._nodes), bool)
         for at in range(bisect_left(starts, max(int(self._next_start.min()), self._unseen)), len(starts)):
             start = starts[at]
-            said = windows.books.said[windows.pages.slot(start)]
+            slot = windows.pages.slot(start)  # first: opening a page may replace the books
+            said = windows.books.said[slot]
             balance = said[self._imbalance - windows.base_lines]
             exists = ((balance[:, FLAGS] & EXISTS) != 0) & (self._next_start <= start) & ~is_blocked
             if not exists.any():

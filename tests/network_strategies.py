@@ -159,7 +159,7 @@ def network_zones(draw: Draw) -> dict[str, Any]:
     policy = draw(policies())
     window = window_of(policy)
     policy["timezone"] = "Asia/Shanghai"
-    policy |= {"max_gap": duration(draw(st.sampled_from((1, 2, 4, 6))) * window), "gwp": "AR5"}
+    policy |= {"max_gap": duration(draw(st.sampled_from((2, 3, 4, 6))) * window), "gwp": "AR5"}
     policy["lateness"] = duration(draw(st.sampled_from((0, 1, 2, 4))) * window)
     policy["factor_regions"] = draw(st.sampled_from((["CN-JS", "CN"], ["CN-JS", "CN"], ["LIVE", "CN"], ["X"])))
     return {

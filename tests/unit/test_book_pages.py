@@ -67,6 +67,15 @@ def test_a_settled_page_is_packed_and_its_place_used_again() -> None:
     assert pages.books.start[pages.slot(FIRST + 3)] == FIRST + 3, "an old window is opened again"
 
 
+def test_a_window_that_begins_in_a_packed_page_has_its_start_where_the_books_must_grow() -> None:
+    pages = filled(3)
+    pages.pack(1 << 60)
+    for number in range(1, 5):  # every place is taken
+        fill(pages, FIRST + number * PAGE)
+    fill(pages, FIRST + 3)
+    assert pages.books.start[pages.slot(FIRST + 3)] == FIRST + 3
+
+
 @pytest.mark.parametrize("lag", [0, 2 * PAGE])
 def test_what_is_forgotten_leaves_its_place_and_its_chunk_to_later_windows(lag: int) -> None:
     """`lag` 0: nothing is packed before it is forgotten."""
