@@ -329,7 +329,8 @@ def test_a_footprint_is_never_an_inventory_factor() -> None:
 def test_two_base_units_of_one_carrier_in_a_company_are_refused() -> None:
     gas = "carrier: natural_gas, direction: consumption, kind: interval, unit: "
     lines = refusal((GAS[0], f"g: {{{gas}Nm3, max_power: 9}}\n      h: {{{gas}GJ, max_power: 9}}"))
-    assert "meters[0].registers.h.unit: counts natural_gas in GJ, line 13 in Nm3; transmit both in one of them" in lines[0]
+    told = "meters[0].registers.h.unit: counts natural_gas in GJ, line 13 in Nm3; transmit both in one of them"
+    assert any(told in line for line in lines)
 
 
 def test_years_begin_in_the_zones_time() -> None:
