@@ -1,7 +1,7 @@
 """How far back the rows of a tick may change windows. What lies behind that *horizon* is forgotten: its rows stand in the store.
 
 A row that still comes for a window behind the horizon of its own tick is not applied, whatever batch it comes in: it is counted, and
-`ops_row_too_old` is raised. A meter that returns after months does that with the rows of its silence, which are all `missing`.
+`ops_row_too_old` is raised. No reading makes such a row, since rows end `max_gap` behind a reading; a log written under other settings may.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
 """Interval rows of all partitions into emissions, totals, intensity and alerts, tick by tick.
 
 A row is too old where its window begins before its own tick's end less max_gap, lateness, delay and two windows: no reading in time can
-have revised that window. Such rows do arise, of a channel that returns after a silence of more than twice max_gap: its missing rows of the
-time since its last one ended. They are rows of `intervals`, and the ledger does not apply them.
+have revised that window. Rows of a log written under other settings may be; the ledger does not apply them.
 """
 
 from bisect import bisect_right

@@ -19,6 +19,6 @@ def test_a_case_that_does_not_hold_says_what_differs(monkeypatch: pytest.MonkeyP
     monkeypatch.syspath_prepend(str(CASES))
     given = CASES / "field" / "daily-values-at-local-midnight"
     for path in given.iterdir():
-        (tmp_path / path.name).write_text(path.read_text(encoding="utf-8").replace("2000000]", "2000001]"), encoding="utf-8")
+        (tmp_path / path.name).write_text(path.read_text(encoding="utf-8").replace(" 2000000\n", " 2000001\n"), encoding="utf-8")
     problems = importlib.import_module("field").judge(tmp_path).problems
     assert [p.splitlines()[1:] for p in problems] == [["    expected 2000001", "    got      2000000"]]

@@ -2,10 +2,16 @@
 
 import json
 
+import numpy as np
+import pytest
 from small_logs import DAY, IMPORT, MINUTE, Rows, alerts, log, meter, reading, rows_of, zone_text
 
+from zonepulse.processors.channels import compile_registry
 from zonepulse.processors.horizon import OldRows, reach_ms
+from zonepulse.processors.layout import ROW, records
+from zonepulse.processors.ledger import Ledger
 from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.streams.bench.ledger_load import START_MS, TICK_MS, WINDOW_MS, CompanyZone
 
 POLICY = {"max_gap": "1h", "lateness": "15m", "delay": "1m", "tick": "1m"}
 REACH = 60 + 15 + 1 + 2 * 15
@@ -33,31 +39,29 @@ def test_the_reach_is_what_a_reading_in_time_can_revise() -> None:
     assert reach_ms(parse_zone(TEXT).zone) == REACH * MINUTE
 
 
-def test_missing_rows_of_a_long_silence_are_booked_as_far_as_the_horizon() -> None:
-    back = 6 * 60 + 15
-    rows = silence(6 * 60)
-    shown = missing(rows, "intervals")
-    assert shown[:2] == [15, 30]
-    assert back - 15 in shown
-    booked = missing(rows, "emissions")
-    late = [start for start in shown if start >= 15 + 60]
-    tick = back + 1
-    assert [start for start in booked if start in late] == [start for start in late if start >= tick - REACH]
-    assert len(late) > len([start for start in booked if start in late]) > 0
-
-
-def test_rows_behind_the_horizon_raise_an_alert_that_ends_an_hour_after_the_last() -> None:
-    (alert,) = alerts(silence(6 * 60), "ops_row_too_old")
-    tick = DAY // MINUTE + 6 * 60 + 16
-    assert (alert["state"], alert["severity"]) == ("resolved", "warning")
-    assert alert["starts_at"].timestamp() * 1000 == tick * MINUTE
-    assert alert["ends_at"].timestamp() * 1000 == (tick + 60) * MINUTE
-
-
-def test_a_short_silence_is_booked_whole() -> None:
-    rows = silence(2 * 60)
+@pytest.mark.parametrize("minutes", [60, 2 * 60, 6 * 60])
+def test_a_silence_makes_no_row_behind_the_horizon(minutes: int) -> None:
+    rows = silence(minutes)
     assert missing(rows, "emissions") == missing(rows, "intervals")
     assert alerts(rows, "ops_row_too_old") == []
+
+
+def test_a_row_behind_the_horizon_is_counted_and_told_and_not_applied() -> None:
+    zone = CompanyZone(companies=1, channels=1)
+    channels = compile_registry(zone.registry(), 1)
+    ledger, tick = Ledger(channels), START_MS // TICK_MS
+    reach = reach_ms(channels.registry.zone)
+    for before_ms in (reach - WINDOW_MS, reach + WINDOW_MS):
+        row = records(ROW)
+        row["start"] = (tick * TICK_MS - before_ms) // WINDOW_MS * WINDOW_MS
+        row["channel"], row["revision"], row["version"], row["val"], row["cov"] = 0, tick, channels.first[0], 1_000_000, WINDOW_MS
+        ledger.announce(0, channels)
+        ledger.offer(0, row.view(np.recarray), tick, channels)
+        results = ledger.advance()
+        is_old = before_ms > reach
+        assert results.too_old == int(is_old)
+        assert [a["rule"] for a in results.alerts if a["rule"].startswith("ops_")] == ["ops_row_too_old"] * is_old
+        tick += 1
 
 
 def test_the_alert_is_raised_once_until_an_hour_has_passed_without_another_row() -> None:

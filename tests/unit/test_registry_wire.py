@@ -31,6 +31,8 @@ def _of(hint: Any) -> Strategy:
         return st.sampled_from(inner)
     if get_origin(hint) is dict:
         return st.dictionaries(_of(inner[0]), _of(inner[1]), max_size=2)
+    if get_origin(hint) is tuple and Ellipsis not in inner:
+        return st.tuples(*map(_of, inner))
     if get_origin(hint) is tuple:
         return st.lists(_of(inner[0]), max_size=2).map(tuple)
     if inner:
