@@ -103,11 +103,10 @@ def _meter(meter: str, registers: Sequence[Series]) -> Iterator[str]:
     yield "    registers:\n"
     for series in registers:
         twin = _counts_the_same(series, registers)
-        mark = "# " if twin else ""
         if twin:
-            yield f"      # {series.register} counts what {twin} counts, too: both would double it\n"
-        for line in _register(series):
-            yield f"      {line}\n" if line.startswith("#") else f"      {mark}{line}\n"
+            yield f"      # {series.register} counts what {twin} counts, too: shown, and left out of every sum. CHECK\n"
+        for line in _register(series, ", counts: false" if twin else ""):
+            yield f"      {line}\n"
 
 
 def _counts_the_same(series: Series, registers: Sequence[Series]) -> str:
@@ -122,7 +121,7 @@ def _counts_the_same(series: Series, registers: Sequence[Series]) -> str:
     return ""
 
 
-def _register(series: Series) -> Iterator[str]:
+def _register(series: Series, more_keys: str) -> Iterator[str]:
     carrier, direction, unit, more, checks = _carrier(series)
     if len(series.units) > 1:
         yield f"# CHECK: the file has the units {', '.join(series.units)}; readings in another than {unit} are refused"
@@ -133,7 +132,7 @@ def _register(series: Series) -> Iterator[str]:
     yield from _facts(series, unit)
     keys = f"carrier: {carrier}, direction: {direction}, kind: {series.kind}, unit: {unit}{more}"
     period = f", period: {duration(series.period_ms)}" if _is_regular(series) else ""
-    yield f'"{series.register}": {{{keys}, max_power: {_bound(series, carrier, unit, more)}{period}}}'
+    yield f'"{series.register}": {{{keys}, max_power: {_bound(series, carrier, unit, more)}{period}{more_keys}}}'
 
 
 def _facts(series: Series, unit: str) -> Iterator[str]:

@@ -297,17 +297,19 @@ def test_kind_and_carrier_come_from_values_and_unit(
     assert (register.kind, register.carrier, register.unit) == (kind, carrier, unit)
 
 
-def test_a_total_is_registered_and_its_tariffs_and_its_power_are_not(tmp_path: Path) -> None:
-    registers = (("1.8.0", 3, "kWh"), ("1.8.1", 1, "kWh"), ("1.8.2", 2, "kWh"), ("1.7.0", 3, "kW"), ("2.8.0", 1, "kWh"))
+def test_a_total_counts_and_its_tariffs_and_its_power_do_not(tmp_path: Path) -> None:
+    sent = (("1.8.0", 3, "kWh"), ("1.8.1", 1, "kWh"), ("1.8.2", 2, "kWh"), ("1.7.0", 3, "kW"), ("2.8.0", 1, "kWh"))
     lines = [
         f"A,{register},2026-01-01T0{hour}:00:00Z,{hour * weight},{unit}\n"
         for hour in range(1, 5)
-        for register, weight, unit in registers
+        for register, weight, unit in sent
     ]
     (tmp_path / "a.csv").write_text("meter,register,ts,value,unit\n" + "".join(lines))
     zone = tmp_path / "zone.yaml"
     assert run("registry", "new", "--from", tmp_path / "a.csv", "--out", zone).exit_code == 0
-    assert {r.id: r.direction for r in parse_zone(zone.read_text()).meters[0].registers} == {"1.8.0": "import", "2.8.0": "export"}
+    registers = parse_zone(zone.read_text()).meters[0].registers
+    assert {r.id: r.direction for r in registers if r.counts} == {"1.8.0": "import", "2.8.0": "export"}
+    assert {r.id for r in registers if not r.counts} == {"1.8.1", "1.8.2", "1.7.0"}
     assert "# 1.8.1 counts what 1.8.0 counts, too" in zone.read_text()
 
 
