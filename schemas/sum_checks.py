@@ -1,7 +1,8 @@
 """No sum of a registry may leave 64 bits: what its channels and entries could reach together in one window, in micro-units and in mg CO2e.
 
-A channel adds at most 1.2 x max_power x (max_gap + period) to a window, whatever its readings say: no advance is longer than max_gap,
-and dense readings are bounded together. Times the largest factor that its carrier may ever meet, that is its carbon.
+A channel adds at most 1.2 x max_power x (max_gap + period) to a window: no advance is longer than max_gap. Dense readings or a record's old
+value may say more; what is above twice that the ledger does not book (`ops_sum_refused`). Times the largest factor that its carrier may
+ever meet, that is its carbon.
 """
 
 from collections.abc import Iterable

@@ -37,3 +37,16 @@ def small(*changes: tuple[str, str], more: str = "") -> str:
 def zone(*changes: tuple[str, str], more: str = "") -> Registry:
     """The registry of `small`."""
     return parse_zone(small(*changes, more=more))
+
+
+ONE_METER = """\
+zone: {id: z, timezone: UTC, factor_regions: [CN-JS, CN], key: meter}
+companies: [{id: a}]
+sites: [{id: sa, company: a}]
+meters:
+  - id: M-1
+    site: sa
+    role: main
+    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}}
+"""
+"""A zone with one register that may advance by a million kWh an hour."""

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pytest
 from live_parts import produce, wait_until
 from zone_runs import wait_until_complete
+from zones import ONE_METER
 
 from zonepulse.oracle.compare import differences
 from zonepulse.oracle.decode import Record
@@ -37,16 +38,6 @@ MINUTE_MS = 60_000
 START_MS = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1000)
 GOOD, BAD = 4, 7
 """Offsets that are skipped: a reading, and what is none."""
-ZONE = """\
-zone: {id: z, timezone: UTC, factor_regions: [CN-JS, CN], key: meter}
-companies: [{id: a}]
-sites: [{id: sa, company: a}]
-meters:
-  - id: M-1
-    site: sa
-    role: main
-    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}}
-"""
 
 
 def send(stack: ZoneStack, minutes: Iterable[int]) -> None:
@@ -72,7 +63,7 @@ def dump(folder: Path, log: list[Record]) -> Path:
 
 
 def test_a_skip_leaves_a_record_out_live_in_the_oracle_and_in_a_replay_and_ticks_wait_for_commands(tmp_path: Path) -> None:
-    zone = parse_zone(ZONE)
+    zone = parse_zone(ONE_METER)
     end_ms = START_MS + 242 * MINUTE_MS
     warm_up()
     with ZoneStack(1, is_simulated=True) as stack, stack.client() as client:
@@ -99,12 +90,12 @@ def test_a_skip_leaves_a_record_out_live_in_the_oracle_and_in_a_replay_and_ticks
     assert {"zp.results", "zp.alerts", "zp.readings"} == set(letters["topic"].to_pylist())
     stored["dead_letters"] = letters.filter(pc.equal(letters["topic"], "zp.readings"))
     places = {(place.partition, place.offset) for place in skips}
-    oracle = run_oracle(ZONE, shipped_factors_csv(), log, 1, skips=places)
+    oracle = run_oracle(ONE_METER, shipped_factors_csv(), log, 1, skips=places)
     assert [(x["offset"], x["item"], x["reason"]) for x in oracle["dead_letters"]] == [(GOOD, -1, "poison"), (BAD, -1, "poison")]
     assert [line for name, rows in stored.items() for line in differences(oracle[name], rows, name)] == []
 
     keyless = [Record(r.partition, r.offset, r.timestamp_ms, None, r.value) for r in log]
-    oracle = run_oracle(ZONE, shipped_factors_csv(), keyless, 1, max(r.timestamp_ms for r in log), skips=places)
+    oracle = run_oracle(ONE_METER, shipped_factors_csv(), keyless, 1, max(r.timestamp_ms for r in log), skips=places)
     replayed = replay_files(zone, [dump(tmp_path, log)], "r1", skips=skips)
     assert [line for name in FINAL_TABLES for line in differences(oracle[name], replayed.tables[name], name)] == []
 

@@ -11,6 +11,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from live_parts import wait_until
 from patience import patience_s
+from zones import ONE_METER
 
 from zonepulse.oracle.run import run as run_oracle
 from zonepulse.schemas.factors import shipped_factors_csv
@@ -22,16 +23,6 @@ from zonepulse.streams.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 START_MS = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1000)
-ZONE = """\
-zone: {id: z, timezone: UTC, factor_regions: [CN-JS, CN], key: meter}
-companies: [{id: a}]
-sites: [{id: sa, company: a}]
-meters:
-  - id: M-1
-    site: sa
-    role: main
-    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}}
-"""
 ARROW = [("content-type", b"application/vnd.apache.arrow.stream")]
 
 
@@ -70,7 +61,7 @@ def test_workers_live_through_hostile_records_and_every_letter_is_as_the_oracle_
     warm_up()
     topic = f"{PREFIX}readings"
     with ZoneStack(1, is_simulated=True) as stack, stack.client() as client:
-        publish(stack.kafka, PREFIX, parse_zone(ZONE), 1, timestamp_ms=START_MS)
+        publish(stack.kafka, PREFIX, parse_zone(ONE_METER), 1, timestamp_ms=START_MS)
         stack.start_workers()
         packed = KafkaProducer(bootstrap_servers=stack.kafka, compression_type="gzip", max_request_size=1 << 30)
         plain = KafkaProducer(bootstrap_servers=stack.kafka, max_request_size=1 << 30)
@@ -93,7 +84,7 @@ def test_workers_live_through_hostile_records_and_every_letter_is_as_the_oracle_
         partitions = [TopicPartition(letters.topic, p) for p in consumer.partitions_for_topic(letters.topic) or ()]
         sent = sum(consumer.end_offsets(partitions).values())
         consumer.close()
-    oracle = run_oracle(ZONE, shipped_factors_csv(), log, 1)["dead_letters"]
+    oracle = run_oracle(ONE_METER, shipped_factors_csv(), log, 1)["dead_letters"]
     expected = sorted((x["offset"], x["item"], x["reason"], x["key"], x["value"]) for x in oracle)
     assert [tuple(row) for row in rows] == expected
     assert sent == len(rows)  # a worker that died on the way would have sent its letters again

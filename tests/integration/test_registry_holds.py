@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from live_parts import Record, produce, wait_until
+from zones import ONE_METER
 
 from zonepulse.schemas.commands import Place
 from zonepulse.schemas.records import HEARTBEAT
@@ -21,16 +22,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 START_MS = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1000)
 TICK = START_MS // 60_000
 TOPIC = f"{PREFIX}readings"
-ZONE = """\
-zone: {id: z, timezone: UTC, factor_regions: [CN-JS, CN], key: meter}
-companies: [{id: a}]
-sites: [{id: sa, company: a}]
-meters:
-  - id: M-1
-    site: sa
-    role: main
-    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}}
-"""
 
 
 def beat(partition: int, minute: int, version: int | None = None) -> Record:
@@ -47,7 +38,7 @@ def doctor(stack: ZoneStack) -> tuple[int, list[dict[str, str]]]:
 def test_only_the_partition_of_a_missing_version_stands_and_doctor_names_it() -> None:
     warm_up()
     with ZoneStack(3, is_simulated=True) as stack, stack.client() as client:
-        publish(stack.kafka, PREFIX, parse_zone(ZONE), 3, timestamp_ms=START_MS)
+        publish(stack.kafka, PREFIX, parse_zone(ONE_METER), 3, timestamp_ms=START_MS)
         stack.start_workers()
         progress = Progress(stack.kafka, 3)
         produce(stack.kafka, TOPIC, [beat(p, 10) for p in range(3)])
@@ -69,7 +60,7 @@ def test_only_the_partition_of_a_missing_version_stands_and_doctor_names_it() ->
         assert "zonepulse skip zp.readings 1 2" in failed[1]["found"] and "registry version 7" in failed[1]["found"]
         assert [check["state"] for check in checks if check["name"] == "ops alerts"] == ["warn"]
 
-        assert publish(stack.kafka, PREFIX, parse_zone(ZONE + "# again\n"), 3, timestamp_ms=START_MS + 21 * 60_000) == 2
+        assert publish(stack.kafka, PREFIX, parse_zone(ONE_METER + "# again\n"), 3, timestamp_ms=START_MS + 21 * 60_000) == 2
         wait_until(lambda: through() == [21, 10, 21], 60, "partition 0 to go on with the version that came")
         tell(stack.kafka, PREFIX, skip_of(Place("readings", 1, 2), "there is no version 7"), START_MS)
         produce(stack.kafka, TOPIC, [beat(p, 30) for p in range(3)])
