@@ -12,7 +12,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --custom-compile-command "make lock"
 # Numba does not see that a kernel in another file changed: a change of any kernel starts a new cache.
-NUMBA_CACHE = $(CURDIR)/.venv/numba/$(firstword $(shell cat processors/*.py processors/*/*.py | sha256sum))
+NUMBA_CACHE = $(CURDIR)/.venv/numba/$(firstword $(shell find processors -name "*.py" | sort | xargs cat | sha256sum))
 
 # Programs that a package only lends (promtool) lie here; see deploy/system-packages.txt.
 export PATH := $(CURDIR)/.venv/tools:$(PATH)
@@ -53,7 +53,7 @@ dashboards: .venv/.ready ## write grafana/dashboards anew (ARGS="--zone zone.yam
 	$(BIN)/python grafana/build.py $(ARGS)
 
 contracts: .venv/.ready ## write schemas/contracts anew: JSON Schemas and the AsyncAPI document
-	$(BIN)/python -m zonepulse.schemas.documents schemas/contracts
+	$(BIN)/python -m zonepulse.schemas.documents.build schemas/contracts
 
 fmt: dev ## write the code as the linter wants it
 	$(BIN)/ruff check --fix-only --quiet .

@@ -11,7 +11,7 @@ from zonepulse.oracle.clock import period_of
 from zonepulse.oracle.decode import Record
 from zonepulse.oracle.registry import Registry
 from zonepulse.oracle.zone_file import read_registry
-from zonepulse.schemas.partitioner import partition_of
+from zonepulse.schemas.messages.partitioner import partition_of
 
 
 def dealt(case: Case, partitions: int) -> list[Record]:

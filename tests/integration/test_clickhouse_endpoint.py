@@ -20,11 +20,11 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from zonepulse.streams.cli.sql import is_reader
-from zonepulse.streams.embedded import http_codec
-from zonepulse.streams.embedded.clickhouse_errors import ClickHouseError
-from zonepulse.streams.embedded.clickhouse_process import READER, WRITER, ClickHouseProcess
-from zonepulse.streams.embedded.clickhouse_users import BadUsers, User, Users, read_users, write_users
-from zonepulse.streams.embedded.process import ProcessDied
+from zonepulse.streams.embedded.clickhouse.errors import ClickHouseError
+from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
+from zonepulse.streams.embedded.clickhouse.users import BadUsers, User, Users, read_users, write_users
+from zonepulse.streams.embedded.http import codec as http_codec
+from zonepulse.streams.embedded.processes.process import ProcessDied
 
 pytestmark = pytest.mark.integration
 

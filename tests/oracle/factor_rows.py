@@ -44,7 +44,7 @@ def read_gwps(carriers: Collection[str], report: str | None) -> list[Factor]:
     """A factor of region GWP for every refrigerant that is entered, from the zone's assessment report."""
     if not any(carrier.startswith(_REFRIGERANT) for carrier in carriers):
         return []
-    table = csv.DictReader(io.StringIO(files("zonepulse.schemas").joinpath("gwp.csv").read_text("utf-8")))
+    table = csv.DictReader(io.StringIO(files("zonepulse.schemas").joinpath("factors", "gwp.csv").read_text("utf-8")))
     return [
         Factor(
             id=f"gwp-{report}-{row['gas']}",

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zones import zone
 
-from zonepulse.schemas.columns import UNKNOWN_MS
+from zonepulse.schemas.messages.reading_columns import UNKNOWN_MS
 from zonepulse.streams.files.arrival import LOOK_AHEAD, Arrival
-from zonepulse.streams.reading_blocks import BadFile, Block
+from zonepulse.streams.files.blocks import BadFile, Block
 
 ZONE = zone().zone
 FUTURE, MAX_GAP = ZONE.future_ms, ZONE.max_gap_ms

@@ -5,8 +5,8 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from zonepulse.processors.channels import compile_registry
-from zonepulse.processors.horizon import reach_ms
+from zonepulse.processors.channels.table import compile_registry
+from zonepulse.processors.ledger.horizon import reach_ms
 from zonepulse.streams.bench.ledger import DAY_MS, Ages
 from zonepulse.streams.bench.ledger_load import START_MS, WINDOW_MS, CompanyZone
 from zonepulse.streams.cli.main import app

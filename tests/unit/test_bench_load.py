@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from zonepulse.schemas.partitioner import partition_of
-from zonepulse.schemas.readings import decode
-from zonepulse.schemas.records import ARROW
+from zonepulse.schemas.messages.partitioner import partition_of
+from zonepulse.schemas.messages.readings import decode
+from zonepulse.schemas.messages.records import ARROW
 from zonepulse.streams.bench.load import FORMS, PERIOD_MS, TICK_MS, Form, Load, gateway
 
 LOAD = Load("z", channels=40, partitions=2, rounds=95)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zonepulse.processors.channels import compile_registry
+from zonepulse.processors.channels.table import compile_registry
 from zonepulse.streams.bench.recovery import STEPS, checkpoint_bytes, parsed, print_report, slope, start_seconds
 from zonepulse.streams.bench.recovery_load import REGISTERS, QuarterHours
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from zonepulse.processors.book_pages import KEPT, PAGE, BookPages
-from zonepulse.processors.posting import Books
+from zonepulse.processors.accounting.cold_sums import KEPT, PAGE, BookPages
+from zonepulse.processors.accounting.posting import Books
 
 CELLS, LINES = 7, 3
 FIRST = 63 * PAGE

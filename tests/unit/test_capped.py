@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonepulse.processors.decoding.letters import item_ranges
-from zonepulse.streams.cli.capped import named_items
+from zonepulse.processors.metering.dead_letters import item_ranges
+from zonepulse.streams.cli.deadletters.capped import named_items
 
 
 @given(st.dictionaries(st.integers(-1, 500), st.sampled_from(("late", "future", "unknown_meter"))))

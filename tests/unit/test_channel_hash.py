@@ -1,8 +1,8 @@
 import numpy as np
 from fetches import channels
 
-from zonepulse.processors.admission import NO_METER, NO_REGISTER
 from zonepulse.processors.decoding.channel_hash import ABSENT, KeyTable, build_tables, find, find_channel, key_table, tables_of
+from zonepulse.processors.flow import NO_METER, NO_REGISTER
 
 
 def look_up(table: KeyTable, a: str, b: str = "") -> int:

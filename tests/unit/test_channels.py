@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from small_logs import IMPORT, meter, zone_text
 
-from zonepulse.processors.channels import RegistryTooLarge, compile_registry, energy_of
-from zonepulse.schemas.partitioner import partition_of
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.processors.channels.table import RegistryTooLarge, compile_registry, energy_of
+from zonepulse.schemas.messages.partitioner import partition_of
+from zonepulse.schemas.zone_file.read import parse_zone
 
 EDGE = "2026-03-04T12:00:00+00:00"
 

@@ -6,16 +6,16 @@ import pytest
 from core_runs import disagreements, emitted, expected, fetches, final, spans
 
 from zonepulse.oracle.decode import Record
-from zonepulse.schemas.records import MAX_HEADERS
-from zonepulse.schemas.results import ALERTS, DEAD_LETTERS
-from zonepulse.schemas.topics import ALERTS as ALERTS_TOPIC
-from zonepulse.schemas.topics import DEADLETTERS, RESULTS
+from zonepulse.schemas.messages.records import MAX_HEADERS
+from zonepulse.schemas.messages.topics import ALERTS as ALERTS_TOPIC
+from zonepulse.schemas.messages.topics import DEADLETTERS, RESULTS
+from zonepulse.schemas.tables.results import ALERTS, DEAD_LETTERS
 from zonepulse.streams.chaos import hostile_records as made
 from zonepulse.streams.chaos.data import chaos_zone_yaml
-from zonepulse.streams.interval_intake import _judge_all
-from zonepulse.streams.origin import Origin
-from zonepulse.streams.registry_rows import RegistryRows
-from zonepulse.streams.stored_rows import Poison, rows_of
+from zonepulse.streams.clickhouse.registry_rows import RegistryRows
+from zonepulse.streams.clickhouse.stored_rows import Poison, rows_of
+from zonepulse.streams.kafka.origin import Origin
+from zonepulse.streams.workers.interval_intake import _judge_all
 
 START_MS = 1_790_812_800_000
 ORIGIN = Origin("chaos", 4, 60_000, 300_000, lambda: {"0-E1/1.8.0"}, is_simulated=True)

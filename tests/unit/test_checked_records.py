@@ -10,9 +10,9 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 from fetches import CODECS, Message, RecordBatch, broken, control, fetch_with, sealed
 
-from zonepulse.streams import raw_batches
-from zonepulse.streams.raw_batches import RawFetch, _last_offset, read_batches
-from zonepulse.streams.record_arrays import Batch, spans
+from zonepulse.streams.kafka import raw_batches
+from zonepulse.streams.kafka.raw_batches import RawFetch, _last_offset, read_batches
+from zonepulse.streams.kafka.record_arrays import Batch, spans
 
 PLAIN, RAW = TP("plain", 0), TP("t", 0)
 THREE = [Message(b"c"), Message(b"d", None), Message(None, headers=(("h", b"x"),))]

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from zonepulse.streams.cli import doctor
-from zonepulse.streams.cli.checks import enough
-from zonepulse.streams.cli.output import BadInput, Stop
-from zonepulse.streams.cli.registry import _line_of
+from zonepulse.streams.cli.doctor import command as doctor
+from zonepulse.streams.cli.doctor.checks import enough
+from zonepulse.streams.cli.registry.command import _line_of
 from zonepulse.streams.cli.replay import run_id
-from zonepulse.streams.cli.servers import bootstrap_servers
+from zonepulse.streams.cli.shared.zone_files import read_zone, require_files
 from zonepulse.streams.cli.sql import statement
-from zonepulse.streams.cli.zone_files import read_zone, require_files
+from zonepulse.streams.screen import BadInput, Stop
+from zonepulse.streams.servers import bootstrap_servers
 
 ZONE = """\
 zone: {id: z, key: site}

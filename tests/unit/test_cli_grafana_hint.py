@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from zonepulse.streams.cli.grafana_hint import grafana_exports
+from zonepulse.streams.cli.shared.grafana_hint import grafana_exports
 from zonepulse.streams.embedded.stack import ClickHouseAccess
 
 README = Path(__file__).parents[2] / "grafana" / "README.md"

@@ -8,11 +8,12 @@ import pytest
 from typer.testing import CliRunner
 
 from zonepulse.schemas.problems import Problem, RegistryError
-from zonepulse.streams.cli import kernels, main
+from zonepulse.streams.cli import main
 from zonepulse.streams.cli.main import COMMANDS, Command, app, is_here
-from zonepulse.streams.cli.output import BadInput, Stop, exit_code, explain
-from zonepulse.streams.kernel_cache import are_compiled, kernels_digest, mark_compiled, use_kernel_cache
+from zonepulse.streams.cli.shared import kernels
+from zonepulse.streams.screen import BadInput, Stop, exit_code, explain
 from zonepulse.streams.settings import BadSetting
+from zonepulse.streams.workers.kernel_cache import are_compiled, kernels_digest, mark_compiled, use_kernel_cache
 
 
 def test_help_lists_every_command_in_one_line_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from zonepulse.streams.cli.output import count, print_facts, print_json, print_table, time_text
+from zonepulse.streams.screen import count, print_facts, print_json, print_table, time_text
 
 
 def test_json_is_one_object_whatever_the_values_are(capsys: pytest.CaptureFixture[str]) -> None:

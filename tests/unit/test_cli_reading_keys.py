@@ -4,10 +4,10 @@ from pathlib import Path
 
 from zones import small
 
-from zonepulse.schemas.columns import ColumnChunk
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.reading_files import read_files
-from zonepulse.streams.reading_keys import ReadingKeys
+from zonepulse.schemas.messages.reading_columns import ColumnChunk
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.files.reading_files import read_files
+from zonepulse.streams.kafka.reading_keys import ReadingKeys
 
 EDGE_MS = 1_790_787_600_000  # 2026-10-01T01:00:00+08:00
 MOVED = parse_zone(

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonepulse.streams.cli.spreadsheet import without_formulas
+from zonepulse.streams.cli.shared.spreadsheet import without_formulas
 
 
 def csv_of(*pieces: bytes) -> bytes:

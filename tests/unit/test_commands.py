@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonepulse.schemas.commands import KINDS, SKIP, BadCommand, Command, Place, parse_command, parse_place
-from zonepulse.streams.command_log import CommandLog, skip_of
+from zonepulse.schemas.messages.commands import KINDS, SKIP, BadCommand, Command, Place, parse_command, parse_place
+from zonepulse.streams.control.command_log import CommandLog, skip_of
 
 ALERT = f"{'0' * 16}/1790784900000"
 TARGETS = {SKIP: "readings/3/217", "acknowledge": ALERT, "snooze": ALERT, "comment": ALERT, "maintenance": "meter=TC-0042-E1"}

@@ -13,7 +13,7 @@ import openpyxl
 import pytest
 from typer.testing import CliRunner, Result
 
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.main import app
 
 HEAD = "meter,register,ts,value\n"

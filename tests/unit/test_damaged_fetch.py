@@ -9,12 +9,12 @@ from faust.types import TP
 from fetches import CODECS, START_MS, Message, RecordBatch, broken, channels, contents, fetch_with, ordinary, sealed
 
 from zonepulse.processors.decoding.contained import decode_contained
-from zonepulse.processors.decoding.letters import dead_letters
-from zonepulse.schemas.dead_letters import DeadLetter
-from zonepulse.schemas.readings import MALFORMED, POISON
-from zonepulse.schemas.records import RecordSpans
-from zonepulse.streams.raw_batches import RawFetch, _last_offset, read_batches
-from zonepulse.streams.record_arrays import Batch
+from zonepulse.processors.metering.dead_letters import dead_letters
+from zonepulse.schemas.messages.dead_letters import DeadLetter
+from zonepulse.schemas.messages.readings import MALFORMED, POISON
+from zonepulse.schemas.messages.records import RecordSpans
+from zonepulse.streams.kafka.raw_batches import RawFetch, _last_offset, read_batches
+from zonepulse.streams.kafka.record_arrays import Batch
 
 READING = b'{"meter":"M1","register":"1.8.0","ts":1790000000000,"value":1.5}'
 CHANNELS = channels()

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from zonepulse.schemas.dead_letters import (
+from zonepulse.schemas.messages.dead_letters import (
     MAX_KEY_BYTES,
     MAX_VALUE_BYTES,
     WHOLE_RECORD,

@@ -10,13 +10,13 @@ from core_runs import spans
 from small_logs import IMPORT, at, meter, reading, zone_text
 
 from zonepulse.oracle.decode import Record
-from zonepulse.processors.admission import NO_METER, NO_REGISTER, NO_UNIT
-from zonepulse.processors.channels import compile_registry
+from zonepulse.processors.channels.table import compile_registry
 from zonepulse.processors.decoding.exact import UNKNOWN_UNIT, Batch, decode_records, registry_switches
 from zonepulse.processors.decoding.fast import decode_fast
-from zonepulse.processors.decoding.letters import dead_letters
-from zonepulse.processors.intervals import Partition
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.processors.flow import NO_METER, NO_REGISTER, NO_UNIT
+from zonepulse.processors.metering.dead_letters import dead_letters
+from zonepulse.processors.metering.partition import Partition
+from zonepulse.schemas.zone_file.read import parse_zone
 
 CHANNELS = compile_registry(parse_zone(zone_text(meter(IMPORT))), 1)
 

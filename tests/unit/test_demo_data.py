@@ -7,10 +7,10 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from zonepulse.schemas.partitioner import partition_of
+from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.units import MS_PER_HOUR
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.demo_data import DEFAULT_DAYS, DEFAULT_SEED, THERM_M3, demo_sample, demo_zone_yaml, load_series
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.demo.data import DEFAULT_DAYS, DEFAULT_SEED, THERM_M3, demo_sample, demo_zone_yaml, load_series
 
 UNTIL_MS = 1_795_000_000_000
 SHIPPED = files("zonepulse.deploy") / "demo"

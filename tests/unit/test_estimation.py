@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zonepulse.processors.estimation import Gap, LikeDay, estimated_share, expected_intervals, fill_gap, usable_like_days
-from zonepulse.processors.quality import Outcome
+from zonepulse.processors.vee.checks import Outcome
+from zonepulse.processors.vee.estimation import Gap, LikeDay, estimated_share, expected_intervals, fill_gap, usable_like_days
 
 QUARTER_MS = 900_000
 DAY = date(2026, 3, 4)

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 import pytest
 import zones
 
-from zonepulse.schemas.registry import Edge, Registry
-from zonepulse.streams.explain import CannotExplain, question
-from zonepulse.streams.explain_network import NodalRows, network_of, upstream
-from zonepulse.streams.explain_readings import Channel, Found, Held, explained, segments
-from zonepulse.streams.explain_text import Page, exact, product, share
+from zonepulse.schemas.registry.model import Edge, Registry
+from zonepulse.streams.explain.explain import CannotExplain, question
+from zonepulse.streams.explain.network import NodalRows, network_of, upstream
+from zonepulse.streams.explain.readings import Channel, Found, Held, explained, segments
+from zonepulse.streams.explain.text import Page, exact, product, share
 
 HOUR = 3_600_000
 WINDOW = (HOUR, HOUR + 900_000)

@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 from zones import small, zone
 
-from zonepulse.streams.cli.factor_answers import factor_answers
-from zonepulse.streams.cli.output import BadInput
-from zonepulse.streams.cli.registry import app
+from zonepulse.streams.cli.registry.command import app
+from zonepulse.streams.cli.registry.factor_answers import factor_answers
+from zonepulse.streams.screen import BadInput
 
 START_MS = 1_767_196_800_000  # 2026-01-01T00:00+08:00
 OWN = """\

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zones import zone
 
-from zonepulse.processors.factors import FactorTable
-from zonepulse.schemas.factor_knowledge import as_known, is_known, published_day
-from zonepulse.schemas.factors import load_factors, shipped_factors_csv
+from zonepulse.processors.accounting.factor_table import FactorTable
+from zonepulse.schemas.factors.knowledge import as_known, is_known, published_day
+from zonepulse.schemas.factors.shipped import load_factors, shipped_factors_csv
 from zonepulse.schemas.problems import RegistryError
-from zonepulse.schemas.registry import FOREVER, Factor
+from zonepulse.schemas.registry.model import FOREVER, Factor
 
 SHIPPED = load_factors(shipped_factors_csv(), "Asia/Shanghai")
 START_MS = 1_767_196_800_000  # 2026-01-01T00:00+08:00

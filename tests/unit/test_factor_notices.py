@@ -3,7 +3,7 @@
 import pytest
 from zones import zone
 
-from zonepulse.schemas.registry_notices import notices
+from zonepulse.schemas.checks.notices import notices
 
 OWN = "factors:\n  - {id: own, activity: %s, %s, value: %s, unit: %s, valid_from: 2026-01-01, source: x%s}\n"
 

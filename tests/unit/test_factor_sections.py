@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zones import zone
 
-from zonepulse.processors.factors import FactorTable, Resolved
-from zonepulse.schemas.factor_choices import choices
-from zonepulse.schemas.gwp import gases, load_gwp, shipped_gwp_csv
+from zonepulse.processors.accounting.factor_table import FactorTable, Resolved
+from zonepulse.schemas.factors.choices import choices
+from zonepulse.schemas.factors.gwp import gases, load_gwp, shipped_gwp_csv
+from zonepulse.schemas.factors.steam import enthalpy_kj_per_kg, gj_per_tonne
 from zonepulse.schemas.problems import RegistryError
-from zonepulse.schemas.registry import ALWAYS, FOREVER, Factor, Fuel, Series, Steam
-from zonepulse.schemas.steam import enthalpy_kj_per_kg, gj_per_tonne
+from zonepulse.schemas.registry.model import ALWAYS, FOREVER, Factor, Fuel, Series, Steam
 
 HOUR_MS = 3_600_000
 START_MS = 1_767_196_800_000  # 2026-01-01T00:00+08:00

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zones import EXAMPLE, SNAPSHOTS, zone
 
-from zonepulse.processors.factors import AmbiguousFactor, FactorTable, factor_mg
-from zonepulse.schemas.factors import FactorTableError, factor_unit, load_factors, shipped_factors_csv
-from zonepulse.schemas.registry import ALWAYS, FOREVER
+from zonepulse.processors.accounting.factor_table import AmbiguousFactor, FactorTable, factor_mg
+from zonepulse.schemas.factors.shipped import FactorTableError, factor_unit, load_factors, shipped_factors_csv
+from zonepulse.schemas.registry.model import ALWAYS, FOREVER
 from zonepulse.schemas.values import BadValue, parse_instant_ms
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.zone_file.read import parse_zone
 
 HEADER = shipped_factors_csv().splitlines()[0]
 SHANGHAI = ZoneInfo("Asia/Shanghai")

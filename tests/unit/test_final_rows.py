@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zonepulse.processors.final_rows import final_rows
-from zonepulse.schemas.results import DEAD_LETTERS, INTENSITY, Table
+from zonepulse.schemas.tables.results import DEAD_LETTERS, INTENSITY, Table
 
 START = 1_772_582_400_000
 

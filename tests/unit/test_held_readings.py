@@ -13,10 +13,10 @@ from fetches import START_MS, Message, assert_same, channels, ordinary
 from zonepulse.oracle.compare import differences
 from zonepulse.processors.decoding.exact import decode_records
 from zonepulse.processors.decoding.fast import decode_fast
-from zonepulse.processors.decoding.letters import dead_letters
-from zonepulse.processors.intervals import Partition
-from zonepulse.schemas.readings import REASONS
-from zonepulse.schemas.results import DEAD_LETTERS
+from zonepulse.processors.metering.dead_letters import dead_letters
+from zonepulse.processors.metering.partition import Partition
+from zonepulse.schemas.messages.readings import REASONS
+from zonepulse.schemas.tables.results import DEAD_LETTERS
 
 CHANNELS = channels()
 ARROW = (("content-type", b"application/vnd.apache.arrow.stream"),)

@@ -6,7 +6,7 @@ import pytest
 from zones import SMALL, small
 
 from zonepulse.schemas.problems import RegistryError
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.zone_file.read import parse_zone
 
 REFUSED = {
     "a Python object": SMALL.replace("{id: a}", "!!python/object/apply:os.system ['touch RAN']"),

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from small_logs import DAY, IMPORT, MINUTE, Rows, alerts, log, meter, reading, rows_of, zone_text
 
-from zonepulse.processors.channels import compile_registry
-from zonepulse.processors.horizon import OldRows, reach_ms
-from zonepulse.processors.layout import ROW, records
-from zonepulse.processors.ledger import Ledger
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.processors.channels.table import compile_registry
+from zonepulse.processors.flow import ROW, records
+from zonepulse.processors.ledger.horizon import OldRows, reach_ms
+from zonepulse.processors.ledger.ledger import Ledger
+from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.bench.ledger_load import START_MS, TICK_MS, WINDOW_MS, CompanyZone
 
 POLICY = {"max_gap": "1h", "lateness": "15m", "delay": "1m", "tick": "1m"}

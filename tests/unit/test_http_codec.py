@@ -7,8 +7,8 @@ import lz4.frame
 import pytest
 import zstandard
 
-from zonepulse.streams.embedded import http_codec
-from zonepulse.streams.embedded.clickhouse_errors import ClickHouseError
+from zonepulse.streams.embedded.clickhouse.errors import ClickHouseError
+from zonepulse.streams.embedded.http import codec as http_codec
 
 ENCODINGS = ("lz4", "zstd", "gzip")
 MIB = 1 << 20

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zones import zone
 
-from zonepulse.processors.channels import compile_registry
-from zonepulse.processors.layout import ROW, Records, records
+from zonepulse.processors.channels.table import compile_registry
+from zonepulse.processors.detection.rules import Alert
+from zonepulse.processors.flow import ROW, Records, records
 from zonepulse.processors.live import PARTIAL
-from zonepulse.processors.rules import Alert
-from zonepulse.schemas.records import RecordSpans
-from zonepulse.streams import registry_store
-from zonepulse.streams.arrow_wire import (
+from zonepulse.schemas.messages.records import RecordSpans
+from zonepulse.streams.control import registry_store
+from zonepulse.streams.control.registry_store import RegistryMissing, RegistryStore
+from zonepulse.streams.kafka.interval_codec import (
     KIND,
     NO_PARTITION,
     PARTITION,
@@ -28,10 +29,9 @@ from zonepulse.streams.arrow_wire import (
     interval_blocks,
     live_block,
 )
-from zonepulse.streams.interval_intake import Offered, take
-from zonepulse.streams.one_thread import OneThread
-from zonepulse.streams.origin import Origin
-from zonepulse.streams.registry_store import RegistryMissing, RegistryStore
+from zonepulse.streams.kafka.origin import Origin
+from zonepulse.streams.workers.interval_intake import Offered, take
+from zonepulse.streams.workers.one_thread import OneThread
 
 AT_MS = 1_790_784_900_000
 REGISTRY_1 = replace(zone(), version=1)

@@ -3,11 +3,11 @@
 import gc
 import time
 
-from zonepulse.processors.book_pages import PAGE
-from zonepulse.processors.channels import compile_registry
-from zonepulse.processors.horizon import reach_ms
-from zonepulse.processors.ledger import Ledger
-from zonepulse.processors.ledger_snapshot import freeze_ledger, restore_ledger
+from zonepulse.processors.accounting.cold_sums import PAGE
+from zonepulse.processors.channels.table import compile_registry
+from zonepulse.processors.ledger.horizon import reach_ms
+from zonepulse.processors.ledger.ledger import Ledger
+from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
 from zonepulse.streams.bench.ledger_load import DELAY_MS, START_MS, TICK_MS, WINDOW_MS, CompanyZone
 
 CHANNELS_A_COMPANY = 4

@@ -7,7 +7,7 @@ from core_runs import disagreements, emitted, expected, fetches, final
 from zones import SMALL
 
 from zonepulse.oracle.decode import Record
-from zonepulse.processors.letter_counts import MOST_A_TICK, LetterCounts
+from zonepulse.processors.metering.letter_counts import MOST_A_TICK, LetterCounts
 
 START_MS = 1_790_812_800_000
 ZONE = SMALL.replace("factor_regions: [CN-JS, CN]}", "factor_regions: [CN-JS, CN], key: site}")

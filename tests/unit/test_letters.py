@@ -10,9 +10,9 @@ import pytest
 from fetches import Message, channels, ordinary
 
 from zonepulse.processors.decoding.fast import decode_fast
-from zonepulse.processors.decoding.letters import dead_letters, item_ranges
-from zonepulse.schemas.dead_letters import DeadLetter
-from zonepulse.schemas.readings import ARROW_SCHEMA, REASONS, decode
+from zonepulse.processors.metering.dead_letters import dead_letters, item_ranges
+from zonepulse.schemas.messages.dead_letters import DeadLetter
+from zonepulse.schemas.messages.readings import ARROW_SCHEMA, REASONS, decode
 
 CHANNELS = channels()
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pyarrow as pa
 from zones import zone
 
-from zonepulse.processors.channels import compile_registry
+from zonepulse.processors.channels.table import compile_registry
 from zonepulse.processors.live import PARTIAL, LiveBoard
 
 AT_MS = 1_790_784_900_000

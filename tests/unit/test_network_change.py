@@ -3,8 +3,8 @@
 import pytest
 from zones import zone
 
-from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.registry_change import check_applicable, diff
+from zonepulse.schemas.checks.changes import check_applicable, diff
+from zonepulse.schemas.registry.model import Registry
 
 CLOSED_MS = 1_767_232_800_000  # 2026-01-01T10:00:00+08:00
 NOW = '"2026-01-01T10:00:00+08:00"'

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zones import zone
 
+from zonepulse.schemas.factors.series import end_ms, micro_values, spans
 from zonepulse.schemas.problems import RegistryError
-from zonepulse.schemas.registry import ALWAYS, FOREVER, Contract, Edge, Entry, Series, Source
-from zonepulse.schemas.series import end_ms, micro_values, spans
+from zonepulse.schemas.registry.model import ALWAYS, FOREVER, Contract, Edge, Entry, Series, Source
 
 START_MS = 1_767_196_800_000  # 2026-01-01T00:00+08:00
 HOUR_MS = 3_600_000

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from zonepulse.streams.one_thread import OneThread
+from zonepulse.streams.workers.one_thread import OneThread
 
 
 def test_pieces_are_done_in_order_and_beside_the_loop() -> None:

@@ -14,7 +14,7 @@ from zonepulse.oracle.compare import differences
 from zonepulse.oracle.decode import Record
 from zonepulse.oracle.readings import partition_of
 from zonepulse.oracle.run import Tables, run, run_columns
-from zonepulse.schemas.results import TABLES
+from zonepulse.schemas.tables.results import TABLES
 
 MINUTE = 60_000
 TICK = 4 * MINUTE

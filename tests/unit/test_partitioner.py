@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kafka.partitioner.default import murmur2 as kafka_python_murmur2
 from zones import zone
 
-from zonepulse.schemas.partitioner import murmur2, partition_key, partition_of
+from zonepulse.schemas.messages.partitioner import murmur2, partition_key, partition_of
 
 
 @given(st.binary(max_size=64))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from zonepulse.streams.embedded import landlock
-from zonepulse.streams.embedded.clickhouse_process import READER, WRITER, ClickHouseProcess
-from zonepulse.streams.embedded.clickhouse_users import BadUsers, User, digest_of, read_users, write_users
-from zonepulse.streams.embedded.private_files import private_folder, write_private
+from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
+from zonepulse.streams.embedded.clickhouse.users import BadUsers, User, digest_of, read_users, write_users
+from zonepulse.streams.embedded.processes import landlock
+from zonepulse.streams.embedded.processes.private_files import private_folder, write_private
 
 
 @pytest.mark.integration

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from zonepulse.processors.quality import (
+from zonepulse.processors.vee.checks import (
     Outcome,
     clock_action,
     clock_check,

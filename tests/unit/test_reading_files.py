@@ -15,13 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zones import zone
 
-from zonepulse.schemas.columns import NO_PARTITION, UNKNOWN_MS, ColumnChunk
-from zonepulse.schemas.readings import ARROW_SCHEMA, MALFORMED, NAIVE_TIME, decode
-from zonepulse.streams import column_files, json_lines, reading_files
-from zonepulse.streams.arrival_order import merged
+from zonepulse.schemas.messages.reading_columns import NO_PARTITION, UNKNOWN_MS, ColumnChunk
+from zonepulse.schemas.messages.readings import ARROW_SCHEMA, MALFORMED, NAIVE_TIME, decode
+from zonepulse.streams.files import columns as column_files
+from zonepulse.streams.files import json_lines, reading_files
 from zonepulse.streams.files.arrival import Arrival
-from zonepulse.streams.reading_blocks import BadFile, Block
-from zonepulse.streams.reading_files import RecordChunk, facts_of, partition_count, read_files
+from zonepulse.streams.files.arrival_order import merged
+from zonepulse.streams.files.blocks import BadFile, Block
+from zonepulse.streams.files.reading_files import RecordChunk, facts_of, partition_count, read_files
 
 ZONE = zone().zone
 T0 = 1_790_784_900_000  # 2026-10-01T00:15:00+08:00

@@ -1,6 +1,6 @@
 """Pieces of a batch: as large as the machine is fast."""
 
-from zonepulse.streams.reading_fold import FIRST_RECORDS, MOST_RECORDS, PIECE_LETTERS, PieceSize
+from zonepulse.streams.workers.reading_fold import FIRST_RECORDS, MOST_RECORDS, PIECE_LETTERS, PieceSize
 
 
 def test_a_fast_machine_soon_takes_whole_batches() -> None:

@@ -1,7 +1,7 @@
 from aiokafka import ConsumerRecord
 from faust.types import TP
 
-from zonepulse.streams.record_arrays import cut, spans
+from zonepulse.streams.kafka.record_arrays import cut, spans
 
 
 def record(offset: int, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...] = ()) -> ConsumerRecord:

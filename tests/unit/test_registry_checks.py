@@ -3,9 +3,9 @@
 import pytest
 from zones import SMALL, small, zone
 
-from zonepulse.schemas.factors import channel_bears
+from zonepulse.schemas.factors.shipped import channel_bears
 from zonepulse.schemas.problems import Problem, RegistryError, Report
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.zone_file.read import parse_zone
 
 REGISTER = '      "1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}\n'
 OTHER = """\

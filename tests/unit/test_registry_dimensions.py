@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zones import EXAMPLE, zone
 
-from zonepulse.processors.factors import FactorTable, Resolved
-from zonepulse.schemas.registry import FOREVER, Registry
-from zonepulse.schemas.tables import STORAGES
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.registry_dimensions import dimensions
-from zonepulse.streams.registry_rows import registry_rows
+from zonepulse.processors.accounting.factor_table import FactorTable, Resolved
+from zonepulse.schemas.registry.model import FOREVER, Registry
+from zonepulse.schemas.tables.ddl import STORAGES
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.clickhouse.registry_dimensions import dimensions
+from zonepulse.streams.clickhouse.registry_rows import registry_rows
 
 START_MS = 1_767_196_800_000  # 2026-01-01T00:00+08:00
 HOUR_MS = 3_600_000

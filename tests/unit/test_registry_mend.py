@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from zones import small, zone
 
-from zonepulse.schemas.registry_mend import mends
-from zonepulse.schemas.registry_wire import by_version, from_entities, to_entities
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.registry.mend import mends
+from zonepulse.schemas.registry.wire import by_version, from_entities, to_entities
+from zonepulse.schemas.zone_file.read import parse_zone
 
 ONE, TWO = replace(zone(), version=1), replace(zone(("{id: b}", "{id: c}"), ("company: b", "company: c")), version=2)
 Records = dict[bytes, bytes | None]

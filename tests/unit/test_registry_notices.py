@@ -2,9 +2,9 @@
 
 from zones import EXAMPLE, zone
 
-from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.registry_notices import notices
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.checks.notices import notices
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.zone_file.read import parse_zone
 
 FACTOR = "factors:\n  - {id: own, activity: %s, company: a, value: 1, unit: %s, valid_from: 2024-01-01, source: x%s}\n"
 

@@ -8,13 +8,13 @@ import pyarrow as pa
 import pytest
 from zones import EXAMPLE, zone
 
-from zonepulse.schemas.records import RecordSpans
-from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.registry_wire import to_entities
-from zonepulse.schemas.tables import REGISTRY_COMPANIES, REGISTRY_METERS
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.registry_rows import RegistryRows, registry_rows
-from zonepulse.streams.stored_rows import Poison
+from zonepulse.schemas.messages.records import RecordSpans
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.registry.wire import to_entities
+from zonepulse.schemas.tables.ddl import REGISTRY_COMPANIES, REGISTRY_METERS
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.clickhouse.registry_rows import RegistryRows, registry_rows
+from zonepulse.streams.clickhouse.stored_rows import Poison
 
 
 def spans(records: Sequence[tuple[str | bytes, bytes | None]], first: int = 0) -> RecordSpans:

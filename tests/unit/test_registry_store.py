@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from zones import zone
 
-from zonepulse.schemas.registry import Registry
-from zonepulse.streams.registry_store import RegistryStore
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.streams.control.registry_store import RegistryStore
 
 
 class Topic:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zones import EXAMPLE
 
-from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.registry_wire import IncompleteVersion, by_version, from_entities, is_complete, split_key, to_entities
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.registry.wire import IncompleteVersion, by_version, from_entities, is_complete, split_key, to_entities
+from zonepulse.schemas.zone_file.read import parse_zone
 
 Strategy = st.SearchStrategy[Any]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from zonepulse.processors.rules import RuleState, Transition, evaluate, windows_of
-from zonepulse.schemas.registry import Rule
+from zonepulse.processors.detection.rules import RuleState, Transition, evaluate, windows_of
+from zonepulse.schemas.registry.model import Rule
 
 WINDOW = 900_000
 RULE = Rule("r", "zone", "g_per_kwh", 450.0, None, 0, 0, None, None, "warning", {})

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zonepulse.processors.sample import Sample, known_changes, make_sample
-from zonepulse.processors.sample_series import MS_PER_DAY, MS_PER_WEEK, Series, Stretch, amounts_of, clean_rows, plan_of
-from zonepulse.schemas.readings import REASONS, decode
+from zonepulse.schemas.messages.readings import REASONS, decode
 from zonepulse.schemas.units import MS_PER_HOUR
+from zonepulse.streams.demo.sample import Sample, known_changes, make_sample
+from zonepulse.streams.demo.sample_series import MS_PER_DAY, MS_PER_WEEK, Series, Stretch, amounts_of, clean_rows, plan_of
 
 UNTIL_MS = 1_795_000_000_000
 HOURS = 8 * 7 * 24

@@ -7,13 +7,13 @@ import pytest
 from snapshots import Shelf
 from zones import zone
 
-from zonepulse.processors.admission import NO_UNIT, Items
-from zonepulse.processors.channels import Channels, compile_registry
-from zonepulse.processors.intervals import Partition
-from zonepulse.processors.layout import CHUNK_CHANNELS
-from zonepulse.processors.ledger import Ledger
-from zonepulse.processors.ledger_snapshot import freeze_ledger, restore_ledger
-from zonepulse.processors.snapshot import SCHEMA, BadSnapshot, decode, encode, freeze_partition, restore_partition
+from zonepulse.processors.channels.table import Channels, compile_registry
+from zonepulse.processors.flow import NO_UNIT, Items
+from zonepulse.processors.ledger.ledger import Ledger
+from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
+from zonepulse.processors.metering.partition import Partition
+from zonepulse.processors.metering.snapshot import SCHEMA, BadSnapshot, decode, encode, freeze_partition, restore_partition
+from zonepulse.processors.metering.state import CHUNK_CHANNELS
 
 METERS = 2 * CHUNK_CHANNELS + 10
 START_MS = 1_790_812_800_000

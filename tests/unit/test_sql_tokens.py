@@ -2,9 +2,9 @@ import time
 
 import pytest
 
-from zonepulse.streams.embedded.clickhouse_errors import ClickHouseError
-from zonepulse.streams.embedded.clickhouse_insert import parse_insert
-from zonepulse.streams.embedded.sql_tokens import format_named, tokens
+from zonepulse.streams.embedded.clickhouse.errors import ClickHouseError
+from zonepulse.streams.embedded.clickhouse.insert import parse_insert
+from zonepulse.streams.embedded.clickhouse.sql_tokens import format_named, tokens
 
 
 def words(sql: str) -> list[str]:

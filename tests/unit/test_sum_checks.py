@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from small_logs import IMPORT, meter, on_time, reading, zone_text
 from zones import zone
 
-from zonepulse.processors.channels import compile_registry
-from zonepulse.processors.layout import ROW, records
-from zonepulse.processors.ledger import Ledger, Results
+from zonepulse.processors.channels.table import compile_registry
+from zonepulse.processors.flow import ROW, records
+from zonepulse.processors.ledger.ledger import Ledger, Results
+from zonepulse.schemas.checks.sums import most_micro
 from zonepulse.schemas.problems import RegistryError
-from zonepulse.schemas.sum_checks import most_micro
 from zonepulse.schemas.units import LIMIT_ENERGY
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.zone_file.read import parse_zone
 
 GAS = {**IMPORT, "carrier": "natural_gas", "direction": "consumption", "kind": "interval", "unit": "Nm3"}
 

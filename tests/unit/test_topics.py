@@ -1,6 +1,6 @@
 """What topics promise of themselves."""
 
-from zonepulse.schemas.topics import FOREVER_MS, TOPICS, simulated
+from zonepulse.schemas.messages.topics import FOREVER_MS, TOPICS, simulated
 
 
 def test_what_expires_by_time_is_bounded_in_bytes_too() -> None:

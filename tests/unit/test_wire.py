@@ -9,8 +9,8 @@ from fetches import CODECS, START_MS, Message, RecordBatch, assert_same, channel
 
 from zonepulse.processors.decoding.exact import decode_records
 from zonepulse.processors.decoding.fast import decode_fast
-from zonepulse.processors.decoding.wire import CorruptBatch, OldFormat, spans_of_fetch
-from zonepulse.streams.raw_batches import RawFetch, _KeptBytes, _partition_records, _PartitionRecords, read_batches
+from zonepulse.processors.decoding.kafka_format import CorruptBatch, OldFormat, spans_of_fetch
+from zonepulse.streams.kafka.raw_batches import RawFetch, _KeptBytes, _partition_records, _PartitionRecords, read_batches
 
 CHANNELS = channels()
 READING = b'{"meter":"M1","register":"1.8.0","ts":1790000000000,"value":1.5}'
@@ -129,7 +129,7 @@ def test_pieces_of_a_fetch_are_its_records_and_end_where_the_next_begins() -> No
 
 
 def test_the_fetcher_hands_on_raw_bytes_of_raw_topics_and_old_formats_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zonepulse.streams.raw_batches._topics", {"hot"})
+    monkeypatch.setattr("zonepulse.streams.kafka.raw_batches._topics", {"hot"})
     raw = RecordBatch(MESSAGES, 5).raw
     hot = _partition_records(TopicPartition("hot", 0), _KeptBytes(raw + raw[:30]), [(9, 5)], 5, None, None, True, 1)
     assert [*hot] == [RawFetch(raw + raw[:30], 5, 8, ((9, 5),), True)]

@@ -10,10 +10,10 @@ import pytest
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
-from zonepulse.schemas.records import RecordSpans
-from zonepulse.streams.clickhouse_sink import RowBatch, SinkBackpressure, SinkRejected
+from zonepulse.schemas.messages.records import RecordSpans
+from zonepulse.streams.clickhouse.sink import RowBatch, SinkBackpressure, SinkRejected
+from zonepulse.streams.clickhouse.write_queue import Entry, Limits, Piece, WriteQueue
 from zonepulse.streams.metrics import Metrics
-from zonepulse.streams.write_queue import Entry, Limits, Piece, WriteQueue
 
 A, B = TP("zp.results", 0), TP("zp.intervals", 0)
 LIMITS = Limits(rows=10, queue_rows=20, patience_s=60.0, longest_pause_s=0.01)

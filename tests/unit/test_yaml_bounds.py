@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zones import EXAMPLE, small, zone
 
+from zonepulse.schemas.checks.notices import identifiers, notices
 from zonepulse.schemas.problems import MOST_PROBLEMS, RegistryError
-from zonepulse.schemas.registry_notices import identifiers, notices
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.zone_file.read import parse_zone
 
 
 def refusal(text: str) -> RegistryError:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from zones import EXAMPLE, SNAPSHOTS, small, zone
 
 from zonepulse.schemas.problems import RegistryError
-from zonepulse.schemas.registry import ALWAYS, FOREVER
-from zonepulse.schemas.registry_lookup import RegistryIndex
+from zonepulse.schemas.registry.lookup import RegistryIndex
+from zonepulse.schemas.registry.model import ALWAYS, FOREVER
 from zonepulse.schemas.values import BadValue, parse_decimal, parse_duration_ms, parse_instant_ms
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.zone_file.read import parse_zone
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
