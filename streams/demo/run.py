@@ -19,7 +19,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaTimeoutError
 
 from zonepulse.oracle.compare import differences
-from zonepulse.oracle.decode import Record
+from zonepulse.oracle.metering.decode import Record
 from zonepulse.oracle.run import Part, part_of, tables_of
 from zonepulse.schemas.factors.shipped import shipped_factors_csv
 from zonepulse.schemas.messages.partitioner import partition_of

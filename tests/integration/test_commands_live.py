@@ -14,7 +14,7 @@ from zone_runs import wait_until_complete
 from zones import ONE_METER
 
 from zonepulse.oracle.compare import differences
-from zonepulse.oracle.decode import Record
+from zonepulse.oracle.metering.decode import Record
 from zonepulse.oracle.run import run as run_oracle
 from zonepulse.schemas.factors.shipped import shipped_factors_csv
 from zonepulse.schemas.messages.commands import Place

@@ -5,7 +5,7 @@ import random
 import pytest
 from core_runs import disagreements, emitted, expected, fetches, final, spans
 
-from zonepulse.oracle.decode import Record
+from zonepulse.oracle.metering.decode import Record
 from zonepulse.schemas.messages.records import MAX_HEADERS
 from zonepulse.schemas.messages.topics import ALERTS as ALERTS_TOPIC
 from zonepulse.schemas.messages.topics import DEADLETTERS, RESULTS

@@ -9,7 +9,7 @@ import pytest
 from core_runs import spans
 from small_logs import IMPORT, at, meter, reading, zone_text
 
-from zonepulse.oracle.decode import Record
+from zonepulse.oracle.metering.decode import Record
 from zonepulse.processors.channels.table import compile_registry
 from zonepulse.processors.decoding.exact import UNKNOWN_UNIT, Batch, decode_records, registry_switches
 from zonepulse.processors.decoding.fast import decode_fast

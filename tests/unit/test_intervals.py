@@ -6,7 +6,7 @@ import pytest
 from core_runs import disagreements, emitted, expected, fetches, final
 from small_logs import IMPORT, MINUTE, alerts, at, log, meter, on_time, reading, rows_of, windows, zone_text
 
-from zonepulse.oracle.decode import Record
+from zonepulse.oracle.metering.decode import Record
 from zonepulse.schemas.messages.partitioner import partition_of
 
 MIDDAY = "2026-03-04T12:00:00+00:00"

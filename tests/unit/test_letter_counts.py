@@ -6,7 +6,7 @@ import pytest
 from core_runs import disagreements, emitted, expected, fetches, final
 from zones import SMALL
 
-from zonepulse.oracle.decode import Record
+from zonepulse.oracle.metering.decode import Record
 from zonepulse.processors.metering.letter_counts import MOST_A_TICK, LetterCounts
 
 START_MS = 1_790_812_800_000

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zonepulse.oracle.compare import differences
-from zonepulse.oracle.decode import Record
-from zonepulse.oracle.readings import partition_of
+from zonepulse.oracle.metering.decode import Record
+from zonepulse.oracle.metering.readings import partition_of
 from zonepulse.oracle.run import Tables, run, run_columns
 from zonepulse.schemas.tables.results import TABLES
 

@@ -7,9 +7,9 @@ import pytest
 from network_zones import DAY, FACTORS, MINUTE, Energies, meter, tables, totals, zone
 from network_zones import log as sent
 
-from zonepulse.oracle.decode import Record
-from zonepulse.oracle.if97 import liquid, saturated_or_at, saturation_k, vapour
+from zonepulse.oracle.metering.decode import Record
 from zonepulse.oracle.run import Tables
+from zonepulse.oracle.zone.if97 import liquid, saturated_or_at, saturation_k, vapour
 
 KWH = 1_000_000
 METERS = [meter("a", "works", "main", "import"), meter("b", "shop", "main", "import")]

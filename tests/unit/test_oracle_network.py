@@ -4,7 +4,7 @@ import pytest
 from network_zones import log as sent
 from network_zones import meter, nodal, tables, unbalanced, zone
 
-from zonepulse.oracle.tracing import Injection, Item, Trace
+from zonepulse.oracle.network.tracing import Injection, Item, Trace
 
 MW = 1_000_000
 """A published case in MW stands for micro-kWh."""

@@ -7,8 +7,8 @@ import pytest
 from network_zones import Energies, meter, nodal, tables, unbalanced, zone
 from network_zones import log as sent
 
-from zonepulse.oracle.registry import Source
-from zonepulse.oracle.storage import Amount, Inventory, share
+from zonepulse.oracle.network.storage import Amount, Inventory, share
+from zonepulse.oracle.zone.registry import Source
 
 KWH = 1_000_000
 SITES = {"point": (None, "n0"), "works": ("c1", "n0")}

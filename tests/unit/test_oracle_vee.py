@@ -7,7 +7,7 @@ import pytest
 from small_logs import IMPORT, MINUTE, at, log, meter, reading
 from small_logs import zone_text as zone
 
-from zonepulse.oracle.decode import Record
+from zonepulse.oracle.metering.decode import Record
 from zonepulse.oracle.run import Tables, run
 
 FACTORS = """id,activity,region,company,basis,value,unit,valid_from,valid_to,confidence

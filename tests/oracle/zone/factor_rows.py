@@ -13,10 +13,10 @@ from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from zonepulse.oracle.carbon_sections import read_series
-from zonepulse.oracle.registry import ALWAYS, FOREVER, Factor, Series
-from zonepulse.oracle.units import carrier_of, kg_per_base_unit
-from zonepulse.oracle.yaml_times import instant_ms
+from zonepulse.oracle.zone.carbon_sections import read_series
+from zonepulse.oracle.zone.registry import ALWAYS, FOREVER, Factor, Series
+from zonepulse.oracle.zone.units import carrier_of, kg_per_base_unit
+from zonepulse.oracle.zone.yaml_times import instant_ms
 
 _REFRIGERANT = "refrigerant:"
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from zonepulse.oracle.fold import Row
+from zonepulse.oracle.metering.fold import Row
 
 
 @dataclass(slots=True)

@@ -9,14 +9,14 @@ storage's lost energy is its own: the carbon of sources is that of loads, edge l
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from zonepulse.oracle.book import Book, TableRow
-from zonepulse.oracle.flows import Flow, Solved
+from zonepulse.oracle.carbon.book import Book, TableRow
+from zonepulse.oracle.carbon.sums import Part
 from zonepulse.oracle.grid import Grid
-from zonepulse.oracle.network import Metered
-from zonepulse.oracle.nodal import State
-from zonepulse.oracle.registry import Registry
-from zonepulse.oracle.sums import Part
-from zonepulse.oracle.tracing import Item, Node
+from zonepulse.oracle.network.flows import Flow, Solved
+from zonepulse.oracle.network.network import Metered
+from zonepulse.oracle.network.nodal import State
+from zonepulse.oracle.network.tracing import Item, Node
+from zonepulse.oracle.zone.registry import Registry
 
 _NOTHING = Metered(None, 0)
 

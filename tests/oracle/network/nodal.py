@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from zonepulse.oracle.factors import FactorTable
-from zonepulse.oracle.flows import Solved, solve
+from zonepulse.oracle.carbon.factors import FactorTable
+from zonepulse.oracle.carbon.plan import Plan
 from zonepulse.oracle.grid import Grid
-from zonepulse.oracle.network import Rows, Topology
-from zonepulse.oracle.plan import Plan
-from zonepulse.oracle.registry import Registry
-from zonepulse.oracle.storage import NOTHING, Amount, Inventory, Turn, share
+from zonepulse.oracle.network.flows import Solved, solve
+from zonepulse.oracle.network.network import Rows, Topology
+from zonepulse.oracle.network.storage import NOTHING, Amount, Inventory, Turn, share
+from zonepulse.oracle.zone.registry import Registry
 
 
 @dataclass

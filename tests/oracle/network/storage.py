@@ -10,7 +10,7 @@ with the write-off.
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from zonepulse.oracle.registry import Source
+from zonepulse.oracle.zone.registry import Source
 
 SMALL_MICRO: Final = 1000
 """Less than this (1 Wh) is written off."""

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from zonepulse.oracle import verdicts
-from zonepulse.oracle.pieces import INTERPOLATED, INTERVAL, POWER, SENDER, Entry, Mark, Pages, Piece, Point, add
-from zonepulse.oracle.readings import Reading
-from zonepulse.oracle.registry import Change, Facts, Policy
-from zonepulse.oracle.verdicts import Shown, State
+from zonepulse.oracle.metering import verdicts
+from zonepulse.oracle.metering.pieces import INTERPOLATED, INTERVAL, POWER, SENDER, Entry, Mark, Pages, Piece, Point, add
+from zonepulse.oracle.metering.readings import Reading
+from zonepulse.oracle.metering.verdicts import Shown, State
+from zonepulse.oracle.zone.registry import Change, Facts, Policy
 
 
 class Sample(NamedTuple):

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from zonepulse.oracle.fold import Row
-from zonepulse.oracle.plan import Key, Plan
-from zonepulse.oracle.registry import Registry, Source
+from zonepulse.oracle.carbon.plan import Key, Plan
+from zonepulse.oracle.metering.fold import Row
+from zonepulse.oracle.zone.registry import Registry, Source
 
 Rows = Mapping[Key, Row]
 _SIGNS = {"import": 1, "generation": 1, "discharge": 1, "export": -1, "charge": -1}

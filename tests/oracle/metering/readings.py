@@ -3,9 +3,9 @@
 from functools import cache
 from typing import Final, NamedTuple
 
-from zonepulse.oracle.clock import period_of
-from zonepulse.oracle.decode import Sent
-from zonepulse.oracle.registry import Facts, Registry
+from zonepulse.oracle.metering.clock import period_of
+from zonepulse.oracle.metering.decode import Sent
+from zonepulse.oracle.zone.registry import Facts, Registry
 
 LIMIT_REG: Final = 1 << 53
 LIMIT_ENERGY: Final = 1 << 62

@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from zonepulse.oracle.book import TableRow
-from zonepulse.oracle.factors import Answer, FactorTable, emission_mg
-from zonepulse.oracle.fold import Row
-from zonepulse.oracle.plan import Entity, Key, Plan, Pool, bearing_term
-from zonepulse.oracle.registry import Registry
-from zonepulse.oracle.sums import Part, Sum, whole
-from zonepulse.oracle.units import bears_emissions, scope_of
+from zonepulse.oracle.carbon.book import TableRow
+from zonepulse.oracle.carbon.factors import Answer, FactorTable, emission_mg
+from zonepulse.oracle.carbon.plan import Entity, Key, Plan, Pool, bearing_term
+from zonepulse.oracle.carbon.sums import Part, Sum, whole
+from zonepulse.oracle.metering.fold import Row
+from zonepulse.oracle.zone.registry import Registry
+from zonepulse.oracle.zone.units import bears_emissions, scope_of
 
 _USE = {"import": 1, "generation": 1, "consumption": 1, "discharge": 1, "export": -1, "charge": -1}
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from zonepulse.oracle.alerts import Transition
-from zonepulse.oracle.channel_alerts import HeldRule, MeterRules
-from zonepulse.oracle.fold import Fold, Row
 from zonepulse.oracle.grid import Grid
-from zonepulse.oracle.pieces import Mark, Restart, TooLong
-from zonepulse.oracle.readings import Reading
-from zonepulse.oracle.registry import Facts, Registry
-from zonepulse.oracle.spans import Spans
+from zonepulse.oracle.metering.channel_alerts import HeldRule, MeterRules
+from zonepulse.oracle.metering.fold import Fold, Row
+from zonepulse.oracle.metering.pieces import Mark, Restart, TooLong
+from zonepulse.oracle.metering.readings import Reading
+from zonepulse.oracle.metering.spans import Spans
+from zonepulse.oracle.zone.registry import Facts, Registry
 
 
 class Version(NamedTuple):

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from zonepulse.oracle.registry import Registry
-from zonepulse.oracle.units import activity_of, kg_per_base_unit
+from zonepulse.oracle.zone.registry import Registry
+from zonepulse.oracle.zone.units import activity_of, kg_per_base_unit
 
 _LOCATION = ("location", "default")
 _RESIDUAL = ("market_residual",)

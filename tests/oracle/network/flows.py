@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from zonepulse.oracle.factors import FactorTable, emission_mg
-from zonepulse.oracle.fold import Row
-from zonepulse.oracle.network import Inlet, Load, Metered, Rows, Topology, Way
-from zonepulse.oracle.plan import Key, Plan
-from zonepulse.oracle.tracing import Injection, Item, Trace
+from zonepulse.oracle.carbon.factors import FactorTable, emission_mg
+from zonepulse.oracle.carbon.plan import Key, Plan
+from zonepulse.oracle.metering.fold import Row
+from zonepulse.oracle.network.network import Inlet, Load, Metered, Rows, Topology, Way
+from zonepulse.oracle.network.tracing import Injection, Item, Trace
 
 
 class Flow(NamedTuple):

@@ -4,8 +4,8 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from zonepulse.oracle.registry import ALWAYS, FOREVER, Contract, Edge, Entry, Network, Series, Source
-from zonepulse.oracle.yaml_times import duration_ms, instant_ms
+from zonepulse.oracle.zone.registry import ALWAYS, FOREVER, Contract, Edge, Entry, Network, Series, Source
+from zonepulse.oracle.zone.yaml_times import duration_ms, instant_ms
 
 
 def read_series(node: dict[str, Any], timezone: ZoneInfo) -> Series:

@@ -7,7 +7,7 @@ nothing but the state before it, and a reading that arrives out of order only ne
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from zonepulse.oracle.pieces import (
+from zonepulse.oracle.metering.pieces import (
     INTERPOLATED,
     REGISTER,
     RESET,
@@ -21,7 +21,7 @@ from zonepulse.oracle.pieces import (
     TooLong,
     add,
 )
-from zonepulse.oracle.registry import Change, Facts, Policy
+from zonepulse.oracle.zone.registry import Change, Facts, Policy
 
 
 class Segment(NamedTuple):

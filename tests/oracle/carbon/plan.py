@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from zonepulse.oracle.registry import Facts, Registry
-from zonepulse.oracle.units import bears_emissions
+from zonepulse.oracle.zone.registry import Facts, Registry
+from zonepulse.oracle.zone.units import bears_emissions
 
 Pool = tuple[str, str, str, str]
 Entity = tuple[str, str]

@@ -5,12 +5,12 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from zonepulse.oracle.channel_alerts import Pending
 from zonepulse.oracle.grid import Grid
-from zonepulse.oracle.pieces import METHODS, Entry, Mark, Pages, Piece, changed
-from zonepulse.oracle.readings import Reading
-from zonepulse.oracle.registry import Change, Registry
-from zonepulse.oracle.vee import Seen, Series
+from zonepulse.oracle.metering.channel_alerts import Pending
+from zonepulse.oracle.metering.pieces import METHODS, Entry, Mark, Pages, Piece, changed
+from zonepulse.oracle.metering.readings import Reading
+from zonepulse.oracle.metering.vee import Seen, Series
+from zonepulse.oracle.zone.registry import Change, Registry
 
 
 class Row(NamedTuple):

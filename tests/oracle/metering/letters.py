@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 from zlib import crc32
 
-from zonepulse.oracle.decode import Item
+from zonepulse.oracle.metering.decode import Item
 
 MOST: Final = 1_000
 """Letters of one sender in a tick."""

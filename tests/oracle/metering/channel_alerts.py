@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 
 from zonepulse.oracle.alerts import Transition, raised, resolved
 from zonepulse.oracle.grid import Grid
-from zonepulse.oracle.pieces import Mark, Point, Restart, TooLong
-from zonepulse.oracle.registry import Facts, Registry
-from zonepulse.oracle.verdicts import Shown
+from zonepulse.oracle.metering.pieces import Mark, Point, Restart, TooLong
+from zonepulse.oracle.metering.verdicts import Shown
+from zonepulse.oracle.zone.registry import Facts, Registry
 
 _DAY_MS: Final = 86_400_000
 

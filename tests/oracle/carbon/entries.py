@@ -8,9 +8,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from zonepulse.oracle.fold import Row
 from zonepulse.oracle.grid import Grid
-from zonepulse.oracle.registry import Entry, Facts, Registry
+from zonepulse.oracle.metering.fold import Row
+from zonepulse.oracle.zone.registry import Entry, Facts, Registry
 
 
 @dataclass

@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
-from zonepulse.oracle.carbon_sections import read_contract, read_entry, read_network
-from zonepulse.oracle.factor_rows import read_factors, read_gwps
-from zonepulse.oracle.if97 import saturated_or_at
-from zonepulse.oracle.registry import ALWAYS, FOREVER, Change, Facts, Policy, Registry, Rule
-from zonepulse.oracle.units import micro_units
-from zonepulse.oracle.yaml_times import duration_ms, instant_ms
+from zonepulse.oracle.zone.carbon_sections import read_contract, read_entry, read_network
+from zonepulse.oracle.zone.factor_rows import read_factors, read_gwps
+from zonepulse.oracle.zone.if97 import saturated_or_at
+from zonepulse.oracle.zone.registry import ALWAYS, FOREVER, Change, Facts, Policy, Registry, Rule
+from zonepulse.oracle.zone.units import micro_units
+from zonepulse.oracle.zone.yaml_times import duration_ms, instant_ms
 
 _LOADER: Final[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 """Every scalar stays text, so that decimals stay exact."""

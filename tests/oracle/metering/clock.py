@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from zonepulse.oracle.registry import Facts
+from zonepulse.oracle.zone.registry import Facts
 
 DAY_MS: Final = 86_400_000
 _EPOCH: Final = datetime(1970, 1, 1)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from zonepulse.oracle.grid import Grid
-from zonepulse.oracle.registry import Contract, Registry, Series
+from zonepulse.oracle.zone.registry import Contract, Registry, Series
 
 Import = Callable[[int], int | None]
 """Window -> electricity import, None where nothing is covered."""

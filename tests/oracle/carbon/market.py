@@ -9,12 +9,12 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from zonepulse.oracle.alerts import Subject
-from zonepulse.oracle.book import Book, TableRow
-from zonepulse.oracle.contracts import Matching
-from zonepulse.oracle.factors import FactorTable, emission_mg
+from zonepulse.oracle.carbon.book import Book, TableRow
+from zonepulse.oracle.carbon.contracts import Matching
+from zonepulse.oracle.carbon.factors import FactorTable, emission_mg
+from zonepulse.oracle.carbon.windows import Window
 from zonepulse.oracle.grid import Grid
-from zonepulse.oracle.registry import Registry
-from zonepulse.oracle.windows import Window
+from zonepulse.oracle.zone.registry import Registry
 
 
 class Market:
