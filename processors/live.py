@@ -1,6 +1,6 @@
 """The live view: power, mix and intensity from the newest segments. Provisional by nature: floats, no revisions, outside replay.
 
-Partitions send power per cell (accounts.py: entity, carrier, flow), `LiveBoard` adds them up into rows of table `live`.
+Partitions send power per cell (accounting/plan.py: entity, carrier, flow), `LiveBoard` adds them up into rows of table `live`.
 """
 
 from typing import Any, Final

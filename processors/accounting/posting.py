@@ -84,7 +84,7 @@ class Chart(NamedTuple):
 
 class Books(NamedTuple):
     """Sums by slot (a window): `acc`, `seen` (a row was posted to the cell), `stamp` (last tick that touched a line), `start` (ms);
-    `said`, what lines of other bases last said (lines.FIELDS), and `pair`, how a storage's discharge is valued (nodal.py).
+    `said`, what lines of other bases last said (series.FIELDS), and `pair`, how a storage's discharge is valued (nodal.py).
     """
 
     acc: Any

@@ -1,4 +1,4 @@
-"""Lines beyond the location basis: numbered behind those of accounts.py, made by market.py and nodal.py, and remembered as last said,
+"""Lines beyond the location basis: numbered behind those of plan.py, made by market.py and nodal.py, and remembered as last said,
 so that only what changed is emitted.
 """
 

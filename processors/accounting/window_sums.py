@@ -150,7 +150,7 @@ class WindowBooks:
         return int(self.books.acc[slot, GENERATION, CO2E])
 
     def said_of(self, slot: int, line: int | np.int64) -> list[int]:
-        """What a line last said, as committed (lines.FIELDS)."""
+        """What a line last said, as committed (series.FIELDS)."""
         found: list[int] = self.books.said[slot, line - self.base_lines].tolist()
         return found
 

@@ -1,4 +1,4 @@
-"""Which version of a channel answers a reading. Versions are those of one channel, in order of time (channels.VERSION)."""
+"""Which version of a channel answers a reading. Versions are those of one channel, in order of time (table.VERSION)."""
 
 from typing import Any
 

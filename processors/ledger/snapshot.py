@@ -1,6 +1,6 @@
 """Snapshots of the ledger: its books in chunks of windows, its waiting rows, and the rest as facts. The other half of ledger.py.
 
-Chunk 0 holds the rows that wait for other partitions, chunk k + 1 the page that book_pages.py has in chunk k.
+Chunk 0 holds the rows that wait for other partitions, chunk k + 1 the page that cold_sums.py has in chunk k.
 """
 
 from collections.abc import Callable, Mapping, Sequence

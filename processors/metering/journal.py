@@ -1,4 +1,4 @@
-"""The journal of a cumulative channel: what was booked since a time from which it may have to be booked anew (layout.STATE).
+"""The journal of a cumulative channel: what was booked since a time from which it may have to be booked anew (state.STATE).
 
 Two rules book anew behind what is settled: a register that was frozen, and a reset that is undone. While a register moves and no reset may
 be undone, there is no journal, and a reading costs what it costs without one.

@@ -1,7 +1,7 @@
 """One partition of readings -> closed, revisable energy intervals, dead letters and meter alerts.
 
 `Partition.apply` takes records in log order; everything it returns is a pure function of the log, the registry and the partition count.
-The state is arrays only (admission.State, `clock`); `next_offset` is what to read next.
+The state is arrays only (intake.State, `clock`); `next_offset` is what to read next.
 
 Tick k closes when ingest time (the largest Kafka timestamp so far) reaches k x tick. Rows come sorted by revision; `through` is the last
 tick closed.
@@ -55,7 +55,7 @@ _FIELDS: Final = ("tick", "ingest", "next_offset")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one batch made: rows (layout.ROW, sorted by revision), transitions (layout.TRANSITION) and the last tick closed."""
+    """What one batch made: rows (flow.ROW, sorted by revision), transitions (flow.TRANSITION) and the last tick closed."""
 
     rows: Records
     transitions: Records

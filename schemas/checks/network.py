@@ -1,4 +1,4 @@
-"""What the network, contracts and entries of a registry must keep, with its meters. References are checked in registry_checks.py."""
+"""What the network, contracts and entries of a registry must keep, with its meters. References are checked in zone.py."""
 
 from collections.abc import Iterator
 from datetime import datetime

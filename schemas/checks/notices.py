@@ -51,7 +51,7 @@ def _uncounted(registry: Registry) -> Iterator[Notice]:
 
 
 def _mixed_units(registry: Registry) -> Iterator[Notice]:
-    """A carrier that companies count in different base units; within one company that is an error (channel_checks.py)."""
+    """A carrier that companies count in different base units; within one company that is an error (channels.py)."""
     first: dict[str, tuple[str, str]] = {}
     told: set[str] = set()
     for meter in registry.meters:

@@ -1,6 +1,6 @@
 """No number of a registry leaves the column that it is written to, nor 64 bits on its way there: what the other checks do not bound.
 
-Quantities of channels are bounded in channel_checks.py, sums in sum_checks.py, counts and times where they are read.
+Quantities of channels are bounded in channels.py, sums in sums.py, counts and times where they are read.
 """
 
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Emission factors: the shipped table, exact units, and which carriers need one. Which factor answers: factor_choices.py."""
+"""Emission factors: the shipped table, exact units, and which carriers need one. Which factor answers: choices.py."""
 
 import csv
 import io

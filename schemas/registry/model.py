@@ -1,4 +1,4 @@
-"""The registry: what a zone consists of and when. Immutable values; `zone_yaml.py` reads them from a file.
+"""The registry: what a zone consists of and when. Immutable values; `zone_file/read.py` reads them from a file.
 
 All times are epoch milliseconds; validity is half-open [valid_from_ms, valid_to_ms). An open end is
 `FOREVER`, an open start `ALWAYS`. Quantities are exact: `Fraction` where a decimal was written.

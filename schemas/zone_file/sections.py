@@ -1,4 +1,4 @@
-"""The sections of zone.yaml, each read into its entity. What needs more than one entity is in registry_checks.py."""
+"""The sections of zone.yaml, each read into its entity. What needs more than one entity is in checks/zone.py."""
 
 from fractions import Fraction
 from typing import Final, Literal

@@ -8,7 +8,7 @@ from aiohttp import BodyPartReader, ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from zonepulse.streams.embedded.clickhouse.errors import BAD_ARGUMENTS, NOT_IMPLEMENTED, TIMEOUT_EXCEEDED, ClickHouseError
-from zonepulse.streams.embedded.http import codec as http_codec
+from zonepulse.streams.embedded.http import codec
 
 STALL_S: Final = 30.0
 """A body or an answer that makes no progress for so long is given up."""
@@ -48,7 +48,7 @@ async def read_request(request: web.Request, limits: BodyLimits) -> tuple[dict[s
     except TimeoutError:
         raise ClickHouseError(TIMEOUT_EXCEEDED, "the request did not come to its end in time. (TIMEOUT_EXCEEDED)") from None
     if encoding:
-        body = await asyncio.to_thread(http_codec.decode, body, encoding, limits.bytes)
+        body = await asyncio.to_thread(codec.decode, body, encoding, limits.bytes)
     try:
         query = arguments.get("query", "").encode()
         _ = [f"{name}{value}".encode() for name, value in arguments.items()]
@@ -60,7 +60,7 @@ async def read_request(request: web.Request, limits: BodyLimits) -> tuple[dict[s
 async def _body(request: web.Request, limits: BodyLimits) -> bytes:
     limit = limits.bytes
     if (request.content_length or 0) > limit:
-        raise http_codec.too_large(limit)
+        raise codec.too_large(limit)
     body = bytearray()
     while True:
         async with asyncio.timeout(limits.stall_s):
@@ -69,7 +69,7 @@ async def _body(request: web.Request, limits: BodyLimits) -> bytes:
             return bytes(body)
         body += piece
         if len(body) > limit:
-            raise http_codec.too_large(limit)
+            raise codec.too_large(limit)
 
 
 async def _form(request: web.Request, limits: BodyLimits) -> dict[str, str]:
@@ -88,7 +88,7 @@ async def _form(request: web.Request, limits: BodyLimits) -> dict[str, str]:
                 value += piece
                 size += len(piece)
                 if size > MAX_FORM_BYTES:
-                    raise http_codec.too_large(MAX_FORM_BYTES)
+                    raise codec.too_large(MAX_FORM_BYTES)
             form[part.name] = value.decode()
     except (ClickHouseError, TimeoutError):
         raise

@@ -33,7 +33,7 @@ from zonepulse.streams.embedded.clickhouse.errors import (
     ClickHouseError,
 )
 from zonepulse.streams.embedded.clickhouse.users import STRONG_CHARACTERS, Role, User, Users, read_users
-from zonepulse.streams.embedded.http import codec as http_codec
+from zonepulse.streams.embedded.http import codec
 from zonepulse.streams.embedded.http.bodies import MAX_FORM_BYTES, BodyLimits, read_request, send_answer
 from zonepulse.streams.embedded.http.connections import ConnectionLimits, Doorkeeper
 from zonepulse.streams.embedded.http.protocol import CONFINEMENT, HELLO, TRANSPORT, answer_headers, credentials, header, hello
@@ -106,7 +106,7 @@ class Endpoint:
             if sql.strip() == HELLO:
                 return web.Response(body=hello(self._engine.version), headers={"X-ClickHouse-Format": "Native"})
             is_compressed = arguments.get("enable_http_compression") == "1"
-            encoding = http_codec.choose(request.headers.get("Accept-Encoding", "")) if is_compressed else None
+            encoding = codec.choose(request.headers.get("Accept-Encoding", "")) if is_compressed else None
             del sql
             result, data, encoded = await self._run(user.role, statement, encoding)
             self._unsent[user.role] += len(data)
@@ -157,7 +157,7 @@ class Endpoint:
             text = f"Too many simultaneous queries: {role}s do not read their answers. (TOO_MANY_SIMULTANEOUS_QUERIES)"
             raise ClickHouseError(TOO_MANY_SIMULTANEOUS_QUERIES, text)
         result = self._engine.execute(statement)
-        data, encoded = http_codec.encode(result.data, encoding)
+        data, encoded = codec.encode(result.data, encoding)
         return replace(result, data=b""), data, encoded
 
     def _finished(self, role: Role, _: "asyncio.Future[tuple[Result, bytes, str | None]]") -> None:

@@ -19,7 +19,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     script = f"""
 import resource, signal
 from pathlib import Path
-from zonepulse.streams.embedded.private_files import write_private
+from zonepulse.streams.embedded.processes.private_files import write_private
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 write_private(Path({str(file)!r}), b"n" * 1000)
@@ -75,7 +75,7 @@ def test_a_confined_process_has_what_it_was_left_and_nothing_else(tmp_path: Path
     script = f"""
 import socket, sys
 from pathlib import Path
-from zonepulse.streams.embedded import landlock
+from zonepulse.streams.embedded.processes import landlock
 root = Path({str(tmp_path)!r})
 version = landlock.confine([root / "read", root / "missing"], [root / "write"])
 def tried(act):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CASES = ROOT / "tests" / "cases"
 SHIPPED = json.loads((CASES / "vee_cases.json").read_text(encoding="utf-8"))["cases"]
 Run = Callable[..., tuple[int, str]]

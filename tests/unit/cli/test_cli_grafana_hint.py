@@ -7,7 +7,7 @@ import pytest
 from zonepulse.streams.cli.shared.grafana_hint import grafana_exports
 from zonepulse.streams.embedded.stack import ClickHouseAccess
 
-README = Path(__file__).parents[2] / "grafana" / "README.md"
+README = Path(__file__).parents[3] / "grafana" / "README.md"
 
 
 def test_the_lines_set_what_the_dashboards_readme_says(tmp_path: Path) -> None:

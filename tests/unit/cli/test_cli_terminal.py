@@ -12,7 +12,7 @@ from rich.table import Table
 import zonepulse.streams.screen as output
 from zonepulse.schemas.values import CONTROLS, visible
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 HOSTILE = "a\x1b[2J\x1b]0;title\x07b\x9b31mc\u202ed\x00e\rf\x7f"
 ALLOWED = {"streams/screen.py", "streams/bench/baselines.py", "streams/demo/screen.py"}
 """The room itself; a program that answers another one; a picture that goes to a file."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-CASES = Path(__file__).parents[1] / "cases"
+CASES = Path(__file__).parents[2] / "cases"
 NAME = "flow_tracing_cases.json"
 SHIPPED: list[dict[str, Any]] = json.loads((CASES / NAME).read_text(encoding="utf-8"))["cases"]
 Run = Callable[..., list[str]]

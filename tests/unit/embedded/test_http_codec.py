@@ -8,7 +8,7 @@ import pytest
 import zstandard
 
 from zonepulse.streams.embedded.clickhouse.errors import ClickHouseError
-from zonepulse.streams.embedded.http import codec as http_codec
+from zonepulse.streams.embedded.http import codec
 
 ENCODINGS = ("lz4", "zstd", "gzip")
 MIB = 1 << 20
@@ -26,23 +26,23 @@ def bomb(encoding: str, mebibytes: int) -> bytes:
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_many_frames_come_back_and_what_is_cut_is_an_error(encoding: str) -> None:
     plain = os.urandom(300_000) + bytes(3_000_000) + b"end"
-    one, used = http_codec.encode(plain, encoding)
+    one, used = codec.encode(plain, encoding)
     assert used == encoding
-    assert http_codec.decode(one * 3, encoding, 1 << 30) == plain * 3
+    assert codec.decode(one * 3, encoding, 1 << 30) == plain * 3
     for cut in (1, 3, len(one) // 2):
         with pytest.raises(ClickHouseError, match="ends inside a frame"):
-            http_codec.decode(one + one[:-cut], encoding, 1 << 30)
+            codec.decode(one + one[:-cut], encoding, 1 << 30)
     with pytest.raises(ClickHouseError, match="is no valid"):
-        http_codec.decode(one + b"nonsense" * 10, encoding, 1 << 30)
+        codec.decode(one + b"nonsense" * 10, encoding, 1 << 30)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_a_body_of_just_the_limit_passes(encoding: str) -> None:
     for size in (MIB - 1, MIB, MIB + 1, 3 * MIB):
-        body, _ = http_codec.encode(bytes(size), encoding)
-        assert len(http_codec.decode(body, encoding, size)) == size
+        body, _ = codec.encode(bytes(size), encoding)
+        assert len(codec.decode(body, encoding, size)) == size
         with pytest.raises(ClickHouseError, match="307"):
-            http_codec.decode(body, encoding, size - 1)
+            codec.decode(body, encoding, size - 1)
 
 
 @pytest.mark.integration
@@ -51,12 +51,12 @@ def test_a_bomb_is_refused_in_bounded_memory(encoding: str) -> None:
     """1 GiB of zeros against a limit of 64 MiB, in a process of its own, whose peak is its own."""
     script = f"""
 import resource, sys
-from zonepulse.streams.embedded import http_codec
+from zonepulse.streams.embedded.http import codec
 body = sys.stdin.buffer.read()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    http_codec.decode(body, {encoding!r}, {64 * MIB})
-except http_codec.ClickHouseError as error:
+    codec.decode(body, {encoding!r}, {64 * MIB})
+except codec.ClickHouseError as error:
     print(error.code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     told = subprocess.run([sys.executable, "-c", script], input=bomb(encoding, 1024), capture_output=True, check=True, timeout=120)
@@ -68,8 +68,8 @@ except http_codec.ClickHouseError as error:
 @pytest.mark.parametrize("encoding", ["br", "bz2", "xz", "deflate", "", "identity", "GZIP"])
 def test_only_what_can_be_stopped_is_decoded(encoding: str) -> None:
     if encoding in ("", "identity"):
-        assert http_codec.decode(b"x", encoding, 10) == b"x"
+        assert codec.decode(b"x", encoding, 10) == b"x"
     else:
         with pytest.raises(ClickHouseError, match="is not offered"):
-            http_codec.decode(b"x", encoding, 10)
-    assert http_codec.choose("br, bz2;q=1, xz, deflate") is None
+            codec.decode(b"x", encoding, 10)
+    assert codec.choose("br, bz2;q=1, xz, deflate") is None

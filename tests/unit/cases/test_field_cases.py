@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-CASES = Path(__file__).parents[1] / "cases"
+CASES = Path(__file__).parents[2] / "cases"
 FOLDERS = sorted(path for path in (CASES / "field").iterdir() if path.is_dir())
 
 
