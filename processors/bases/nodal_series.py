@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zonepulse.processors.accounting.series import NODE_INTENSITY, OTHER, LineTable
+from zonepulse.processors.accounting.series import NODE_INTENSITY, OTHER, SeriesTable
 from zonepulse.processors.network.topology import Ints
 from zonepulse.schemas.registry.model import Network
 
 
 @dataclass(slots=True)
-class NodalLines:
+class NodalSeries:
     """Numbers of the nodal lines; arrays by node (`load`: by node that has a site), edge, source, pair, storage or grid source."""
 
     intensity: Ints
@@ -38,9 +38,9 @@ def places(names: Iterable[str]) -> dict[str, int]:
     return {name: i for i, name in enumerate(dict.fromkeys(names))}
 
 
-def make_lines(
-    lines: LineTable, zone: str, network: Network, pairs: Sequence[tuple[str, str]], companies: Iterable[str]
-) -> NodalLines:
+def make_series(
+    series: SeriesTable, zone: str, network: Network, pairs: Sequence[tuple[str, str]], companies: Iterable[str]
+) -> NodalSeries:
     """Number the lines; `pairs` are the (company, node) that have a site."""
     stores = [s.id for s in network.sources if s.kind == "storage"]
     grids = [s.id for s in network.sources if s.kind == "grid_import"]
@@ -48,9 +48,9 @@ def make_lines(
     companies = list(companies)
 
     def add(entity_kind: str, entities: Iterable[str], scope: int = 0, carrier: str = "electricity", kind: int = OTHER) -> Ints:
-        return np.array([lines.add(kind, entity_kind, e, carrier, scope, "nodal") for e in entities], np.int64)
+        return np.array([series.add(kind, entity_kind, e, carrier, scope, "nodal") for e in entities], np.int64)
 
-    return NodalLines(
+    return NodalSeries(
         intensity=add("zone", network.nodes, kind=NODE_INTENSITY),
         load=add("load", places(node for _, node in pairs)),
         imbalance=add("imbalance", network.nodes),
@@ -67,5 +67,5 @@ def make_lines(
         export=add("export", grids),
         company=add("company", companies, 2),
         whole=add("company", companies, 2, ""),
-        residual=lines.add(OTHER, "residual", zone, "electricity", 0, "nodal") if network.nodes else -1,
+        residual=series.add(OTHER, "residual", zone, "electricity", 0, "nodal") if network.nodes else -1,
     )

@@ -7,7 +7,7 @@ import numpy as np
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.decoding.exact import Batch, Ints, channel_of
 from zonepulse.processors.decoding.fast import decode_fast, joined
-from zonepulse.processors.flow import NO_UNIT, Items
+from zonepulse.processors.flow import NO_UNIT, ReadingColumns
 from zonepulse.schemas.messages.dead_letters import WHOLE_RECORD
 from zonepulse.schemas.messages.readings import POISON
 from zonepulse.schemas.messages.records import RecordSpans
@@ -69,7 +69,7 @@ def _refused(i: int, reason: int, ingest_ms: Ints, channels: Channels) -> Batch:
     def one(number: int) -> Ints:
         return np.array([number], np.int64)
 
-    items = Items(
+    items = ReadingColumns(
         one(channel_of(channels, "", "")), one(0), np.zeros(1), one(NO_UNIT), one(-1), one(0), one(int(ingest_ms[i])), one(reason)
     )
     return Batch(items, one(i), one(WHOLE_RECORD))

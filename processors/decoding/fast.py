@@ -10,7 +10,7 @@ from zonepulse.processors.decoding.arrow_readings import decode_block
 from zonepulse.processors.decoding.channel_hash import tables_of
 from zonepulse.processors.decoding.exact import Batch, Ints, decode_records
 from zonepulse.processors.decoding.json_readings import CELL, SHORTEST, Columns, parse_records
-from zonepulse.processors.flow import Items
+from zonepulse.processors.flow import ReadingColumns
 from zonepulse.schemas.messages.readings import is_arrow
 from zonepulse.schemas.messages.records import CONTENT_TYPE, RecordSpans
 
@@ -71,7 +71,7 @@ def _refused(records: RecordSpans, first: int, stop: int, ingest_ms: Ints, chann
 
 def _batch(columns: Columns, start: int, stop: int) -> Batch:
     channel, ts, value, unit, seq, quality, ingest, record, item = (column[start:stop] for column in columns)
-    return Batch(Items(channel, ts, value, unit, seq, quality, ingest, np.zeros(stop - start, np.int64)), record, item)
+    return Batch(ReadingColumns(channel, ts, value, unit, seq, quality, ingest, np.zeros(stop - start, np.int64)), record, item)
 
 
 def joined(pieces: list[Batch]) -> Batch:
@@ -79,7 +79,7 @@ def joined(pieces: list[Batch]) -> Batch:
     pieces = [piece for piece in pieces if len(piece.record)] or pieces[:1]
     if len(pieces) == 1:
         return pieces[0]
-    items = Items(*(np.concatenate(column) for column in zip(*(piece.items for piece in pieces), strict=True)))
+    items = ReadingColumns(*(np.concatenate(column) for column in zip(*(piece.items for piece in pieces), strict=True)))
     return Batch(items, _concatenated([p.record for p in pieces]), _concatenated([p.item for p in pieces]))
 
 

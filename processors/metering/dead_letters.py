@@ -10,7 +10,7 @@ import numpy as np
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.channels.versions import sent_version
 from zonepulse.processors.decoding.exact import Batch, Ints
-from zonepulse.processors.flow import WRONG_PARTITION, Items
+from zonepulse.processors.flow import WRONG_PARTITION, ReadingColumns
 from zonepulse.schemas.messages.dead_letters import WHOLE_RECORD, DeadLetter
 from zonepulse.schemas.messages.readings import CAPPED, REASONS, ItemBytes
 from zonepulse.schemas.messages.records import CONTENT_TYPE, RecordSpans
@@ -20,7 +20,7 @@ ROOM_A_LETTER: Final = 1_400
 """The letters of a record hold at most so many bytes for each byte of it, and for each letter: a one-row Arrow stream names its columns."""
 
 
-def expected_partition(items: Items, i: int, channels: Channels) -> int | None:
+def expected_partition(items: ReadingColumns, i: int, channels: Channels) -> int | None:
     """Of an item in the wrong partition, the one where its reading belongs; None for others."""
     if items.reason[i] != WRONG_PARTITION:
         return None

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from zonepulse.processors.accounting.plan import USE_SIGN, Accounts, channel_cell, counted_flow
+from zonepulse.processors.accounting.plan import USE_SIGN, AggregationPlan, channel_accumulator, counted_flow
 from zonepulse.processors.network.flow_tracing import Network as Tracer
 from zonepulse.schemas.registry.model import Edge, MeterVersion, Register, Registry, Source
 
@@ -28,9 +28,9 @@ class Terms:
 
     rows: list[list[tuple[int, int]]] = field(default_factory=list)
 
-    def add(self, cells: Iterable[tuple[int, int]]) -> int:
+    def add(self, accumulators: Iterable[tuple[int, int]]) -> int:
         """A term of (cell, sign); its number."""
-        self.rows.append(list(cells))
+        self.rows.append(list(accumulators))
         return len(self.rows) - 1
 
     def arrays(self) -> tuple[Ints, Ints, Ints]:
@@ -57,9 +57,9 @@ class Topology:
     """Of grid sources."""
     used: Ints
     first: Ints
-    cells: Ints
+    accumulators: Ints
     signs: Ints
-    generator_cells: Ints
+    generator_accumulators: Ints
     """Cells of generation registers, with their source and mg CO2e per kWh."""
     generator_source: Ints
     generator_mg: Ints
@@ -76,8 +76,8 @@ def load_pairs(registry: Registry) -> list[tuple[str, str]]:
 class Topologies:
     """The topology of any window of a registry version, compiled when first asked for."""
 
-    def __init__(self, registry: Registry, accounts: Accounts) -> None:
-        self._registry, self._cells = registry, {name: i for i, name in enumerate(accounts.cells)}
+    def __init__(self, registry: Registry, plan: AggregationPlan) -> None:
+        self._registry, self._accumulators = registry, {name: i for i, name in enumerate(plan.accumulators)}
         self.pairs = load_pairs(registry)
         self.nodes = {node: i for i, node in enumerate(registry.network.nodes)}
         validities = [(m.valid_from_ms, m.valid_to_ms) for m in registry.meters]
@@ -98,7 +98,7 @@ class Topologies:
         valid = [(i, e) for i, e in enumerate(registry.network.edges) if e.valid_from_ms <= at_ms < e.valid_to_ms]
 
         def term(meter: str, direction: str) -> int:
-            return terms.add((cell, 1) for _, cell in self._registers(meters.get(meter), direction))
+            return terms.add((accumulator, 1) for _, accumulator in self._registers(meters.get(meter), direction))
 
         tail, head, recv, send = [], [], [], []
         for direction in ("import", "export"):
@@ -113,12 +113,12 @@ class Topologies:
         injected = [term(s.meter, injects(s)) for s in sources]
         charged = [term(s.meter, "charge") for s in sources if s.kind == "storage"]
         exported = [term(s.meter, "export") for s in sources if s.kind == "grid_import"]
-        used = [terms.add(cells) for cells in self._uses(meters)]
+        used = [terms.add(accumulators) for accumulators in self._uses(meters)]
         generators = [
-            (cell, k, round(register.ef_kg * 1_000_000))
+            (accumulator, k, round(register.ef_kg * 1_000_000))
             for k, s in enumerate(sources)
             if injects(s) == "generation"
-            for register, cell in self._registers(meters.get(s.meter), "generation")
+            for register, accumulator in self._registers(meters.get(s.meter), "generation")
         ]
         made = np.array(generators, np.int64).reshape(-1, 3).T
         at = self.nodes
@@ -136,7 +136,7 @@ class Topologies:
         if meter is None:
             return []
         found = [r for r in meter.registers if r.carrier == "electricity" and r.direction == direction and r.counts]
-        return [(r, self._cells[channel_cell(meter.id, r.id)]) for r in found]
+        return [(r, self._accumulators[channel_accumulator(meter.id, r.id)]) for r in found]
 
     def _uses(self, meters: dict[str, MeterVersion]) -> list[list[tuple[int, int]]]:
         """By pair: the cells of the channels that count as its use, signed."""
@@ -149,7 +149,7 @@ class Topologies:
             for register in meter.registers:
                 flow = counted_flow(meter.role, register)
                 if register.carrier == "electricity" and flow is not None:
-                    out[site[meter.site]].append((self._cells[channel_cell(meter.id, register.id)], USE_SIGN[flow]))
+                    out[site[meter.site]].append((self._accumulators[channel_accumulator(meter.id, register.id)], USE_SIGN[flow]))
         return list(out.values())
 
 

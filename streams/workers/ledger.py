@@ -21,7 +21,7 @@ from zonepulse.processors.detection.ops_alerts import NoData
 from zonepulse.processors.flow import UNSET
 from zonepulse.processors.ledger.ledger import Ledger, Results
 from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
-from zonepulse.processors.live import LiveBoard
+from zonepulse.processors.live import LiveView
 from zonepulse.processors.metering.snapshot import Frozen
 from zonepulse.schemas.messages.alerts import alert_key
 from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
@@ -73,7 +73,7 @@ class LedgerTask:
         self._ledger: Ledger | None = None
         self._kept: Ledger | None = None
         """Given up with a final snapshot; the same, if nobody else went on from there."""
-        self._live: LiveBoard | None = None
+        self._live: LiveView | None = None
         self._shown: pa.RecordBatch | None = None
         self._no_data = NoData("")
         self.next_offset = 0
@@ -242,9 +242,9 @@ class LedgerTask:
             closed_s = ledger.applied * ledger.channels.registry.zone.tick_ms / 1000
             self._metrics.tick_lag.labels(NAME, "").set(time.time() - closed_s)
 
-    def _board(self, channels: Channels) -> LiveBoard:
+    def _board(self, channels: Channels) -> LiveView:
         if self._live is None:
-            self._live = LiveBoard(channels)
+            self._live = LiveView(channels)
         self._live.use(channels)
         return self._live
 
