@@ -1,6 +1,6 @@
 """The live view: power, mix and intensity from the newest segments. Provisional by nature: floats, no revisions, outside replay.
 
-Partitions send power per cell (accounting/plan.py: entity, carrier, flow), `LiveView` adds them up into rows of table `live`.
+Partitions send power per accumulator (accounting/plan.py: entity, carrier, flow), `LiveView` adds them up into rows of table `live`.
 """
 
 from typing import Any, Final
@@ -32,7 +32,7 @@ PARTIAL: Final = pa.schema(
         pa.field("expected", pa.int64(), False),
     ]
 )
-"""Power of a cell's reporting channels in base units per hour."""
+"""Power of an accumulator's reporting channels in base units per hour."""
 
 
 @kernel
@@ -81,7 +81,7 @@ def powers(state: Any, facts: Any, globals_: Any, now: int, out: Any) -> None:
 
 
 class PartialSums:
-    """Sums of one partition's channels per cell, for one registry version."""
+    """Sums of one partition's channels per accumulator, for one registry version."""
 
     def __init__(self, channels: Channels) -> None:
         self.channels = channels

@@ -1,4 +1,4 @@
-"""Where the books of the zone's windows are: recent ones as they are, settled ones packed, those behind the horizon nowhere.
+"""Where the sums of the zone's windows are: recent ones as they are, settled ones packed, those behind the horizon nowhere.
 
 A *page* is `PAGE` neighbouring windows of the grid. It is what is packed (what is not zero, without its zero bytes), what is forgotten, and
 a chunk of a snapshot: its place in memory and its chunk's number go to a later page, so neither grows with the age of a zone. Whatever asks
@@ -24,7 +24,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class ColdSums:
-    """`books` holds the pages that are open; a *slot* is a place in it, good until the next `pack` or `forget`."""
+    """`sums` holds the pages that are open; a *slot* is a place in it, good until the next `pack` or `forget`."""
 
     def __init__(self, new_sums: Callable[[int], Sums], length_ms: int) -> None:
         self._new_sums, self._length_ms, self._page_ms = new_sums, length_ms, PAGE * length_ms
@@ -33,7 +33,7 @@ class ColdSums:
         """Of all windows, in order of time."""
         self._known: set[int] = set()
         self._place: dict[int, int] = {}
-        """Page -> where in `books` it is, in pages; -1 = packed."""
+        """Page -> where in `sums` it is, in pages; -1 = packed."""
         self._packed: dict[int, bytes] = {}
         self._free = list(range(_FIRST_PAGES))
         self.chunks: list[int | None] = []
@@ -130,7 +130,7 @@ class ColdSums:
         before: int,
         progress: Callable[[], object] = lambda: None,
     ) -> "ColdSums":
-        """The same windows with other cells and lines: `moves` says, array by array, which old columns go where; `before` as in
+        """The same windows with other accumulators and series: `moves` says, array by array, which old columns go where; `before` as in
         `restore`; `progress` is called after each page. Chunks keep their numbers.
         """
         out = ColdSums(new_sums, self._length_ms)
@@ -165,7 +165,7 @@ class ColdSums:
             self._open(page, {})
         self._known.add(start)
         insort(self.starts, start)
-        slot = self.slot(start)  # first: opening a page may replace the books
+        slot = self.slot(start)  # first: opening a page may replace the sums
         self.sums.start[slot] = start
 
     def _number(self, page: int) -> None:
@@ -189,7 +189,7 @@ class ColdSums:
             self._open(page, whole)
 
     def _open(self, page: int, arrays: Arrays) -> None:
-        """Give a page a place, filled with `arrays`, the rest as in new books."""
+        """Give a page a place, filled with `arrays`, the rest as in new sums."""
         if not self._free:
             self._grow()
         place = self._free.pop()
@@ -216,7 +216,7 @@ class ColdSums:
 
 
 def _packed(arrays: Arrays) -> bytes:
-    """Cell by cell over time and byte by byte of the numbers: most bytes of neighbours are equal then."""
+    """Accumulator by accumulator over time and byte by byte of the numbers: most bytes of neighbours are equal then."""
     parts = []
     for name in KEPT:
         flat = np.ascontiguousarray(arrays[name].T).reshape(-1)

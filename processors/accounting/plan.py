@@ -1,9 +1,9 @@
-"""The ledger's chart of accounts, compiled from the registry into arrays.
+"""The ledger's aggregation plan, compiled from the registry into arrays.
 
-A *cell* sums one flow of one entity and carrier in a window (steelworks, electricity, import). A *line* is a result row made from cells:
-company use = import + consumption + generation - export - charge + discharge, zone import I = boundary import, and so on (design: Totals
-and intensity). Which channels count depends on time: a version counts in its validity less its guard (a `sub` does not count while its
-parent is registered).
+An *accumulator* sums one flow of one entity and carrier in a window (steelworks, electricity, import). A *series* is one result over time,
+made from accumulators: company use = import + consumption + generation - export - charge + discharge, zone import I = boundary import, and
+so on (design: Totals and intensity). Which channels count depends on time: a version counts in its validity less its guard (a `sub` does
+not count while its parent is registered).
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,13 +22,13 @@ from zonepulse.schemas.registry.model import ALWAYS, FOREVER, Entry, MeterVersio
 from zonepulse.schemas.units import LIMIT_ENERGY
 
 CHANNEL: Final = "channel:"
-"""Begins the names of cells that hold one channel alone."""
+"""Begins the names of accumulators that hold one channel alone."""
 FLOWS: Final = ("import", "export", "generation", "consumption", "charge", "discharge")
 USE_SIGN: Final = {"import": 1, "consumption": 1, "generation": 1, "export": -1, "charge": -1, "discharge": 1}
 SCOPE_2: Final = frozenset({"electricity", "heat", "steam"})
 ZONE_FLOWS: Final = ("boundary_import", "boundary_export", "import", "export", "generation", "unmetered", "charge", "discharge")
 B_IMPORT, B_EXPORT, IMPORT, EXPORT, GENERATION, UNMETERED, CHARGE, DISCHARGE = range(8)
-"""The zone's electricity cells, always the first eight. `unmetered` is export of companies without a generation register."""
+"""The zone's electricity accumulators, always the first eight. `unmetered` is export of companies without a generation register."""
 
 POSTING: Final = np.dtype(
     [
@@ -38,7 +38,7 @@ POSTING: Final = np.dtype(
         ("guard", "i4"),  # intervals in which the version does not count
         ("unmetered", "i4"),  # intervals in which its export is not unmetered generation; -1: never is
         ("scope", "i4"),  # of its emissions rows, 0 none
-        ("factor", "i4"),  # factor time line, -1 none
+        ("factor", "i4"),  # factor timeline, -1 none
         ("company", "i4"),
         ("ef", "i8"),  # mg per base unit x 1e6 of generation
         ("most", "i8"),  # micro-units that a row may hold: above it no sum is proven to fit, and the row is not booked
@@ -96,7 +96,7 @@ def without(interval: Interval, holes: Sequence[Interval]) -> list[Interval]:
 
 @dataclass(slots=True)
 class AggregationPlan:
-    """Arrays of the chart; see the module. `texts` names entities, carriers, factors and rungs by number."""
+    """Arrays of the plan; see the module. `texts` names entities, carriers, factors and rungs by number."""
 
     postings: Rows
     series: Rows
@@ -106,7 +106,7 @@ class AggregationPlan:
     accumulator_first: NDArray[np.int64]
     accumulator_series: NDArray[np.int64]
     accumulators: tuple[tuple[str, str, str], ...]
-    """(entity, carrier, flow) of each cell."""
+    """(entity, carrier, flow) of each accumulator."""
     guard_first: NDArray[np.int64]
     guard_bounds: NDArray[np.int64]
     expected_first: NDArray[np.int64]
@@ -121,7 +121,7 @@ class AggregationPlan:
 
 
 class _Builder:
-    """Collects cells, lines and factor lines while walking the registry once."""
+    """Collects accumulators, series and factor timelines while walking the registry once."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
@@ -149,7 +149,7 @@ class _Builder:
             self.accumulator("zone", "electricity", flow)
 
     def accumulator(self, entity: str, carrier: str, flow: str) -> int:
-        """Number of a cell, made when new. `entity` is `zone` or `company:<id>`."""
+        """Number of an accumulator, made when new. `entity` is `zone` or `company:<id>`."""
         key = (entity, carrier, flow)
         if key not in self.accumulators:
             self.accumulators[key] = len(self.accumulators)
@@ -157,7 +157,7 @@ class _Builder:
         return self.accumulators[key]
 
     def factor_timeline(self, carrier: str, company: str, base_unit: str) -> int:
-        """Number of a factor time line, shared by companies of one answer: rows (from_ms, mg x 1e6 or -1, factor id, rung)."""
+        """Number of a factor timeline, shared by companies of one answer: rows (from_ms, mg x 1e6 or -1, factor id, rung)."""
         key = (carrier, self.table.who(carrier, company), base_unit)
         if key not in self.factor_timelines:
             self.factor_timelines[key] = len(self.factor_rows)
@@ -234,7 +234,7 @@ class _Builder:
 
 
 def channel_accumulator(meter: str, register: str) -> tuple[str, str, str]:
-    """Name of the cell that holds one channel alone."""
+    """Name of the accumulator that holds one channel alone."""
     return (f"{CHANNEL}{meter}", register, "")
 
 
@@ -266,20 +266,20 @@ def counted_flow(role: str, register: Register) -> str | None:
 
 
 class _SeriesRows:
-    """Lines and the cells each is made from."""
+    """Series and the accumulators each is made from."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[int, ...]] = []
         self.terms: list[list[tuple[int, int]]] = []
 
     def add(self, row: tuple[int, ...], terms: list[tuple[int, int]]) -> None:
-        """A line with signed cells."""
+        """A series with signed accumulators."""
         self.rows.append(row)
         self.terms.append(terms)
 
 
 def _entity_series(kind: int, entity: int, mine: dict[tuple[str, str], int], carriers: dict[str, int], out: _SeriesRows) -> None:
-    """Lines of a company or (without its electricity) the zone: use, bearing energy, and one line a scope."""
+    """Series of a company or (without its electricity) the zone: use, bearing energy, and one series a scope."""
     scopes: dict[int, list[tuple[int, int]]] = {}
     names = dict.fromkeys(carrier for carrier, _ in mine)
     for carrier in names:
@@ -302,7 +302,7 @@ def _entity_series(kind: int, entity: int, mine: dict[tuple[str, str], int], car
 
 
 def _zone_series(zone: int, carriers: dict[str, int], heat: list[tuple[int, int]], out: _SeriesRows) -> None:
-    """The zone's electricity; the kernel knows the formulas, the cells here only say what touches a line."""
+    """The zone's electricity; the kernel knows the formulas, the accumulators here only say what touches a series."""
     power = carriers["electricity"]
     out.add((ZONE_USE, 1, zone, power, 0, 0), [(c, 1) for c in range(8)])
     out.add((ZONE_IMPORT, 1, zone, power, 2, 1), [(c, 1) for c in (B_IMPORT, IMPORT, EXPORT)])
@@ -332,7 +332,7 @@ def _expected_steps(spans: list[Interval]) -> list[tuple[int, int]]:
 
 
 def compile_accounts(channels: Channels) -> AggregationPlan:
-    """The chart of accounts of a compiled registry; `accounts` is parallel to `channels.versions`, the manual entries behind them."""
+    """The aggregation plan of a compiled registry; `postings` is parallel to `channels.versions`, the manual entries behind them."""
     registry = channels.registry
     build = _Builder(registry)
     companies = {"": 0} | {c.id: i + 1 for i, c in enumerate(registry.companies)}
@@ -367,7 +367,7 @@ def compile_accounts(channels: Channels) -> AggregationPlan:
     guard_first, guard_bounds = build.guards.arrays()
     return AggregationPlan(
         np.array(rows, POSTING).view(np.recarray), np.array(out.rows, SERIES).view(np.recarray), series_first,
-        np.ascontiguousarray(terms[:, 0]), np.ascontiguousarray(terms[:, 1]), accumulator_first, accumulator_series, tuple(build.accumulators),
-        guard_first, guard_bounds, expected_first, expected, factor_first, factors, zone_factor,
+        np.ascontiguousarray(terms[:, 0]), np.ascontiguousarray(terms[:, 1]), accumulator_first, accumulator_series,
+        tuple(build.accumulators), guard_first, guard_bounds, expected_first, expected, factor_first, factors, zone_factor,
         entities, list(carriers), list(build.factor_ids), list(build.rungs),
     )  # fmt: skip

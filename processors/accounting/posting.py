@@ -1,6 +1,7 @@
-"""Kernels of the ledger: post one tick's interval rows to cells, and read lines from cells. Exact integers throughout.
+"""Kernels of the ledger: post one tick's interval rows to accumulators, and read series from accumulators. Exact integers throughout.
 
-`acc` has shape (slots, cells, 5): value, estimated, covered_ms, co2e_mg and the number of rows with co2e of one cell in one window.
+`acc` has shape (slots, accumulators, 5): value, estimated, covered_ms, co2e_mg and the number of rows with co2e of one accumulator in one
+window.
 """
 
 from typing import Any, Final, NamedTuple
@@ -60,7 +61,7 @@ EMISSION: Final = np.dtype(
         ("changed", "i8"),
     ]
 )
-"""One row of `emissions`; `changed` = 0 where it says what it said before."""
+"""One row of `emissions`; `changed` = 0 where it says what it emitted before."""
 
 
 class PlanArrays(NamedTuple):
@@ -83,8 +84,8 @@ class PlanArrays(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Sums by slot (a window): `acc`, `seen` (a row was posted to the cell), `stamp` (last tick that touched a line), `start` (ms);
-    `said`, what lines of other bases last said (series.FIELDS), and `pair`, how a storage's discharge is valued (nodal.py).
+    """Sums by slot (a window): `acc`, `seen` (a row was posted to the accumulator), `stamp` (last tick that touched a series), `start`
+    (ms), `emitted` (what series of other bases last said, series.FIELDS), `storage_valuation` (how a discharge is valued, nodal.py).
     """
 
     acc: Any
@@ -104,7 +105,7 @@ def co2e_mg(value_micro: int, factor_mg: int) -> int:
 
 @kernel
 def factor_at(plan: Any, series: int, at: int) -> int:
-    """Row of the factor time line that answers at `at`."""
+    """Row of the factor timeline that answers at `at`."""
     low, high = plan.factor_first[series], plan.factor_first[series + 1]
     while high - low > 1:
         mid = (low + high) // 2
@@ -126,7 +127,7 @@ def is_within(plan: Any, guard: int, at: int) -> bool:
 
 @kernel
 def expected_ms(plan: Any, accumulator: int, at: int, length: int) -> int:
-    """What the counting channels of a cell should cover in the window that starts at `at`."""
+    """What the counting channels of an accumulator should cover in the window that starts at `at`."""
     low, high = plan.expected_first[accumulator], plan.expected_first[accumulator + 1]
     while high - low > 1:
         mid = (low + high) // 2
@@ -139,7 +140,7 @@ def expected_ms(plan: Any, accumulator: int, at: int, length: int) -> int:
 
 @kernel
 def touch_series(plan: Any, sums: Any, accumulator: int, slot: int, tick: int, touched: Any, n: int, length: int) -> int:
-    """Remember what the lines of a cell said before this tick; returns the number remembered."""
+    """Remember what the series of an accumulator emitted before this tick; returns the number remembered."""
     for k in range(plan.accumulator_first[accumulator], plan.accumulator_first[accumulator + 1]):
         series = plan.accumulator_series[k]
         if sums.stamp[slot, series] != tick:
@@ -151,7 +152,7 @@ def touch_series(plan: Any, sums: Any, accumulator: int, slot: int, tick: int, t
 
 @kernel
 def remember(plan: Any, sums: Any, rows: Any, slots: Any, tick: int, touched: Any, length: int) -> int:
-    """First pass over a tick's rows: the old values of every line they touch."""
+    """First pass over a tick's rows: the old values of every series they touch."""
     n = 0
     for i in range(len(rows)):
         posting = plan.postings[rows[i].version]
@@ -179,7 +180,7 @@ def add_to_accumulator(sums: Any, slot: int, accumulator: int, row: Any, co2e: i
 
 @kernel
 def post(plan: Any, sums: Any, rows: Any, slots: Any, emissions: Any) -> int:
-    """Second pass: add every row to its cells, and make its emissions row; returns the number of emissions rows."""
+    """Second pass: add every row to its accumulators, and make its emissions row; returns the number of emissions rows."""
     n = 0
     for i in range(len(rows)):
         row = rows[i]
@@ -215,7 +216,7 @@ def post(plan: Any, sums: Any, rows: Any, slots: Any, emissions: Any) -> int:
 
 @kernel
 def read_one(plan: Any, sums: Any, series: int, slot: int, length: int, out: Any) -> None:
-    """What a line says now about the window of `slot`."""
+    """What a series says now about the window of `slot`."""
     out.series, out.slot, out.start = series, slot, sums.start[slot]
     out.exists, out.energy, out.co2e, out.has_co2e, out.est, out.cov, out.expected = 0, 0, 0, 0, 0, 0, 0
     kind = plan.series[series].kind
@@ -237,7 +238,7 @@ def read_one(plan: Any, sums: Any, series: int, slot: int, length: int, out: Any
 
 @kernel
 def add_term(plan: Any, sums: Any, accumulator: int, sign: int, slot: int, length: int, out: Any) -> None:
-    """Add a cell: signed value and estimate, its coverage and co2e."""
+    """Add an accumulator: signed value and estimate, its coverage and co2e."""
     acc = sums.acc[slot, accumulator]
     out.energy += sign * acc[VAL]
     out.est += sign * acc[EST]
@@ -250,7 +251,7 @@ def add_term(plan: Any, sums: Any, accumulator: int, sign: int, slot: int, lengt
 
 @kernel
 def add_cover(plan: Any, sums: Any, accumulator: int, slot: int, length: int, out: Any) -> None:
-    """Add a cell's coverage and existence only."""
+    """Add an accumulator's coverage and existence only."""
     out.cov += sums.acc[slot, accumulator, COV]
     out.exists |= sums.seen[slot, accumulator]
     out.expected += expected_ms(plan, accumulator, sums.start[slot], length)
@@ -314,14 +315,14 @@ def read_zone_series(plan: Any, sums: Any, series: int, slot: int, length: int, 
 
 @kernel
 def read_series(plan: Any, sums: Any, series: Any, slots: Any, length: int, out: Any) -> None:
-    """What several lines say now, each about the window of its slot."""
+    """What several series say now, each about the window of its slot."""
     for i in range(len(series)):
         read_one(plan, sums, series[i], slots[i], length, out[i])
 
 
 @kernel
 def changed_series(plan: Any, sums: Any, before: Any, n: int, after: Any, length: int, tick: int) -> int:
-    """Third pass: the present values of the touched lines that differ from before; returns their number."""
+    """Third pass: the present values of the touched series that differ from before; returns their number."""
     m = 0
     for i in range(n):
         old, new = before[i], after[m]

@@ -1,4 +1,4 @@
-"""Lines beyond the location basis: numbered behind those of plan.py, made by market.py and nodal.py, and remembered as last said,
+"""Series beyond the location basis: numbered behind those of plan.py, made by market.py and nodal.py, and remembered as last emitted,
 so that only what changed is emitted.
 """
 
@@ -13,23 +13,23 @@ from zonepulse.processors.flow import Rows
 from zonepulse.schemas.tables.basis_texts import BASES, ENTITY_KINDS
 
 MARKET_INTENSITY, NODE_INTENSITY, MARKET_EMISSION, OTHER = range(INTENSITY + 1, INTENSITY + 5)
-"""Kinds of line: rows of `intensity` of the zone and of a node, of `emissions`, and of `totals`."""
+"""Kinds of series: rows of `intensity` of the zone and of a node, of `emissions`, and of `totals`."""
 LOCATION: Final = BASES.index("location")
 FIELDS: Final = ("energy", "co2e", "est", "cov", "expected", "flags")
 ENERGY, CO2E, EST, COV, EXPECTED, FLAGS = range(6)
 EXISTS, HAS_ENERGY, HAS_CO2E = 1, 2, 4
 Emitted = tuple[int, int, int, int, int, int]
-"""What a line says: values in the order of FIELDS, 0 where unknown."""
+"""What a series says: values in the order of FIELDS, 0 where unknown."""
 
 
 def emitted(energy: int | None, co2e: int | None, est: int = 0, cov: int = 0, expected: int = 0) -> Emitted:
-    """A line that exists; None: not known."""
+    """A series that exists; None: not known."""
     flags = EXISTS | (HAS_ENERGY if energy is not None else 0) | (HAS_CO2E if co2e is not None else 0)
     return (energy or 0, co2e or 0, est if energy is not None else 0, cov, expected, flags)
 
 
 class SeriesTable:
-    """Adds lines to a chart of accounts."""
+    """Adds series to an aggregation plan."""
 
     def __init__(self, plan: AggregationPlan) -> None:
         self._plan = plan
@@ -40,7 +40,7 @@ class SeriesTable:
         self._location = _location_series(plan)
 
     def add(self, kind: int, entity_kind: str, entity: str, carrier: str, scope: int, basis: str) -> int:
-        """Number of a new line."""
+        """Number of a new series."""
         row = (
             kind, ENTITY_KINDS.index(entity_kind), self._entities.setdefault(entity, len(self._entities)),
             self._carriers.setdefault(carrier, len(self._carriers)), scope, BASES.index(basis),
@@ -49,11 +49,11 @@ class SeriesTable:
         return self.first + len(self._rows) - 1
 
     def location(self, entity_kind: str, entity: int) -> dict[tuple[int, str], int]:
-        """(kind, carrier) -> line of scope 2 on the location basis (and of the intensity) of an entity."""
+        """(kind, carrier) -> series of scope 2 on the location basis (and of the intensity) of an entity."""
         return self._location.get((ENTITY_KINDS.index(entity_kind), entity), {})
 
     def close(self) -> int:
-        """Put the lines into the chart; returns how many."""
+        """Put the series into the plan; returns how many."""
         plan = self._plan
         plan.series = np.concatenate([plan.series, np.array(self._rows, SERIES)]).view(np.recarray)
         plan.entities, plan.carriers = list(self._entities), list(self._carriers)
@@ -71,7 +71,7 @@ def _location_series(plan: AggregationPlan) -> dict[tuple[int, int], dict[tuple[
 
 
 def series_names(plan: AggregationPlan, first: int) -> list[tuple[Any, ...]]:
-    """What each line from `first` on is called, the same in every registry version."""
+    """What each series from `first` on is called, the same in every registry version."""
     columns = (plan.series[name][first:].tolist() for name in SERIES.names or ())
     return [
         (kind, ENTITY_KINDS[entity_kind], plan.entities[entity], plan.carriers[carrier], scope, BASES[basis])
@@ -82,9 +82,9 @@ def series_names(plan: AggregationPlan, first: int) -> list[tuple[Any, ...]]:
 def changed(
     memory: NDArray[np.int64], first: int, series: NDArray[np.int64], slots: NDArray[np.int64], values: Any, tick: int
 ) -> Rows:
-    """Remember what lines say now; SERIES_VALUE records of those that exist and say something new.
+    """Remember what series say now; SERIES_VALUE rows of those that exist and say something new.
 
-    `memory` has shape (slots, lines, 6), `values` (n, 6); a (line, slot) stands once. `first` is the number of memory's first line.
+    `memory` has shape (slots, series, 6), `values` (n, 6); a (series, slot) stands once. `first` is the number of memory's first series.
     """
     values = np.asarray(values, np.int64).reshape(-1, len(FIELDS))
     at = (slots, series - first)

@@ -1,4 +1,4 @@
-"""The ledger's windows: sums by cell, and what the lines of other bases last said, one slot a window."""
+"""The ledger's windows: sums by accumulator, and what the series of other bases last emitted, one slot a window."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Sequence
@@ -19,7 +19,7 @@ _PACK_MS: Final = MS_PER_HOUR
 
 
 class SeriesValue(NamedTuple):
-    """What a line of the location basis says now; None where it is not known."""
+    """What a series of the location basis says now; None where it is not known."""
 
     exists: bool
     energy: int | None
@@ -30,7 +30,7 @@ class SeriesValue(NamedTuple):
 
 
 def plan_arrays(plan: AggregationPlan) -> PlanArrays:
-    """What kernels read of the chart of accounts."""
+    """What kernels read of the aggregation plan."""
     return PlanArrays(
         plan.postings, plan.series, plan.series_first, plan.series_accumulators, plan.series_signs, plan.accumulator_first,
         plan.accumulator_series, plan.guard_first, plan.guard_bounds, plan.expected_first, plan.expected,
@@ -39,7 +39,7 @@ def plan_arrays(plan: AggregationPlan) -> PlanArrays:
 
 
 class WindowSums:
-    """All windows of a zone under one chart of accounts. `base_lines` are the location lines, the others begin there.
+    """All windows of a zone under one aggregation plan. `base_series` are the location series, the others begin there.
 
     A slot is where a window's sums are, good until the next `pack` or `forget`.
     """
@@ -55,7 +55,7 @@ class WindowSums:
         """Start of the first window that has not settled."""
         self._packed_before = UNSET
         self.made: list[Rows] = []
-        """SERIES_VALUE records of lines that said something new."""
+        """SERIES_VALUE rows of series that emitted something new."""
         self._pending: tuple[list[int], list[int], list[Emitted]] = ([], [], [])
 
     def _new_sums(self, slots: int) -> Sums:
@@ -81,7 +81,7 @@ class WindowSums:
         return int(self.pages.slots(np.array([start]))[0])
 
     def adopt(self, old: "WindowSums", before: AggregationPlan, after: AggregationPlan, progress: Callable[[], object]) -> None:
-        """Go on with the windows of another chart: sums move to the cells of the same name, memories to the lines of the same name.
+        """Go on with the windows of another plan: sums move to the accumulators of the same name, memories to the series of the same name.
 
         `progress` is called after each page.
         """
@@ -122,7 +122,7 @@ class WindowSums:
         return found
 
     def take_made(self) -> list[Rows]:
-        """What lines said anew since the last call."""
+        """What series emitted anew since the last call."""
         made, self.made = self.made, []
         return made
 
@@ -137,7 +137,7 @@ class WindowSums:
         return {self.pages.slot(start) for start in self.starts[bisect_left(self.starts, self.open_from) :]}
 
     def read(self, pairs: list[tuple[int, int]]) -> dict[tuple[int, int], SeriesValue]:
-        """What location lines say now, by (line, slot)."""
+        """What location series say now, by (series, slot)."""
         out = new_rows(SERIES_VALUE, len(pairs))
         if pairs:
             which = np.array(pairs, np.int64)
@@ -155,19 +155,19 @@ class WindowSums:
         return int(self.sums.acc[slot, GENERATION, CO2E])
 
     def emitted_of(self, slot: int, series: int | np.int64) -> list[int]:
-        """What a line last said, as committed (series.FIELDS)."""
+        """What a series last emitted, as committed (series.FIELDS)."""
         found: list[int] = self.sums.emitted[slot, series - self.base_series].tolist()
         return found
 
     def emit(self, one: int, slot: int, value: Emitted) -> None:
-        """A line says this from here on; once a (line, slot) between two commits."""
+        """A series says this from here on; once a (series, slot) between two commits."""
         series, slots, values = self._pending
         series.append(one)
         slots.append(slot)
         values.append(value)
 
     def commit(self, tick: int) -> Rows:
-        """Keep what was said; SERIES_VALUE records of what is new in it, which are emitted with this tick."""
+        """Keep what was emitted; SERIES_VALUE rows of what is new in it, which are emitted with this tick."""
         series, slots, values = self._pending
         self._pending = ([], [], [])
         return self.commit_series(np.array(series, np.int64), np.array(slots, np.int64), np.array(values, np.int64), tick)

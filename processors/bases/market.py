@@ -33,7 +33,7 @@ CONTRACT_RUNG: Final = "contract"
 
 @dataclass(slots=True)
 class _Contract:
-    """A contract with its lines and what settled windows used of it (micro-kWh)."""
+    """A contract with its series and what settled windows used of it (micro-kWh)."""
 
     facts: Contract
     total_series: int
@@ -44,7 +44,7 @@ class _Contract:
 
 @dataclass(slots=True)
 class _Buyer:
-    """A company (or the zone, without contracts) that imports electricity; location lines it reads, market lines it writes."""
+    """A company (or the zone, without contracts) that imports electricity; location series it reads, market series it writes."""
 
     import_series: int
     scope_series: int
@@ -57,7 +57,7 @@ class _Buyer:
 
     @property
     def reads(self) -> tuple[int, ...]:
-        """The location lines that its rows are made from."""
+        """The location series that its rows are made from."""
         return (self.import_series, self.scope_series, *self.heat_series)
 
 
@@ -82,14 +82,14 @@ class Profile:
 
 
 class Market:
-    """The market lines of a zone, window by window."""
+    """The market series of a zone, window by window."""
 
     def __init__(self, channels: Channels, series: SeriesTable, table: FactorTable) -> None:
         registry = channels.registry
         self._length, self._table = registry.zone.window_ms, table
         self._buyers: list[_Buyer] = []
         self._of_series: dict[int, int] = {}
-        """Location line -> buyer that reads it."""
+        """Location series -> buyer that reads it."""
         contracts: dict[str, list[Contract]] = defaultdict(list)
         for contract in sorted(registry.contracts, key=lambda c: (c.valid_to_ms, c.id)):
             contracts[contract.company].append(contract)
@@ -149,7 +149,7 @@ class Market:
                 contract.used += windows.emitted_of(slot, contract.emission_series)[ENERGY]
 
     def origin(self, series: int, start: int) -> tuple[str, str]:
-        """Factor id and rung of an emissions line in a window."""
+        """Factor id and rung of an emissions series in a window."""
         buyer, contract = self._origins[series]
         if contract is not None:
             return contract.facts.id, CONTRACT_RUNG
@@ -159,7 +159,7 @@ class Market:
     # --- windows --------------------------------------------------------------------------------------------------------------
 
     def update(self, touched: Rows, windows: WindowSums, tick: int) -> list[tuple[str, int, bool]]:
-        """Say anew what the touched location lines change. Returns (company, start, whether there is a residual factor) for each new
+        """Say anew what the touched location series change. Returns (company, start, whether there is a residual factor) for each new
         row of energy that no contract covers.
         """
         slots: dict[int, set[int]] = defaultdict(set)

@@ -114,13 +114,13 @@ class Nodal:
         return bool(windows.emitted_of(slot, self._series.residual)[-1] & EXISTS)
 
     def _passage(self, i: int, slot: int, windows: WindowSums) -> Passage:
-        """What a storage did in a window, as last said."""
+        """What a storage did in a window, as last emitted."""
         source = windows.emitted_of(slot, self._series.source[self._storages[i]])
         charge = windows.emitted_of(slot, self._series.charge[i])
         return Passage(charge[0], charge[1], source[0], source[1])
 
     def _pass(self, i: int, inventory: Inventory, slot: int, windows: WindowSums) -> None:
-        """A window passes a storage, as it was last said."""
+        """A window passes a storage, as it was last emitted."""
         passage, adjusted = self._passage(i, slot, windows), windows.emitted_of(slot, self._series.adjustment[i])
         inventory.discharge(passage.discharged)
         inventory.write_off()
@@ -231,7 +231,7 @@ class Nodal:
         tick: int,
         residuals: list[Residual],
     ) -> None:
-        """Trace one window and say its lines; `worth` is the carbon of what the storages discharge."""
+        """Trace one window and say its series; `worth` is the carbon of what the storages discharge."""
         start = windows.start(slot)
         flows = Flows(sums, topology)
         injected, carbon, is_known, is_measured = self._injections(windows.sums.acc[slot], topology, sums, worth, start)

@@ -1,4 +1,4 @@
-"""The lines of the nodal basis: one of each kind for every node, edge, source, storage and company of the network."""
+"""The series of the nodal basis: one of each kind for every node, edge, source, storage and company of the network."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from zonepulse.schemas.registry.model import Network
 
 @dataclass(slots=True)
 class NodalSeries:
-    """Numbers of the nodal lines; arrays by node (`load`: by node that has a site), edge, source, pair, storage or grid source."""
+    """Numbers of the nodal series; arrays by node (`load`: by node that has a site), edge, source, pair, storage or grid source."""
 
     intensity: Ints
     load: Ints
@@ -41,7 +41,7 @@ def places(names: Iterable[str]) -> dict[str, int]:
 def make_series(
     series: SeriesTable, zone: str, network: Network, pairs: Sequence[tuple[str, str]], companies: Iterable[str]
 ) -> NodalSeries:
-    """Number the lines; `pairs` are the (company, node) that have a site."""
+    """Number the series; `pairs` are the (company, node) that have a site."""
     stores = [s.id for s in network.sources if s.kind == "storage"]
     grids = [s.id for s in network.sources if s.kind == "grid_import"]
     edges, sources = [e.id for e in network.edges], [s.id for s in network.sources]

@@ -58,7 +58,7 @@ class Unexplained:
         starts, is_blocked = windows.starts, np.zeros(len(self._nodes), bool)
         for at in range(bisect_left(starts, max(int(self._next_start.min()), self._unseen)), len(starts)):
             start = starts[at]
-            slot = windows.pages.slot(start)  # first: opening a page may replace the books
+            slot = windows.pages.slot(start)  # first: opening a page may replace the sums
             emitted = windows.sums.emitted[slot]
             balance = emitted[self._imbalance - windows.base_series]
             exists = ((balance[:, FLAGS] & EXISTS) != 0) & (self._next_start <= start) & ~is_blocked

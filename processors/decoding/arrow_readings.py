@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.decoding.channel_hash import ABSENT, KeyTable, Tables, find, find_channel, key_table, tables_of
-from zonepulse.processors.decoding.exact import UNKNOWN_UNIT, Batch, Ints
+from zonepulse.processors.decoding.exact import UNKNOWN_UNIT, Decoded, Ints
 from zonepulse.processors.flow import NO_METER, NO_UNIT, ReadingColumns
 from zonepulse.processors.kernel import kernel
 from zonepulse.schemas.messages.readings import EPOCH_MS_FROM, MALFORMED, QUALITIES, SEQ_LIMIT, TS_LIMIT, read_block
@@ -184,7 +184,7 @@ def _blank(items: ReadingColumns, is_bad: Flags, tables: Tables) -> None:
     items.seq[is_bad], items.quality[is_bad], items.reason[is_bad] = -1, 0, MALFORMED
 
 
-def decode_block(records: RecordSpans, i: int, ingest_ms: Ints, channels: Channels) -> Batch | None:
+def decode_block(records: RecordSpans, i: int, ingest_ms: Ints, channels: Channels) -> Decoded | None:
     """The readings of record `i`, an Arrow block; None: the slow decoder has to judge it."""
     try:
         table = read_block(records.value(i) or b"")
@@ -196,4 +196,4 @@ def decode_block(records: RecordSpans, i: int, ingest_ms: Ints, channels: Channe
     except Exception:  # the slow decoder has the last word about whatever the bytes are
         return None
     items = parts[0] if len(parts) == 1 else ReadingColumns(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    return Batch(items, np.full(table.num_rows, i), np.arange(table.num_rows))
+    return Decoded(items, np.full(table.num_rows, i), np.arange(table.num_rows))

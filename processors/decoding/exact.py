@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Decoded:
     """ReadingColumns with their place: `record` = position of the record in the batch, `item` = index inside it."""
 
     items: ReadingColumns
@@ -37,7 +37,7 @@ def channel_of(channels: Channels, meter: str, register: str) -> int:
     return NO_REGISTER if meter in channels.meters else NO_METER
 
 
-def decode_records(records: RecordSpans, start: int, stop: int, ingest_ms: Ints, channels: Channels) -> Batch:
+def decode_records(records: RecordSpans, start: int, stop: int, ingest_ms: Ints, channels: Channels) -> Decoded:
     """Decode records [start, stop) exactly; `ingest_ms` belongs to all records of the batch."""
     channel: list[int] = []
     columns: tuple[list[Any], ...] = ([], [], [], [], [], [], [], [])
@@ -57,7 +57,7 @@ def decode_records(records: RecordSpans, start: int, stop: int, ingest_ms: Ints,
         np.array(channel, np.int64), np.array(ts, np.int64), np.array(value, np.float64), np.array(unit, np.int64),
         np.array(seq, np.int64), np.array(quality, np.int64), ingest_ms[where], np.array(reason, np.int64),
     )  # fmt: skip
-    return Batch(items, where, np.array(item, np.int64))
+    return Decoded(items, where, np.array(item, np.int64))
 
 
 def _codes(column: pa.DictionaryArray, null: int) -> NDArray[np.int64]:

@@ -54,14 +54,14 @@ class NoFactor:
 
 @dataclass(slots=True)
 class _Made:
-    """Rows made since results were last emitted: posting.EMISSION and posting.SERIES_VALUE records."""
+    """Rows made since results were last emitted: posting.EMISSION and posting.SERIES_VALUE."""
 
     emissions: list[Rows] = field(default_factory=list)
     series: list[Rows] = field(default_factory=list)
 
 
 class Ledger:
-    """The zone's books. `offer` blocks in any order of partitions, `advance` applies every tick that all partitions have closed."""
+    """The zone's sums. `offer` blocks in any order of partitions, `advance` applies every tick that all partitions have closed."""
 
     def __init__(self, channels: Channels) -> None:
         zone = channels.registry.zone
@@ -92,7 +92,7 @@ class Ledger:
         self._compile(channels)
 
     def _compile(self, channels: Channels) -> None:
-        """The chart and empty books of a registry version."""
+        """The plan and empty sums of a registry version."""
         self.channels, self.plan = channels, compile_accounts(channels)
         series = SeriesTable(self.plan)
         table = FactorTable(channels.registry)
@@ -168,7 +168,7 @@ class Ledger:
         return list(once.values())
 
     def _use(self, channels: Channels) -> None:
-        """Go on under another registry version: sums move to the cells of the same name, rules keep their state."""
+        """Go on under another registry version: sums move to the accumulators of the same name, rules keep their state."""
         windows, plan, used, held = self.windows, self.plan, self.market.used(), self.nodal.held()
         unexplained = self.unexplained.held()
         states = {(s.company, r.id): (s, state) for s in self.subjects for r, state in s.rules}

@@ -60,7 +60,7 @@ class RowMaker:
         return str(texts[int(codes[version])])
 
     def emissions(self, made: Rows) -> pa.RecordBatch:
-        """Rows of channels and entries: posting.EMISSION records."""
+        """Of channels and entries, posting.EMISSION."""
         n, missing = len(made), made["cov"] == 0
         versions = np.ascontiguousarray(made["version"])
         labels = {name: coded(self._labels[name][0][versions], self._labels[name][1]) for name in ("company", "meter", "register")}
@@ -80,7 +80,7 @@ class RowMaker:
         )
 
     def series(self, values: Rows, results: Results) -> None:
-        """Rows of lines: posting.SERIES_VALUE records."""
+        """Of series, posting.SERIES_VALUE."""
         series = self._plan.series[values["series"]]
         kind = series["kind"]
         is_intensity = np.isin(kind, (INTENSITY, MARKET_INTENSITY, NODE_INTENSITY))

@@ -1,4 +1,4 @@
-"""Snapshots of the ledger: its books in chunks of windows, its waiting rows, and the rest as facts. The other half of ledger.py.
+"""Snapshots of the ledger: its sums in chunks of windows, its waiting rows, and the rest as facts. The other half of ledger.py.
 
 Chunk 0 holds the rows that wait for other partitions, chunk k + 1 the page that cold_sums.py has in chunk k.
 """

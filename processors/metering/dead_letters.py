@@ -9,7 +9,7 @@ import numpy as np
 
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.channels.versions import sent_version
-from zonepulse.processors.decoding.exact import Batch, Ints
+from zonepulse.processors.decoding.exact import Decoded, Ints
 from zonepulse.processors.flow import WRONG_PARTITION, ReadingColumns
 from zonepulse.schemas.messages.dead_letters import WHOLE_RECORD, DeadLetter
 from zonepulse.schemas.messages.readings import CAPPED, REASONS, ItemBytes
@@ -31,7 +31,7 @@ def expected_partition(items: ReadingColumns, i: int, channels: Channels) -> int
 
 
 def dead_letters(
-    batch: Batch, records: RecordSpans, channels: Channels, place: Ints | None = None, capped: Container[int] = ()
+    batch: Decoded, records: RecordSpans, channels: Channels, place: Ints | None = None, capped: Container[int] = ()
 ) -> Iterator[DeadLetter]:
     """What of a decoded batch was refused, with its bytes, cut to what can be sent; made as they are asked for.
 
@@ -43,7 +43,7 @@ def dead_letters(
 
 
 def _letters_of(
-    batch: Batch, records: RecordSpans, channels: Channels, r: int, refused: Sequence[int], place: Ints | None, is_capped: bool
+    batch: Decoded, records: RecordSpans, channels: Channels, r: int, refused: Sequence[int], place: Ints | None, is_capped: bool
 ) -> Iterator[DeadLetter]:
     value = records.value(r)
     where = records.topic, records.partition, int(records.offset[r])

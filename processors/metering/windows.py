@@ -81,8 +81,8 @@ def new_work(windows: int = 4096, notes: int = 1024) -> Work:
     """Scratch for folds of up to `windows` windows and `notes` notes."""
     entries = ENTRIES_PER_NOTE * notes
     return Work(
-        new_rows(WINDOW, windows), new_rows(WINDOW, windows), new_rows(NOTE, notes), new_rows(NOTE, notes), new_rows(STATE), new_rows(STATE),
-        new_rows(READING, entries), new_rows(READING, entries), new_rows(SPAN), np.zeros(3, np.int64),
+        new_rows(WINDOW, windows), new_rows(WINDOW, windows), new_rows(NOTE, notes), new_rows(NOTE, notes),
+        new_rows(STATE), new_rows(STATE), new_rows(READING, entries), new_rows(READING, entries), new_rows(SPAN), np.zeros(3, np.int64),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""One window of the network: what the terms of a topology add up to, and the lines that are said of it."""
+"""One window of the network: what the terms of a topology add up to, and the series that are emitted of it."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ class Flows:
 
 
 class SeriesWriter:
-    """Gathers what is to be said of one window."""
+    """Gathers what is to be emitted of one window."""
 
     def __init__(self, length_ms: int) -> None:
         self._length = length_ms
@@ -60,7 +60,7 @@ class SeriesWriter:
         cov: Ints,
         n: Ints,
     ) -> None:
-        """One value a line; co2e is null where energy is, estimated is clamped to the energy, `n` registers are expected to cover."""
+        """One value a series; co2e is null where energy is, estimated is clamped to the energy, `n` registers are expected to cover."""
         has_co2e = has_co2e & has_energy
         known = np.where(has_energy, energy, 0)
         flags = EXISTS + HAS_ENERGY * has_energy + HAS_CO2E * has_co2e
@@ -70,7 +70,7 @@ class SeriesWriter:
         self._values.append(values)
 
     def one(self, series: int, energy: int | None, co2e: int | None) -> None:
-        """A single line without registers."""
+        """A single series without registers."""
         self._series.append(np.array([series]))
         self._values.append(np.array([emitted(energy, co2e)], np.int64))
 

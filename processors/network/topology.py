@@ -1,7 +1,7 @@
 """The electricity network as arrays: which channels measure its flows, injections and withdrawals in the windows of one epoch.
 
-A *term* sums channels (cells of the chart of accounts that hold one channel each): one end of an edge in one direction, an injection, a
-charge, an export, the use of a company at a node. Flow f of E edges is edge f forward for f < E, edge f - E back otherwise.
+A *term* sums channels (accumulators that hold one channel each): one end of an edge in one direction, an injection, a charge, an export, the
+use of a company at a node. Flow f of E edges is edge f forward for f < E, edge f - E back otherwise.
 """
 
 from bisect import bisect_right
@@ -24,17 +24,17 @@ _USERS: Final = ("main", "sub", "generation", "storage")
 
 @dataclass(slots=True)
 class Terms:
-    """Signed sums of cells: term k is `cells[first[k]:first[k + 1]]`."""
+    """Signed sums of accumulators: term k is `accumulators[first[k]:first[k + 1]]`."""
 
     rows: list[list[tuple[int, int]]] = field(default_factory=list)
 
     def add(self, accumulators: Iterable[tuple[int, int]]) -> int:
-        """A term of (cell, sign); its number."""
+        """A term of (accumulator, sign); its number."""
         self.rows.append(list(accumulators))
         return len(self.rows) - 1
 
     def arrays(self) -> tuple[Ints, Ints, Ints]:
-        """first, cells, signs."""
+        """first, accumulators, signs."""
         first = np.cumsum([0, *(len(r) for r in self.rows)]).astype(np.int64)
         flat = np.array([c for r in self.rows for c in r], np.int64).reshape(-1, 2)
         return first, flat[:, 0].copy(), flat[:, 1].copy()
@@ -60,7 +60,7 @@ class Topology:
     accumulators: Ints
     signs: Ints
     generator_accumulators: Ints
-    """Cells of generation registers, with their source and mg CO2e per kWh."""
+    """Accumulators of generation registers, with their source and mg CO2e per kWh."""
     generator_source: Ints
     generator_mg: Ints
 
@@ -132,14 +132,14 @@ class Topologies:
         return Topology(tracer, edges, *others, *terms.arrays(), made[0].copy(), made[1].copy(), made[2].copy())  # type: ignore[call-arg]
 
     def _registers(self, meter: MeterVersion | None, direction: str) -> list[tuple[Register, int]]:
-        """The electricity registers of a direction, with the cell of each."""
+        """The electricity registers of a direction, with the accumulator of each."""
         if meter is None:
             return []
         found = [r for r in meter.registers if r.carrier == "electricity" and r.direction == direction and r.counts]
         return [(r, self._accumulators[channel_accumulator(meter.id, r.id)]) for r in found]
 
     def _uses(self, meters: dict[str, MeterVersion]) -> list[list[tuple[int, int]]]:
-        """By pair: the cells of the channels that count as its use, signed."""
+        """By pair: the accumulators of the channels that count as its use, signed."""
         site = {s.id: (s.company, s.node) for s in self._registry.sites}
         out: dict[tuple[str, str], list[tuple[int, int]]] = {pair: [] for pair in self.pairs}
         for meter in meters.values():
