@@ -1,7 +1,7 @@
 """The electricity network as arrays: which channels measure its flows, injections and withdrawals in the windows of one epoch.
 
-A *term* sums channels (accumulators that hold one channel each): one end of an edge in one direction, an injection, a charge, an export, the
-use of a company at a node. Flow f of E edges is edge f forward for f < E, edge f - E back otherwise.
+A *term* sums channels (accumulators that hold one channel each): one end of an edge in one direction, an injection, a charge, an export,
+the use of a company at a node. Flow f of E edges is edge f forward for f < E, edge f - E back otherwise.
 """
 
 from bisect import bisect_right
