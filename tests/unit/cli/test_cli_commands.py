@@ -9,7 +9,7 @@ import pytest
 from zonepulse.streams.cli.doctor import command as doctor
 from zonepulse.streams.cli.doctor.checks import enough
 from zonepulse.streams.cli.registry.command import _line_of
-from zonepulse.streams.cli.replay import run_id
+from zonepulse.streams.cli.replay.command import run_id
 from zonepulse.streams.cli.shared.zone_files import read_zone, require_files
 from zonepulse.streams.cli.sql import statement
 from zonepulse.streams.screen import BadInput, Stop
