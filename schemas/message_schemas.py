@@ -15,6 +15,7 @@ from zonepulse.schemas.registry import ALWAYS, FOREVER, Rule, ZonePolicy
 from zonepulse.schemas.registry_wire import ENTITY_TYPES, EXTRA, ZONE
 from zonepulse.schemas.results import ALERTS, Column
 from zonepulse.schemas.schema_parts import DIALECT, Schema
+from zonepulse.schemas.subscribers import Subscriber, Wish
 
 ISO_8601: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?(Z|[-+][0-9]{2}:?[0-9]{2})$"
 _INTEGER_TEXT: Final = {"type": "string", "pattern": "^-?[0-9]+$"}
@@ -88,6 +89,16 @@ def command_schema() -> Schema:
         "properties": properties,
         "required": ["kind", "target", "who", "why"],
         "additionalProperties": False,
+    }
+
+
+def subscriber_record_schema() -> Schema:
+    """A record of `zp.subscribers`."""
+    references, components = msgspec.json.schema_components((Subscriber, Wish), ref_template="#/$defs/{name}")
+    return {
+        **_head("subscriber", "A self-registered subscriber under its id, or under id/wish what a subscriber asked for meanwhile."),
+        "anyOf": list(references),
+        "$defs": components,
     }
 
 

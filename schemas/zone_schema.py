@@ -23,6 +23,7 @@ from zonepulse.schemas.schema_parts import (
     validity,
     words_of,
 )
+from zonepulse.schemas.subscriber_sections import subscriber_schema
 from zonepulse.schemas.units import GAS_CARRIERS
 
 
@@ -38,7 +39,7 @@ def zone_schema() -> Schema:
         "contracts": contract_schema(),
         "entries": entry_schema(),
         "rules": _rule(),
-        "subscribers": {"description": "kept as written; read by notification"},
+        "subscribers": subscriber_schema(),
     }
     properties = {name: list_of(item) for name, item in sections.items()}
     return {

@@ -16,8 +16,10 @@ from zonepulse.schemas.number_checks import check_numbers
 from zonepulse.schemas.problems import RegistryError, Report
 from zonepulse.schemas.registry import MeterVersion, Network, Registry, ZonePolicy
 from zonepulse.schemas.registry_checks import check_registry
+from zonepulse.schemas.subscriber_sections import check_subscribers, plain_subscribers
+from zonepulse.schemas.subscribers import SUBSCRIBERS, of_plain
 from zonepulse.schemas.sum_checks import check_sums
-from zonepulse.schemas.yaml_places import Fields, Place, compose, plain
+from zonepulse.schemas.yaml_places import Fields, Place, compose
 from zonepulse.schemas.yaml_values import Clock
 from zonepulse.schemas.zone_sections import (
     read_change,
@@ -32,7 +34,7 @@ from zonepulse.schemas.zone_sections import (
 T = TypeVar("T")
 _SECTIONS: Final = (
     "zone", "companies", "sites", "gateways", "meters", "meter_changes", "factors", "network", "contracts", "entries",
-    "rules", "subscribers",
+    "rules", SUBSCRIBERS,
 )  # fmt: skip
 
 
@@ -54,6 +56,7 @@ def parse_zone(
     known = _as_known(draft)
     check_registry(draft, shipped, report)
     check_network(draft, report)
+    check_subscribers((of_plain(one) for one in draft.extra.get(SUBSCRIBERS, [])), draft, report)
     check_channels(known, report)
     check_numbers(draft, shipped, report)
     if not report.problems:
@@ -101,9 +104,9 @@ def _network(fields: Fields, clock: Clock) -> Network:
     return Network() if place is None else read_network(place, clock)
 
 
-def _extra(fields: Fields) -> dict[str, object]:
-    place = fields.place_of("subscribers")
-    return {} if place is None else {"subscribers": [plain(p) for p in place.items()]}
+def _extra(fields: Fields) -> dict[str, list[dict[str, object]]]:
+    place = fields.place_of(SUBSCRIBERS)
+    return {} if place is None else {SUBSCRIBERS: plain_subscribers(place.items())}
 
 
 def _ordered(meters: tuple[MeterVersion, ...]) -> tuple[MeterVersion, ...]:

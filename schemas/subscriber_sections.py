@@ -1,0 +1,167 @@
+"""`subscribers:` of zone.yaml, each read into a Subscriber; mistakes come with line and remedy."""
+
+import re
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from zonepulse.schemas.problems import Report, nearest
+from zonepulse.schemas.registry import Registry
+from zonepulse.schemas.schema_parts import Schema, list_of, mapping, number, one_word, ref, said
+from zonepulse.schemas.subscribers import (
+    DEFAULT_RATE,
+    DIGESTS,
+    LANGUAGES,
+    SEVERITIES,
+    BadSubscriber,
+    Subscriber,
+    checked,
+    problem_of_target,
+    to_plain,
+)
+from zonepulse.schemas.yaml_places import Fields, Place, Reader
+from zonepulse.schemas.yaml_values import COUNT, DURATION, FLOAT, IDENTIFIER, TEXT, TIMEZONE, one_of, optional
+
+_KEYS: Final = (
+    "id", "to", "company", "only", "severity", "language", "timezone", "quiet", "digest", "digest_at", "rate_per_hour", "escalate",
+)  # fmt: skip
+_SEVERITY: Final[Reader[Literal["info", "warning", "critical"]]] = one_of("info", "warning", "critical")
+_LANGUAGE: Final[Reader[Literal["en", "de", "zh"]]] = one_of("en", "de", "zh")
+_DIGEST: Final[Reader[Literal["", "hourly", "daily"]]] = one_of("hourly", "daily")
+_CLOCK_TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+NOBODY: Final = Subscriber("unread", ("channel:unread",))
+
+
+def read_subscriber(place: Place) -> Subscriber:
+    """One subscriber; a harmless one after reporting what could not be read."""
+    before = len(place.report.problems)
+    f = Fields(place, _KEYS)
+    only, escalate = f.place_of("only"), f.place_of("escalate")
+    filters = Fields(only, ("companies", "sites", "rules", "impact_kg")) if only else None
+    chain = Fields(escalate, ("to", "after")) if escalate else None
+    quiet = f.read("quiet", _QUIET, (0, 0))
+    subscriber = Subscriber(
+        id=f.need("id", IDENTIFIER),
+        to=f.need("to", _TARGETS),
+        company=f.read("company", IDENTIFIER, ""),
+        companies=_names(filters, "companies"),
+        sites=_names(filters, "sites"),
+        rules=_names(filters, "rules", TEXT),
+        severity=f.read("severity", _SEVERITY, "info"),
+        impact_kg=filters.read("impact_kg", optional(FLOAT), None) if filters else None,
+        language=f.read("language", _LANGUAGE, "en"),
+        timezone=f.read("timezone", TIMEZONE, ""),
+        quiet_from_min=quiet[0],
+        quiet_to_min=quiet[1],
+        digest=f.read("digest", _DIGEST, ""),
+        digest_at_min=f.read("digest_at", _MINUTE, 480),
+        rate_per_hour=f.read("rate_per_hour", COUNT, DEFAULT_RATE),
+        escalate_to=chain.need("to", IDENTIFIER) if chain else "",
+        escalate_after_ms=chain.read("after", DURATION, 900_000) if chain else 900_000,
+    )
+    if len(place.report.problems) > before:
+        return NOBODY
+    try:
+        return checked(subscriber)
+    except BadSubscriber as bad:
+        what, _, remedy = str(bad).partition(": ")[2].partition(": ")
+        place.fail(what, remedy or "mend it")
+        return NOBODY
+
+
+def plain_subscribers(places: Iterable[Place]) -> list[dict[str, object]]:
+    """Every subscriber as the registry carries it."""
+    return [to_plain(read_subscriber(place)) for place in places]
+
+
+def check_subscribers(subscribers: Iterable[Subscriber], registry: Registry, report: Report) -> None:
+    """Reports companies, sites and subscribers that are not there, and an id that stands twice."""
+    found = list(subscribers)
+    companies, sites, ids = {c.id for c in registry.companies}, {s.id for s in registry.sites}, {s.id for s in found}
+    seen: set[str] = set()
+    for i, one in enumerate(found):
+        if one == NOBODY:
+            continue
+        path = f"subscribers[{i}]"
+        if one.id in seen:
+            report.add(f"{path}.id", f"{one.id!r} stands twice", "keep one, or give it another id")
+        seen.add(one.id)
+        for key, names, known in (
+            ("company", [one.company] if one.company else [], companies), ("only.companies", one.companies, companies),
+            ("only.sites", one.sites, sites), ("escalate.to", [one.escalate_to] if one.escalate_to else [], ids - {one.id}),
+        ):  # fmt: skip
+            for name in names:
+                if name not in known:
+                    report.add(f"{path}.{key}", f"unknown: {name!r}", nearest(name, known, "name one of the registry"))
+
+
+def subscriber_schema() -> Schema:
+    """Of zone.yaml's JSON Schema."""
+    only = {
+        "companies": list_of(ref("id")), "sites": list_of(ref("id")), "rules": list_of({"type": "string"}),
+        "impact_kg": number("the least impact, kg CO2e"),
+    }  # fmt: skip
+    clock = {"type": "string", "pattern": _CLOCK_TIME.pattern}
+    return mapping(
+        {
+            "id": ref("id"),
+            "to": said(
+                list_of({"type": "string", "pattern": "^(mailto|channel|webhook):"}) | {"minItems": 1},
+                "mailto:name@company.example; channel:NAME and webhook:NAME are the installation's",
+            ),
+            "company": ref("id", "is told facts of this company alone; absent: of the whole zone"),
+            "only": said(mapping(only), "filters; rules may end with *"),
+            "severity": one_word(SEVERITIES, "the least", "info"),
+            "language": one_word(LANGUAGES, default="en"),
+            "timezone": {"type": "string", "description": "IANA name; absent: the zone's"},
+            "quiet": said(list_of(clock) | {"minItems": 2, "maxItems": 2}, "from and to on the local clock"),
+            "digest": one_word(DIGESTS[1:], "gathers what is not critical; absent: at once"),
+            "digest_at": clock | {"description": "of a daily digest", "default": "08:00"},
+            "rate_per_hour": said(
+                {"type": "integer", "minimum": 1}, "messages, beyond which only critical alerts come", DEFAULT_RATE
+            ),
+            "escalate": said(
+                mapping({"to": ref("id"), "after": ref("duration", default="15m")}, "to"),
+                "who is told next of a critical alert that nobody acknowledges",
+            ),
+        },
+        "id",
+        "to",
+    )
+
+
+def _names(fields: Fields | None, key: str, reader: Reader[str] = IDENTIFIER) -> tuple[str, ...]:
+    return tuple(reader.read(place) for place in fields.items(key)) if fields else ()
+
+
+def _targets(place: Place) -> tuple[str, ...]:
+    found = []
+    for item in place.items():
+        target = TEXT.read(item)
+        if problem := problem_of_target(target):
+            what, _, remedy = problem.partition(": ")
+            item.fail(what, remedy)
+        found.append(target)
+    if not found and not place.has_failed:
+        place.fail("nobody can be reached", "write where messages go, such as [mailto:name@company.example]")
+    return tuple(found)
+
+
+def _minute(place: Place) -> int:
+    match = _CLOCK_TIME.fullmatch(place.text)
+    if match is None:
+        place.fail(f"{place.shown} is no time of day", 'write one in quotes, such as "22:00"')
+        return 0
+    return int(match[1]) * 60 + int(match[2])
+
+
+def _quiet(place: Place) -> tuple[int, int]:
+    minutes = [_minute(item) for item in place.items()]
+    if len(minutes) != 2 or minutes[0] == minutes[1]:
+        place.fail("needs two different times", 'write from and to, such as ["22:00", "07:00"]')
+        return 0, 0
+    return minutes[0], minutes[1]
+
+
+_TARGETS: Final[Reader[tuple[str, ...]]] = Reader(_targets, (), "[mailto:name@company.example]")
+_MINUTE: Final = Reader(_minute, 0, '"08:00"')
+_QUIET: Final[Reader[tuple[int, int]]] = Reader(_quiet, (0, 0), '["22:00", "07:00"]')
