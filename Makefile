@@ -12,7 +12,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --custom-compile-command "make lock"
 # Numba does not see that a kernel in another file changed: a change of any kernel starts a new cache.
-NUMBA_CACHE = $(CURDIR)/.venv/numba/$(firstword $(shell cat processors/*.py processors/*/*.py | sha256sum))
+NUMBA_CACHE = $(CURDIR)/.venv/numba/$(firstword $(shell find processors -name "*.py" | sort | xargs cat | sha256sum))
 
 # Programs that a package only lends (promtool) lie here; see deploy/system-packages.txt.
 export PATH := $(CURDIR)/.venv/tools:$(PATH)
@@ -30,7 +30,7 @@ demo: needs-demo .venv/.ready ## run a whole zone on this machine and show its l
 
 test: needs-test lint typecheck ## everything that must hold; the last line is pytest's summary
 	@echo "== 1/3 unit tests of the kernels without the compiler"
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest $(UNITS) --hypothesis-profile=brief $$(grep -l zonepulse.processors tests/unit/*.py)
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest $(UNITS) --hypothesis-profile=brief $$(grep -rl --include=test_*.py zonepulse.processors tests/unit)
 	@echo "== 2/3 unit and property tests, compiled, with bounds checked"
 	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest $(UNITS) tests/unit tests/property
 	@echo "== 3/3 contracts, and real Kafka and ClickHouse"
@@ -53,7 +53,7 @@ dashboards: .venv/.ready ## write grafana/dashboards anew (ARGS="--zone zone.yam
 	$(BIN)/python grafana/build.py $(ARGS)
 
 contracts: .venv/.ready ## write schemas/contracts anew: JSON Schemas and the AsyncAPI document
-	$(BIN)/python -m zonepulse.schemas.documents schemas/contracts
+	$(BIN)/python -m zonepulse.schemas.documents.build schemas/contracts
 
 fmt: dev ## write the code as the linter wants it
 	$(BIN)/ruff check --fix-only --quiet .

@@ -13,7 +13,7 @@ from boards.limits import limits_of
 from boards.texts import LANGUAGES
 from boards.zone_live import zone_live
 
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.zone_file.read import parse_zone
 
 DASHBOARDS = Path(__file__).parent / "dashboards"
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from zonepulse.schemas.results import Table
+from zonepulse.schemas.tables.results import Table
 
 
 def rank_codes(column: pa.ChunkedArray) -> NDArray[np.int64]:

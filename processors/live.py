@@ -1,6 +1,6 @@
 """The live view: power, mix and intensity from the newest segments. Provisional by nature: floats, no revisions, outside replay.
 
-Partitions send power per cell (accounts.py: entity, carrier, flow), `LiveBoard` adds them up into rows of table `live`.
+Partitions send power per cell (accounting/plan.py: entity, carrier, flow), `LiveBoard` adds them up into rows of table `live`.
 """
 
 from typing import Any, Final
@@ -8,17 +8,17 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from zonepulse.processors.accounts import USE_SIGN, Accounts, compile_accounts
-from zonepulse.processors.blocks import constant, table_batch, times, versions_of
-from zonepulse.processors.channels import CUMULATIVE, INTERVAL, Channels
-from zonepulse.processors.factors import FactorTable
-from zonepulse.processors.intervals import Partition
+from zonepulse.processors.accounting.factor_table import FactorTable
+from zonepulse.processors.accounting.plan import USE_SIGN, Accounts, compile_accounts
+from zonepulse.processors.channels.table import CUMULATIVE, INTERVAL, Channels
+from zonepulse.processors.channels.versions import version_of
 from zonepulse.processors.kernel import kernel
-from zonepulse.processors.layout import GONE, IMPOSSIBLE
-from zonepulse.processors.registers import MARGIN_MS_PER_HOUR, energy_micro, energy_within
-from zonepulse.processors.versions import version_of
-from zonepulse.schemas.factors import carrier_bears
-from zonepulse.schemas.results import LIVE
+from zonepulse.processors.metering.interval_rows import constant, table_batch, times, versions_of
+from zonepulse.processors.metering.partition import Partition
+from zonepulse.processors.metering.registers import MARGIN_MS_PER_HOUR, energy_micro, energy_within
+from zonepulse.processors.metering.state import GONE, IMPOSSIBLE
+from zonepulse.schemas.factors.shipped import carrier_bears
+from zonepulse.schemas.tables.results import LIVE
 
 MS_PER_HOUR = 3_600_000
 STALE_PERIODS: Final = 2

@@ -11,23 +11,22 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from zonepulse.processors.admission import Items
-from zonepulse.processors.blocks import dead_letter_batch, interval_batch
-from zonepulse.processors.channels import Channels, compile_registry
+from zonepulse.processors.channels.table import Channels, compile_registry
 from zonepulse.processors.decoding.contained import decode_contained
 from zonepulse.processors.decoding.exact import decode_columns
-from zonepulse.processors.decoding.letters import dead_letters, expected_partition
-from zonepulse.processors.intervals import Partition, Step
-from zonepulse.processors.layout import UNSET
-from zonepulse.processors.ledger import Ledger
-from zonepulse.processors.meter_alerts import alert_rows
-from zonepulse.processors.windows import new_out, new_work
-from zonepulse.schemas.columns import ColumnChunk
-from zonepulse.schemas.dead_letters import DeadLetter
-from zonepulse.schemas.readings import POISON, REASONS
-from zonepulse.schemas.records import RecordSpans
-from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.results import DEAD_LETTERS, INTERVALS
+from zonepulse.processors.detection.transitions import alert_rows
+from zonepulse.processors.flow import UNSET, Items
+from zonepulse.processors.ledger.ledger import Ledger
+from zonepulse.processors.metering.dead_letters import dead_letters, expected_partition
+from zonepulse.processors.metering.interval_rows import dead_letter_batch, interval_batch
+from zonepulse.processors.metering.partition import Partition, Step
+from zonepulse.processors.metering.windows import new_out, new_work
+from zonepulse.schemas.messages.dead_letters import DeadLetter
+from zonepulse.schemas.messages.reading_columns import ColumnChunk
+from zonepulse.schemas.messages.readings import POISON, REASONS
+from zonepulse.schemas.messages.records import RecordSpans
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.tables.results import DEAD_LETTERS, INTERVALS
 
 
 class ZoneRun:

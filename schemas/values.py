@@ -1,6 +1,8 @@
 """Values as text: exact decimals, durations and instants, with a remedy for each that cannot be read."""
 
+import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Final
@@ -26,6 +28,21 @@ CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e
 def visible(text: str) -> str:
     """The text with its control characters written out, such as \\x1b: safe to print, and in one line."""
     return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+MAX_ID_BYTES: Final = 200
+_USUAL_ID: Final = re.compile(r"[\w:*/](?:[\w.:*/ -]*[\w.:*/-])?")
+
+
+def is_usual_id(text: str) -> bool:
+    """Whether an identifier has only letters, digits and _ . : * / - and blanks inside, and begins as no formula of a spreadsheet or
+    hidden file does. An OBIS code such as 1-0:1.8.0*255 has."""
+    return _USUAL_ID.fullmatch(text) is not None
+
+
+def canonical_json(value: Mapping[str, object]) -> str:
+    """Sorted keys, no blanks, text as it is."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 class BadValue(ValueError):

@@ -9,7 +9,7 @@ from typing import Final
 import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, start_http_server
 
-from zonepulse.schemas.records import RecordSpans
+from zonepulse.schemas.messages.records import RecordSpans
 
 log = logging.getLogger(__name__)
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

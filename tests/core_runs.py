@@ -9,14 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zonepulse.oracle.compare import differences
-from zonepulse.oracle.decode import Record
+from zonepulse.oracle.metering.decode import Record
 from zonepulse.oracle.run import Tables, run
 from zonepulse.processors.final_rows import final_rows
 from zonepulse.processors.zone_run import ZoneRun
-from zonepulse.schemas.factors import shipped_factors_csv
-from zonepulse.schemas.records import RecordSpans
-from zonepulse.schemas.results import FINAL_TABLES, TABLES
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.factors.shipped import shipped_factors_csv
+from zonepulse.schemas.messages.records import RecordSpans
+from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
+from zonepulse.schemas.zone_file.read import parse_zone
 
 Batches = dict[str, list[pa.RecordBatch]]
 

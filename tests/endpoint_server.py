@@ -4,7 +4,7 @@ import base64
 import http.client
 from typing import NamedTuple
 
-from zonepulse.streams.embedded.clickhouse_process import READER, WRITER, ClickHouseProcess
+from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
 
 
 class Answer(NamedTuple):

@@ -11,11 +11,11 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 from faust.types import TP
 
-from zonepulse.processors.channels import Channels, compile_registry
+from zonepulse.processors.channels.table import Channels, compile_registry
 from zonepulse.processors.decoding.exact import Batch
-from zonepulse.schemas.records import Headers, RecordSpans
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.record_arrays import spans
+from zonepulse.schemas.messages.records import Headers, RecordSpans
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.kafka.record_arrays import spans
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 START_MS = 1_790_000_000_000

@@ -16,9 +16,9 @@ from fetches import Message, assert_same, channels, ordinary
 
 from zonepulse.processors.decoding.exact import decode_records
 from zonepulse.processors.decoding.fast import decode_fast
-from zonepulse.processors.decoding.letters import dead_letters
-from zonepulse.schemas.readings import ARROW_SCHEMA, REASONS
-from zonepulse.streams.cli.deadletters import preview
+from zonepulse.processors.metering.dead_letters import dead_letters
+from zonepulse.schemas.messages.readings import ARROW_SCHEMA, REASONS
+from zonepulse.streams.cli.deadletters.command import preview
 
 CHANNELS = channels()
 GOOD = {"meter": ["M1", "M1"], "register": ["1.8.0", "1.8.0"], "ts": [1, 2], "value": [1.0, 2.0]}

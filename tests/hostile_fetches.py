@@ -19,14 +19,14 @@ from fetches import CODECS, START_MS, Message, RecordBatch, assert_same, channel
 from zonepulse.processors.decoding.contained import decode_contained
 from zonepulse.processors.decoding.exact import decode_records
 from zonepulse.processors.decoding.fast import decode_fast
-from zonepulse.processors.decoding.letters import dead_letters
-from zonepulse.processors.decoding.wire import CorruptBatch, OldFormat, spans_of_fetch
-from zonepulse.processors.intervals import Partition
-from zonepulse.schemas.dead_letters import MAX_KEY_BYTES, MAX_VALUE_BYTES
-from zonepulse.schemas.records import RecordSpans
-from zonepulse.streams.checked_records import OldFormat as Old
-from zonepulse.streams.checked_records import checked_records
-from zonepulse.streams.raw_batches import RawFetch, read_batches
+from zonepulse.processors.decoding.kafka_format import CorruptBatch, OldFormat, spans_of_fetch
+from zonepulse.processors.metering.dead_letters import dead_letters
+from zonepulse.processors.metering.partition import Partition
+from zonepulse.schemas.messages.dead_letters import MAX_KEY_BYTES, MAX_VALUE_BYTES
+from zonepulse.schemas.messages.records import RecordSpans
+from zonepulse.streams.kafka.checked_records import OldFormat as Old
+from zonepulse.streams.kafka.checked_records import checked_records
+from zonepulse.streams.kafka.raw_batches import RawFetch, read_batches
 
 CHANNELS = channels()
 READING: dict[str, Any] = {

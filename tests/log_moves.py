@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from log_strategies import Case, Unnumbered, numbered
 from zone_strategies import Draw
 
-from zonepulse.oracle.clock import period_of
-from zonepulse.oracle.decode import Record
-from zonepulse.oracle.registry import Registry
-from zonepulse.oracle.zone_file import read_registry
-from zonepulse.schemas.partitioner import partition_of
+from zonepulse.oracle.metering.clock import period_of
+from zonepulse.oracle.metering.decode import Record
+from zonepulse.oracle.zone.registry import Registry
+from zonepulse.oracle.zone.zone_file import read_registry
+from zonepulse.schemas.messages.partitioner import partition_of
 
 
 def dealt(case: Case, partitions: int) -> list[Record]:

@@ -16,9 +16,9 @@ import pyarrow as pa
 from hypothesis import strategies as st
 from zone_strategies import BASE, HOUR, MINUTE, Draw, instant, window_of, yaml_of, zones
 
-from zonepulse.oracle.decode import ARROW_TYPE, JSON_TYPE, Record
-from zonepulse.schemas.partitioner import partition_of
-from zonepulse.schemas.readings import ARROW_SCHEMA, one_row_stream
+from zonepulse.oracle.metering.decode import ARROW_TYPE, JSON_TYPE, Record
+from zonepulse.schemas.messages.partitioner import partition_of
+from zonepulse.schemas.messages.readings import ARROW_SCHEMA, one_row_stream
 from zonepulse.schemas.units import to_micro
 
 CALM: Final = {

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from log_strategies import Case, Unnumbered, numbered, partition_key
 from zone_strategies import BASE, HOUR, MINUTE, Draw, duration, factors, policies, text_of, window_of
 
-from zonepulse.schemas.partitioner import partition_of
+from zonepulse.schemas.messages.partitioner import partition_of
 
 COMPANIES = ("c0", "c1")
 ENERGIES = (0, 1, 1, 2.5, 7, 0.0004, 0.123457)

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from zonepulse.oracle.decode import Record
+from zonepulse.oracle.metering.decode import Record
 from zonepulse.oracle.run import Tables, run
 
 MINUTE = 60_000

@@ -18,8 +18,9 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, Session
 from live_parts import produce, wait_until
 
-from zonepulse.schemas.alerts import alert_key, canonical_json, fingerprint
-from zonepulse.streams.embedded.process import ChildProcess, free_port
+from zonepulse.schemas.messages.alerts import alert_key, fingerprint
+from zonepulse.schemas.values import canonical_json
+from zonepulse.streams.embedded.processes.process import ChildProcess, free_port
 
 USER, PASSWORD = "zonepulse@plant.example", "correct horse battery staple"
 
@@ -46,13 +47,13 @@ class MailServer:
         is_ok = (login.login, login.password) == (USER.encode(), PASSWORD.encode())
         return AuthResult(success=is_ok, handled=not is_ok)
 
-    async def handle_RCPT(self, _: Any, __: Session, envelope: Envelope, address: str, ___: Any) -> str:  # noqa: N802
+    async def handle_RCPT(self, _: Any, __: Session, envelope: Envelope, address: str, ___: Any) -> str:
         if address in self.dead:
             return "550 5.1.1 no such user"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _: Any, __: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, _: Any, __: Session, envelope: Envelope) -> str:
         if self.answers:
             return self.answers.pop(0)
         self.mails.append(email.message_from_bytes(envelope.content or b"", policy=default))  # type: ignore[arg-type]
@@ -109,9 +110,7 @@ def transition(rule: str = "silent_channel", state: str = "raised", revision: in
 
 
 def send_alerts(bootstrap: str, prefix: str, *rows: Mapping[str, Any]) -> None:
-    records = [
-        (0, alert_key(row["fingerprint"], row["starts_at"]), canonical_json(row).encode(), [], None) for row in rows
-    ]
+    records = [(0, alert_key(row["fingerprint"], row["starts_at"]), canonical_json(row).encode(), [], None) for row in rows]
     produce(bootstrap, f"{prefix}alerts", records)
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from live_parts import wait_until
 from patience import patience_s
 
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.chaos.data import chaos_sample, chaos_zone_yaml
 from zonepulse.streams.chaos.run import RESTART
-from zonepulse.streams.demo_run import PREFIX, STORE_GROUP, Feed, Progress, oracle_differences, readings_of
+from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.demo.run import PREFIX, STORE_GROUP, Feed, Progress, oracle_differences, readings_of
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.registry_topic import publish
 
 PARTITIONS = 4
 SAMPLE_S = 0.5

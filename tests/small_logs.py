@@ -7,7 +7,7 @@ from typing import Any
 
 from core_runs import disagreements, emitted, expected, fetches, final
 
-from zonepulse.oracle.decode import Record
+from zonepulse.oracle.metering.decode import Record
 
 MINUTE = 60_000
 DAY = 1_772_582_400_000

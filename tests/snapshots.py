@@ -4,11 +4,11 @@ from typing import Any
 
 import msgspec
 
-from zonepulse.processors.channels import Channels
-from zonepulse.processors.intervals import Partition
-from zonepulse.processors.ledger import Ledger
-from zonepulse.processors.ledger_snapshot import freeze_ledger, restore_ledger
-from zonepulse.processors.snapshot import Arrays, Frozen, decode, encode, freeze_partition, restore_partition
+from zonepulse.processors.channels.table import Channels
+from zonepulse.processors.ledger.ledger import Ledger
+from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
+from zonepulse.processors.metering.partition import Partition
+from zonepulse.processors.metering.snapshot import Arrays, Frozen, decode, encode, freeze_partition, restore_partition
 from zonepulse.processors.zone_run import ZoneRun
 
 

@@ -14,11 +14,11 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from kafka.admin import KafkaAdminClient
 
-from zonepulse.schemas.alerts import canonical_json
-from zonepulse.schemas.results import ALERTS, LIVE, Column, Table
-from zonepulse.streams import groups
-from zonepulse.streams.embedded.broker import Broker
-from zonepulse.streams.embedded.process import ChildProcess, free_port
+from zonepulse.schemas.tables.results import ALERTS, LIVE, Column, Table
+from zonepulse.schemas.values import canonical_json
+from zonepulse.streams.embedded.kafka.broker import Broker
+from zonepulse.streams.embedded.processes.process import ChildProcess, free_port
+from zonepulse.streams.kafka import consumer_groups as groups
 from zonepulse.streams.settings import Settings
 
 WORKER = Path(__file__).with_name("integration") / "store_worker.py"
@@ -35,7 +35,7 @@ class ClickHouse:
         users = folder / "users.json"
         users.write_text(json.dumps([{"name": "worker", "role": "writer", "password": "secret"}]))
         users.chmod(0o600)
-        command = [sys.executable, "-m", "zonepulse.streams.embedded.clickhouse_endpoint"]
+        command = [sys.executable, "-m", "zonepulse.streams.embedded.http.endpoint"]
         arguments = ["--path", str(folder / "data"), "--port", str(self.port), "--users", str(users)]
         self.argv = (*command, *arguments)
         self.process = ChildProcess("ClickHouse endpoint", self.argv, folder / "clickhouse.log")

@@ -9,14 +9,14 @@ from importlib.resources import files
 from clickhouse_connect.driver.client import Client
 from patience import patience_s
 
-from zonepulse.processors.sample import Sample
-from zonepulse.schemas.registry import ZonePolicy
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.demo_data import demo_sample, demo_zone_yaml
-from zonepulse.streams.demo_run import PREFIX, Feed, Progress, oracle_differences, readings_of
+from zonepulse.schemas.registry.model import ZonePolicy
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.demo.data import demo_sample, demo_zone_yaml
+from zonepulse.streams.demo.run import PREFIX, Feed, Progress, oracle_differences, readings_of
+from zonepulse.streams.demo.sample import Sample
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.registry_topic import publish
-from zonepulse.streams.warm_up import warm_up
+from zonepulse.streams.workers.warm_up import warm_up
 
 PARTITIONS = 4
 UNCHANGED = files("zonepulse.deploy").joinpath("demo", "zone.yaml")

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.zone_file.read import parse_zone
 
 SNAPSHOTS = Path(__file__).parent / "unit" / "snapshots"
 EXAMPLE = (SNAPSHOTS / "zone.example.yaml").read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from zonepulse.schemas.registry import Registry, Rule, Text
+from zonepulse.schemas.registry.model import Registry, Rule, Text
 
 MS_PER_SECOND: Final = 1000
 

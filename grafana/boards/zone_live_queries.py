@@ -1,4 +1,4 @@
-"""The SQL of *zone live*. Columns are those of zonepulse.schemas.tables; nothing that is missing becomes zero."""
+"""The SQL of *zone live*. Columns are those of zonepulse.schemas.tables.ddl; nothing that is missing becomes zero."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -6,13 +6,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from zonepulse.processors.admission import NO_METER, NO_UNIT, Items
-from zonepulse.processors.channels import Channels
+from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.decoding.channel_hash import ABSENT, KeyTable, Tables, find, find_channel, key_table, tables_of
 from zonepulse.processors.decoding.exact import UNKNOWN_UNIT, Batch, Ints
+from zonepulse.processors.flow import NO_METER, NO_UNIT, Items
 from zonepulse.processors.kernel import kernel
-from zonepulse.schemas.readings import EPOCH_MS_FROM, MALFORMED, QUALITIES, SEQ_LIMIT, TS_LIMIT, read_block
-from zonepulse.schemas.records import RecordSpans
+from zonepulse.schemas.messages.readings import EPOCH_MS_FROM, MALFORMED, QUALITIES, SEQ_LIMIT, TS_LIMIT, read_block
+from zonepulse.schemas.messages.records import RecordSpans
 
 _QUALITIES: Final = key_table((name, "") for name in QUALITIES)
 _NULL: Final = -1

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from zonepulse.processors.admission import NO_METER, NO_REGISTER
-from zonepulse.processors.channels import Channels
+from zonepulse.processors.channels.table import Channels
+from zonepulse.processors.flow import NO_METER, NO_REGISTER
 from zonepulse.processors.kernel import byte_at, kernel
 
 ABSENT: Final = -1

@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
-from zonepulse.processors.admission import NO_UNIT, Items
-from zonepulse.processors.channels import Channels
+from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.decoding.exact import Batch, Ints, channel_of
 from zonepulse.processors.decoding.fast import decode_fast, joined
-from zonepulse.schemas.dead_letters import WHOLE_RECORD
-from zonepulse.schemas.readings import POISON
-from zonepulse.schemas.records import RecordSpans
+from zonepulse.processors.flow import NO_UNIT, Items
+from zonepulse.schemas.messages.dead_letters import WHOLE_RECORD
+from zonepulse.schemas.messages.readings import POISON
+from zonepulse.schemas.messages.records import RecordSpans
 
 SKIPPED = "skipped by a command"
 

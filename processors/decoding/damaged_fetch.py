@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from zonepulse.processors.decoding.kafka_format import Bytes, CorruptBatch, committed, spans_of_batches
 from zonepulse.processors.decoding.record_batches import BATCH, COMPLETE, HEADER_BYTES, big_endian, is_sane, scan
-from zonepulse.processors.decoding.wire import Bytes, CorruptBatch, committed, spans_of_batches
-from zonepulse.schemas.readings import POISON
-from zonepulse.schemas.records import RecordSpans
+from zonepulse.schemas.messages.readings import POISON
+from zonepulse.schemas.messages.records import RecordSpans
 
 _PREFIX_BYTES: Final = 12
 _MOST_RECORDS: Final = 1_000_000

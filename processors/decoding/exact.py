@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from zonepulse.processors.admission import NO_METER, NO_REGISTER, NO_UNIT, Items
-from zonepulse.processors.channels import Channels
-from zonepulse.schemas.columns import ColumnChunk
-from zonepulse.schemas.readings import decode
-from zonepulse.schemas.records import CONTENT_TYPE, HEARTBEAT, REGISTRY, RecordSpans
+from zonepulse.processors.channels.table import Channels
+from zonepulse.processors.flow import NO_METER, NO_REGISTER, NO_UNIT, Items
+from zonepulse.schemas.messages.reading_columns import ColumnChunk
+from zonepulse.schemas.messages.readings import decode
+from zonepulse.schemas.messages.records import CONTENT_TYPE, HEARTBEAT, REGISTRY, RecordSpans
 
 UNKNOWN_UNIT = -2
 """A unit that no register has."""

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from zonepulse.processors.admission import Items
-from zonepulse.processors.channels import Channels
+from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.decoding.arrow_readings import decode_block
 from zonepulse.processors.decoding.channel_hash import tables_of
 from zonepulse.processors.decoding.exact import Batch, Ints, decode_records
 from zonepulse.processors.decoding.json_readings import CELL, SHORTEST, Columns, parse_records
-from zonepulse.schemas.readings import is_arrow
-from zonepulse.schemas.records import CONTENT_TYPE, RecordSpans
+from zonepulse.processors.flow import Items
+from zonepulse.schemas.messages.readings import is_arrow
+from zonepulse.schemas.messages.records import CONTENT_TYPE, RecordSpans
 
 
 def decode_fast(records: RecordSpans, start: int, stop: int, ingest_ms: Ints, channels: Channels) -> Batch:

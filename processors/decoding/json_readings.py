@@ -10,12 +10,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from zonepulse.processors.admission import NO_UNIT
 from zonepulse.processors.decoding.channel_hash import ABSENT, find, find_channel
 from zonepulse.processors.decoding.exact import UNKNOWN_UNIT
 from zonepulse.processors.decoding.json_times import parse_time
+from zonepulse.processors.flow import NO_UNIT
 from zonepulse.processors.kernel import byte_at, kernel
-from zonepulse.schemas.readings import EPOCH_MS_FROM, MAX_ITEMS, SEQ_LIMIT
+from zonepulse.schemas.messages.readings import EPOCH_MS_FROM, MAX_ITEMS, SEQ_LIMIT
 
 REFUSED: Final = -1
 SHORTEST: Final = len('{"meter":"","register":"","ts":0,"value":0}')
@@ -34,7 +34,7 @@ _SEEN_ALL: Final = 15
 
 
 class Columns(NamedTuple):
-    """Where readings are written, shape (room,): the columns of admission.Items and Batch."""
+    """Where readings are written, shape (room,): the columns of flow.Items and Batch."""
 
     channel: Any
     ts: Any

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zonepulse.processors.layout import Records
-from zonepulse.processors.lines import EXISTS, HAS_CO2E, HAS_ENERGY, said
+from zonepulse.processors.accounting.posting import COV, EST, VAL
+from zonepulse.processors.accounting.series import EXISTS, HAS_CO2E, HAS_ENERGY, said
+from zonepulse.processors.accounting.window_sums import WindowBooks
+from zonepulse.processors.flow import Records
 from zonepulse.processors.network.topology import Ints, Topology
-from zonepulse.processors.posting import COV, EST, VAL
-from zonepulse.processors.window_books import WindowBooks
 from zonepulse.schemas.units import MICRO
 
 Bools = NDArray[np.bool_]

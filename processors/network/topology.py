@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from zonepulse.processors.accounts import USE_SIGN, Accounts, channel_cell, counted_flow
+from zonepulse.processors.accounting.plan import USE_SIGN, Accounts, channel_cell, counted_flow
 from zonepulse.processors.network.flow_tracing import Network as Tracer
-from zonepulse.schemas.registry import Edge, MeterVersion, Register, Registry, Source
+from zonepulse.schemas.registry.model import Edge, MeterVersion, Register, Registry, Source
 
 Ints = NDArray[np.int64]
 INJECTION: Final = {"grid_import": "import", "storage": "discharge"}

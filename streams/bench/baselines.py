@@ -19,13 +19,13 @@ from uuid import uuid4
 import faust
 from aiokafka import AIOKafkaConsumer
 
-from zonepulse.processors.channels import compile_registry
+from zonepulse.processors.channels.table import compile_registry
 from zonepulse.processors.decoding.fast import decode_fast
-from zonepulse.processors.decoding.wire import spans_of_fetch
-from zonepulse.processors.intervals import Partition
-from zonepulse.schemas.topics import MAX_MESSAGE_BYTES
+from zonepulse.processors.decoding.kafka_format import spans_of_fetch
+from zonepulse.processors.metering.partition import Partition
+from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
 from zonepulse.streams.bench.load import WINDOW_MS, Load
-from zonepulse.streams.embedded.kafka_jars import cache_folder, find_java, kafka_jars
+from zonepulse.streams.embedded.kafka.jars import cache_folder, find_java, kafka_jars
 
 TIMEOUT_S: Final = 120
 FETCH_BYTES: Final = 8_000_000

@@ -23,14 +23,14 @@ import msgspec
 import numpy as np
 import psutil
 
-from zonepulse.processors.channels import Channels, compile_registry
-from zonepulse.processors.layout import Records, records
-from zonepulse.processors.ledger import Ledger
-from zonepulse.processors.ledger_snapshot import freeze_ledger
-from zonepulse.processors.snapshot import encode
+from zonepulse.processors.channels.table import Channels, compile_registry
+from zonepulse.processors.flow import Records, records
+from zonepulse.processors.ledger.ledger import Ledger
+from zonepulse.processors.ledger.snapshot import freeze_ledger
+from zonepulse.processors.metering.snapshot import encode
 from zonepulse.streams.bench.ledger_load import DELAY_MS, HOUR_MS, START_MS, TICK_MS, WINDOW_MS, CompanyZone
-from zonepulse.streams.cli.output import count, print_table
-from zonepulse.streams.warm_up import warm_up
+from zonepulse.streams.screen import count, print_table
+from zonepulse.streams.workers.warm_up import warm_up
 
 DAY_MS: Final = 24 * HOUR_MS
 CHANNELS_A_COMPANY: Final = 50

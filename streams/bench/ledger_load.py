@@ -6,10 +6,10 @@ from typing import Final
 
 import numpy as np
 
-from zonepulse.processors.channels import Channels
-from zonepulse.processors.layout import ROW, Records, records
-from zonepulse.schemas.factors import load_factors, shipped_factors_csv
-from zonepulse.schemas.registry import (
+from zonepulse.processors.channels.table import Channels
+from zonepulse.processors.flow import ROW, Records, records
+from zonepulse.schemas.factors.shipped import load_factors, shipped_factors_csv
+from zonepulse.schemas.registry.model import (
     ALWAYS,
     FOREVER,
     Company,

@@ -17,11 +17,11 @@ import pyarrow as pa
 from aiokafka import AIOKafkaProducer
 from numpy.typing import NDArray
 
-from zonepulse.schemas.factors import load_factors, shipped_factors_csv
-from zonepulse.schemas.partitioner import partition_of
-from zonepulse.schemas.records import HEARTBEAT
-from zonepulse.schemas.registry import ALWAYS, FOREVER, Company, Gateway, MeterVersion, Register, Registry, Site, ZonePolicy
-from zonepulse.schemas.topics import MAX_MESSAGE_BYTES
+from zonepulse.schemas.factors.shipped import load_factors, shipped_factors_csv
+from zonepulse.schemas.messages.partitioner import partition_of
+from zonepulse.schemas.messages.records import HEARTBEAT
+from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
+from zonepulse.schemas.registry.model import ALWAYS, FOREVER, Company, Gateway, MeterVersion, Register, Registry, Site, ZonePolicy
 
 PERIOD_MS: Final = 10_000
 WINDOW_MS: Final = 900_000

@@ -22,7 +22,7 @@ from zonepulse.processors.network.flow_tracing import Network
 from zonepulse.processors.network.tracing_arrays import Window
 from zonepulse.streams.bench.grids import SHAPES, Shape, edges_of, network_of, window_of
 from zonepulse.streams.bench.ingest import machine
-from zonepulse.streams.cli.output import count, print_facts, print_table
+from zonepulse.streams.screen import count, print_facts, print_table
 
 Solve = Callable[[Network, Window], object]
 

@@ -12,14 +12,14 @@ from clickhouse_connect.driver.client import Client
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
-from zonepulse.schemas.topics import INTERVALS, READINGS, REGISTRY, TOPICS
-from zonepulse.streams.arrow_wire import decode_block
+from zonepulse.schemas.messages.topics import INTERVALS, READINGS, REGISTRY, TOPICS
 from zonepulse.streams.bench.load import START_MS, TICK_MS, Form, Load, produce
-from zonepulse.streams.embedded.process import ChildProcess
+from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.embedded.processes.process import ChildProcess
 from zonepulse.streams.embedded.stack import Stack
-from zonepulse.streams.groups import are_stable
-from zonepulse.streams.registry_topic import publish
-from zonepulse.streams.topics_admin import ensure_topics
+from zonepulse.streams.kafka.consumer_groups import are_stable
+from zonepulse.streams.kafka.interval_codec import decode_block
+from zonepulse.streams.kafka.topics_admin import ensure_topics
 
 PATIENCE_S: Final = 300.0
 POLL_S: Final = 0.05

@@ -22,9 +22,9 @@ from zonepulse.streams.bench.ingest import machine
 from zonepulse.streams.bench.load import FORMS
 from zonepulse.streams.bench.pipeline import Trial, wait_for_groups, wait_until
 from zonepulse.streams.bench.recovery_load import ConstantLoad, QuarterHours, fill
-from zonepulse.streams.cli.output import print_facts, print_table
-from zonepulse.streams.embedded.process import ChildProcess, free_port
+from zonepulse.streams.embedded.processes.process import ChildProcess, free_port
 from zonepulse.streams.embedded.stack import Stack
+from zonepulse.streams.screen import print_facts, print_table
 
 POLL_S: Final = 0.05
 SAMPLE_S: Final = 5.0

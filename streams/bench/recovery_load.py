@@ -12,9 +12,9 @@ import pyarrow as pa
 from aiokafka import AIOKafkaProducer
 from numpy.typing import NDArray
 
-from zonepulse.schemas.records import HEARTBEAT
-from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.topics import MAX_MESSAGE_BYTES
+from zonepulse.schemas.messages.records import HEARTBEAT
+from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
+from zonepulse.schemas.registry.model import Registry
 from zonepulse.streams.bench.load import START_MS, TRAVEL_MS, Load, gateway, meter_name
 
 REGISTERS: Final = 25

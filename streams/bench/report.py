@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from zonepulse.streams.cli.output import count, print_facts, print_table
+from zonepulse.streams.screen import count, print_facts, print_table
 
 
 def print_report(found: dict[str, Any]) -> None:

@@ -11,9 +11,9 @@ from typing import Final
 
 import numpy as np
 
-from zonepulse.processors.sample import Sample, make_sample
-from zonepulse.processors.sample_series import FORMS, MAX_DAYS, MS_PER_WEEK, Series
-from zonepulse.schemas.registry import Kind, MeterChange
+from zonepulse.schemas.registry.model import Kind, MeterChange
+from zonepulse.streams.demo.sample import Sample, make_sample
+from zonepulse.streams.demo.sample_series import FORMS, MAX_DAYS, MS_PER_WEEK, Series
 
 PERIOD_MS: Final = 60_000
 GATEWAYS: Final = 12

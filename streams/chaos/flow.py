@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 from faust.types import TP
 from kafka import KafkaProducer
 
-from zonepulse.schemas.records import HEARTBEAT
-from zonepulse.schemas.topics import READINGS
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.messages.records import HEARTBEAT
+from zonepulse.schemas.messages.topics import READINGS
+from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.chaos.plan import Fault, Kind
-from zonepulse.streams.demo_run import INTERVALS_GROUP, PREFIX
-from zonepulse.streams.log_facts import admin_of, ends_of
-from zonepulse.streams.registry_topic import publish
+from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.demo.run import INTERVALS_GROUP, PREFIX
+from zonepulse.streams.kafka.log_facts import admin_of, ends_of
 
 if TYPE_CHECKING:
     from zonepulse.streams.chaos.run import Chaos

@@ -16,15 +16,15 @@ from urllib.parse import quote
 
 from kafka import KafkaProducer
 
-from zonepulse.schemas.commands import Place as Target
-from zonepulse.schemas.records import HEARTBEAT, REGISTRY
-from zonepulse.schemas.topics import READINGS
+from zonepulse.schemas.messages.commands import Place as Target
+from zonepulse.schemas.messages.records import HEARTBEAT, REGISTRY
+from zonepulse.schemas.messages.topics import READINGS
 from zonepulse.streams.chaos import hostile_records as made
 from zonepulse.streams.chaos.flow import PARTITIONS
 from zonepulse.streams.chaos.hostile_records import Hostile
 from zonepulse.streams.chaos.plan import ChaosStuck, Fault, Kind
-from zonepulse.streams.command_log import skip_of, tell
-from zonepulse.streams.demo_run import PREFIX
+from zonepulse.streams.control.command_log import skip_of, tell
+from zonepulse.streams.demo.run import PREFIX
 from zonepulse.streams.embedded.stack import ClickHouseAccess
 
 if TYPE_CHECKING:

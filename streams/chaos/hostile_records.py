@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from zonepulse.schemas.dead_letters import DeadLetter
-from zonepulse.schemas.records import ARROW, CONTENT_TYPE, HEARTBEAT, REGISTRY, Headers
-from zonepulse.schemas.results import INTERVALS, TOTALS, Table
-from zonepulse.streams.arrow_wire import PARTITION, THROUGH, encode
-from zonepulse.streams.arrow_wire import REGISTRY as VERSION
+from zonepulse.schemas.messages.dead_letters import DeadLetter
+from zonepulse.schemas.messages.records import ARROW, CONTENT_TYPE, HEARTBEAT, REGISTRY, Headers
+from zonepulse.schemas.tables.results import INTERVALS, TOTALS, Table
+from zonepulse.streams.kafka.interval_codec import PARTITION, THROUGH, encode
+from zonepulse.streams.kafka.interval_codec import REGISTRY as VERSION
 
 _OFFSETS: Final = struct.pack("<3i", 0, 2, 7)
 _ARROW: Final = ((CONTENT_TYPE, ARROW),)

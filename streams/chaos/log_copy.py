@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zonepulse.oracle.decode import Record
-from zonepulse.streams.demo_run import read_partition
+from zonepulse.oracle.metering.decode import Record
+from zonepulse.streams.demo.run import read_partition
 
 
 @dataclass(slots=True)

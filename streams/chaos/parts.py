@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from zonepulse.streams.chaos.plan import Fault, Kind
-from zonepulse.streams.embedded.broker import Broker
-from zonepulse.streams.embedded.clickhouse_process import ClickHouseProcess
-from zonepulse.streams.embedded.process import ChildProcess
+from zonepulse.streams.embedded.clickhouse.process import ClickHouseProcess
+from zonepulse.streams.embedded.kafka.broker import Broker
+from zonepulse.streams.embedded.processes.process import ChildProcess
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 
 if TYPE_CHECKING:

@@ -18,18 +18,18 @@ import pyarrow as pa
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
-from zonepulse.schemas.topics import READINGS
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.messages.topics import READINGS
+from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.chaos.data import chaos_sample, chaos_zone_yaml
 from zonepulse.streams.chaos.flow import PARTITIONS
 from zonepulse.streams.chaos.kinds import BY_NAME, KINDS
 from zonepulse.streams.chaos.log_copy import LogCopy
 from zonepulse.streams.chaos.parts import WORKERS
 from zonepulse.streams.chaos.plan import ChaosStuck, Fault, Kind, Place, planned, stream_seconds
-from zonepulse.streams.demo_run import LEDGER_GROUP, PREFIX, STORE_GROUP, Feed, Progress, oracle_differences
-from zonepulse.streams.embedded.supervisor import Restart
+from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.demo.run import LEDGER_GROUP, PREFIX, STORE_GROUP, Feed, Progress, oracle_differences
+from zonepulse.streams.embedded.processes.supervisor import Restart
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.registry_topic import publish
 
 RESTART: Final = Restart(first_s=0.5, longest_s=2.0, healthy_s=10.0)
 PATIENCE_S: Final = 240.0

@@ -11,8 +11,8 @@ from zonepulse.streams.bench.ingest import Options, run
 from zonepulse.streams.bench.load import FORMS
 from zonepulse.streams.bench.recovery_load import REGISTERS
 from zonepulse.streams.bench.report import print_report
-from zonepulse.streams.cli.kernels import tell_if_compiling
-from zonepulse.streams.cli.output import BadInput, JsonOption, print_json, stderr
+from zonepulse.streams.cli.shared.kernels import tell_if_compiling
+from zonepulse.streams.screen import BadInput, JsonOption, print_json, stderr
 
 bench = typer.Typer(
     help="Measure throughput and latency.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False

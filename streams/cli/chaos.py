@@ -8,10 +8,10 @@ import typer
 
 from zonepulse.streams.chaos.kinds import BY_NAME
 from zonepulse.streams.chaos.run import run_chaos
-from zonepulse.streams.cli.kernels import tell_if_compiling
-from zonepulse.streams.cli.output import BadInput, JsonOption, print_json, stderr
+from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.exit_codes import FAILED
-from zonepulse.streams.warm_up import warm_up
+from zonepulse.streams.screen import BadInput, JsonOption, print_json, stderr
+from zonepulse.streams.workers.warm_up import warm_up
 
 
 def chaos(

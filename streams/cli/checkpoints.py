@@ -6,11 +6,11 @@ import typer
 from faust.types import TP
 from kafka.errors import KafkaError
 
-from zonepulse.schemas.topics import ALERTS, DEADLETTERS, INTERVALS, READINGS, REGISTRY, RESULTS, Topic
-from zonepulse.streams.cli import servers
-from zonepulse.streams.cli.output import BadInput, JsonOption, print_json, print_table, say
-from zonepulse.streams.log_facts import admin_of, partitions_of
-from zonepulse.streams.log_guard import LogMoved, LogView, Note, begin_at, give_order, look
+from zonepulse.schemas.messages.topics import ALERTS, DEADLETTERS, INTERVALS, READINGS, REGISTRY, RESULTS, Topic
+from zonepulse.streams import servers
+from zonepulse.streams.kafka.log_facts import admin_of, partitions_of
+from zonepulse.streams.kafka.log_guard import LogMoved, LogView, Note, begin_at, give_order, look
+from zonepulse.streams.screen import BadInput, JsonOption, print_json, print_table, say
 from zonepulse.streams.settings import Settings
 
 TASKS: Final[dict[str, tuple[Topic, ...]]] = {

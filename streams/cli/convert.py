@@ -10,8 +10,13 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from zonepulse.streams.cli.file_options import with_file_form
-from zonepulse.streams.cli.output import (
+from zonepulse.streams.cli.shared.file_options import with_file_form
+from zonepulse.streams.cli.shared.refused import show_refused
+from zonepulse.streams.cli.shared.zone_files import require_files
+from zonepulse.streams.exit_codes import NONE_ACCEPTED
+from zonepulse.streams.files.form import FileForm
+from zonepulse.streams.files.refusals import Refusals
+from zonepulse.streams.screen import (
     BadInput,
     JsonOption,
     count,
@@ -23,16 +28,11 @@ from zonepulse.streams.cli.output import (
     show_remark,
     time_text,
 )
-from zonepulse.streams.cli.refused import show_refused
-from zonepulse.streams.cli.zone_files import require_files
-from zonepulse.streams.exit_codes import NONE_ACCEPTED
-from zonepulse.streams.files.canonical import csv_lines, finite, json_lines, sorted_by_time
-from zonepulse.streams.files.form import FileForm
-from zonepulse.streams.files.guess import Guess, guessed
-from zonepulse.streams.files.profile import Profile, Series, duration
-from zonepulse.streams.files.readings import Readings, readings_of
-from zonepulse.streams.files.survey import Survey, survey
-from zonepulse.streams.refusals import Refusals
+from zonepulse.streams.survey.canonical import csv_lines, finite, json_lines, sorted_by_time
+from zonepulse.streams.survey.guess import Guess, guessed
+from zonepulse.streams.survey.profile import Profile, Series, duration
+from zonepulse.streams.survey.readings import Readings, readings_of
+from zonepulse.streams.survey.survey import Survey, survey
 
 ENDINGS: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -10,17 +10,17 @@ from clickhouse_connect.driver.client import Client
 from rich.console import Console
 from rich.live import Live
 
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.cli.grafana_hint import grafana_exports, print_lines
-from zonepulse.streams.cli.kernels import tell_if_compiling
-from zonepulse.streams.cli.output import SafeConsole, print_json
-from zonepulse.streams.demo_data import DEFAULT_DAYS, DEFAULT_SEED, demo_sample, demo_zone_yaml
-from zonepulse.streams.demo_run import PREFIX, Feed, Progress, oracle_differences, readings_of
-from zonepulse.streams.demo_screen import View, save_picture, summary_tables, utc
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.cli.shared.grafana_hint import grafana_exports, print_lines
+from zonepulse.streams.cli.shared.kernels import tell_if_compiling
+from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.demo.data import DEFAULT_DAYS, DEFAULT_SEED, demo_sample, demo_zone_yaml
+from zonepulse.streams.demo.run import PREFIX, Feed, Progress, oracle_differences, readings_of
+from zonepulse.streams.demo.screen import View, save_picture, summary_tables, utc
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 from zonepulse.streams.exit_codes import FAILED
-from zonepulse.streams.registry_topic import publish
-from zonepulse.streams.warm_up import warm_up
+from zonepulse.streams.screen import SafeConsole, print_json
+from zonepulse.streams.workers.warm_up import warm_up
 
 _POLL_S: Final = 0.5
 _PATIENCE_S: Final = 300.0

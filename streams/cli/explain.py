@@ -7,14 +7,14 @@ from zoneinfo import ZoneInfo
 import typer
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from zonepulse.schemas.topics import READINGS
+from zonepulse.schemas.messages.topics import READINGS
 from zonepulse.schemas.values import BadValue, parse_instant_ms
-from zonepulse.streams.cli import servers
-from zonepulse.streams.cli.output import BadInput, JsonOption, Stop, print_json, say
-from zonepulse.streams.cli.registry import newest_version
-from zonepulse.streams.explain import Explainer, Row, question
-from zonepulse.streams.explain_readings import Log
-from zonepulse.streams.explain_text import Page
+from zonepulse.streams import servers
+from zonepulse.streams.cli.registry.command import newest_version
+from zonepulse.streams.explain.explain import Explainer, Row, question
+from zonepulse.streams.explain.readings import Log
+from zonepulse.streams.explain.text import Page
+from zonepulse.streams.screen import BadInput, JsonOption, Stop, print_json, say
 
 
 def explain(

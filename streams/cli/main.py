@@ -8,13 +8,13 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from zonepulse.streams.cli.output import exit_code, explain, say, show_error
-from zonepulse.streams.embedded.ending import heed_interrupts
-from zonepulse.streams.kernel_cache import use_kernel_cache
+from zonepulse.streams.embedded.processes.ending import heed_interrupts
+from zonepulse.streams.screen import exit_code, explain, say, show_error
+from zonepulse.streams.workers.kernel_cache import use_kernel_cache
 
 
 class Command(NamedTuple):
-    """A module of this folder, the function or Typer in it, and one line of help."""
+    """A module of this package, the function or Typer in it, and one line of help."""
 
     module: str
     attribute: str
@@ -30,15 +30,15 @@ COMMANDS: Final = {
     "replay": Command("replay", "app", "Run readings through the ledger again, from files or Kafka."),
     "sql": Command("sql", "sql", "Ask the store in SQL."),
     "explain": Command("explain", "explain", "Explain a company's CO2e, from the kilogram to the readings."),
-    "registry": Command("registry", "app", "Write, publish and show a zone's registry."),
-    "subscribe": Command("subscribe", "subscribe", "Send alerts to an address."),
-    "subscribers": Command("subscribers", "app", "Who is told of alerts; tests, pauses, forgetting."),
-    "notify": Command("notify", "app", "See what a message about an alert looks like."),
-    "alerts": Command("alerts", "app", "See who was told of which alert."),
+    "registry": Command("registry.command", "app", "Write, publish and show a zone's registry."),
+    "subscribe": Command("people.subscribe", "subscribe", "Send alerts to an address."),
+    "subscribers": Command("people.subscribers", "app", "Who is told of alerts; tests, pauses, forgetting."),
+    "notify": Command("people.notify", "app", "See what a message about an alert looks like."),
+    "alerts": Command("people.alerts", "app", "See who was told of which alert."),
     "skip": Command("skip", "skip", "Step over a record that a task cannot handle."),
-    "deadletters": Command("deadletters", "app", "List readings that were refused, and send them again."),
+    "deadletters": Command("deadletters.command", "app", "List readings that were refused, and send them again."),
     "checkpoints": Command("checkpoints", "app", "Show where tasks stand; let them go on after a loss."),
-    "doctor": Command("doctor", "doctor", "Check this machine and its servers; say how to mend them."),
+    "doctor": Command("doctor.command", "doctor", "Check this machine and its servers; say how to mend them."),
     "bench": Command("bench", "bench", "Measure throughput and latency."),
     "chaos": Command("chaos", "chaos", "Kill parts of a running zone; prove that nothing is lost."),
 }
@@ -78,7 +78,7 @@ class LazyGroup(TyperGroup):
 
 def is_here(command: Command) -> bool:
     """Whether the command's module is installed; it is not imported."""
-    return Path(__file__).with_name(f"{command.module}.py").exists()
+    return Path(__file__).parent.joinpath(*command.module.split(".")).with_suffix(".py").exists()
 
 
 def load(name: str) -> Any:

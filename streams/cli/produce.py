@@ -12,21 +12,21 @@ from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from zonepulse.schemas.partitioner import partition_of
-from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.topics import MAX_MESSAGE_BYTES, READINGS, REGISTRY
-from zonepulse.streams.cli import servers
-from zonepulse.streams.cli.file_options import with_file_form
-from zonepulse.streams.cli.output import JsonOption, Stop, count, print_facts, print_json, show_error, show_remark, stderr
-from zonepulse.streams.cli.refused import show_refused
-from zonepulse.streams.cli.zone_files import read_zone, require_files
+from zonepulse.schemas.messages.partitioner import partition_of
+from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, READINGS, REGISTRY
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.streams import servers
+from zonepulse.streams.cli.shared.file_options import with_file_form
+from zonepulse.streams.cli.shared.refused import show_refused
+from zonepulse.streams.cli.shared.zone_files import read_zone, require_files
+from zonepulse.streams.control.registry_topic import CONNECT_MS, load_versions
 from zonepulse.streams.exit_codes import NONE_ACCEPTED
 from zonepulse.streams.files.arrival import Arrival
 from zonepulse.streams.files.form import FileForm
-from zonepulse.streams.producing import Outgoing, outgoing
-from zonepulse.streams.reading_keys import ReadingKeys
-from zonepulse.streams.refusals import Refusals
-from zonepulse.streams.registry_topic import CONNECT_MS, load_versions
+from zonepulse.streams.files.produce import Outgoing, outgoing
+from zonepulse.streams.files.refusals import Refusals
+from zonepulse.streams.kafka.reading_keys import ReadingKeys
+from zonepulse.streams.screen import JsonOption, Stop, count, print_facts, print_json, show_error, show_remark, stderr
 
 PENDING = 20_000
 """Records sent and not yet acknowledged."""

@@ -11,21 +11,21 @@ import typer
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.results import TABLES
-from zonepulse.schemas.tables import LIVE_RUN
-from zonepulse.streams.cli import servers
-from zonepulse.streams.cli.file_options import with_file_form
-from zonepulse.streams.cli.kernels import tell_if_compiling
-from zonepulse.streams.cli.output import BadInput, JsonOption, Stop, count, print_facts, print_json, print_table, show_error, stderr
-from zonepulse.streams.cli.refused import show_refused
-from zonepulse.streams.cli.zone_files import read_zone, require_files
-from zonepulse.streams.command_file import skips_in
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.tables.ddl import LIVE_RUN
+from zonepulse.schemas.tables.results import TABLES
+from zonepulse.streams import servers
+from zonepulse.streams.cli.shared.file_options import with_file_form
+from zonepulse.streams.cli.shared.kernels import tell_if_compiling
+from zonepulse.streams.cli.shared.refused import show_refused
+from zonepulse.streams.cli.shared.zone_files import read_zone, require_files
+from zonepulse.streams.control.command_file import skips_in
 from zonepulse.streams.exit_codes import NONE_ACCEPTED
 from zonepulse.streams.files.form import FileForm
-from zonepulse.streams.kernel_cache import mark_compiled
-from zonepulse.streams.replay_file import Replayed, replay_files, write_parquet
+from zonepulse.streams.replay.file import Replayed, replay_files, write_parquet
+from zonepulse.streams.screen import BadInput, JsonOption, Stop, count, print_facts, print_json, print_table, show_error, stderr
 from zonepulse.streams.settings import Settings
+from zonepulse.streams.workers.kernel_cache import mark_compiled
 
 INSERT_ROWS = 200_000
 _RUN_ID = re.compile(r"[A-Za-z0-9][\w.:-]{0,63}")

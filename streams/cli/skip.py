@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 from kafka import KafkaConsumer, TopicPartition
 
-from zonepulse.schemas.commands import BadCommand, Place, parse_place
-from zonepulse.schemas.topics import DEFAULT_PREFIX, TOPICS
-from zonepulse.streams.cli import servers
-from zonepulse.streams.cli.output import BadInput, JsonOption, Stop, print_json, print_table, say
-from zonepulse.streams.command_log import POLL_S, Told, read_commands, skip_of, tell
-from zonepulse.streams.registry_topic import CONNECT_MS
+from zonepulse.schemas.messages.commands import BadCommand, Place, parse_place
+from zonepulse.schemas.messages.topics import DEFAULT_PREFIX, TOPICS
+from zonepulse.streams import servers
+from zonepulse.streams.control.command_log import POLL_S, Told, read_commands, skip_of, tell
+from zonepulse.streams.control.registry_topic import CONNECT_MS
+from zonepulse.streams.screen import BadInput, JsonOption, Stop, print_json, print_table, say
 from zonepulse.streams.settings import Settings
 
 
@@ -71,8 +71,8 @@ def simulated_ms(settings: Settings, broker: str) -> int | None:
     """On a simulated zone the newest time of its readings; None where the broker stamps."""
     if not settings.is_simulated:
         return None
-    from zonepulse.schemas.topics import READINGS
-    from zonepulse.streams.registry_topic import newest_times
+    from zonepulse.schemas.messages.topics import READINGS
+    from zonepulse.streams.control.registry_topic import newest_times
 
     times = newest_times(broker, READINGS.full_name(settings.topic_prefix), settings.partitions)
     return max((at for at in times if at is not None), default=0)

@@ -8,9 +8,9 @@ import typer
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from zonepulse.streams.cli import servers
-from zonepulse.streams.cli.output import BadInput, JsonOption, Stop, count, print_json, print_table, show_remark
-from zonepulse.streams.cli.spreadsheet import without_formulas
+from zonepulse.streams import servers
+from zonepulse.streams.cli.shared.spreadsheet import without_formulas
+from zonepulse.streams.screen import BadInput, JsonOption, Stop, count, print_json, print_table, show_remark
 
 SHOWN_ROWS: Final = 200
 READ_ONLY: Final = 2

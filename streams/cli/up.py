@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from zonepulse.schemas.factors import shipped_factors_csv
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.cli.grafana_hint import grafana_exports, print_lines
-from zonepulse.streams.cli.kernels import tell_if_compiling
-from zonepulse.streams.cli.output import SafeConsole
+from zonepulse.schemas.factors.shipped import shipped_factors_csv
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.cli.shared.grafana_hint import grafana_exports, print_lines
+from zonepulse.streams.cli.shared.kernels import tell_if_compiling
+from zonepulse.streams.control.registry_topic import load_versions, publish
 from zonepulse.streams.embedded.zone_stack import RESTART, ZoneStack
-from zonepulse.streams.registry_topic import load_versions, publish
+from zonepulse.streams.screen import SafeConsole
 
 
 def up(

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from zonepulse.streams import worker
-from zonepulse.streams.cli.kernels import tell_if_compiling
-from zonepulse.streams.cli.output import show_error
+from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.exit_codes import BAD_INPUT
+from zonepulse.streams.screen import show_error
 from zonepulse.streams.settings import BadSetting, Settings
+from zonepulse.streams.workers import worker
 
 
 def run_task(task: Annotated[str, typer.Argument(help="intervals, ledger, store or notify")]) -> None:

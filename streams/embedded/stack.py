@@ -14,13 +14,13 @@ from typing import Self
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
-from zonepulse.streams import migrations
-from zonepulse.streams.embedded.broker import Broker
-from zonepulse.streams.embedded.clickhouse_process import READER, WRITER, ClickHouseProcess
-from zonepulse.streams.embedded.ending import end_in_order, heed_interrupts, hold_endings
-from zonepulse.streams.embedded.ports import chosen_ports, remember_ports
-from zonepulse.streams.embedded.process import ChildProcess, ProcessDied
-from zonepulse.streams.embedded.supervisor import Restart, Supervisor
+from zonepulse.streams.clickhouse import migrations
+from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
+from zonepulse.streams.embedded.kafka.broker import Broker
+from zonepulse.streams.embedded.processes.ending import end_in_order, heed_interrupts, hold_endings
+from zonepulse.streams.embedded.processes.ports import chosen_ports, remember_ports
+from zonepulse.streams.embedded.processes.process import ChildProcess, ProcessDied
+from zonepulse.streams.embedded.processes.supervisor import Restart, Supervisor
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from zonepulse.streams.embedded.process import ChildProcess
+from zonepulse.streams.embedded.processes.process import ChildProcess
+from zonepulse.streams.embedded.processes.supervisor import Restart
 from zonepulse.streams.embedded.stack import Stack
-from zonepulse.streams.embedded.supervisor import Restart
-from zonepulse.streams.topics_admin import ensure_topics
+from zonepulse.streams.kafka.topics_admin import ensure_topics
 
 TASKS: Final = ("intervals", "ledger", "store")
 RESTART: Final = Restart(first_s=1.0, longest_s=30.0, healthy_s=60.0)

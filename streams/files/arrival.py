@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from zonepulse.schemas.columns import UNKNOWN_MS
-from zonepulse.schemas.registry import ZonePolicy
-from zonepulse.streams.reading_blocks import BadFile, Block
+from zonepulse.schemas.messages.reading_columns import UNKNOWN_MS
+from zonepulse.schemas.registry.model import ZonePolicy
+from zonepulse.streams.files.blocks import BadFile, Block
 
 LOOK_AHEAD: Final = 8
 _Ints = NDArray[np.int64]

@@ -8,8 +8,8 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from zonepulse.schemas.values import BadValue, shortened
+from zonepulse.streams.files.blocks import LATEST_MS
 from zonepulse.streams.files.form import FileForm
-from zonepulse.streams.reading_blocks import LATEST_MS
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)

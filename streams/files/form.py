@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from zonepulse.schemas.columns import OPTIONAL, POSITION, REQUIRED
+from zonepulse.schemas.messages.reading_columns import OPTIONAL, POSITION, REQUIRED
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.values import BadValue, parse_duration_ms
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from zonepulse.streams.reading_blocks import BLOCK_ROWS, BadFile, Block
+from zonepulse.streams.files.blocks import BLOCK_ROWS, BadFile, Block
 
 UNITS: Final = {"72": "Wh", "42": "m3", "73": "varh"}
 """uom of ESPI (IEC 61968-9 unit symbols) that has a unit here."""

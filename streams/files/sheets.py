@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from zonepulse.streams.files.blocks import BadFile
 from zonepulse.streams.files.form import FileForm
-from zonepulse.streams.reading_blocks import BadFile
 
 Row = tuple[int, list[Any]]
 COMPRESSIONS: Final = (".gz", ".zst", ".bz2")

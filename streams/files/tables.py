@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from zonepulse.schemas.columns import OPTIONAL, POSITION, REQUIRED
+from zonepulse.schemas.messages.reading_columns import OPTIONAL, POSITION, REQUIRED
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.values import BadValue, shortened
+from zonepulse.streams.files.blocks import BLOCK_ROWS, LATEST_MS, MOST, BadFile, Block
 from zonepulse.streams.files.cells import Times, number
 from zonepulse.streams.files.form import KEYS, FileForm
 from zonepulse.streams.files.sheets import Row, rows_of
-from zonepulse.streams.reading_blocks import BLOCK_ROWS, LATEST_MS, MOST, BadFile, Block
 
 _TEXTS: Final = ("meter", "register", "unit", "quality")
 _TYPES: Final = {

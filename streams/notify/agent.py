@@ -8,19 +8,19 @@ from typing import Any, Final
 import faust
 from faust.types import TP, StreamT
 
-from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.subscribers import BadSubscriber
-from zonepulse.schemas.topics import ALERTS, COMMANDS, REGISTRY, SUBSCRIBERS
-from zonepulse.streams.app import Outbox
-from zonepulse.streams.batch_channel import Hooks, batch_channel
+from zonepulse.schemas.messages.topics import ALERTS, COMMANDS, REGISTRY, SUBSCRIBERS
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.registry.subscribers import BadSubscriber
+from zonepulse.streams.control.registry_topic import end_offset, load_versions, read_to_end
+from zonepulse.streams.kafka.app import Outbox
+from zonepulse.streams.kafka.batch_channel import Hooks, batch_channel
 from zonepulse.streams.metrics import Metrics
-from zonepulse.streams.notify.channels import deliver
+from zonepulse.streams.notify.channels.delivering import deliver
 from zonepulse.streams.notify.composing import Composer
 from zonepulse.streams.notify.notifier import Notifier
-from zonepulse.streams.notify.planning import Pace
+from zonepulse.streams.notify.routing.planning import Pace
 from zonepulse.streams.notify.settings import NotifySettings
 from zonepulse.streams.notify.state_log import StateLog
-from zonepulse.streams.registry_topic import end_offset, load_versions, read_to_end
 from zonepulse.streams.settings import Settings
 
 TICK_S: Final = 1.0

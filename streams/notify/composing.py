@@ -2,11 +2,11 @@
 
 import msgspec
 
-from zonepulse.streams.notify.channels import Outgoing
-from zonepulse.streams.notify.messages import Message, Reader, compose, compose_test
-from zonepulse.streams.notify.people import People
+from zonepulse.streams.notify.channels.delivering import Outgoing
+from zonepulse.streams.notify.messages.pages import Message, Reader, compose, compose_test
+from zonepulse.streams.notify.routing.people import People
+from zonepulse.streams.notify.routing.state import Parcel
 from zonepulse.streams.notify.settings import NotifySettings
-from zonepulse.streams.notify.state import Parcel
 
 
 class Composer:

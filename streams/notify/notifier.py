@@ -16,30 +16,30 @@ from typing import Final
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from zonepulse.schemas.commands import BadCommand, parse_command
-from zonepulse.schemas.records import HEARTBEAT
-from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.results import DELIVERIES
-from zonepulse.schemas.subscribers import BadSubscriber
-from zonepulse.schemas.topics import ALERTS, COMMANDS, RESULTS, SUBSCRIBERS
-from zonepulse.streams.app import Outbox
-from zonepulse.streams.arrow_wire import encode
-from zonepulse.streams.batch_channel import BatchChannel
-from zonepulse.streams.command_log import CommandLog
+from zonepulse.schemas.messages.commands import BadCommand, parse_command
+from zonepulse.schemas.messages.records import HEARTBEAT
+from zonepulse.schemas.messages.topics import ALERTS, COMMANDS, RESULTS, SUBSCRIBERS
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.registry.subscribers import BadSubscriber
+from zonepulse.schemas.tables.results import DELIVERIES
+from zonepulse.streams.control.command_log import CommandLog
+from zonepulse.streams.health.quarantine import Quarantine
+from zonepulse.streams.health.watchdog import Pulse
+from zonepulse.streams.kafka.app import Outbox
+from zonepulse.streams.kafka.batch_channel import BatchChannel
+from zonepulse.streams.kafka.interval_codec import encode
+from zonepulse.streams.kafka.record_arrays import Batch
 from zonepulse.streams.metrics import Metrics
-from zonepulse.streams.notify.channels import Outgoing
-from zonepulse.streams.notify.delivery import Breaker, blocks, due, rows, settle
-from zonepulse.streams.notify.facts import BadAlert, parse_row
+from zonepulse.streams.notify.channels.delivering import Outgoing
 from zonepulse.streams.notify.faults import reach
-from zonepulse.streams.notify.intake import take_command, take_row
-from zonepulse.streams.notify.people import People
-from zonepulse.streams.notify.planning import USUAL, Pace, greet, plan
-from zonepulse.streams.notify.results import Result
-from zonepulse.streams.notify.state import PARCEL, Parcel, State
+from zonepulse.streams.notify.routing.delivery import Breaker, blocks, due, rows, settle
+from zonepulse.streams.notify.routing.facts import BadAlert, parse_row
+from zonepulse.streams.notify.routing.intake import take_command, take_row
+from zonepulse.streams.notify.routing.people import People
+from zonepulse.streams.notify.routing.planning import USUAL, Pace, greet, plan
+from zonepulse.streams.notify.routing.results import Result
+from zonepulse.streams.notify.routing.state import PARCEL, Parcel, State
 from zonepulse.streams.notify.state_log import StateLog
-from zonepulse.streams.quarantine import Quarantine
-from zonepulse.streams.record_arrays import Batch
-from zonepulse.streams.watchdog import Pulse
 
 MOST_AT_ONCE: Final = 8
 STALE_MS: Final = 3_600_000
@@ -96,7 +96,8 @@ class Notifier:
 
     def use(self, registry: Registry) -> None:
         """The newest version of the registry."""
-        self.people.use(registry)
+        for wrong in self.people.use(registry):
+            log.error("%s", wrong)
 
     async def take(self, batch: Batch) -> None:
         """A batch of one of the topics: in the state, in the log, committed. Raises aiokafka.errors.KafkaError."""

@@ -11,8 +11,8 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from zonepulse.schemas.topics import MAX_MESSAGE_BYTES, NOTIFY
-from zonepulse.streams.notify.state import BadEntry, State
+from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, NOTIFY
+from zonepulse.streams.notify.routing.state import BadEntry, State
 
 MARK: Final = "mark/end"
 TRANSACTION_MS: Final = 30_000

@@ -4,10 +4,10 @@ from contextlib import closing
 
 from kafka import KafkaProducer
 
-from zonepulse.schemas.subscribers import WISH, BadSubscriber, Subscriber, Wish
-from zonepulse.schemas.topics import REGISTRY, SUBSCRIBERS
-from zonepulse.streams.notify.people import People
-from zonepulse.streams.registry_topic import CONNECT_MS, load_versions, read_to_end
+from zonepulse.schemas.messages.topics import REGISTRY, SUBSCRIBERS
+from zonepulse.schemas.registry.subscribers import WISH, BadSubscriber, Subscriber, Wish
+from zonepulse.streams.control.registry_topic import CONNECT_MS, load_versions, read_to_end
+from zonepulse.streams.notify.routing.people import People
 
 SEND_TIMEOUT_S = 30
 

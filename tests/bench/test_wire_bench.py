@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from fetches import CODECS, START_MS, Message, RecordBatch, channels
 
-from zonepulse.processors.channels import Channels
+from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.decoding.fast import decode_fast
-from zonepulse.processors.decoding.wire import spans_of_fetch
+from zonepulse.processors.decoding.kafka_format import spans_of_fetch
 
 READINGS = 100_000
 METERS = 2_000

@@ -10,24 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from zonepulse.processors.admission import NO_UNIT, Items
-from zonepulse.processors.channels import compile_registry
-from zonepulse.processors.fold import fold
-from zonepulse.processors.intervals import Partition
-from zonepulse.processors.layout import (
-    BIT_CORRECTED,
-    BIT_ESTIMATED,
-    GONE,
-    M_SWAP_GAP,
-    METER_RULES,
-    NEVER,
-    empty_heads,
-)
-from zonepulse.processors.registers import MS_PER_HOUR, energy_within
-from zonepulse.processors.segments import value_of
-from zonepulse.processors.windows import new_work, prepare
-from zonepulse.schemas.readings import REASONS
-from zonepulse.schemas.registry import (
+from zonepulse.processors.channels.table import compile_registry
+from zonepulse.processors.flow import BIT_CORRECTED, BIT_ESTIMATED, M_SWAP_GAP, METER_RULES, NEVER, NO_UNIT, Items
+from zonepulse.processors.metering.fold import fold
+from zonepulse.processors.metering.partition import Partition
+from zonepulse.processors.metering.registers import MS_PER_HOUR, energy_within
+from zonepulse.processors.metering.segments import value_of
+from zonepulse.processors.metering.state import GONE, empty_heads
+from zonepulse.processors.metering.windows import new_work, prepare
+from zonepulse.schemas.messages.readings import REASONS
+from zonepulse.schemas.registry.model import (
     ALWAYS,
     FOREVER,
     Company,

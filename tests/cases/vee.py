@@ -16,7 +16,8 @@ from typing import Any
 import vee_registers
 from verdict import LIVE, NOT_YET, REPLAY, Verdict, problems
 
-from zonepulse.processors import estimation, quality
+from zonepulse.processors.vee import checks as quality
+from zonepulse.processors.vee import estimation
 
 Values = Mapping[str, Any]
 MS_PER_MIN = 60_000

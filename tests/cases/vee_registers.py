@@ -9,7 +9,7 @@ from typing import Any
 from core import DAY_MS, MINUTE_MS, Bench, Channel, Row, Setup, View, in_kwh, in_unit
 from verdict import instant
 
-from zonepulse.schemas.registry import MeterChange
+from zonepulse.schemas.registry.model import MeterChange
 
 Values = Mapping[str, Any]
 Readings = Sequence[tuple[int, float]]

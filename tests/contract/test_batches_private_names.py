@@ -1,4 +1,4 @@
-"""One test for each private name that streams/batches.py touches. A test that fails here says what to look at before upgrading."""
+"""One test for each private name that streams/kafka/batches.py touches. A test that fails here says what to look at before upgrading."""
 
 import asyncio
 import inspect

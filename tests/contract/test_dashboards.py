@@ -14,12 +14,12 @@ import pytest
 import yaml
 from grafana_macros import TimeRange, with_macros, with_variables
 
-from zonepulse.processors.layout import METER_RULES
-from zonepulse.schemas.readings import REASONS
-from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.results import QUALITIES
-from zonepulse.schemas.tables import DATABASE, EXPLAIN, STORAGES
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.processors.flow import METER_RULES
+from zonepulse.schemas.messages.readings import REASONS
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.tables.ddl import DATABASE, EXPLAIN, STORAGES
+from zonepulse.schemas.tables.results import QUALITIES
+from zonepulse.schemas.zone_file.read import parse_zone
 
 GRAFANA = Path(__file__).parents[2] / "grafana"
 sys.path.insert(0, str(GRAFANA))

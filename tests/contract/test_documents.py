@@ -15,21 +15,21 @@ import yaml
 from jsonschema import Draft202012Validator
 from zones import EXAMPLE, SNAPSHOTS
 
-from zonepulse.processors.rules import Alert
-from zonepulse.schemas.alerts import fingerprint
-from zonepulse.schemas.asyncapi import SCHEMA_FORMAT
-from zonepulse.schemas.column_notes import COLUMN_NOTES, READING_NOTES
-from zonepulse.schemas.dead_letters import decode_dead_letter
-from zonepulse.schemas.documents import committed, documents
+from zonepulse.processors.detection.rules import Alert
+from zonepulse.schemas.checks.notices import notices
+from zonepulse.schemas.documents.asyncapi import SCHEMA_FORMAT
+from zonepulse.schemas.documents.build import committed, documents
+from zonepulse.schemas.messages.alerts import fingerprint
+from zonepulse.schemas.messages.dead_letters import decode_dead_letter
+from zonepulse.schemas.messages.readings import ARROW_SCHEMA, REASONS, decode, item_bytes
+from zonepulse.schemas.messages.records import HEARTBEAT
+from zonepulse.schemas.messages.topics import TOPICS
 from zonepulse.schemas.problems import RegistryError, Report
-from zonepulse.schemas.readings import ARROW_SCHEMA, REASONS, decode, item_bytes
-from zonepulse.schemas.records import HEARTBEAT
-from zonepulse.schemas.registry_notices import notices
-from zonepulse.schemas.registry_wire import from_entities, split_key, to_entities
-from zonepulse.schemas.results import ALERTS, TABLES
-from zonepulse.schemas.topics import TOPICS
-from zonepulse.schemas.yaml_places import compose, plain
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.registry.wire import from_entities, split_key, to_entities
+from zonepulse.schemas.tables.column_notes import COLUMN_NOTES, READING_NOTES
+from zonepulse.schemas.tables.results import ALERTS, TABLES
+from zonepulse.schemas.zone_file.positions import compose, plain
+from zonepulse.schemas.zone_file.read import parse_zone
 
 CONTRACTS = files("zonepulse.schemas").joinpath("contracts")
 ZONE = files("zonepulse.schemas").joinpath("examples", "zone.yaml").read_text("utf-8")
@@ -68,7 +68,7 @@ def test_the_committed_documents_are_what_the_code_says() -> None:
 
 @pytest.mark.integration
 def test_the_documents_can_be_written_into_a_folder(tmp_path: Path) -> None:
-    door = [sys.executable, "-m", "zonepulse.schemas.documents"]
+    door = [sys.executable, "-m", "zonepulse.schemas.documents.build"]
     assert subprocess.run(door, capture_output=True, check=False).returncode == 2
     subprocess.run([*door, str(tmp_path / "new")], check=True)
     assert {file.name: file.read_text("utf-8") for file in (tmp_path / "new").iterdir()} == documents()

@@ -41,9 +41,17 @@ def test_every_folder_with_python_is_a_listed_package() -> None:
     assert set(SETUPTOOLS["packages"]) == set(FOLDERS)
 
 
+def test_no_package_holds_more_modules_than_a_reader_takes_in() -> None:
+    sizes = {
+        str(f.relative_to(REPOSITORY)): len([p for p in f.glob("*.py") if p.name != "__init__.py"]) for f in _folders_with_python()
+    }
+    assert {folder: n for folder, n in sizes.items() if n > 14} == {}
+
+
 def test_the_kernels_are_compiled() -> None:
     assert not numba.config.DISABLE_JIT
-    modules = [import_module(f"zonepulse.processors.{m.name}") for m in pkgutil.iter_modules(zonepulse.processors.__path__)]
+    found = pkgutil.walk_packages(zonepulse.processors.__path__, "zonepulse.processors.")
+    modules = [import_module(m.name) for m in found]
     assert any(isinstance(value, CPUDispatcher) for module in modules for value in vars(module).values())
 
 

@@ -1,4 +1,4 @@
-"""One test for each private name that streams/raw_batches.py touches. A test that fails here says what to look at before upgrading."""
+"""One test for each private name that streams/kafka/raw_batches.py touches. One that fails says what to look at before upgrading."""
 
 import inspect
 
@@ -8,7 +8,7 @@ from aiokafka.structs import TopicPartition
 from fetches import Message, RecordBatch
 from numba.core.cpu import CPUTargetOptions
 
-from zonepulse.streams import raw_batches
+from zonepulse.streams.kafka import raw_batches
 
 
 def source(thing: object) -> str:

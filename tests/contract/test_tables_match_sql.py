@@ -1,8 +1,8 @@
 """The tables that the code knows, and the SQL files that stores out there have applied."""
 
-from zonepulse.schemas.results import TABLES
-from zonepulse.schemas.tables import FROZEN, STORAGES, statements
-from zonepulse.streams.migrations import deployed_migrations
+from zonepulse.schemas.tables.ddl import FROZEN, STORAGES, statements
+from zonepulse.schemas.tables.results import TABLES
+from zonepulse.streams.clickhouse.migrations import deployed_migrations
 
 
 def test_the_migrations_that_stores_have_applied_are_as_they_were() -> None:

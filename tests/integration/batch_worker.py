@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from faust.types import TP
 
-from zonepulse.streams.app import build_app, run_worker
-from zonepulse.streams.batch_channel import Hooks, batch_channel
-from zonepulse.streams.record_arrays import Batch
+from zonepulse.streams.kafka.app import build_app, run_worker
+from zonepulse.streams.kafka.batch_channel import Hooks, batch_channel
+from zonepulse.streams.kafka.record_arrays import Batch
 from zonepulse.streams.settings import Settings
 
 

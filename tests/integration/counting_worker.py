@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from faust.types import TP, StreamT
 
-from zonepulse.processors.snapshot import Frozen
-from zonepulse.streams.app import Outbox, build_app, run_worker
-from zonepulse.streams.batch_channel import Hooks, batch_channel
-from zonepulse.streams.checkpoint import Checkpoints, save
+from zonepulse.processors.metering.snapshot import Frozen
+from zonepulse.streams.checkpoints.checkpoint import Checkpoints, save
+from zonepulse.streams.kafka.app import Outbox, build_app, run_worker
+from zonepulse.streams.kafka.batch_channel import Hooks, batch_channel
 from zonepulse.streams.settings import Settings
 
 

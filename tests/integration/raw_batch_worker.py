@@ -9,10 +9,10 @@ from typing import Any, cast
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from fetches import contents
 
-from zonepulse.streams.app import build_app, run_worker
-from zonepulse.streams.batch_channel import batch_channel
-from zonepulse.streams.batches import BatchTransport
-from zonepulse.streams.record_arrays import Batch
+from zonepulse.streams.kafka.app import build_app, run_worker
+from zonepulse.streams.kafka.batch_channel import batch_channel
+from zonepulse.streams.kafka.batches import BatchTransport
+from zonepulse.streams.kafka.record_arrays import Batch
 from zonepulse.streams.settings import Settings
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from faust.types import TP, StreamT
 
-from zonepulse.streams.app import build_app, run_worker
-from zonepulse.streams.batch_channel import BatchChannel, batch_channel
+from zonepulse.streams.health.watchdog import Pulse, watch
+from zonepulse.streams.kafka.app import build_app, run_worker
+from zonepulse.streams.kafka.batch_channel import BatchChannel, batch_channel
 from zonepulse.streams.settings import Settings
-from zonepulse.streams.watchdog import Pulse, watch
 
 
 class Handled:

@@ -9,16 +9,16 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from zonepulse.schemas.topics import REGISTRY
-from zonepulse.streams.app import build_app, run_worker
-from zonepulse.streams.clickhouse_sink import ClickHouseSink, RowBatch, Sink
-from zonepulse.streams.known_registers import KnownRegisters
+from zonepulse.schemas.messages.topics import REGISTRY
+from zonepulse.streams.clickhouse.known_registers import KnownRegisters
+from zonepulse.streams.clickhouse.sink import ClickHouseSink, RowBatch, Sink
+from zonepulse.streams.clickhouse.write_queue import Limits
+from zonepulse.streams.control.registry_topic import end_offset, load_versions
+from zonepulse.streams.kafka.app import build_app, run_worker
+from zonepulse.streams.kafka.origin import Origin
 from zonepulse.streams.metrics import Metrics
-from zonepulse.streams.origin import Origin
-from zonepulse.streams.registry_topic import end_offset, load_versions
 from zonepulse.streams.settings import Settings
-from zonepulse.streams.store_agent import add_store_agent
-from zonepulse.streams.write_queue import Limits
+from zonepulse.streams.workers.store import add_store_agent
 
 REGISTERS = frozenset(f"meter-{n}/register-{n}" for n in range(7))
 """Of the blocks that the tests make, beside those of the registry."""

@@ -9,11 +9,11 @@ from kafka.admin import KafkaAdminClient
 from kafka.structs import OffsetAndMetadata
 from live_parts import Record, produce
 
-from zonepulse.schemas.topics import ALERTS
-from zonepulse.streams.alert_sweep import KEEP_MS, AlertSweep
-from zonepulse.streams.embedded.broker import Broker
-from zonepulse.streams.groups import commit_offsets, coordinated
-from zonepulse.streams.topics_admin import ensure_topics
+from zonepulse.schemas.messages.topics import ALERTS
+from zonepulse.streams.embedded.kafka.broker import Broker
+from zonepulse.streams.kafka.consumer_groups import commit_offsets, coordinated
+from zonepulse.streams.kafka.topics_admin import ensure_topics
+from zonepulse.streams.workers.alert_sweep import KEEP_MS, AlertSweep
 
 pytestmark = pytest.mark.integration
 NOW_MS = 1_795_392_000_000

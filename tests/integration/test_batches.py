@@ -12,7 +12,7 @@ import psutil
 import pytest
 from live_parts import create_topics, process, produce, produce_many, wait_until
 
-from zonepulse.streams.embedded.broker import Broker
+from zonepulse.streams.embedded.kafka.broker import Broker
 
 pytestmark = pytest.mark.integration
 WORKER = Path(__file__).with_name("batch_worker.py")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from zonepulse.streams.embedded import kafka_jars
-from zonepulse.streams.embedded.broker import MAX_MESSAGE_BYTES, Broker
-from zonepulse.streams.embedded.process import FolderTaken, PortTaken, ProcessDied
+from zonepulse.streams.embedded.kafka import jars as kafka_jars
+from zonepulse.streams.embedded.kafka.broker import MAX_MESSAGE_BYTES, Broker
+from zonepulse.streams.embedded.processes.process import FolderTaken, PortTaken, ProcessDied
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)

@@ -20,11 +20,11 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from zonepulse.streams.cli.sql import is_reader
-from zonepulse.streams.embedded import http_codec
-from zonepulse.streams.embedded.clickhouse_errors import ClickHouseError
-from zonepulse.streams.embedded.clickhouse_process import READER, WRITER, ClickHouseProcess
-from zonepulse.streams.embedded.clickhouse_users import BadUsers, User, Users, read_users, write_users
-from zonepulse.streams.embedded.process import ProcessDied
+from zonepulse.streams.embedded.clickhouse.errors import ClickHouseError
+from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
+from zonepulse.streams.embedded.clickhouse.users import BadUsers, User, Users, read_users, write_users
+from zonepulse.streams.embedded.http import codec
+from zonepulse.streams.embedded.processes.process import ProcessDied
 
 pytestmark = pytest.mark.integration
 
@@ -163,7 +163,7 @@ def test_a_truncated_insert_is_an_error_and_writes_nothing(server: ClickHousePro
 @pytest.mark.parametrize("encoding", ["lz4", "zstd", "gzip"])
 def test_every_encoding_is_spoken_in_both_directions(server: ClickHouseProcess, table: str, encoding: str) -> None:
     lines = "".join(f"{n}\tname\n" for n in range(2000)).encode()
-    body, used = http_codec.encode(lines, encoding)
+    body, used = codec.encode(lines, encoding)
     assert used == encoding
     assert (
         post(server, f"database=zonepulse&query=INSERT+INTO+{table}+(n,name)+FORMAT+TSV", body, Content_Encoding=encoding)[0] == 200
@@ -171,7 +171,7 @@ def test_every_encoding_is_spoken_in_both_directions(server: ClickHouseProcess, 
     ask = f"enable_http_compression=1&database=zonepulse&query=SELECT+n,name+FROM+{table}+ORDER+BY+n"
     status, answer, headers = post(server, ask, Accept_Encoding=f"{encoding};q=1, unknown")
     assert (status, headers["Content-Encoding"]) == (200, encoding)
-    assert http_codec.decode(answer, encoding, 1 << 20) == lines
+    assert codec.decode(answer, encoding, 1 << 20) == lines
 
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "xz", "bz2", "nonsense"])
@@ -185,7 +185,7 @@ def test_encodings_whose_decoders_cannot_be_stopped_are_not_spoken(server: Click
 def test_a_body_beyond_the_limit_is_refused_before_and_after_decompression(server: ClickHouseProcess) -> None:
     zeros = b"\0" * (65 << 20)
     assert post(server, "query=INSERT+INTO+zonepulse.kept+FORMAT+Native", zeros)[0] == 413
-    bomb, _ = http_codec.encode(zeros, "zstd")
+    bomb, _ = codec.encode(zeros, "zstd")
     status, _, headers = post(server, "query=INSERT+INTO+zonepulse.kept+FORMAT+Native", bomb, Content_Encoding="zstd")
     assert (status, headers["X-ClickHouse-Exception-Code"]) == (413, "307")
 

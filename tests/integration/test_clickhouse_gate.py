@@ -16,9 +16,9 @@ import pytest
 import refused_names
 from endpoint_server import as_writer, ask
 
-from zonepulse.streams.embedded.clickhouse_functions import READER_FUNCTIONS
-from zonepulse.streams.embedded.clickhouse_lists import READER_SETTINGS
-from zonepulse.streams.embedded.clickhouse_process import WRITER, ClickHouseProcess
+from zonepulse.streams.embedded.clickhouse.functions import READER_FUNCTIONS
+from zonepulse.streams.embedded.clickhouse.lists import READER_SETTINGS
+from zonepulse.streams.embedded.clickhouse.process import WRITER, ClickHouseProcess
 
 pytestmark = pytest.mark.integration
 

@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 from endpoint_server import as_writer, ask
 
-from zonepulse.streams.cli.checks_servers import confinement
-from zonepulse.streams.embedded import landlock
-from zonepulse.streams.embedded.clickhouse_process import READER, WRITER, ClickHouseProcess
-from zonepulse.streams.embedded.process import ProcessDied
+from zonepulse.streams.cli.doctor.servers import confinement
+from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
+from zonepulse.streams.embedded.processes import landlock
+from zonepulse.streams.embedded.processes.process import ProcessDied
 
 pytestmark = pytest.mark.integration
 

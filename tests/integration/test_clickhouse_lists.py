@@ -9,8 +9,8 @@ import msgspec
 import pytest
 import refused_names
 
-from zonepulse.streams.embedded import clickhouse_lists
-from zonepulse.streams.embedded.clickhouse_functions import COMBINATORS, READER_FUNCTIONS, is_open_function
+from zonepulse.streams.embedded.clickhouse import lists as clickhouse_lists
+from zonepulse.streams.embedded.clickhouse.functions import COMBINATORS, READER_FUNCTIONS, is_open_function
 
 pytestmark = pytest.mark.integration
 

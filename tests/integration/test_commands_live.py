@@ -14,24 +14,24 @@ from zone_runs import wait_until_complete
 from zones import ONE_METER
 
 from zonepulse.oracle.compare import differences
-from zonepulse.oracle.decode import Record
+from zonepulse.oracle.metering.decode import Record
 from zonepulse.oracle.run import run as run_oracle
-from zonepulse.schemas.commands import Place
-from zonepulse.schemas.factors import shipped_factors_csv
-from zonepulse.schemas.records import HEARTBEAT
-from zonepulse.schemas.results import FINAL_TABLES, TABLES
-from zonepulse.schemas.topics import COMMANDS
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.alert_sweep import KEEP_MS
-from zonepulse.streams.command_file import skips_in
-from zonepulse.streams.command_log import CommandLog, CommandReader, skip_of, tell
-from zonepulse.streams.demo_run import PREFIX, read_partition, stored_rows
-from zonepulse.streams.embedded.broker import Broker
+from zonepulse.schemas.factors.shipped import shipped_factors_csv
+from zonepulse.schemas.messages.commands import Place
+from zonepulse.schemas.messages.records import HEARTBEAT
+from zonepulse.schemas.messages.topics import COMMANDS
+from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.control.command_file import skips_in
+from zonepulse.streams.control.command_log import CommandLog, CommandReader, skip_of, tell
+from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.demo.run import PREFIX, read_partition, stored_rows
+from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.registry_topic import publish
-from zonepulse.streams.replay_file import replay_files
-from zonepulse.streams.topics_admin import ensure_topics
-from zonepulse.streams.warm_up import warm_up
+from zonepulse.streams.kafka.topics_admin import ensure_topics
+from zonepulse.streams.replay.file import replay_files
+from zonepulse.streams.workers.alert_sweep import KEEP_MS
+from zonepulse.streams.workers.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 MINUTE_MS = 60_000

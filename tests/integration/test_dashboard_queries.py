@@ -18,18 +18,18 @@ from clickhouse_connect.driver.client import Client
 from grafana_macros import TimeRange, Value, with_macros, with_variables
 
 from zonepulse.processors.final_rows import final_rows
-from zonepulse.processors.layout import METER_RULES
+from zonepulse.processors.flow import METER_RULES
 from zonepulse.processors.zone_run import ZoneRun
-from zonepulse.schemas.partitioner import partition_of
-from zonepulse.schemas.records import RecordSpans
-from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.results import TABLES
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams import migrations
-from zonepulse.streams.demo_data import demo_sample, demo_zone_yaml
-from zonepulse.streams.embedded.clickhouse_process import READER, WRITER, ClickHouseProcess
-from zonepulse.streams.registry_rows import registry_rows
-from zonepulse.streams.stored_rows import stored
+from zonepulse.schemas.messages.partitioner import partition_of
+from zonepulse.schemas.messages.records import RecordSpans
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.tables.results import TABLES
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.clickhouse import migrations
+from zonepulse.streams.clickhouse.registry_rows import registry_rows
+from zonepulse.streams.clickhouse.stored_rows import stored
+from zonepulse.streams.demo.data import demo_sample, demo_zone_yaml
+from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]  # the first test may have to compile every kernel
 

@@ -13,16 +13,16 @@ from live_parts import produce
 from typer.testing import CliRunner, Result
 from zones import SMALL, small
 
-from zonepulse.schemas.partitioner import partition_of
-from zonepulse.schemas.readings import ARROW_SCHEMA, one_row_stream
-from zonepulse.schemas.results import DEAD_LETTERS
-from zonepulse.schemas.topics import READINGS
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.messages.partitioner import partition_of
+from zonepulse.schemas.messages.readings import ARROW_SCHEMA, one_row_stream
+from zonepulse.schemas.messages.topics import READINGS
+from zonepulse.schemas.tables.results import DEAD_LETTERS
+from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.main import app
+from zonepulse.streams.clickhouse.stored_rows import stored
+from zonepulse.streams.control.registry_topic import publish, read_to_end
 from zonepulse.streams.embedded.stack import Stack
-from zonepulse.streams.registry_topic import publish, read_to_end
-from zonepulse.streams.stored_rows import stored
-from zonepulse.streams.topics_admin import ensure_topics
+from zonepulse.streams.kafka.topics_admin import ensure_topics
 
 pytestmark = pytest.mark.integration
 N = 3

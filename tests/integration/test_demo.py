@@ -17,9 +17,9 @@ from live_parts import wait_until
 from patience import patience_s
 from zone_runs import sample_run, wait_until_complete
 
-from zonepulse.streams.demo_data import DEFAULT_SEED, demo_sample
-from zonepulse.streams.embedded.process import is_listening
-from zonepulse.streams.warm_up import warm_up
+from zonepulse.streams.demo.data import DEFAULT_SEED, demo_sample
+from zonepulse.streams.embedded.processes.process import is_listening
+from zonepulse.streams.workers.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 UNTIL = "2026-03-02T00:00:00+08:00"

@@ -17,18 +17,18 @@ from typer.testing import CliRunner, Result
 
 from zonepulse.processors.final_rows import final_rows
 from zonepulse.processors.zone_run import ZoneRun
-from zonepulse.schemas.partitioner import partition_of
-from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.results import TABLES
-from zonepulse.schemas.topics import READINGS
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.messages.partitioner import partition_of
+from zonepulse.schemas.messages.topics import READINGS
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.tables.results import TABLES
+from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.main import app
+from zonepulse.streams.clickhouse.registry_rows import registry_rows
+from zonepulse.streams.clickhouse.stored_rows import stored
+from zonepulse.streams.control.registry_topic import load_versions, publish, read_to_end
 from zonepulse.streams.embedded.stack import Stack
-from zonepulse.streams.record_arrays import spans
-from zonepulse.streams.registry_rows import registry_rows
-from zonepulse.streams.registry_topic import load_versions, publish, read_to_end
-from zonepulse.streams.stored_rows import stored
-from zonepulse.streams.topics_admin import ensure_topics
+from zonepulse.streams.kafka.record_arrays import spans
+from zonepulse.streams.kafka.topics_admin import ensure_topics
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 N = 3

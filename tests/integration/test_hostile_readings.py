@@ -14,12 +14,12 @@ from patience import patience_s
 from zones import ONE_METER
 
 from zonepulse.oracle.run import run as run_oracle
-from zonepulse.schemas.factors import shipped_factors_csv
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.demo_run import PREFIX, read_partition
+from zonepulse.schemas.factors.shipped import shipped_factors_csv
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.demo.run import PREFIX, read_partition
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.registry_topic import publish
-from zonepulse.streams.warm_up import warm_up
+from zonepulse.streams.workers.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 START_MS = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1000)

@@ -8,7 +8,7 @@ from live_parts import wait_until
 from zone_runs import SampleRun, sample_run
 
 from zonepulse.schemas.units import MS_PER_HOUR
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.zone_file.read import parse_zone
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 LIVE = """

@@ -15,8 +15,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from live_parts import create_topics, process, produce, produce_many, wait_until
 
-from zonepulse.streams.checkpoint_log import CheckpointLog, Found
-from zonepulse.streams.embedded.broker import Broker
+from zonepulse.streams.checkpoints.log import CheckpointLog, Found
+from zonepulse.streams.embedded.kafka.broker import Broker
 
 pytestmark = pytest.mark.integration
 WORKER = Path(__file__).with_name("counting_worker.py")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from zonepulse.schemas.records import RecordSpans
-from zonepulse.streams.embedded.process import free_port
+from zonepulse.schemas.messages.records import RecordSpans
+from zonepulse.streams.embedded.processes.process import free_port
 from zonepulse.streams.metrics import Metrics
 
 pytestmark = pytest.mark.integration

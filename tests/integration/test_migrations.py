@@ -6,10 +6,10 @@ import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from zonepulse.schemas.tables import FROZEN, statements
-from zonepulse.streams import migrations
-from zonepulse.streams.embedded.clickhouse_process import WRITER, ClickHouseProcess
-from zonepulse.streams.migrations import Migration, MigrationError, deployed_migrations
+from zonepulse.schemas.tables.ddl import FROZEN, statements
+from zonepulse.streams.clickhouse import migrations
+from zonepulse.streams.clickhouse.migrations import Migration, MigrationError, deployed_migrations
+from zonepulse.streams.embedded.clickhouse.process import WRITER, ClickHouseProcess
 
 pytestmark = pytest.mark.integration
 TABLES = """SELECT name, engine, engine_full, partition_key, sorting_key, primary_key, as_select

@@ -13,12 +13,12 @@ from live_parts import wait_until
 from notify_parts import PASSWORD, MailServer, html_of, notify_worker, send_alerts, text_of, transition
 from zones import zone
 
-from zonepulse.schemas.subscribers import Subscriber
-from zonepulse.streams.embedded.broker import Broker
+from zonepulse.schemas.registry.subscribers import Subscriber
+from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.embedded.kafka.broker import Broker
+from zonepulse.streams.kafka.topics_admin import ensure_topics
 from zonepulse.streams.notify.faults import PLACES, VARIABLE
 from zonepulse.streams.notify.subscriber_log import write_subscriber
-from zonepulse.streams.registry_topic import publish
-from zonepulse.streams.topics_admin import ensure_topics
 
 pytestmark = pytest.mark.integration
 DESK, MILL = "desk@plant.example", "mill@a.example"

@@ -12,13 +12,13 @@ import pytest
 from typer.testing import CliRunner, Result
 from zones import SMALL, zone
 
-from zonepulse.schemas.partitioner import partition_of
-from zonepulse.schemas.readings import decode
-from zonepulse.schemas.topics import READINGS
+from zonepulse.schemas.messages.partitioner import partition_of
+from zonepulse.schemas.messages.readings import decode
+from zonepulse.schemas.messages.topics import READINGS
 from zonepulse.streams.cli.main import app
-from zonepulse.streams.embedded.broker import Broker
-from zonepulse.streams.registry_topic import publish, read_to_end
-from zonepulse.streams.topics_admin import ensure_topics
+from zonepulse.streams.control.registry_topic import publish, read_to_end
+from zonepulse.streams.embedded.kafka.broker import Broker
+from zonepulse.streams.kafka.topics_admin import ensure_topics
 
 pytestmark = pytest.mark.integration
 T0 = 1_790_784_900_000

@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from live_parts import create_topics, process, wait_until
 
-from zonepulse.streams.embedded.broker import Broker
+from zonepulse.streams.embedded.kafka.broker import Broker
 
 pytestmark = pytest.mark.integration
 WORKER = Path(__file__).with_name("raw_batch_worker.py")

@@ -14,16 +14,16 @@ from kafka.errors import KafkaError
 from live_parts import create_topics, process, produce_many, wait_until
 from patience import patience_s
 
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams import exit_codes
 from zonepulse.streams.chaos.data import chaos_sample, chaos_zone_yaml
 from zonepulse.streams.chaos.kinds import KINDS
 from zonepulse.streams.chaos.plan import planned
 from zonepulse.streams.chaos.run import RESTART
-from zonepulse.streams.demo_run import LEDGER_GROUP, PREFIX, STORE_GROUP, Feed, Progress, oracle_differences, readings_of
-from zonepulse.streams.embedded.broker import Broker
+from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.demo.run import LEDGER_GROUP, PREFIX, STORE_GROUP, Feed, Progress, oracle_differences, readings_of
+from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.registry_topic import publish
 
 pytestmark = pytest.mark.integration
 JUMPING_CLOCK = Path(__file__).with_name("jumping_clock")

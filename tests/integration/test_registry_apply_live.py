@@ -14,15 +14,15 @@ from zone_runs import wait_until_complete
 
 from zonepulse.oracle.compare import differences
 from zonepulse.oracle.run import run as run_oracle
-from zonepulse.schemas.factors import shipped_factors_csv
-from zonepulse.schemas.partitioner import partition_of
-from zonepulse.schemas.records import HEARTBEAT
-from zonepulse.schemas.results import TABLES
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.demo_run import PREFIX, read_partition, stored_rows
+from zonepulse.schemas.factors.shipped import shipped_factors_csv
+from zonepulse.schemas.messages.partitioner import partition_of
+from zonepulse.schemas.messages.records import HEARTBEAT
+from zonepulse.schemas.tables.results import TABLES
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.demo.run import PREFIX, read_partition, stored_rows
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.registry_topic import publish
-from zonepulse.streams.warm_up import warm_up
+from zonepulse.streams.workers.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 PARTITIONS = 2

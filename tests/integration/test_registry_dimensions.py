@@ -6,10 +6,10 @@ import pytest
 from live_parts import wait_until
 from zones import EXAMPLE
 
-from zonepulse.schemas.registry import Registry
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.registry_topic import publish
 
 pytestmark = pytest.mark.integration
 NEWEST = "SELECT version, company, name_en, name_zh FROM registry_companies_final WHERE zone = 'taicang'"

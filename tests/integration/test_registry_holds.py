@@ -9,14 +9,14 @@ import pytest
 from live_parts import Record, produce, wait_until
 from zones import ONE_METER
 
-from zonepulse.schemas.commands import Place
-from zonepulse.schemas.records import HEARTBEAT
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.command_log import skip_of, tell
-from zonepulse.streams.demo_run import PREFIX, Progress
+from zonepulse.schemas.messages.commands import Place
+from zonepulse.schemas.messages.records import HEARTBEAT
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.control.command_log import skip_of, tell
+from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.demo.run import PREFIX, Progress
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.registry_topic import publish
-from zonepulse.streams.warm_up import warm_up
+from zonepulse.streams.workers.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 START_MS = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1000)

@@ -8,11 +8,11 @@ import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from zonepulse.schemas.registry import Network, Registry
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams import migrations
-from zonepulse.streams.embedded.clickhouse_process import WRITER, ClickHouseProcess
-from zonepulse.streams.registry_rows import registry_rows
+from zonepulse.schemas.registry.model import Network, Registry
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.clickhouse import migrations
+from zonepulse.streams.clickhouse.registry_rows import registry_rows
+from zonepulse.streams.embedded.clickhouse.process import WRITER, ClickHouseProcess
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 ZONE = files("zonepulse.schemas").joinpath("examples", "zone.yaml").read_text("utf-8")

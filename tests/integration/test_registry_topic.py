@@ -9,13 +9,13 @@ from kafka import KafkaProducer
 from live_parts import produce
 from zones import SMALL, small, zone
 
-from zonepulse.schemas.records import HEARTBEAT
-from zonepulse.schemas.registry_wire import to_entities
-from zonepulse.schemas.topics import READINGS, REGISTRY
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.embedded.broker import Broker
-from zonepulse.streams.registry_topic import load_versions, mend, newest_times, plan_mends, publish, read_to_end
-from zonepulse.streams.topics_admin import ensure_topics
+from zonepulse.schemas.messages.records import HEARTBEAT
+from zonepulse.schemas.messages.topics import READINGS, REGISTRY
+from zonepulse.schemas.registry.wire import to_entities
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.control.registry_topic import load_versions, mend, newest_times, plan_mends, publish, read_to_end
+from zonepulse.streams.embedded.kafka.broker import Broker
+from zonepulse.streams.kafka.topics_admin import ensure_topics
 
 pytestmark = pytest.mark.integration
 PARTITIONS = 3

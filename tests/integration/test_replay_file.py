@@ -15,20 +15,20 @@ from typer.testing import CliRunner
 from zones import small
 
 from zonepulse.oracle.compare import differences
-from zonepulse.oracle.decode import Record
+from zonepulse.oracle.metering.decode import Record
 from zonepulse.oracle.run import Tables, run, run_columns
-from zonepulse.schemas.commands import Place
-from zonepulse.schemas.factors import shipped_factors_csv
-from zonepulse.schemas.partitioner import partition_of
-from zonepulse.schemas.readings import is_arrow, read_block
-from zonepulse.schemas.results import FINAL_TABLES, TABLES
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams import replay_file
+from zonepulse.schemas.factors.shipped import shipped_factors_csv
+from zonepulse.schemas.messages.commands import Place
+from zonepulse.schemas.messages.partitioner import partition_of
+from zonepulse.schemas.messages.readings import is_arrow, read_block
+from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
+from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.main import app
-from zonepulse.streams.demo_data import demo_sample, demo_zone_yaml
-from zonepulse.streams.reading_blocks import BadFile
-from zonepulse.streams.reading_keys import ReadingKeys
-from zonepulse.streams.replay_file import FinalRows, Replayed, replay_files, write_parquet
+from zonepulse.streams.demo.data import demo_sample, demo_zone_yaml
+from zonepulse.streams.files.blocks import BadFile
+from zonepulse.streams.kafka.reading_keys import ReadingKeys
+from zonepulse.streams.replay import file as replay_file
+from zonepulse.streams.replay.file import FinalRows, Replayed, replay_files, write_parquet
 
 UNTIL_MS = 1_795_392_000_000
 DAYS = 2

@@ -13,11 +13,11 @@ import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from patience import patience_s
 
-from zonepulse.streams import migrations
-from zonepulse.streams.embedded.process import ChildProcess, PortTaken, ProcessDied, is_listening
+from zonepulse.streams.clickhouse import migrations
+from zonepulse.streams.clickhouse.migrations import Migration, MigrationError, read_migrations
+from zonepulse.streams.embedded.processes.process import ChildProcess, PortTaken, ProcessDied, is_listening
+from zonepulse.streams.embedded.processes.supervisor import Restart, Supervisor
 from zonepulse.streams.embedded.stack import Stack
-from zonepulse.streams.embedded.supervisor import Restart, Supervisor
-from zonepulse.streams.migrations import Migration, MigrationError, read_migrations
 
 pytestmark = pytest.mark.integration
 

@@ -15,18 +15,18 @@ import pytest
 from live_parts import Record, create_topics, process, produce, wait_until
 from store_parts import START_MS, WORKER, ClickHouse, alert, block, committed, count, options
 
-from zonepulse.schemas.alerts import canonical_json
-from zonepulse.schemas.dead_letters import DeadLetter
-from zonepulse.schemas.results import INTERVALS, LIVE, TOTALS
-from zonepulse.schemas.topics import TOPICS
-from zonepulse.streams import migrations
+from zonepulse.schemas.messages.dead_letters import DeadLetter
+from zonepulse.schemas.messages.topics import TOPICS
+from zonepulse.schemas.tables.results import INTERVALS, LIVE, TOTALS
+from zonepulse.schemas.values import canonical_json
 from zonepulse.streams.chaos.parts import FULL_DISK
-from zonepulse.streams.clickhouse_sink import ClickHouseSink, RowBatch, SinkBackpressure, SinkRejected, Source
-from zonepulse.streams.embedded.broker import Broker
-from zonepulse.streams.embedded.process import free_port
+from zonepulse.streams.clickhouse import migrations
+from zonepulse.streams.clickhouse.sink import ClickHouseSink, RowBatch, SinkBackpressure, SinkRejected, Source
+from zonepulse.streams.clickhouse.stored_rows import stored
+from zonepulse.streams.embedded.kafka.broker import Broker
+from zonepulse.streams.embedded.processes.process import free_port
+from zonepulse.streams.kafka.topics_admin import WrongTopic, ensure_topics
 from zonepulse.streams.settings import Settings
-from zonepulse.streams.stored_rows import stored
-from zonepulse.streams.topics_admin import WrongTopic, ensure_topics
 
 pytestmark = pytest.mark.integration
 MOST_HELD = 200_000_000
@@ -170,7 +170,7 @@ def test_a_store_that_has_no_room_says_so_and_has_not_written_half(clickhouse: C
 
 
 def test_the_endpoint_does_not_run_where_the_engine_would_cut_files_short(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "zonepulse.streams.embedded.clickhouse_endpoint"]
+    command = [sys.executable, "-m", "zonepulse.streams.embedded.http.endpoint"]
     arguments = ["--path", str(tmp_path), "--port", str(free_port()), "--users", str(tmp_path / "users.json")]
     limited = ["bash", "-c", 'ulimit -f 100000; exec "$@"', "bash", *command, *arguments]
     done = subprocess.run(limited, capture_output=True, text=True, timeout=60)

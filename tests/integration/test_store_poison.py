@@ -16,14 +16,14 @@ from live_parts import Record, process, produce, wait_until
 from store_parts import START_MS, WORKER, ClickHouse, alert, block, count, options
 from zones import EXAMPLE
 
-from zonepulse.schemas.dead_letters import DeadLetter
-from zonepulse.schemas.registry_wire import to_entities
-from zonepulse.schemas.results import INTERVALS, LIVE, TOTALS, Table
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams import migrations
-from zonepulse.streams.embedded.broker import Broker
-from zonepulse.streams.embedded.process import free_port
-from zonepulse.streams.topics_admin import ensure_topics
+from zonepulse.schemas.messages.dead_letters import DeadLetter
+from zonepulse.schemas.registry.wire import to_entities
+from zonepulse.schemas.tables.results import INTERVALS, LIVE, TOTALS, Table
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.clickhouse import migrations
+from zonepulse.streams.embedded.kafka.broker import Broker
+from zonepulse.streams.embedded.processes.process import free_port
+from zonepulse.streams.kafka.topics_admin import ensure_topics
 
 pytestmark = pytest.mark.integration
 ZONE = "taicang"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zonepulse.oracle.grid import Grid
-from zonepulse.oracle.registry import Registry, Rule
+from zonepulse.oracle.zone.registry import Registry, Rule
 
 Transition = dict[str, Any]
 """A row of the table `alerts`."""

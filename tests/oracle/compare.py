@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 
-from zonepulse.schemas.results import TABLES
+from zonepulse.schemas.tables.results import TABLES
 
 MAX_NAMED: Final = 20
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

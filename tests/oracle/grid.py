@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from zonepulse.oracle.registry import Policy
+from zonepulse.oracle.zone.registry import Policy
 
 
 class Grid(NamedTuple):

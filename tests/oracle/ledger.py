@@ -9,18 +9,18 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from zonepulse.oracle.alerts import FactorWatch, NodeWatch, ResidualWatch, RuleWatch, Subject, Transition
-from zonepulse.oracle.book import Book, RowKey, TableRow
-from zonepulse.oracle.entries import Entered
-from zonepulse.oracle.factors import FactorTable
-from zonepulse.oracle.fold import MISSING, Row
+from zonepulse.oracle.carbon.book import Book, RowKey, TableRow
+from zonepulse.oracle.carbon.entries import Entered
+from zonepulse.oracle.carbon.factors import FactorTable
+from zonepulse.oracle.carbon.market import Market
+from zonepulse.oracle.carbon.plan import Entity, Key, Plan, plan_at
+from zonepulse.oracle.carbon.windows import Window
 from zonepulse.oracle.grid import Grid
-from zonepulse.oracle.market import Market
-from zonepulse.oracle.network import Topology, topology_at
-from zonepulse.oracle.nodal import Nodal, Snapshot
-from zonepulse.oracle.nodal_rows import write as write_nodal
-from zonepulse.oracle.plan import Entity, Key, Plan, plan_at
-from zonepulse.oracle.registry import Registry
-from zonepulse.oracle.windows import Window
+from zonepulse.oracle.metering.fold import MISSING, Row
+from zonepulse.oracle.network.network import Topology, topology_at
+from zonepulse.oracle.network.nodal import Nodal, Snapshot
+from zonepulse.oracle.network.nodal_rows import write as write_nodal
+from zonepulse.oracle.zone.registry import Registry
 
 
 class Event(NamedTuple):

@@ -9,15 +9,15 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from zonepulse.oracle.alerts import Transition
-from zonepulse.oracle.decode import Item, Record, decode, read_fields
-from zonepulse.oracle.entries import entered
+from zonepulse.oracle.carbon.entries import entered
 from zonepulse.oracle.grid import Grid
-from zonepulse.oracle.intervals import Channel, Version
 from zonepulse.oracle.ledger import Event, Ledger
-from zonepulse.oracle.letters import MAX_KEY, Letters
-from zonepulse.oracle.readings import Gate, Reading, partition_of
-from zonepulse.oracle.registry import Facts, Registry
-from zonepulse.oracle.zone_file import read_registry
+from zonepulse.oracle.metering.decode import Item, Record, decode, read_fields
+from zonepulse.oracle.metering.intervals import Channel, Version
+from zonepulse.oracle.metering.letters import MAX_KEY, Letters
+from zonepulse.oracle.metering.readings import Gate, Reading, partition_of
+from zonepulse.oracle.zone.registry import Facts, Registry
+from zonepulse.oracle.zone.zone_file import read_registry
 
 Tables = dict[str, list[dict[str, Any]]]
 Place = tuple[int, int]

@@ -9,7 +9,7 @@ from log_strategies import Case
 from network_strategies import network_cases
 from network_zones import log, meter, zone
 
-from zonepulse.schemas.results import FINAL_TABLES, TABLES
+from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
 
 FEWER = settings(max_examples=settings.default.max_examples // 3)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from small_logs import DAY, IMPORT, MINUTE, log, meter, reading, zone_text
 
 from zonepulse.processors.final_rows import final_rows
-from zonepulse.schemas.results import INTERVALS
+from zonepulse.schemas.tables.results import INTERVALS
 
 MAX_GAP = 120 * MINUTE
 PERIOD = 15 * MINUTE

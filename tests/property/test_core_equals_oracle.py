@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from log_moves import dealt, reordered
 from log_strategies import Case, cases
 
-from zonepulse.schemas.results import FINAL_TABLES, TABLES
+from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
 
 FEWER = settings(max_examples=settings.default.max_examples // 3)
 UNSETTLED = ("revision", "was_value_micro", "was_estimated_micro", "was_covered_ms")

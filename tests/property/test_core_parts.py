@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from log_strategies import Case, cases
 
-from zonepulse.processors.blocks import interval_batch, interval_rows
-from zonepulse.processors.channels import Channels, compile_registry
+from zonepulse.processors.channels.table import Channels, compile_registry
 from zonepulse.processors.decoding.exact import decode_records
-from zonepulse.processors.intervals import Partition, Step
-from zonepulse.processors.layout import ROW
-from zonepulse.processors.ledger import Ledger
+from zonepulse.processors.flow import ROW
+from zonepulse.processors.ledger.ledger import Ledger
+from zonepulse.processors.metering.interval_rows import interval_batch, interval_rows
+from zonepulse.processors.metering.partition import Partition, Step
 from zonepulse.processors.zone_run import no_items
-from zonepulse.schemas.results import TABLES
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.tables.results import TABLES
+from zonepulse.schemas.zone_file.read import parse_zone
 
 FEWER = settings(max_examples=settings.default.max_examples // 3)
 Offers = list[tuple[int, Step]]

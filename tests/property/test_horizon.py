@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from snapshots import Shelf
 
-from zonepulse.processors.channels import Channels, compile_registry
-from zonepulse.processors.layout import ROW, Records, records
-from zonepulse.processors.ledger import Ledger
-from zonepulse.processors.ledger_snapshot import freeze_ledger
-from zonepulse.schemas.results import TABLES
+from zonepulse.processors.channels.table import Channels, compile_registry
+from zonepulse.processors.flow import ROW, Records, records
+from zonepulse.processors.ledger.ledger import Ledger
+from zonepulse.processors.ledger.snapshot import freeze_ledger
+from zonepulse.schemas.tables.results import TABLES
 from zonepulse.streams.bench.ledger_load import HOUR_MS, MAX_GAP_MS, START_MS, TICK_MS, WINDOW_MS, CompanyZone
 
 ZONE = CompanyZone(companies=3, channels=12)

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonepulse.processors.channels import compile_registry
-from zonepulse.processors.ledger import Ledger
+from zonepulse.processors.channels.table import compile_registry
+from zonepulse.processors.ledger.ledger import Ledger
 from zonepulse.schemas.problems import RegistryError
-from zonepulse.schemas.registry_wire import by_version, from_entities, to_entities
+from zonepulse.schemas.registry.wire import by_version, from_entities, to_entities
 from zonepulse.schemas.values import EARLIEST_MS, LATEST_MS
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.registry_rows import registry_rows
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.clickhouse.registry_rows import registry_rows
 
 NUMBERS = (
     "0", "1", "-1", "0.5", "2024", "1e9", "1e-9", "1e18", "1e19", "9007199254740992", "9223372036854775807", "9223372036854775808",

@@ -10,7 +10,7 @@ from log_strategies import Case, cases
 from snapshots import Shelves
 
 from zonepulse.processors.zone_run import ZoneRun
-from zonepulse.schemas.zone_yaml import parse_zone
+from zonepulse.schemas.zone_file.read import parse_zone
 
 KEEP, RESTORE, PACK = "keep", "restore", "pack"
 

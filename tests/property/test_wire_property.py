@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from zonepulse.processors.decoding.damaged_fetch import spans_of_damaged_fetch
 from zonepulse.processors.decoding.exact import decode_records
 from zonepulse.processors.decoding.fast import decode_fast
-from zonepulse.processors.decoding.letters import dead_letters
-from zonepulse.processors.decoding.wire import CorruptBatch, OldFormat, spans_of_fetch
-from zonepulse.schemas.readings import ARROW_SCHEMA
-from zonepulse.schemas.records import RecordSpans
+from zonepulse.processors.decoding.kafka_format import CorruptBatch, OldFormat, spans_of_fetch
+from zonepulse.processors.metering.dead_letters import dead_letters
+from zonepulse.schemas.messages.readings import ARROW_SCHEMA
+from zonepulse.schemas.messages.records import RecordSpans
 
 CHANNELS = channels([("M1", "kWh"), ("TC-0042-E1", "MWh"), ("水表", "kWh"), ("", "kWh")][:3])
 METERS = ["M1", "TC-0042-E1", "水表", "nobody", "", 'q"uote']

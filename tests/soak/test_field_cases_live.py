@@ -13,12 +13,12 @@ from kafka import KafkaProducer
 from zone_runs import wait_until_complete
 
 from zonepulse.oracle.compare import differences
-from zonepulse.schemas.records import HEARTBEAT
-from zonepulse.schemas.results import FINAL_TABLES, TABLES
-from zonepulse.schemas.zone_yaml import parse_zone
-from zonepulse.streams.demo_run import PREFIX, stored_rows
+from zonepulse.schemas.messages.records import HEARTBEAT
+from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.control.registry_topic import newest_times, publish
+from zonepulse.streams.demo.run import PREFIX, stored_rows
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.registry_topic import newest_times, publish
 
 pytestmark = pytest.mark.integration
 FIELD = Path(__file__).parents[1] / "cases" / "field"

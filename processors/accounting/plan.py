@@ -1,0 +1,360 @@
+"""The ledger's chart of accounts, compiled from the registry into arrays.
+
+A *cell* sums one flow of one entity and carrier in a window (steelworks, electricity, import). A *line* is a result row made from cells:
+company use = import + consumption + generation - export - charge + discharge, zone import I = boundary import, and so on (design: Totals
+and intensity). Which channels count depends on time: a version counts in its validity less its guard (a `sub` does not count while its
+parent is registered).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zonepulse.processors.accounting.factor_table import FactorTable
+from zonepulse.processors.channels.table import Channels
+from zonepulse.processors.flow import Records
+from zonepulse.schemas.checks.sums import most_micro
+from zonepulse.schemas.factors.shipped import carrier_bears
+from zonepulse.schemas.registry.model import ALWAYS, FOREVER, Entry, MeterVersion, Register, Registry
+from zonepulse.schemas.units import LIMIT_ENERGY
+
+CHANNEL: Final = "channel:"
+"""Begins the names of cells that hold one channel alone."""
+FLOWS: Final = ("import", "export", "generation", "consumption", "charge", "discharge")
+USE_SIGN: Final = {"import": 1, "consumption": 1, "generation": 1, "export": -1, "charge": -1, "discharge": 1}
+SCOPE_2: Final = frozenset({"electricity", "heat", "steam"})
+ZONE_FLOWS: Final = ("boundary_import", "boundary_export", "import", "export", "generation", "unmetered", "charge", "discharge")
+B_IMPORT, B_EXPORT, IMPORT, EXPORT, GENERATION, UNMETERED, CHARGE, DISCHARGE = range(8)
+"""The zone's electricity cells, always the first eight. `unmetered` is export of companies without a generation register."""
+
+ACCOUNT: Final = np.dtype(
+    [
+        ("company_cell", "i4"),  # -1: counts nowhere
+        ("zone_cell", "i4"),
+        ("own_cell", "i4"),  # of the channel alone, where the network needs it; -1: none
+        ("guard", "i4"),  # intervals in which the version does not count
+        ("unmetered", "i4"),  # intervals in which its export is not unmetered generation; -1: never is
+        ("scope", "i4"),  # of its emissions rows, 0 none
+        ("factor", "i4"),  # factor time line, -1 none
+        ("company", "i4"),
+        ("ef", "i8"),  # mg per base unit x 1e6 of generation
+        ("most", "i8"),  # micro-units that a row may hold: above it no sum is proven to fit, and the row is not booked
+    ]
+)
+LINE: Final = np.dtype(
+    [("kind", "i4"), ("entity_kind", "i4"), ("entity", "i4"), ("carrier", "i4"), ("scope", "i4"), ("basis", "i4")]
+)
+USE, BEARING, SCOPE, ZONE_USE, ZONE_IMPORT, ZONE_SCOPE_2, UNACCOUNTED, INTENSITY = range(8)
+
+Interval = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Intervals:
+    """Lists of half-open intervals packed as offsets into two arrays."""
+
+    rows: list[list[Interval]] = field(default_factory=list)
+
+    def add(self, intervals: Iterable[Interval]) -> int:
+        """Store a list, return its number."""
+        self.rows.append(merged(intervals))
+        return len(self.rows) - 1
+
+    def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(first, bounds): list k is bounds[first[k] : first[k + 1]], rows (from, to)."""
+        first = np.cumsum([0, *(len(r) for r in self.rows)])
+        return first.astype(np.int64), np.array([i for r in self.rows for i in r], np.int64).reshape(-1, 2)
+
+
+def merged(intervals: Iterable[Interval]) -> list[Interval]:
+    """Union of half-open intervals, in order."""
+    out: list[Interval] = []
+    for start, end in sorted(intervals):
+        if out and start <= out[-1][1]:
+            out[-1] = (out[-1][0], max(end, out[-1][1]))
+        else:
+            out.append((start, end))
+    return out
+
+
+def without(interval: Interval, holes: Sequence[Interval]) -> list[Interval]:
+    """`interval` less the holes (merged)."""
+    out, start = [], interval[0]
+    for a, b in holes:
+        if b <= start or a >= interval[1]:
+            continue
+        if a > start:
+            out.append((start, a))
+        start = b
+    if start < interval[1]:
+        out.append((start, interval[1]))
+    return out
+
+
+@dataclass(slots=True)
+class Accounts:
+    """Arrays of the chart; see the module. `texts` names entities, carriers, factors and rungs by number."""
+
+    accounts: Records
+    lines: Records
+    line_first: NDArray[np.int64]
+    line_cells: NDArray[np.int64]
+    line_signs: NDArray[np.int64]
+    cell_first: NDArray[np.int64]
+    cell_lines: NDArray[np.int64]
+    cells: tuple[tuple[str, str, str], ...]
+    """(entity, carrier, flow) of each cell."""
+    guard_first: NDArray[np.int64]
+    guard_bounds: NDArray[np.int64]
+    expected_first: NDArray[np.int64]
+    expected: NDArray[np.int64]
+    factor_first: NDArray[np.int64]
+    factors: NDArray[np.int64]
+    zone_factor: int
+    entities: list[str]
+    carriers: list[str]
+    factor_ids: list[str]
+    rungs: list[str]
+
+
+class _Builder:
+    """Collects cells, lines and factor lines while walking the registry once."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.table = FactorTable(registry)
+        self.guards = Intervals()
+        self.none = self.guards.add([])
+        self.cells: dict[tuple[str, str, str], int] = {}
+        self.counting: list[list[Interval]] = []
+        self.factor_lines: dict[tuple[str, str, str], int] = {}
+        self.factor_rows: list[list[tuple[int, int, int, int]]] = []
+        self.factor_ids: dict[str, int] = {"": 0}
+        self.rungs: dict[str, int] = {"": 0}
+        self.company_of_site = {s.id: s.company for s in registry.sites}
+        self.traced = traced_meters(registry)
+        self.limits: dict[int, int] = {}
+        """By identity of the register."""
+        self.validity: dict[str, list[Interval]] = {}
+        for m in registry.meters:
+            self.validity.setdefault(m.id, []).append((m.valid_from_ms, m.valid_to_ms))
+        self.generation: dict[str, list[Interval]] = {}
+        for m in registry.meters:
+            if m.role == "generation" and any(_is_generation(r) for r in m.registers):
+                self.generation.setdefault(self.company_of_site[m.site], []).append((m.valid_from_ms, m.valid_to_ms))
+        for flow in ZONE_FLOWS:
+            self.cell("zone", "electricity", flow)
+
+    def cell(self, entity: str, carrier: str, flow: str) -> int:
+        """Number of a cell, made when new. `entity` is `zone` or `company:<id>`."""
+        key = (entity, carrier, flow)
+        if key not in self.cells:
+            self.cells[key] = len(self.cells)
+            self.counting.append([])
+        return self.cells[key]
+
+    def factor_line(self, carrier: str, company: str, base_unit: str) -> int:
+        """Number of a factor time line, shared by companies of one answer: rows (from_ms, mg x 1e6 or -1, factor id, rung)."""
+        key = (carrier, self.table.who(carrier, company), base_unit)
+        if key not in self.factor_lines:
+            self.factor_lines[key] = len(self.factor_rows)
+            rows = [
+                (start, -1, 0, 0)
+                if found is None
+                else (
+                    start,
+                    found.factor_mg,
+                    self.factor_ids.setdefault(found.factor_id, len(self.factor_ids)),
+                    self.rungs.setdefault(found.rung, len(self.rungs)),
+                )
+                for start, _, found in self.table.timeline(*key)
+            ]
+            self.factor_rows.append(rows)
+        return self.factor_lines[key]
+
+    def most(self, register: Register) -> int:
+        """Micro-units that a row of the register may hold; registers are many and their distinct facts few."""
+        if id(register) not in self.limits:
+            self.limits[id(register)] = min(2 * most_micro(register, self.registry.zone.max_gap_ms), LIMIT_ENERGY)
+        return self.limits[id(register)]
+
+    def account(self, meter: MeterVersion, register: Register, companies: dict[str, int]) -> tuple[int, ...]:
+        """ACCOUNT row of one meter version's register."""
+        company = self.company_of_site[meter.site]
+        flow = counted_flow(meter.role, register)
+        most = self.most(register)
+        own_cell = -1
+        if register.carrier == "electricity" and meter.id in self.traced:
+            own_cell = self.cell(*channel_cell(meter.id, register.id))
+        if flow is None:
+            return (-1, -1, own_cell, self.none, -1, 0, -1, companies[company], 0, most)
+        holes = merged(self.validity.get(meter.parent, [])) if meter.role == "sub" and meter.parent else []
+        guard = self.guards.add(holes) if holes else self.none
+        spans = without((meter.valid_from_ms, meter.valid_to_ms), holes)
+        zone_cell = self.cell("zone", register.carrier, flow)
+        self.counting[zone_cell] += spans
+        company_cell = -1
+        if meter.role != "boundary":
+            company_cell = self.cell(f"company:{company}", register.carrier, flow)
+            self.counting[company_cell] += spans
+        unmetered = -1
+        if register.carrier == "electricity" and flow == "export":
+            own = merged(self.generation.get(company, []))
+            unmetered = self.guards.add(own)
+            self.counting[UNMETERED] += [i for s in spans for i in without(s, own)]
+        bears = flow == ("import" if register.carrier == "electricity" else "consumption") and carrier_bears(register.carrier)
+        scope = (2 if register.carrier in SCOPE_2 else 1) if bears else 0
+        factor = self.factor_line(register.carrier, company, register.base_unit) if bears else -1
+        ef = round(register.ef_kg * 1_000_000) if flow == "generation" else 0
+        return (company_cell, zone_cell, own_cell, guard, unmetered, scope, factor, companies[company], ef, most)
+
+    def entry(self, entry: Entry, companies: dict[str, int]) -> tuple[int, ...]:
+        """ACCOUNT row of a manual entry: it counts in the window that holds its instant."""
+        length = self.registry.zone.window_ms
+        start = entry.at_ms // length * length
+        cells = [self.cell(entity, entry.carrier, "consumption") for entity in (f"company:{entry.company}", "zone")]
+        for cell in cells:
+            self.counting[cell].append((start, start + length))
+        factor = self.factor_line(entry.carrier, entry.company, "kg")
+        return (cells[0], cells[1], -1, self.none, -1, 1, factor, companies[entry.company], 0, LIMIT_ENERGY)
+
+
+def channel_cell(meter: str, register: str) -> tuple[str, str, str]:
+    """Name of the cell that holds one channel alone."""
+    return (f"{CHANNEL}{meter}", register, "")
+
+
+def traced_meters(registry: Registry) -> frozenset[str]:
+    """The meters whose electricity the network needs: those of its edges and sources, and those at its nodes."""
+    network = registry.network
+    named = {m for e in network.edges for m in (e.meter_from, e.meter_to) if m} | {s.meter for s in network.sources}
+    at_nodes = {s.id for s in registry.sites if s.node in network.nodes}
+    return frozenset(named | {m.id for m in registry.meters if m.site in at_nodes})
+
+
+def _is_generation(register: Register) -> bool:
+    return register.carrier == "electricity" and register.direction == "generation" and register.counts
+
+
+def counted_flow(role: str, register: Register) -> str | None:
+    """The flow that a register counts as, None if it counts nowhere (design: which directions count)."""
+    if not register.counts:
+        return None
+    direction = register.direction
+    if role in ("main", "sub"):
+        own = ("import", "export") if register.carrier in ("electricity", "reactive") else ("consumption",)
+        return direction if direction in own else None
+    if role in ("generation", "production"):
+        return direction if direction == "generation" else None
+    if role == "storage":
+        return direction if direction in ("charge", "discharge") else None
+    return f"boundary_{direction}" if direction in ("import", "export") and register.carrier == "electricity" else None
+
+
+class _Lines:
+    """Lines and the cells each is made from."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, ...]] = []
+        self.terms: list[list[tuple[int, int]]] = []
+
+    def add(self, row: tuple[int, ...], terms: list[tuple[int, int]]) -> None:
+        """A line with signed cells."""
+        self.rows.append(row)
+        self.terms.append(terms)
+
+
+def _entity_lines(kind: int, entity: int, mine: dict[tuple[str, str], int], carriers: dict[str, int], out: _Lines) -> None:
+    """Lines of a company or (without its electricity) the zone: use, bearing energy, and one line a scope."""
+    scopes: dict[int, list[tuple[int, int]]] = {}
+    names = dict.fromkeys(carrier for carrier, _ in mine)
+    for carrier in names:
+        cells = [(cell, USE_SIGN[flow]) for (c, flow), cell in mine.items() if c == carrier and flow in USE_SIGN]
+        is_zone_electricity = kind == 1 and carrier == "electricity"
+        if cells and not is_zone_electricity:
+            out.add((USE, kind, entity, carriers[carrier], 0, 0), cells)
+        bearing = mine.get((carrier, "import" if carrier == "electricity" else "consumption"))
+        if bearing is not None and carrier_bears(carrier) and not is_zone_electricity:
+            scope = 2 if carrier in SCOPE_2 else 1
+            out.add((BEARING, kind, entity, carriers[carrier], scope, 1), [(bearing, 1)])
+            scopes.setdefault(scope, []).append((bearing, 1))
+    for scope, cells in scopes.items():
+        if not (kind == 1 and scope == 2):
+            out.add((SCOPE, kind, entity, carriers[""], scope, 1), cells)
+    if kind == 1:
+        _zone_lines(entity, carriers, scopes.get(2, []), out)
+
+
+def _zone_lines(zone: int, carriers: dict[str, int], heat: list[tuple[int, int]], out: _Lines) -> None:
+    """The zone's electricity; the kernel knows the formulas, the cells here only say what touches a line."""
+    power = carriers["electricity"]
+    out.add((ZONE_USE, 1, zone, power, 0, 0), [(c, 1) for c in range(8)])
+    out.add((ZONE_IMPORT, 1, zone, power, 2, 1), [(c, 1) for c in (B_IMPORT, IMPORT, EXPORT)])
+    out.add((ZONE_SCOPE_2, 1, zone, carriers[""], 2, 1), heat + [(c, 1) for c in (B_IMPORT, IMPORT, EXPORT)])
+    out.add((UNACCOUNTED, 2, zone, power, 0, 0), [(c, 1) for c in (B_IMPORT, B_EXPORT, IMPORT, EXPORT)])
+    out.add((INTENSITY, 1, zone, power, 0, 1), [(c, 1) for c in (B_IMPORT, IMPORT, EXPORT, GENERATION, UNMETERED)])
+
+
+def _packed(lists: Sequence[Sequence[Any]], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    first = np.cumsum([0, *(len(x) for x in lists)]).astype(np.int64)
+    rows = np.array([r for x in lists for r in x], np.int64)
+    return first, rows.reshape(-1, width) if width > 1 else rows.reshape(-1)
+
+
+def _expected_steps(spans: list[Interval]) -> list[tuple[int, int]]:
+    """(from_ms, channels that count from there on)."""
+    events: dict[int, int] = {ALWAYS: 0}
+    for start, end in spans:
+        events[start] = events.get(start, 0) + 1
+        if end < FOREVER:
+            events[end] = events.get(end, 0) - 1
+    total, steps = 0, []
+    for at in sorted(events):
+        total += events[at]
+        steps.append((at, total))
+    return steps
+
+
+def compile_accounts(channels: Channels) -> Accounts:
+    """The chart of accounts of a compiled registry; `accounts` is parallel to `channels.versions`, the manual entries behind them."""
+    registry = channels.registry
+    build = _Builder(registry)
+    companies = {"": 0} | {c.id: i + 1 for i, c in enumerate(registry.companies)}
+    by_name: dict[tuple[str, str], list[tuple[MeterVersion, Register]]] = {}
+    for meter in registry.meters:
+        for register in meter.registers:
+            by_name.setdefault((meter.id, register.id), []).append((meter, register))
+    rows = [
+        build.account(meter, register, companies)
+        for name in channels.names
+        for meter, register in sorted(by_name.get(name, ()), key=lambda v: v[0].valid_from_ms)
+    ]
+    rows += [build.entry(entry, companies) for entry in registry.entries]
+    named = [carrier for entity, carrier, _ in build.cells if not entity.startswith(CHANNEL)]
+    carriers = {c: i for i, c in enumerate(dict.fromkeys(["", "electricity", *named]))}
+    entities = [registry.zone.id, *(c.id for c in registry.companies)]
+    out = _Lines()
+    cells_of: dict[str, dict[tuple[str, str], int]] = {}
+    for (name, carrier, flow), cell in build.cells.items():
+        cells_of.setdefault(name, {})[carrier, flow] = cell
+    for entity, name in enumerate(["zone", *(f"company:{c.id}" for c in registry.companies)]):
+        _entity_lines(int(entity == 0), entity, cells_of.get(name, {}), carriers, out)
+    line_first, terms = _packed(out.terms, 2)
+    touching: list[list[int]] = [[] for _ in build.cells]
+    for line, cells in enumerate(out.terms):
+        for cell, _ in cells:
+            touching[cell].append(line)
+    cell_first, cell_lines = _packed(touching, 1)
+    expected_first, expected = _packed([_expected_steps(s) for s in build.counting], 2)
+    zone_factor = build.factor_line("electricity", "", "kWh")
+    factor_first, factors = _packed(build.factor_rows, 4)
+    guard_first, guard_bounds = build.guards.arrays()
+    return Accounts(
+        np.array(rows, ACCOUNT).view(np.recarray), np.array(out.rows, LINE).view(np.recarray), line_first,
+        np.ascontiguousarray(terms[:, 0]), np.ascontiguousarray(terms[:, 1]), cell_first, cell_lines, tuple(build.cells),
+        guard_first, guard_bounds, expected_first, expected, factor_first, factors, zone_factor,
+        entities, list(carriers), list(build.factor_ids), list(build.rungs),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The bases beside location: contracts (market) and the network (nodal)."""

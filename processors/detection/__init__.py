@@ -1,0 +1,1 @@
+"""Rules over closed windows, and their transitions as alerts."""

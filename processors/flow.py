@@ -1,0 +1,87 @@
+"""What flows through the core, from the decoders' readings to the rows and transitions of a partition: dtypes, units, who makes and who
+reads each. Times are epoch milliseconds, energies micro-units after the multiplier, windows begin on the UTC grid.
+
+Arrays of these dtypes are `np.recarray`s, so that kernels and plain Python read the same field names.
+
+| what | made by | read by |
+|---|---|---|
+| Items | decoding | metering.intake |
+| ROW | metering.windows | metering.interval_rows, and as Arrow blocks the ledger |
+| TRANSITION | detection.meter_rules, metering.windows | detection.transitions |
+"""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+Records = Any
+"""A numpy record array (np.recarray): fields by attribute, which mypy cannot know."""
+
+NEVER: Final = 1 << 62
+"""A time or window that does not come."""
+UNSET: Final = -(1 << 62)
+
+# --- readings, as the decoders make them ---------------------------------------------------------------------------------------
+UNKNOWN_METER, UNKNOWN_REGISTER, FUTURE, LATE, NOT_VALID, WRONG_PARTITION, UNIT_MISMATCH, OUT_OF_RANGE, OFF_GRID = range(5, 14)
+"""Reason codes: positions in schemas.readings.REASONS."""
+NO_METER, NO_REGISTER = -1, -2
+"""Channel numbers of readings whose meter, or register, is not in the registry."""
+NO_UNIT = -1
+
+
+class Items(NamedTuple):
+    """Readings as columns, shape (n,): channel number, ts (ms), value as transmitted, unit number, seq (-1 absent), quality, ingest (ms);
+    `reason` is 0 or a code from decoding, and is filled here."""
+
+    channel: Any
+    ts: Any
+    value: Any
+    unit: Any
+    seq: Any
+    quality: Any
+    ingest: Any
+    reason: Any
+
+
+# --- interval rows, as windows make them ---------------------------------------------------------------------------------------
+BIT_ESTIMATED, BIT_CORRECTED = 1 << 8, 1 << 9
+"""Bits 1 to 7 of `bits` say which methods (schemas.results.METHODS) have a part in the window."""
+M_REGISTER, M_INTERVAL, M_POWER, M_SENDER, M_INTERPOLATED, M_SWAP_GAP, M_RESET = 2, 4, 8, 16, 32, 64, 128
+ROW: Final = np.dtype(
+    [
+        ("channel", "i8"),
+        ("version", "i8"),
+        ("start", "i8"),
+        ("val", "i8"),
+        ("est", "i8"),
+        ("cov", "i8"),  # 0 = missing: value null
+        ("revision", "i8"),
+        ("was_val", "i8"),
+        ("was_est", "i8"),
+        ("was_cov", "i8"),
+        ("bits", "i8"),
+    ]
+)
+
+# --- transitions of the meters' rules -------------------------------------------------------------------------------------------
+METER_RULES: Final = ("silent_channel", "stuck", "impossible_value", "register_held", "gap_too_long", "series_restarted")
+SILENT, STUCK, IMPOSSIBLE_VALUE, REGISTER_HELD, GAP_TOO_LONG, SERIES_RESTARTED = range(6)
+TRANSITION: Final = np.dtype(
+    [
+        ("channel", "i8"),
+        ("rule", "i8"),
+        ("raised", "i8"),  # 1 raised, 0 resolved
+        ("starts_at", "i8"),
+        ("ends_at", "i8"),  # UNSET = open
+        ("value", "i8"),  # UNSET = none
+        ("count", "i8"),
+        ("tick", "i8"),
+        ("before", "i8"),  # old value of a held or restarted register
+        ("ms", "i8"),  # and the time between its old and new value
+    ]
+)
+
+
+def records(dtype: np.dtype[Any], n: int = 1) -> Records:
+    """`n` zeroed records."""
+    return np.zeros(n, dtype).view(np.recarray)

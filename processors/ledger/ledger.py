@@ -1,0 +1,474 @@
+"""Blocks of interval rows of all partitions -> emissions, totals, intensity and alerts of a zone.
+
+Tick k is applied, partitions in order, once every partition has closed it. Rows carry what they said before, so the ledger keeps sums per
+(entity, window) and adds differences; repeats (after a restart of a sender) vanish. Everything it returns is a pure function of the rows.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from zonepulse.processors.accounting.factor_table import FactorTable
+from zonepulse.processors.accounting.plan import INTENSITY, SCOPE, USE, compile_accounts
+from zonepulse.processors.accounting.posting import EMISSION, LINE_VALUE, changed_lines, post, read_line, remember
+from zonepulse.processors.accounting.series import LOCATION, LineTable
+from zonepulse.processors.accounting.window_sums import WindowBooks
+from zonepulse.processors.bases.market import Market
+from zonepulse.processors.bases.nodal import Nodal, Residual
+from zonepulse.processors.channels.table import Channels
+from zonepulse.processors.detection.rules import Alert, RuleState, evaluate
+from zonepulse.processors.flow import ROW, UNSET, Records, records
+from zonepulse.processors.ledger.horizon import OldRows, reach_ms
+from zonepulse.processors.ledger.rows import Results, RowMaker, g_per_kwh
+from zonepulse.processors.metering.interval_rows import versions_of
+from zonepulse.schemas.registry.model import FOREVER, Rule
+from zonepulse.schemas.tables.results import EMISSIONS
+from zonepulse.schemas.units import MICRO, MS_PER_HOUR
+
+
+@dataclass(slots=True)
+class Subject:
+    """What rules judge: the zone or a company, window by window."""
+
+    company: str
+    line: int
+    scope_lines: list[int]
+    rules: list[tuple[Rule, RuleState]]
+    next_start: int = UNSET
+    tick: int = UNSET
+    unseen: int = UNSET
+    """Windows before it, from `next_start` on, do not exist for this subject; not part of its state."""
+
+
+@dataclass(slots=True)
+class NoFactor:
+    """State of the alert no_factor of one company and carrier: None while it is not raised."""
+
+    starts_at: int | None = None
+
+
+@dataclass(slots=True)
+class _Made:
+    """Rows made since results were last emitted: posting.EMISSION and posting.LINE_VALUE records."""
+
+    emissions: list[Records] = field(default_factory=list)
+    lines: list[Records] = field(default_factory=list)
+
+
+class Ledger:
+    """The zone's books. `offer` blocks in any order of partitions, `advance` applies every tick that all partitions have closed."""
+
+    def __init__(self, channels: Channels) -> None:
+        zone = channels.registry.zone
+        self._length, self._tick_ms, self._delay = zone.window_ms, zone.tick_ms, zone.delay_ms
+        self._settling = zone.window_ms + max(zone.lateness_ms, zone.delay_ms)
+        self.through = np.full(channels.partitions, UNSET, np.int64)
+        self.applied = UNSET
+        self.final_start: int = FOREVER
+        """Start of the last window of a finished file: behind it there are no rows."""
+        self.floor: int = UNSET
+        """Horizons do not go back behind it: that of the tick at which the registry version in use came."""
+        self.old_rows = OldRows(zone.id, zone.tick_ms)
+        self.progress: Callable[[], object] = lambda: None
+        """Called after each piece of a long piece of work."""
+        self.waiting: list[list[Records]] = [[] for _ in range(channels.partitions)]
+        """By partition; `version` as the registry version in use has it."""
+        self.is_waiting_touched = True
+        """Whether other rows wait than in the last snapshot."""
+        self.candidates: list[tuple[int, int, dict[str, Any]]] = []
+        """Alerts that intervals tasks propose: tick, partition and row, in the order they came."""
+        self.no_factor: dict[tuple[str, ...], NoFactor] = {}
+        self.residual_since: int | None = None
+        """Start of the window that flow_residual was raised for."""
+        self._made = _Made()
+        self.announced: dict[int, dict[int, int]] = {}
+        self.versions: dict[int, Channels] = {channels.registry.version: channels}
+        """In force: the version in use and those announced."""
+        self._compile(channels)
+
+    def _compile(self, channels: Channels) -> None:
+        """The chart and empty books of a registry version."""
+        self.channels, self.accounts = channels, compile_accounts(channels)
+        lines = LineTable(self.accounts)
+        table = FactorTable(channels.registry)
+        self.market = Market(channels, lines, table)
+        self.nodal = Nodal(channels, self.accounts, lines, table)
+        lines.close()
+        self.windows = WindowBooks(self.accounts, lines.first, self.nodal.storages, self._length)
+        self._rows = RowMaker(channels, self.accounts, self.market)
+        self._entries = self._entry_rows()
+        self.subjects = self._make_subjects()
+        self.unexplained = self.nodal.watch(channels.registry.zone.id)
+
+    # --- input ----------------------------------------------------------------------------------------------------------------
+
+    def announce(self, partition: int, channels: Channels) -> None:
+        """A partition's rows are made with this registry version from here on; the ledger follows when all partitions have it."""
+        version = channels.registry.version
+        if version > self.channels.registry.version:
+            self.versions[version] = channels
+            self.announced.setdefault(version, {}).setdefault(partition, int(self.through[partition]))
+
+    def offer(self, partition: int, rows: Records, through: int | None, channels: Channels | None = None) -> int:
+        """Rows of one partition (sorted by revision) and the last tick it has closed (None: more rows of this fetch follow); how many
+        of them belong to ticks that are applied, and vanish. `channels`: what they were made with, if not what is in use."""
+        fresh = rows[rows["revision"] > self.applied]
+        if channels is not None and channels is not self.channels:
+            fresh = self._mapped(fresh)
+        if len(fresh):
+            self.waiting[partition].append(fresh)
+            self.is_waiting_touched = True
+        if through is not None:
+            self.through[partition] = max(int(self.through[partition]), through)
+        return len(rows) - len(fresh)
+
+    def offer_alerts(self, partition: int, rows: list[dict[str, Any]]) -> None:
+        """Transitions of a partition's meters, each written with the tick that is its revision; a negative partition has no ticks: at
+        once."""
+        known = self.applied if partition >= 0 else UNSET
+        self.candidates += [(r["revision"] if partition >= 0 else UNSET + 1, partition, r) for r in rows if r["revision"] > known]
+
+    def advance(self) -> Results:
+        """Apply every tick that all partitions have closed, each under the registry version that all of them had."""
+        results = Results()
+        for version, ticks in sorted(self.announced.items()):
+            if len(ticks) == len(self.through) and version > self.channels.registry.version:
+                self._advance_to(min(max(ticks.values()), int(self.through.min())), results)
+                self._emit(results)
+                self._use(self.versions[version])
+        self._advance_to(int(self.through.min()), results)
+        self._emit(results)
+        results.alerts = self._take_alerts() + results.alerts
+        self.windows.pack()
+        return results
+
+    def horizon(self, tick: int) -> int:
+        """Start of the earliest window that rows of this tick may change: by the longest reach of the registry versions in force then,
+        but never before what an earlier tick gave up."""
+        floor, reach = self.floor, reach_ms(self.channels.registry.zone)
+        for at, version in sorted((min(ticks.values()), version) for version, ticks in self.announced.items()):
+            if at < tick:
+                floor = max(floor, at * self._tick_ms - reach)
+                reach = max(reach, reach_ms(self.versions[version].registry.zone))
+        return max(floor, tick * self._tick_ms - reach)
+
+    def _take_alerts(self) -> list[dict[str, Any]]:
+        """The proposed alerts of applied ticks, by tick and partition, repeats removed."""
+        ready = [c for c in self.candidates if c[0] <= self.applied or c[1] < 0]
+        if not ready:
+            return []
+        self.candidates = [c for c in self.candidates if c[0] > self.applied and c[1] >= 0]
+        ready.sort(key=lambda c: c[:2])
+        once = {(tick, p, row["fingerprint"], row["starts_at"], row["state"], row["revision"]): row for tick, p, row in ready}
+        return list(once.values())
+
+    def _use(self, channels: Channels) -> None:
+        """Go on under another registry version: sums move to the cells of the same name, rules keep their state."""
+        windows, accounts, used, held = self.windows, self.accounts, self.market.used(), self.nodal.held()
+        unexplained = self.unexplained.held()
+        states = {(s.company, r.id): (s, state) for s in self.subjects for r, state in s.rules}
+        self.floor = self.horizon(self.applied)
+        version = channels.registry.version
+        self.versions = {n: c for n, c in self.versions.items() if n >= version}
+        self.announced = {n: ticks for n, ticks in self.announced.items() if n > version}
+        self._compile(channels)
+        self.waiting, self.is_waiting_touched = [[self._mapped(rows) for rows in waiting] for waiting in self.waiting], True
+        self.windows.adopt(windows, accounts, self.accounts, self.progress)
+        self.market.resume(used)
+        self.nodal.resume(held)
+        self.unexplained.resume(unexplained)
+        for subject in self.subjects:
+            for i, (rule, _) in enumerate(subject.rules):
+                if (subject.company, rule.id) in states:
+                    was, state = states[subject.company, rule.id]
+                    subject.rules[i] = (rule, state)
+                    subject.next_start, subject.tick = was.next_start, was.tick
+
+    def _advance_to(self, last: int, results: Results) -> None:
+        if last == UNSET or last <= self.applied:
+            return
+        rows = self._in_reach(self._take(last), last, results)
+        first = self.applied + 1 if self.applied != UNSET else (int(rows["revision"][0]) if len(rows) else last)
+        edges = [0, *(np.flatnonzero(np.diff(rows["revision"])) + 1), len(rows)]
+        for start, stop in pairwise(edges):
+            if stop == start:
+                continue
+            tick = int(rows["revision"][start])
+            self._judge(first, tick - 1, results)
+            self._apply(rows[start:stop], tick, results)
+            self._judge(tick, tick, results)
+            first = tick + 1
+            self.progress()
+        self._judge(first, last, results)
+        self.applied = last
+
+    def _take(self, last: int) -> Records:
+        """The waiting rows of ticks <= last, ordered by (tick, partition, channel, start), repeats removed."""
+        chosen, order = [], []
+        for partition, waiting in enumerate(self.waiting):
+            if not waiting:
+                continue
+            rows = np.concatenate(waiting)
+            ready = rows["revision"] <= last
+            self.waiting[partition] = [rows[~ready]] if not ready.all() else []
+            self.is_waiting_touched |= bool(ready.any())
+            chosen.append(rows[ready])
+            order.append(np.full(int(ready.sum()), partition))
+        if not chosen:
+            return records(ROW, 0)
+        rows, partitions = np.concatenate(chosen), np.concatenate(order)
+        rank = np.lexsort((rows["start"], rows["channel"], partitions, rows["revision"]))
+        rows = rows[rank]
+        again = np.zeros(len(rows), bool)
+        again[1:] = (np.diff(rows["revision"]) == 0) & (np.diff(rows["channel"]) == 0) & (np.diff(rows["start"]) == 0)
+        return rows[~again & (rows["channel"] < len(self.channels.names))].view(np.recarray)
+
+    def _mapped(self, rows: Records) -> Records:
+        """Rows with the channel versions of the registry version in use, where it has the channel."""
+        rows = rows.copy().view(np.recarray)
+        known = np.flatnonzero(rows["channel"] < len(self.channels.names))
+        rows["version"][known] = versions_of(rows["channel"][known], rows["start"][known], self.channels)
+        return rows
+
+    def _in_reach(self, rows: Records, last: int, results: Results) -> Records:
+        """The rows whose windows are not behind the horizon of their tick, and the entries that are due by `last`."""
+        ticks, of_row = np.unique(rows["revision"], return_inverse=True)
+        horizons = np.array([self.horizon(tick) for tick in ticks.tolist()], np.int64)
+        is_old = rows["start"] < horizons[of_row] if len(rows) else np.zeros(0, bool)
+        old = rows[is_old]
+        results.too_old += len(old)
+        _, first, counts = np.unique(old["revision"], return_index=True, return_counts=True)
+        for row, n in zip(old[first], counts.tolist(), strict=True):
+            names = {name: self._rows.label(name, int(row["version"])) for name in ("meter", "register")}
+            results.alerts += self.old_rows.refuse(int(row["revision"]), {**names, "start": int(row["start"]), "rows": n})
+        results.alerts += self.old_rows.pass_to(last)
+        return self._with_entries(rows[~is_old].view(np.recarray), last)
+
+    # --- manual entries -------------------------------------------------------------------------------------------------------
+
+    def _entry_rows(self) -> Records:
+        """Rows of the registry's manual entries, each at the tick at which its window is first due."""
+        entries, rows = self.channels.registry.entries, records(ROW, len(self.channels.registry.entries))
+        for i, entry in enumerate(entries):
+            start = entry.at_ms // self._length * self._length
+            rows[i].version, rows[i].start, rows[i].revision = len(self.channels.versions) + i, start, self._due(start)
+            rows[i].val, rows[i].cov = entry.value_micro, self._length
+        return rows
+
+    def _with_entries(self, rows: Records, last: int) -> Records:
+        """`rows` and, before those of the same tick, the entries that are due by `last`."""
+        mine = self._entries
+        due = mine[(mine["revision"] <= last) & (mine["revision"] > self.applied) & (mine["start"] <= self.final_start)]
+        if not len(due):
+            return rows
+        both = np.concatenate([due, rows])
+        return both[np.argsort(both["revision"], kind="stable")].view(np.recarray)
+
+    # --- posting --------------------------------------------------------------------------------------------------------------
+
+    def _apply(self, rows: Records, tick: int, results: Results) -> None:
+        windows = self.windows
+        self._settle(tick)
+        windows.forget(self.horizon(tick))
+        rows = self._bounded(rows, tick, results)
+        starts = np.ascontiguousarray(rows["start"])
+        slots = windows.pages.slots(starts)
+        self._look_again_from(int(starts.min()))
+        lines = windows.base_lines
+        before = records(LINE_VALUE, min(3 * len(rows) * lines, lines * len(np.unique(slots))) + 1)
+        n = remember(windows.chart, windows.books, rows, slots, tick, before, self._length)
+        emissions = records(EMISSION, len(rows))
+        emissions = emissions[: post(windows.chart, windows.books, rows, slots, emissions)]
+        emissions = emissions[emissions["changed"] == 1]
+        after = records(LINE_VALUE, n + 1)
+        after = after[: changed_lines(windows.chart, windows.books, before, n, after, self._length, tick)]
+        self._made.lines.append(after)
+        self._made.emissions.append(emissions)
+        bought = self.market.update(after, windows, tick)
+        self._judge_factors(emissions, bought, tick, results)
+        self._judge_residuals(self.nodal.update(rows, slots, after, windows, tick), tick, results)
+
+    def _bounded(self, rows: Records, tick: int, results: Results) -> Records:
+        """Rows above the bound that proves the zone's sums are not booked, as if they were missing; `ops_sum_refused` names them."""
+        most = self.accounts.accounts["most"][rows["version"]]
+        refused, was_refused = rows["val"] > most, rows["was_val"] > most
+        if not (refused.any() or was_refused.any()):
+            return rows
+        kept = rows.copy()
+        for name in ("val", "est", "cov"):
+            kept[name][refused] = 0
+            kept[f"was_{name}"][was_refused] = 0
+        for row, limit in zip(rows[refused], most[refused], strict=True):
+            meter, register = (self._rows.label(name, int(row["version"])) for name in ("meter", "register"))
+            labels = {"meter": meter, "register": register}
+            evidence = {"energy_micro": int(row["val"]), "limit_micro": int(limit), **labels}
+            zone, start = self.channels.registry.zone.id, int(row["start"])
+            results.alerts.append(
+                Alert(zone, "ops_sum_refused", labels, "critical", "raised", start, tick, evidence, meter=meter).row()
+            )
+        return kept
+
+    def _settle(self, tick: int) -> None:
+        """Windows settle whose last regular tick, at end + lateness (or delay, if longer), lies before this one."""
+        open_from = (((tick - 1) * self._tick_ms - self._settling) // self._length + 1) * self._length
+        for start in self.windows.settle_until(open_from):
+            self.market.settle(self.windows.pages.slot(start), self.windows)
+            self.nodal.settle(self.windows.pages.slot(start), self.windows)
+
+    def _emit(self, results: Results) -> None:
+        """Everything that was made since the last call, as batches."""
+        made, self._made = self._made, _Made()
+        made.lines += self.windows.take_made()
+        if made.emissions:
+            results.add(EMISSIONS.name, self._rows.emissions(np.concatenate(made.emissions).view(np.recarray)))
+        if made.lines:
+            values = np.concatenate(made.lines).view(np.recarray)
+            self._rows.lines(values, results)
+
+    # --- alerts ---------------------------------------------------------------------------------------------------------------
+
+    def _judge_factors(self, emissions: Records, bought: list[tuple[str, int, bool]], tick: int, results: Results) -> None:
+        """no_factor: energy without a factor, once per company and carrier, and once for its market basis."""
+        if not self.no_factor and not (emissions["factor"] == 0).any() and all(has for *_, has in bought):
+            return
+        seen: dict[tuple[str, ...], tuple[list[int], list[int]]] = {}
+        for version, start, cov, factor in zip(*(emissions[name] for name in ("version", "start", "cov", "factor")), strict=True):
+            key = (self._rows.label("company", version), self._rows.label("carrier", version))
+            without, with_factor = seen.setdefault(key, ([], []))
+            if factor == 0 and cov > 0:
+                without.append(int(start))
+            elif factor != 0:
+                with_factor.append(int(start))
+        for company, start, has_factor in bought:
+            seen.setdefault((company, "electricity", "market"), ([], []))[has_factor].append(start)
+        for name, (without, with_factor) in sorted(seen.items()):
+            state = self.no_factor.get(name) or NoFactor()
+            later = [s for s in with_factor if state.starts_at is not None and s > state.starts_at]
+            if state.starts_at is None and without:
+                state.starts_at = min(without)
+                self.no_factor[name] = state
+                results.alerts.append(self._factor_alert(name, state.starts_at, None, tick))
+            elif later and state.starts_at is not None:
+                results.alerts.append(self._factor_alert(name, state.starts_at, min(later), tick))
+                del self.no_factor[name]
+
+    def _factor_alert(self, key: tuple[str, ...], starts_at: int, ends_at: int | None, tick: int) -> dict[str, Any]:
+        state = "raised" if ends_at is None else "resolved"
+        labels = dict(zip(("company", "carrier", "basis"), key, strict=False))
+        evidence = {name: text for name, text in labels.items() if name != "company"}
+        zone = self.channels.registry.zone.id
+        return Alert(zone, "no_factor", labels, "critical", state, starts_at, tick, evidence, ends_at, labels["company"]).row()
+
+    def _judge_residuals(self, residuals: list[Residual], tick: int, results: Results) -> None:
+        """flow_residual: a network solve that left over more than rounding explains."""
+        for found in sorted(residuals):
+            if found.is_breach and self.residual_since is None:
+                self.residual_since = found.start
+                results.alerts.append(self._residual_alert(found, None, tick))
+            elif not found.is_breach and self.residual_since is not None and found.start > self.residual_since:
+                results.alerts.append(self._residual_alert(found, found.start, tick))
+                self.residual_since = None
+
+    def _residual_alert(self, found: Residual, ends_at: int | None, tick: int) -> dict[str, Any]:
+        state, since = "raised" if ends_at is None else "resolved", self.residual_since
+        assert since is not None
+        evidence = {"residual_mg": found.residual_mg, "source_mg": found.source_mg}
+        return Alert(self.channels.registry.zone.id, "flow_residual", {}, "warning", state, since, tick, evidence, ends_at).row()
+
+    def _make_subjects(self) -> list[Subject]:
+        lines, power = self.accounts.lines, self.accounts.carriers.index("electricity")
+        columns = (lines[name].tolist() for name in ("kind", "entity_kind", "entity", "carrier", "scope", "basis"))
+        judged, scopes = dict[tuple[int, int], int](), defaultdict[tuple[int, int], list[int]](list)
+        for i, (kind, entity_kind, entity, carrier, scope, basis) in enumerate(zip(*columns, strict=True)):
+            if kind == (INTENSITY if entity_kind else USE) and carrier == power:
+                judged.setdefault((entity_kind, entity), i)
+            if carrier == 0 and scope > 0 and basis == LOCATION:
+                scopes[entity_kind, entity].append(i)
+        rules_on = {on: [r for r in self.channels.registry.rules if r.on == on] for on in ("company", "zone")}
+        subjects = []
+        for entity, company in enumerate(["", *(c.id for c in self.channels.registry.companies)]):
+            rules, at = rules_on["company" if company else "zone"], (int(not company), entity)
+            if rules and at in judged:
+                subjects.append(Subject(company, judged[at], scopes[at], [(r, RuleState()) for r in rules]))
+        return subjects
+
+    def _judge(self, first: int, last: int, results: Results) -> None:
+        """Judge the windows that are ready at ticks first..last, between which nothing changes."""
+        if last < first:
+            return
+        for subject in self.subjects:
+            self._judge_subject(subject, first, last, results)
+        results.alerts += self.unexplained.judge(first, last, self._length, self._due, self.windows)
+
+    def _judge_subject(self, subject: Subject, first: int, last: int, results: Results) -> None:
+        starts = self.windows.starts
+        for at in range(bisect_left(starts, max(subject.next_start, subject.unseen)), len(starts)):
+            start = starts[at]
+            value = self._read(subject.line, start)
+            if not value["exists"]:
+                continue
+            subject.unseen = start
+            tick = max(first, subject.tick, self._due(start))
+            if value["cov"] != value["expected"]:
+                tick = max(tick, self._due(start + self._length))
+            if tick > last:
+                return
+            subject.next_start, subject.tick = start + 1, tick
+            self._evaluate(subject, start, tick, results)
+        subject.unseen = starts[-1] + 1 if starts else UNSET
+
+    def _look_again_from(self, start: int) -> None:
+        """A window may have come to exist."""
+        self.unexplained.look_again_from(start)
+        for subject in self.subjects:
+            subject.unseen = min(subject.unseen, start)
+
+    def _due(self, start: int) -> int:
+        return -(-(start + self._length + self._delay) // self._tick_ms)
+
+    def _read(self, line: int, start: int) -> Any:
+        value = records(LINE_VALUE)
+        read_line(self.windows.chart, self.windows.books, line, self.windows.pages.slot(start), self._length, value[0])
+        return value[0]
+
+    def _evaluate(self, subject: Subject, start: int, tick: int, results: Results) -> None:
+        for rule, state in subject.rules:
+            moved = evaluate(rule, state, start, self._indicator(subject, rule.indicator, start), self._length)
+            if moved is None:
+                continue
+            labels = {"company": subject.company} if subject.company else {}
+            zone = self.channels.registry.zone.id
+            alert = Alert(
+                zone, rule.id, labels, rule.severity, moved.state, moved.starts_at, tick, {"indicator": rule.indicator},
+                moved.ends_at, subject.company, value=moved.value, expected_low=rule.below, expected_high=rule.above,
+            )  # fmt: skip
+            results.alerts.append(alert.row())
+
+    def _indicator(self, subject: Subject, name: str, start: int) -> float | None:
+        if name == "g_per_kwh":
+            return g_per_kwh(self._read(subject.line, start))
+        if name == "co2e_kg":
+            found = [self._read(line, start) for line in subject.scope_lines]
+            known = [int(v["co2e"]) for v in found if v["has_co2e"]]
+            return sum(known) / MICRO if known else None
+        use = self._read(self._use_line(subject), start)
+        if not use["has_energy"]:
+            return None
+        over_ms = self._length if name == "power_kw" else MS_PER_HOUR
+        return int(use["energy"]) * MS_PER_HOUR / (MICRO * over_ms)
+
+    def _use_line(self, subject: Subject) -> int:
+        if subject.company:
+            return subject.line
+        lines = self.accounts.lines
+        power = self.accounts.carriers.index("electricity")
+        zone_use = (lines["entity_kind"] == 1) & (lines["carrier"] == power) & (lines["scope"] == 0) & (lines["kind"] != INTENSITY)
+        return int(np.flatnonzero(zone_use)[0])
+
+
+__all__ = ["SCOPE", "Ledger", "NoFactor", "Results", "g_per_kwh"]

@@ -1,0 +1,130 @@
+"""Snapshots of the ledger: its books in chunks of windows, its waiting rows, and the rest as facts. The other half of ledger.py.
+
+Chunk 0 holds the rows that wait for other partitions, chunk k + 1 the page that cold_sums.py has in chunk k.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from zonepulse.processors.channels.table import Channels
+from zonepulse.processors.detection.rules import RuleState
+from zonepulse.processors.flow import ROW, records
+from zonepulse.processors.ledger.ledger import Ledger, NoFactor
+from zonepulse.processors.metering.snapshot import Arrays, BadSnapshot, Frozen, check_layout, check_partitions, names_checksum
+
+_STATE: Final = ("breaches", "first_breach", "clears", "first_clear", "active_since", "raised_at")
+
+
+def freeze_ledger(ledger: Ledger, next_offset: int) -> Frozen:
+    """The ledger now; its changed chunks are copied and count as unchanged from here on."""
+    pages = ledger.windows.pages
+    chunks: dict[int, Arrays] = {0: _waiting(ledger)} if ledger.is_waiting_touched else {}
+    chunks |= {number + 1: pages.chunk(number) for number in sorted(pages.touched)}
+    pages.touched.clear()
+    ledger.is_waiting_touched = False
+    return Frozen(_facts(ledger), chunks, 1 + len(pages.chunks), next_offset)
+
+
+def _waiting(ledger: Ledger) -> Arrays:
+    rows = [r for waiting in ledger.waiting for r in waiting]
+    counts = [sum(len(r) for r in waiting) for waiting in ledger.waiting]
+    return {"rows": np.concatenate([np.empty(0, ROW), *rows]), "counts": np.array(counts, np.int64)}
+
+
+def _facts(ledger: Ledger) -> dict[str, Any]:
+    channels = ledger.channels
+    return {
+        "partitions": channels.partitions,
+        "registry": channels.registry.version,
+        "names": _checksum(channels),
+        "versions": sorted(ledger.versions),
+        "cells": len(ledger.accounts.cells),
+        "lines": len(ledger.accounts.lines),
+        "windows": len(ledger.windows.pages),
+        "pages": list(ledger.windows.pages.chunks),
+        "floor": ledger.floor,
+        "old_rows": [ledger.old_rows.first, ledger.old_rows.last],
+        "applied": ledger.applied,
+        "through": ledger.through.tolist(),
+        "announced": [[version, sorted(ticks.items())] for version, ticks in sorted(ledger.announced.items())],
+        "no_factor": [[list(key), state.starts_at] for key, state in sorted(ledger.no_factor.items())],
+        "open_from": ledger.windows.open_from,
+        "used": ledger.market.used(),
+        "held": ledger.nodal.held(),
+        "unexplained": ledger.unexplained.held(),
+        "residual_since": ledger.residual_since,
+        "candidates": [list(candidate) for candidate in ledger.candidates],
+        "subjects": [[s.company, s.next_start, s.tick] for s in ledger.subjects],
+        "rules": [
+            [s.company, rule.id, *(getattr(state, name) for name in _STATE)] for s in ledger.subjects for rule, state in s.rules
+        ],
+    }
+
+
+def _checksum(channels: Channels) -> int:
+    return names_checksum(channels, np.arange(len(channels.names)))
+
+
+def restore_ledger(
+    versions: Mapping[int, Channels],
+    facts: Mapping[str, Any],
+    chunks: Sequence[Arrays],
+    progress: Callable[[], object] = lambda: None,
+) -> Ledger:
+    """The ledger that was frozen; `versions` holds the compiled registries of `facts["versions"]`; `progress` is called after each
+    piece of work. Raises BadSnapshot."""
+    ledger = Ledger(versions[facts["registry"]])
+    ledger.progress = progress
+    progress()
+    _check(ledger, facts)
+    ledger.versions = {number: versions[number] for number in facts["versions"]}
+    ledger.applied, ledger.through[:] = facts["applied"], facts["through"]
+    ledger.announced = {version: {p: tick for p, tick in ticks} for version, ticks in facts["announced"]}
+    ledger.no_factor = {tuple(key): NoFactor(start) for key, start in facts["no_factor"]}
+    ledger.floor = facts["floor"]
+    ledger.old_rows.first, ledger.old_rows.last = facts["old_rows"]
+    ledger.market.resume(facts["used"])
+    ledger.nodal.resume(facts["held"])
+    ledger.unexplained.resume(facts["unexplained"])
+    ledger.residual_since = facts["residual_since"]
+    ledger.candidates = [(tick, partition, row) for tick, partition, row in facts["candidates"]]
+    _restore_waiting(ledger, chunks[0])
+    _restore_books(ledger, facts, chunks[1:])
+    _restore_rules(ledger, facts)
+    return ledger
+
+
+def _check(ledger: Ledger, facts: Mapping[str, Any]) -> None:
+    check_partitions(facts["partitions"], ledger.channels.partitions)
+    expected = (_checksum(ledger.channels), len(ledger.accounts.cells), len(ledger.accounts.lines))
+    if (facts["names"], facts["cells"], facts["lines"]) != expected:
+        raise BadSnapshot(
+            f"the ledger's snapshot does not fit registry version {facts['registry']} as it is on the registry topic now:"
+            " that version was changed after it was published; use another topic prefix"
+        )
+
+
+def _restore_waiting(ledger: Ledger, chunk: Arrays) -> None:
+    check_layout("rows", chunk["rows"], ROW)
+    edges = np.cumsum(chunk["counts"])
+    for partition, (stop, n) in enumerate(zip(edges, chunk["counts"], strict=True)):
+        if n:
+            rows = records(ROW, int(n))
+            rows[:] = chunk["rows"][stop - n : stop]
+            ledger.waiting[partition] = [rows]
+
+
+def _restore_books(ledger: Ledger, facts: Mapping[str, Any], chunks: Sequence[Arrays]) -> None:
+    ledger.windows.restore(chunks, facts["pages"], facts["open_from"], ledger.progress)
+    if len(ledger.windows.pages) != facts["windows"]:
+        raise BadSnapshot(f"the ledger's snapshot is incomplete: {len(ledger.windows.pages)} of {facts['windows']} windows")
+
+
+def _restore_rules(ledger: Ledger, facts: Mapping[str, Any]) -> None:
+    judged = {company: (next_start, tick) for company, next_start, tick in facts["subjects"]}
+    states = {(company, rule): values for company, rule, *values in facts["rules"]}
+    for subject in ledger.subjects:
+        subject.next_start, subject.tick = judged[subject.company]
+        subject.rules = [(rule, RuleState(*states[subject.company, rule.id])) for rule, _ in subject.rules]

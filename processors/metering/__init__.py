@@ -1,0 +1,1 @@
+"""One partition: readings are taken in, folded and closed into interval rows."""

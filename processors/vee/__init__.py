@@ -1,0 +1,1 @@
+"""Validation and estimation as pure functions; not wired into a worker yet."""

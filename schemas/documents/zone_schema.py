@@ -1,0 +1,193 @@
+"""JSON Schema 2020-12 of zone.yaml, for editors: what a file may hold. What only shows between entities, `registry apply` checks.
+
+A value is as YAML 1.2 reads it: dates stay text, and of `yes`, `on` and the like only `true` and `false` are booleans.
+"""
+
+from typing import get_args
+
+from zonepulse.schemas.checks.zone import INDICATORS
+from zonepulse.schemas.documents.carbon_schema import contract_schema, entry_schema, factor_schema, network_schema
+from zonepulse.schemas.documents.parts import (
+    DAY,
+    DEFINITIONS,
+    DIALECT,
+    Schema,
+    list_of,
+    mapping,
+    number,
+    one_word,
+    ref,
+    said,
+    validity,
+    words_of,
+)
+from zonepulse.schemas.documents.subscriber_schema import subscriber_schema
+from zonepulse.schemas.factors.gwp import REPORTS
+from zonepulse.schemas.registry.model import Direction, Kind, Role, Rule, ZonePolicy
+from zonepulse.schemas.units import GAS_CARRIERS
+
+
+def zone_schema() -> Schema:
+    """The schema document."""
+    sections = {
+        "companies": _company(),
+        "sites": _site(),
+        "gateways": _gateway(),
+        "meters": _meter(),
+        "meter_changes": _meter_change(),
+        "factors": factor_schema(),
+        "contracts": contract_schema(),
+        "entries": entry_schema(),
+        "rules": _rule(),
+        "subscribers": subscriber_schema(),
+    }
+    properties = {name: list_of(item) for name, item in sections.items()}
+    return {
+        "$schema": DIALECT,
+        "$id": "urn:zonepulse:schema:zone",
+        "title": "zone.yaml",
+        "description": "An industrial zone: its companies, meters, factors and rules; published by `zonepulse registry apply`",
+        **mapping({"zone": _zone(), "network": network_schema(), **properties}, "zone"),
+        "$defs": DEFINITIONS,
+    }
+
+
+def _zone() -> Schema:
+    vee = mapping(
+        {
+            "n_confirm": said({"type": "integer", "minimum": 1}, "held readings that confirm a new series", 3),
+            "boundary_tolerance": ref("duration", "tolerance at window edges", "60s"),
+        }
+    )
+    return mapping(
+        {
+            "id": ref("id"),
+            "name": ref("text"),
+            "factor_regions": said(
+                list_of(ref("id")) | {"uniqueItems": True}, "look-up order; a result records which one answered"
+            ),
+            "timezone": {"type": "string", "description": "IANA name", "examples": ["Asia/Shanghai", "Europe/Berlin"]},
+            "key": one_word(
+                words_of(ZonePolicy, "key"), "what partitions zp.readings: gateway (else site), site or meter", "gateway"
+            ),
+            "window": ref("duration", "ledger interval, 1m to 60m, divides an hour", "15m"),
+            "tick": ref("duration", "the ledger's clock, divides the window: rows are revised at most once a tick", "1m"),
+            "live": ref("duration", "period of the live view", "5s"),
+            "delay": ref("duration", "a window is first emitted at the first tick at or after its end + delay", "1m"),
+            "lateness": ref("duration", "ingest - ts above this: dead letter `late`", "2h"),
+            "future": ref("duration", "ts - ingest above this: dead letter `future`", "5m"),
+            "idle": ref("duration", "a caught-up partition silent this long gets a heartbeat", "10s"),
+            "max_gap": ref("duration", "a longer gap of a register is not booked live", "7d"),
+            "vee": said(vee, "validation, estimation and editing of readings"),
+            "gwp": one_word(REPORTS, "IPCC assessment report of the refrigerants' GWPs; needed where an entry has one"),
+            "factors_as_of": said(
+                {"type": "string", "pattern": f"^{DAY}$"},
+                "the factor table as it was known on that day; absent: as it is known now",
+            ),
+        },
+        "id",
+        "timezone",
+    )
+
+
+def _company() -> Schema:
+    employees = {"type": "integer", "minimum": 0}
+    return mapping({"id": ref("id"), "name": ref("text"), "sector": {"type": "string"}, "employees": employees}, "id")
+
+
+def _site() -> Schema:
+    company = ref("id", "absent or null: the zone's own, such as its grid point")
+    return mapping({"id": ref("id"), "company": company, "node": ref("id", "node of the network")}, "id")
+
+
+def _gateway() -> Schema:
+    return mapping({"id": ref("id"), "site": ref("id")}, "id", "site")
+
+
+def _meter() -> Schema:
+    registers = {"type": "object", "minProperties": 1, "propertyNames": {"$ref": "#/$defs/id"}, "additionalProperties": _register()}
+    return mapping(
+        {
+            "id": ref("id", "several validities of a meter are several items with one id"),
+            "site": ref("id"),
+            "gateway": ref("id"),
+            "role": one_word(get_args(Role), "boundary: the zone's own import and export"),
+            "parent": ref("id", "of a sub meter: the meter it is part of"),
+            "registers": said(registers, "OBIS code, or any stable name -> register"),
+            **validity(),
+        },
+        "id",
+        "site",
+        "role",
+        "registers",
+    )
+
+
+def _register() -> Schema:
+    steam = mapping(
+        {
+            "pressure_mpa": number("absolute pressure"),
+            "temperature_c": said({"type": ["number", "null"]}, "null: saturated"),
+            "reference_kj_per_kg": number("enthalpy that counts as no energy, such as 83.74 of water at 20 C"),
+        },
+        "pressure_mpa",
+        "temperature_c",
+        "reference_kj_per_kg",
+    )
+    properties = {
+        "carrier": ref("id", "electricity, reactive, natural_gas, heat, steam, cooling, water, diesel, ... or product:<name>"),
+        "direction": one_word(get_args(Direction)),
+        "kind": one_word(get_args(Kind), "a counter, the energy of the period that ends at ts, or instantaneous power"),
+        "unit": {"type": "string", "description": "of the transmitted value", "examples": ["kWh", "Nm3", "kvarh", "GJ", "kW"]},
+        "reference": one_word(("0C", "20C"), "temperature that a gas volume in m3 is corrected to"),
+        "multiplier": number("CT x PT ratio or pulse weight", 1),
+        "modulus": number("first value that the register cannot show, before the multiplier"),
+        "max_power": number(
+            "base units per hour after the multiplier: the most that fuse, transformer or pipe lets through; readings are judged by it"
+        ),
+        "period": ref("duration", "expected reporting period; absent: the zone's window; energy of calendar days: 1d"),
+        "offset": ref("duration", "of kind interval: how far its periods begin behind the local hour or day", "0s"),
+        "stamp": one_word(("end", "start"), "of kind interval: which end of its period ts names", "end"),
+        "on_reset": one_word(("unknown", "zero"), "zero: a counter that may begin anew at 0 (plug, daily yield)", "unknown"),
+        "counts": said({"type": "boolean"}, "false: in no total, such as a tariff register beside the total", True),
+        "ef": number("kg CO2e per base unit of a generation register", 0),
+        "steam": said(steam, "of carrier steam in t or kg: counts GJ, its enthalpy by IAPWS-IF97; max_power is then GJ per hour"),
+    }
+    gas_in_m3 = {"carrier": {"enum": sorted(GAS_CARRIERS)}, "unit": {"pattern": "^m3(/h)?$"}}
+    return {
+        **mapping(properties, "carrier", "direction", "kind", "unit", "max_power"),
+        "if": {"properties": gas_in_m3, "required": ["carrier", "unit"]},
+        "then": {"properties": {"reference": {"type": "string"}}, "required": ["reference"]},
+    }
+
+
+def _meter_change() -> Schema:
+    values = {"old_final": number("last value of the old register"), "new_initial": number("first value of the new one")}
+    keys = {"meter": ref("id"), "register": ref("id"), "at": ref("instant"), **values}
+    return mapping(keys, *keys)
+
+
+def _rule() -> Schema:
+    bounds = {"above": {"type": "number"}, "below": {"type": "number"}}
+    when = {"indicator": one_word(INDICATORS), **bounds}
+    return mapping(
+        {
+            "id": ref("id"),
+            "on": one_word(words_of(Rule, "on")),
+            "when": _one_bound(when, "indicator"),
+            "for": ref("duration", "how long it must hold; absent: one window"),
+            "keep_firing": ref("duration", "how long it must be clear before the alert is resolved"),
+            "clear": said(_one_bound(bounds), "level that ends it; absent: no breach"),
+            "severity": one_word(words_of(Rule, "severity"), default="warning"),
+            "text": ref("text"),
+        },
+        "id",
+        "on",
+        "when",
+    )
+
+
+def _one_bound(properties: Schema, *required: str) -> Schema:
+    """`above` or `below`, not both."""
+    schema = {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+    return schema | {"oneOf": [{"required": ["above"]}, {"required": ["below"]}]}

@@ -1,0 +1,1 @@
+"""Emission factors: the shipped tables, what was known when, and which factor answers."""

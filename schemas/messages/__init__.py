@@ -1,0 +1,1 @@
+"""What travels on Kafka: topics, readings, dead letters, alerts, commands."""

@@ -1,0 +1,99 @@
+"""Alerts: identity, life cycle and the built-in rules. This text is the contract that the core and its oracle follow.
+
+Identity
+    `fingerprint` = first 16 hex digits of SHA-256 over the canonical JSON (sorted keys, no blanks, UTF-8) of the labels: `zone`, `rule`
+    and those of `company`, `meter`, `register`, `carrier`, `basis` that the rule is about. One alert = (run, zone, fingerprint, starts_at).
+    The ledger alone writes `zp.alerts`, under the identity as key. Intervals tasks send their transitions as candidates in their
+    blocks; the ledger writes them with the tick that is their revision, as it applies rows: once all partitions have closed it.
+Transitions
+    A row is a transition: `raised`, `updated`, `resolved` or `acknowledged`. `revision` = the tick that made it. Of several
+    transitions of one alert in one tick only the last is a row. `raised` has `ends_at` null unless said otherwise; `resolved`
+    keeps the value and evidence it was raised with.
+    `evidence` is canonical JSON. Columns that do not apply are '' or null. `node` is the site's node for rules about a meter.
+Judging a window
+    A rule judges each window of its subject once, in order of time, starting with the earliest window that has a row when
+    the first is judged: at the first tick >= the window's due tick at which it is fully covered (covered_ms = length;
+    zone: covered_ms = expected_ms), at the latest at the tick ceil((end + delay + length) / tick), and never before its
+    predecessor. Later revisions raise and clear nothing. Windows without a row (no valid registration) are skipped.
+    `n(d)` = max(1, ceil(d / length)) windows.
+
+Meter rules (intervals stage; labels meter, register; `company` is filled but is no label; severity `warning`)
+    silent_channel      n(3 x period) consecutive judged windows with covered_ms = 0. starts_at = start of the first. Resolved by a
+                        judged window with coverage; ends_at = its start. evidence {"register": r, "windows": n}.
+    stuck               a run of judged windows, fully covered, quality not `estimated`, with equal value_micro, reaches
+                        max(6, 2 x longest run that ended before). Zero windows (value 0) raise only when more than one day of
+                        windows (86,400,000 / length) has been judged by then. Windows that are not fully covered or partly
+                        estimated leave the run as it is. A different value ends the run (and updates the longest, also when
+                        it alerted) and resolves; ends_at = that window's start. starts_at = start of the run's first window;
+                        `value` = the repeated value in base units; evidence {"register": r, "windows": run when raised}.
+    impossible_value    a judged window holds a reading that was not booked: a `power` or `interval` value < 0 or > 1.2 x max_power.
+                        An interval reading belongs to the window (start, end] that holds the end of its period, a power sample to
+                        [start, end). Resolved by a judged window with coverage and no such reading; ends_at = its start. starts_at =
+                        start of the window; `value` = the last such reading by ts, base units after the multiplier (energy of the
+                        period for `interval`, base units per hour for `power`); evidence {"register": r, "readings": keys with one}, and
+                        a "hint" for a negative power. A window that was judged before such a reading came (or changed) raises at the
+                        tick that takes it, the earliest one of a tick, if nothing is raised.
+    register_held       what a cumulative register showed last is not decided: a held reading, or one that waits for the next. Let R0 be
+                        the last good reading of the tick's view, H the last pending one, w0 the first window that starts at or after
+                        R0. Raised at the first due tick (of any window) >= w0's at which w0 starts before H and, if H waits, 1.5 periods
+                        have passed since H: k x tick - H > 1.5 x period. starts_at = start of w0; `value` = H in base units. Resolved at
+                        the first tick at which nothing pends or w0 is another; ends_at = R0 of that tick's view (its own starts_at if
+                        the channel counts no more). evidence {"direction": "up" | "down", "from_micro": R0, "held_micro": H,
+                        "mean_power_micro": floor(|H - R0| per hour), "register": r, "steps_above": accepted readings since R0 whose step
+                        from the one before is more than max_power x max(time between, period)}.
+                        silent_channel takes windows from R0 up to H as covered: a register that is held is not silent.
+    series_restarted    a new series without a record in the registry: n_confirm held readings, or a roll-over after silence. Raised at
+                        the first tick whose readings contain it. starts_at = ts of its first reading; `value` = what that shows, base
+                        units. evidence {"from_micro": R0, "from_ts": its ts, "mean_power_micro": floor(|difference| per hour),
+                        "register": r, "to_micro": first value} and "ratio" (new to old, "1/10") where it lies within 3 % of a power of
+                        ten or of the multiplier. Resolved (ends_at = starts_at) at the tick in which a meter change, or other readings,
+                        replace it, while the reading that decided it is no older than lateness + max(boundary_tolerance, 2 windows +
+                        delay + 2 ticks); else it stays until it is acknowledged.
+    gap_too_long        a segment or reset that begins more than max_gap before the reading that decides it, at the first tick whose
+                        readings contain it. starts_at = its begin, ends_at = its end, `value` = its advance in base units; evidence
+                        {"energy_micro": e, "max_gap_ms": g, "register": r}. It stays raised: a replay with a larger max_gap books it.
+Ledger rules
+    no_factor           labels company, carrier; severity `critical`. An emissions row with energy and without a factor. starts_at = start
+                        of the earliest such row in the tick that raised it. Resolved at the first later tick that has an emissions
+                        row with factor and start > starts_at; ends_at = the earliest such start. evidence {"carrier": c}. For the
+                        market basis likewise, label and evidence also `basis`, over the rows of what no contract covers.
+    flow_residual       no label; severity `warning`. A window's network solve left over more than 1 g and a millionth of its sources'
+                        carbon, judged where its `residual` row changed. Resolved by a later window (by start) within the bound.
+                        evidence {"residual_mg": r, "source_mg": s}.
+    unexplained_energy  label node; severity `warning`. A judged window in which more than 5 % of the larger of a node's inflow and outflow
+                        is missing from its inflow: 20 x missing > larger, missing = -`imbalance`. Covered is judged by the node's
+                        imbalance row; a window that is not covered in time, or whose imbalance is null, keeps the state. Resolved by a
+                        judged window that explains its energy; ends_at = its start. `value` = what is missing, kWh; evidence
+                        {"inflow_micro": i, "node": n, "outflow_micro": o}.
+    rules of the registry   on zone or company (label company). `n(for)` consecutive judged windows breach -> raised, starts_at =
+                        start of the first, `value` = that of the window that raised it, expected_high = above, expected_low = below.
+                        Clear = the `clear` bound holds (default: no breach). `n(keep_firing)` consecutive clear windows -> resolved;
+                        ends_at = start of the first of them. A window whose value is null keeps the state and both counts.
+                        A window that neither breaches nor clears resets both counts. evidence {"indicator": i}.
+                        Judged per window: zone by its intensity row, company by its electricity use row (scope 0); a company
+                        without electricity is not judged.
+                        Indicators: g_per_kwh (zone), co2e_kg (sum of the totals rows with carrier '' and basis location),
+                        energy_kwh and power_kw (electricity use, scope 0).
+Pipeline alerts (prefix `ops_`) follow the wall clock and are no part of the ledger.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final, Literal, get_args
+
+from zonepulse.schemas.values import canonical_json
+
+State = Literal["raised", "updated", "resolved", "acknowledged"]
+STATES: Final = get_args(State)
+STUCK_WINDOWS: Final = 6
+SILENT_PERIODS: Final = 3
+
+
+def alert_key(fingerprint: str, starts_at: int) -> bytes:
+    """Key of an alert on `zp.alerts`: its identity there."""
+    return f"{fingerprint}/{starts_at}".encode()
+
+
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """16 hex digits that identify an alert by its labels (annotations are not part of it, as in Prometheus' model)."""
+    return hashlib.sha256(canonical_json(labels).encode()).hexdigest()[:16]

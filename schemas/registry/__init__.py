@@ -1,0 +1,1 @@
+"""The registry: what a zone consists of and when, and its form on the topic."""

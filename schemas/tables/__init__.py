@@ -1,0 +1,1 @@
+"""The result tables: columns, what each means, and their DDL."""

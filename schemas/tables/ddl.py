@@ -1,0 +1,327 @@
+"""The ClickHouse tables as they are now, made from the result columns.
+
+A store is brought here by the migrations of `deploy/clickhouse`, applied in order, each once. Those that stores out there have are
+`FROZEN` and never edited. To change a table: change its declaration here and write the next `NNNN_what.sql` by hand
+(`ALTER TABLE ... ADD COLUMN IF NOT EXISTS ...`; a view over `*` is made anew with `CREATE OR REPLACE VIEW`, as it keeps the columns of
+before). A test compares an engine after all migrations with these declarations, and another upgrades a store that holds rows.
+
+Every insert retried with its `insert_deduplication_token` is written once (`non_replicated_deduplication_window`); rows repeated or
+revised later are folded by `ReplacingMergeTree(revision)`, so read through the `_final` views. Partitions follow the time of the
+window, never of the insert, so that all revisions of a row share one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from zonepulse.schemas.tables.results import (
+    ALERTS,
+    DEAD_LETTERS,
+    DELIVERIES,
+    EMISSIONS,
+    INTENSITY,
+    INTERVALS,
+    LIVE,
+    TOTALS,
+    Column,
+    Table,
+)
+
+DATABASE: Final = "zonepulse"
+LIVE_RUN: Final = "live"
+"""`run` of everything the workers write; a replay has its own id."""
+DEDUPLICATION_WINDOW: Final = 1000
+"""Blocks whose tokens a table remembers."""
+
+_RUN: Final = Column("run", "code")
+_CODECS: Final = {
+    "time": "DoubleDelta, ZSTD(1)",
+    "i64": "T64, ZSTD(1)",
+    "i32": "T64, ZSTD(1)",
+    "u32": "T64, ZSTD(1)",
+    "f64": "ZSTD(1)",
+    "str": "ZSTD(1)",
+    "bytes": "ZSTD(3)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """How a table is kept. `order` are column names; `version` '' = no version; `ttl_days` 0 = for ever."""
+
+    name: str
+    columns: tuple[Column, ...]
+    engine: str
+    order: tuple[str, ...]
+    partition_by: str = ""
+    ttl: str = ""
+    final: str = ""
+    """The query of the `_final` view, '' where there is none."""
+
+    def ddl(self) -> Iterator[str]:
+        """CREATE statements of the table and its view."""
+        yield "\n".join(self._table())
+        if self.final:
+            yield f"CREATE VIEW IF NOT EXISTS {DATABASE}.{self.name}_final AS\n{self.final}"
+
+    def _table(self) -> Iterator[str]:
+        yield f"CREATE TABLE IF NOT EXISTS {DATABASE}.{self.name}\n("
+        yield ",\n".join(f"    {_column(c)}" for c in self.columns)
+        yield f")\nENGINE = {self.engine}"
+        if self.partition_by:
+            yield f"PARTITION BY {self.partition_by}"
+        yield f"ORDER BY ({', '.join(self.order)})"
+        if self.ttl:
+            yield f"TTL {self.ttl}"
+        yield f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"
+
+
+def _column(column: Column) -> str:
+    codec = _CODECS.get(column.kind)
+    return f"{column.name} {column.clickhouse}" + (f" CODEC({codec})" if codec else "")
+
+
+def _latest_version(name: str) -> str:
+    """The registry tables keep every version; the view shows each zone's newest."""
+    table = f"{DATABASE}.{name}"
+    return f"SELECT * FROM {table} FINAL\nWHERE (zone, version) IN (SELECT zone, max(version) FROM {table} GROUP BY zone)"
+
+
+def _result(table: Table, engine: str, ttl: str = "") -> Storage:
+    final = f"SELECT * FROM {DATABASE}.{table.name} FINAL" if engine.startswith("Replacing") else ""
+    return Storage(table.name, (_RUN, *table.stored), engine, ("run", *table.key), f"toYYYYMM({table.time})", ttl, final)
+
+
+_VERSIONED: Final = "ReplacingMergeTree(revision)"
+_READINGS: Final = Storage(
+    "readings",
+    (
+        _RUN,
+        *(Column(n, "code") for n in ("zone", "meter", "register")),
+        Column("ts", "time"),
+        Column("value", "f64"),
+        Column("unit", "code"),
+        Column("seq", "i64"),
+        Column("quality", "code"),
+        Column("partition", "i32"),
+        Column("offset", "i64"),
+        Column("item", "i32"),
+        Column("ingest_at", "time"),
+    ),
+    "ReplacingMergeTree",
+    ("run", "zone", "meter", "register", "ts", "partition", "offset", "item"),
+    "toYYYYMM(ts)",
+    "toDateTime(ts) + INTERVAL 400 DAY",
+    f"SELECT * FROM {DATABASE}.readings FINAL",
+)
+"""The optional archive of accepted readings; `seq` -1 = absent."""
+_RUNS: Final = Storage(
+    "runs",
+    (
+        _RUN,
+        Column("zone", "code"),
+        Column("started_at", "time"),
+        Column("finished_at", "time", null=True),
+        Column("state", "code"),
+        Column("registry_version", "i64"),
+        Column("registry_hash", "str"),
+        Column("input_topic", "str"),
+        Column("input_from", "str"),
+        Column("input_to", "str"),
+        Column("input_from_at", "time", null=True),
+        Column("input_to_at", "time", null=True),
+        Column("note", "str"),
+        Column("revision", "i64"),
+    ),
+    _VERSIONED,
+    ("run", "zone"),
+    final=f"SELECT * FROM {DATABASE}.runs FINAL",
+)
+"""`input_from` and `input_to` are JSON objects partition -> offset, the end exclusive."""
+LANGUAGES: Final = ("en", "de", "zh")
+"""Of the names in the registry tables: `name_en`, ..."""
+_NAMES: Final = tuple(Column(f"name_{language}", "str") for language in LANGUAGES)
+REGISTRY_COMPANIES: Final = Storage(
+    "registry_companies",
+    (Column("zone", "code"), Column("version", "i64"), Column("company", "code"), *_NAMES, Column("sector", "code"),
+     Column("employees", "i64", null=True)),
+    "ReplacingMergeTree",
+    ("zone", "version", "company"),
+    final=_latest_version("registry_companies"),
+)  # fmt: skip
+REGISTRY_METERS: Final = Storage(
+    "registry_meters",
+    (
+        Column("zone", "code"),
+        Column("version", "i64"),
+        *(Column(n, "code") for n in ("meter", "register", "site", "company", "node", "gateway", "role", "parent", "carrier")),
+        *(Column(n, "code") for n in ("direction", "kind", "unit", "base_unit")),
+        *_NAMES,
+        Column("valid_from", "time"),
+        Column("valid_to", "time", null=True),
+    ),
+    "ReplacingMergeTree",
+    ("zone", "version", "meter", "register", "valid_from"),
+    final=_latest_version("registry_meters"),
+)
+"""One row a register and validity; names are the company's; `valid_from` 1970 = always, `valid_to` null = open."""
+
+
+def _registry(name: str, columns: tuple[Column, ...], *key: str) -> Storage:
+    """A dimension of the registry. A version may have none of it, so the newest one is told by the factors, which every version has."""
+    newest = f"SELECT zone, max(version) FROM {DATABASE}.registry_factors GROUP BY zone"
+    final = f"SELECT * FROM {DATABASE}.{name} FINAL\nWHERE (zone, version) IN ({newest})"
+    every = (Column("zone", "code"), Column("version", "i64"))
+    return Storage(name, (*every, *columns), "ReplacingMergeTree", ("zone", "version", *key), final=final)
+
+
+def _codes(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, "code") for name in names)
+
+
+_VALIDITY: Final = (Column("valid_from", "time"), Column("valid_to", "time", null=True))
+REGISTRY_FACTORS: Final = _registry(
+    "registry_factors",
+    (
+        *_codes("factor", "origin", "activity", "region", "company", "basis"),
+        Column("value", "f64"),
+        Column("unit", "code"),
+        Column("base_unit", "code"),
+        Column("factor_mg", "i64"),
+        *_VALIDITY,
+        Column("data_year", "i64", null=True),
+        *_codes("published", "confidence"),
+        Column("source", "str"),
+        Column("source_url", "str"),
+        *(Column(name, "f64", null=True) for name in ("ncv", "carbon", "oxidation")),
+    ),
+    "factor",
+    "valid_from",
+)
+"""What a result row was multiplied with: `factor` = its factor_id and [valid_from, valid_to) holds its start, one row in each version.
+
+`origin` is value, series (a row a step; equal neighbours are one), fuel (with its ncv in GJ per unit, carbon in t per GJ, oxidation)
+or contract (basis market). `factor_mg` is the integer of the product: mg CO2e per base unit; `value` is in `unit`.
+"""
+REGISTRY_CONTRACTS: Final = _registry(
+    "registry_contracts",
+    (
+        *_codes("contract", "company", "kind", "profile"),
+        Column("energy_micro", "i64"),
+        Column("vintage", "i64", null=True),
+        Column("ef_mg", "i64"),
+        *_VALIDITY,
+        Column("evidence", "str"),
+    ),
+    "contract",
+)
+"""`profile` is volume or hourly; `energy_micro` what it covers in all (micro-kWh); `ef_mg` mg CO2e per kWh."""
+REGISTRY_ENTRIES: Final = _registry(
+    "registry_entries",
+    (
+        *_codes("entry", "company", "carrier"),
+        Column("value_micro", "i64"),
+        Column("at", "time"),
+        *(Column(name, "str") for name in ("occurred", "entered_by", "reason", "evidence")),
+    ),
+    "entry",
+)
+"""The audit trail of manual entries; `value_micro` in micro-kg."""
+REGISTRY_NODES: Final = _registry("registry_nodes", (*_codes("node"), Column("position", "i32")), "node")
+REGISTRY_EDGES: Final = _registry(
+    "registry_edges",
+    (*_codes("edge", "from_node", "to_node", "meter_from", "meter_to"), Column("position", "i32"), *_VALIDITY),
+    "edge",
+)
+REGISTRY_SOURCES: Final = _registry(
+    "registry_sources",
+    (
+        *_codes("source", "node", "kind", "meter", "method"),
+        Column("position", "i32"),
+        Column("efficiency", "f64"),
+        Column("initial_micro", "i64"),
+        Column("initial_mg", "i64"),
+    ),
+    "source",
+)
+"""`position` counts from 0 in the order of zone.yaml; `efficiency` and `initial_*` (micro-kWh, mg) are those of storages."""
+
+_RESULT_STORAGES: Final = (
+    *(_result(t, _VERSIONED) for t in (INTERVALS, EMISSIONS, TOTALS, INTENSITY, ALERTS)),
+    _result(LIVE, "MergeTree", "toDateTime(at) + INTERVAL 7 DAY"),
+    _result(DEAD_LETTERS, "ReplacingMergeTree"),
+    _result(DELIVERIES, _VERSIONED, "toDateTime(made_at) + INTERVAL 400 DAY"),
+    _READINGS,
+    _RUNS,
+    REGISTRY_COMPANIES,
+    REGISTRY_METERS,
+)
+_REGISTRY_STORAGES: Final = (
+    REGISTRY_FACTORS,
+    REGISTRY_CONTRACTS,
+    REGISTRY_ENTRIES,
+    REGISTRY_NODES,
+    REGISTRY_EDGES,
+    REGISTRY_SOURCES,
+)
+STORAGES: Final = (*_RESULT_STORAGES, *_REGISTRY_STORAGES)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A query under a name: `columns` are alias -> expression, in order."""
+
+    name: str
+    columns: dict[str, str]
+    source: str
+
+    def ddl(self) -> Iterator[str]:
+        """Its CREATE statement."""
+        lines = [f"    {text} AS {alias}" for alias, text in self.columns.items()]
+        yield f"CREATE VIEW IF NOT EXISTS {DATABASE}.{self.name} AS\nSELECT\n" + ",\n".join(lines) + f"\n{self.source}"
+
+
+def _columns_of(alias: str, names: str) -> dict[str, str]:
+    return {name: f"{alias}.{name}" for name in names.split()}
+
+
+EXPLAIN: Final = View(
+    "explain",
+    {
+        **_columns_of("e", "run zone company start length_s basis scope"),
+        "carrier": "multiIf(e.meter != '', toString(i.carrier), e.scope = 2, 'electricity', toString(f.activity))",
+        **_columns_of("e", "meter register energy_micro co2e_mg estimated_micro factor_id"),
+        "factor_value": "if(f.factor = '', NULL, f.value)",
+        "factor_mg": "if(f.factor = '', NULL, f.factor_mg)",
+        "factor_unit": "f.unit",
+        "base_unit": "f.base_unit",
+        **_columns_of("e", "rung"),
+        **_columns_of("f", "source source_url published confidence"),
+        **_columns_of("i", "quality method"),
+        "covered_ms": "if(i.meter = '', NULL, i.covered_ms)",
+        **_columns_of("e", "revision"),
+    },
+    f"""\
+FROM {DATABASE}.emissions_final AS e
+LEFT JOIN {DATABASE}.intervals_final AS i
+ON i.run = e.run AND i.zone = e.zone AND i.meter = e.meter AND i.register = e.register AND i.start = e.start
+ASOF LEFT JOIN {DATABASE}.registry_factors_final AS f
+ON f.zone = e.zone AND f.factor = e.factor_id AND f.valid_from <= e.start""",
+)
+"""An emissions row with the interval that it was made from and the factor that it was multiplied with: co2e_mg = energy_micro x
+`factor_mg` / 1e6, half up. The factor is the registry's row of `factor_id` with the latest start at or before the window: rows of a
+factor follow one another, and a window behind the last one has no factor_id. `quality`, `method` '' and `covered_ms` null: no register
+(a contract, the uncovered rest, a manual entry).
+"""
+FROZEN: Final = {
+    "0001_results.sql": "44805712bc959fd8c49f0ac9adca248c390be01393bd521bc63ec341af2b1883",
+    "0002_registry.sql": "4a60c6f8324a8e3ce5f09205783752d5fb7b5bc7adc31bee37764c2a05b6cdef",
+    "0003_explain.sql": "690e6ee6e0ff5426eb178e8fbe57ffee42405b12f320d5548166eacfb8f74aa4",
+}
+"""Migrations that stores out there have applied, with the SHA-256 that they remember. A release adds its own."""
+
+
+def statements() -> tuple[str, ...]:
+    """What would make the database at once, in order; each may be run again. Views come after what they read."""
+    made: tuple[Storage | View, ...] = (*STORAGES, EXPLAIN)
+    return (f"CREATE DATABASE IF NOT EXISTS {DATABASE}", *(sql for one in made for sql in one.ddl()))

@@ -1,0 +1,1 @@
+"""`zonepulse doctor`: one file for each kind of check."""

@@ -1,0 +1,1 @@
+"""The store: rows on their way into ClickHouse, and its migrations."""

@@ -1,0 +1,1 @@
+"""What a running zone is told: registry versions and commands."""

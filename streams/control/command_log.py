@@ -1,0 +1,213 @@
+"""The commands of a zone as every task knows them: read whole before its first batch, followed while it runs.
+
+The ledger applies a tick only when the log of commands is read past its end (`CommandLog.read_past`): where that is silent, a heartbeat
+goes there first.
+"""
+
+import asyncio
+import getpass
+import logging
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Final
+
+import faust
+import numpy as np
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from kafka import KafkaProducer
+
+from zonepulse.schemas.messages.commands import SKIP, BadCommand, Command, Place, parse_command
+from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
+from zonepulse.schemas.messages.topics import COMMANDS
+from zonepulse.streams.control.registry_topic import CONNECT_MS
+
+POLL_S: Final = 2.0
+AGAIN_S: Final = 0.5
+"""Between two heartbeats, where the clocks of two brokers differ."""
+SEND_TIMEOUT_S: Final = 30
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A command and where it stands: `ingest_ms` is the largest timestamp up to it."""
+
+    offset: int
+    ingest_ms: int
+    command: Command
+
+
+def tell(broker: str, prefix: str, command: Command, timestamp_ms: int | None = None) -> int:
+    """Writes a command; its offset. `timestamp_ms` only on a simulated topic. Raises kafka.errors.KafkaError."""
+    producer = KafkaProducer(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, acks="all")
+    with closing(producer):
+        sent = producer.send(
+            COMMANDS.full_name(prefix), key=command.key, value=command.encode(), partition=0, timestamp_ms=timestamp_ms
+        )
+        return int(sent.get(SEND_TIMEOUT_S).offset)
+
+
+def skip_of(place: Place, why: str, who: str | None = None) -> Command:
+    """The command that steps over a record; `who` is this user on this machine unless given."""
+    who = who or f"{getpass.getuser()}@{socket.gethostname()}"
+    return Command(SKIP, str(place), who, why, made_at_ms=round(time.time() * 1000))
+
+
+def skips_of(commands: Iterable[Command]) -> frozenset[Place]:
+    """The places that commands skip."""
+    return frozenset(place for command in commands if (place := command.place) is not None)
+
+
+class CommandReader:
+    """Reads `zp.commands` on, from where it stopped. Each call reads to the log's present end; what is no command does nothing, with a
+    line in the log."""
+
+    def __init__(self, broker: str, prefix: str) -> None:
+        self._broker, self._tp = broker, TopicPartition(COMMANDS.full_name(prefix), 0)
+        self._consumer: AIOKafkaConsumer | None = None
+        self._next = 0
+        self._is_there = False
+        self.ingest_ms = 0
+        """The largest timestamp read."""
+
+    async def read(self) -> list[Told]:
+        """The commands since the last call; none where the topic is not there yet. Raises aiokafka.errors.KafkaError."""
+        consumer = await self._opened()
+        if not self._is_there and self._tp.topic not in await consumer.topics():
+            return []
+        self._is_there = True
+        end, found = (await consumer.end_offsets([self._tp]))[self._tp], list[Told]()
+        while self._next < end:
+            for record in (await consumer.getmany(self._tp, timeout_ms=500)).get(self._tp, ()):
+                self.ingest_ms = max(self.ingest_ms, record.timestamp)
+                if record.offset >= self._next and record.value not in (None, HEARTBEAT):
+                    found += self._told(record)
+            self._next = max(self._next, await consumer.position(self._tp))
+        return found
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the topic was found."""
+        return self._is_there
+
+    async def close(self) -> None:
+        """The connection; a later `read` opens another one."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
+
+    async def _opened(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self._broker, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=100
+            )
+            await consumer.start()
+            consumer.assign([self._tp])
+            if self._next:
+                consumer.seek(self._tp, self._next)
+            self._consumer = consumer
+        return self._consumer
+
+    def _told(self, record: Any) -> Iterator[Told]:
+        try:
+            yield Told(record.offset, self.ingest_ms, parse_command(record.value))
+        except BadCommand as bad:
+            log.error("%s offset %d is no command and does nothing: %s", self._tp.topic, record.offset, bad)
+
+
+def read_commands(broker: str, prefix: str) -> list[Told]:
+    """Every command up to now, for what runs no loop of its own. Raises aiokafka.errors.KafkaError."""
+
+    async def read() -> list[Told]:
+        reader = CommandReader(broker, prefix)
+        try:
+            return await reader.read()
+        finally:
+            await reader.close()
+
+    return asyncio.run(read())
+
+
+class CommandLog:
+    """The skips of a zone. `is_skipped` is answered from memory; `follow` keeps it true while an app runs."""
+
+    def __init__(self, prefix: str, commands: Iterable[Command] = ()) -> None:
+        self._prefix = prefix
+        self.skips = skips_of(commands)
+        self.reader: CommandReader | None = None
+        """What reads on; None: nothing comes any more."""
+        self._reading = asyncio.Lock()
+
+    @classmethod
+    def of(cls, broker: str, prefix: str) -> "CommandLog":
+        """That of a broker's topic, read to its present end. Raises aiokafka.errors.KafkaError."""
+        return cls(prefix, (told.command for told in read_commands(broker, prefix)))
+
+    def is_skipped(self, topic: str, partition: int, offset: int) -> bool:
+        """Whether a command says to step over this record; `topic` with or without prefix."""
+        return bool(self.skips) and Place(topic.removeprefix(self._prefix), partition, offset) in self.skips
+
+    def skipped_in(self, topic: str, partition: int, first: int, last: int) -> list[int]:
+        """The offsets among first..last that are to be stepped over, ascending."""
+        name = topic.removeprefix(self._prefix)
+        places = (p for p in self.skips if p.topic == name and p.partition == partition)
+        return sorted(p.offset for p in places if first <= p.offset <= last)
+
+    def positions(self, records: RecordSpans) -> list[int]:
+        """Of the records of a batch that are to be stepped over, ascending."""
+        if not self.skips or not len(records):
+            return []
+        offsets = self.skipped_in(records.topic, records.partition, int(records.offset[0]), int(records.offset[-1]))
+        places = np.searchsorted(records.offset, offsets)
+        return [int(i) for i, at in zip(places, offsets, strict=True) if records.offset[i] == at]
+
+    def follow(self, app: faust.App, broker: str) -> None:
+        """Reads on every POLL_S while `app` runs; what goes wrong is logged and tried again."""
+        self.reader = reader = CommandReader(broker, self._prefix)
+
+        async def look() -> None:
+            try:
+                await self._read(reader)
+            except Exception as error:  # the broker is away: the skips known so far stay
+                log.warning("commands cannot be read: %s; trying again in %g s", error, POLL_S)
+
+        async def close(*_: Any, **__: Any) -> None:
+            await reader.close()
+
+        app.timer(POLL_S, name="commands")(look)
+        app.on_before_shutdown.connect(close, weak=False)
+
+    async def read_past(
+        self, at_ms: int, write: Callable[[], Awaitable[None]], go_on: Callable[[], bool], is_simulated: bool
+    ) -> bool:
+        """Waits until the log is read past ingest time `at_ms`; whether it is: no as soon as `go_on` says no.
+
+        Where it ends before, `write` puts a heartbeat there, acknowledged when it returns; on a simulated topic one is enough, whatever its
+        stamp. Where the topic is not there, there are no commands. Raises what `write` raises.
+        """
+        reader, is_written = self.reader, False
+        while reader is not None and go_on():
+            try:
+                await self._read(reader)
+            except Exception as error:
+                log.warning("commands cannot be read, and the ledger waits for them: %s; trying again in %g s", error, AGAIN_S)
+                await asyncio.sleep(AGAIN_S)
+                continue
+            if reader.ingest_ms >= at_ms or not reader.is_there or (is_simulated and is_written):
+                return True
+            if is_written:
+                await asyncio.sleep(AGAIN_S)
+            await write()
+            is_written = True
+        return reader is None
+
+    async def _read(self, reader: CommandReader) -> None:
+        async with self._reading:
+            try:
+                self.skips |= skips_of(told.command for told in await reader.read())
+            except Exception:
+                await reader.close()
+                raise

@@ -1,0 +1,1 @@
+"""From a company's kilogram back to the readings."""

@@ -1,0 +1,1 @@
+"""Readings through the ledger again."""

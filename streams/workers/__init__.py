@@ -1,0 +1,1 @@
+"""The worker processes: one file a task, and what only they need."""

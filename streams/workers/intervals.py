@@ -1,0 +1,324 @@
+"""Readings -> intervals: one task a partition of `zp.readings`.
+
+The arithmetic is processors.intervals', order and recovery checkpoint.py's. Rows leave before the `through` that vouches for them: a
+block that says "closed up to k" is sent when all before it are acknowledged.
+"""
+
+import asyncio
+import logging
+import time
+from typing import Any, Final, cast
+
+import faust
+from faust.types import TP, StreamT
+from kafka.errors import KafkaError
+
+from zonepulse.processors.decoding.exact import registry_switches
+from zonepulse.processors.flow import UNSET
+from zonepulse.processors.live import PartialSums
+from zonepulse.processors.metering.partition import Partition
+from zonepulse.processors.metering.snapshot import Frozen, freeze_partition, restore_partition
+from zonepulse.processors.metering.windows import new_out, new_work
+from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
+from zonepulse.schemas.messages.topics import INTERVALS, READINGS
+from zonepulse.streams.checkpoints.checkpoint import POLL_S, Checkpoints, save
+from zonepulse.streams.control.command_log import CommandLog
+from zonepulse.streams.control.registry_holds import LOOK_S, Holds
+from zonepulse.streams.control.registry_store import RegistryStore
+from zonepulse.streams.health.quarantine import Quarantine
+from zonepulse.streams.health.watchdog import Pulse
+from zonepulse.streams.kafka.app import Outbox
+from zonepulse.streams.kafka.batch_channel import BatchChannel, Hooks, Router, batch_channel
+from zonepulse.streams.kafka.interval_codec import live_block
+from zonepulse.streams.kafka.record_arrays import Batch
+from zonepulse.streams.metrics import Instant, Metrics
+from zonepulse.streams.settings import Settings
+from zonepulse.streams.workers.reading_fold import MOST_RECORDS, Folded, PieceSize, fold
+
+NAME: Final = "intervals"
+LETTERS_A_BEAT: Final = 500
+log = logging.getLogger(__name__)
+
+
+class IntervalsTask:
+    """The partitions this worker holds. One batch is folded at a time, in a thread, while the next one is fetched; nothing else touches
+    a partition's state meanwhile (`_folding`)."""
+
+    def __init__(
+        self, settings: Settings, registries: RegistryStore, outbox: Outbox, checkpoints: Checkpoints, metrics: Metrics
+    ) -> None:
+        self._prefix, self._is_simulated = settings.topic_prefix, settings.is_simulated
+        self._topic = READINGS.full_name(settings.topic_prefix)
+        self._last_words_s = settings.last_words_s
+        self._registries, self._outbox, self._metrics = registries, outbox, metrics
+        self._checkpoints = checkpoints
+        self._partitions: dict[int, Partition] = {}
+        self._kept: dict[int, Partition] = {}
+        """Partitions given up with a final snapshot; the same, if nobody else went on from there."""
+        self._heard: dict[int, float] = {}
+        self._sums: dict[int, PartialSums] = {}
+        self._work, self._out = new_work(), new_out()
+        self._folding = asyncio.Lock()
+        self.given: Instant | None = None
+        """When the group gave this worker its partitions; tables are recovered from then on."""
+        self._assigned = Instant()
+        self._behind: set[int] = set()
+        """Partitions that have not yet reached the end of their log since they were assigned."""
+        self.batches: BatchChannel | None = None
+        self.pulse: Pulse | None = None
+        self.commands: CommandLog | None = None
+        self.quarantine = Quarantine(outbox, settings.topic_prefix, metrics)
+        self._sizes: dict[int, PieceSize] = {}
+        self._holds = Holds(self._topic, metrics)
+
+    async def assigned(self, tps: set[TP]) -> None:
+        """Goes on from the newest snapshot of each partition, or begins."""
+        begun = Instant()
+        if self.given is not None:
+            self._metrics.started("changelog", *self.given.since())
+        for tp in sorted(tps):
+            self._partitions[tp.partition] = await self._restored(tp.partition)
+            self._heard[tp.partition] = time.monotonic()
+        self._kept.clear()
+        self._keep_versions()
+        self._metrics.started("restore", *begun.since())
+        self._assigned = Instant()
+        self._behind = {tp.partition for tp in tps}
+
+    async def _restored(self, number: int) -> Partition:
+        stored = await self._checkpoints.find(number)
+        if stored is None:
+            return Partition(await self._registries.first(), number, self._work, self._out)
+        if stored.is_own and number in self._kept:
+            return self._kept[number]
+        channels = await self._registries.version(stored.facts["registry"])
+        self._metrics.restored_bytes.labels(NAME).inc(stored.size)
+        log.info("partition %d goes on from its snapshot at offset %d", number, stored.next_offset)
+        return restore_partition(channels, stored.facts, stored.chunks, stored.next_offset, self._work, self._out)
+
+    def _keep_versions(self) -> None:
+        """Registry versions that no partition here uses are given up."""
+        used = {partition.channels.registry.version for partition in self._partitions.values()}
+        self._registries.keep(used)
+        self._sums = {number: sums for number, sums in self._sums.items() if number in used}
+
+    async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:
+        """What to read first: behind what the state holds."""
+        return {tp: self._partitions[tp.partition].next_offset for tp in tps}
+
+    async def revoked(self, tps: set[TP]) -> None:
+        """Somebody else goes on, from a final snapshot if there is time for one."""
+        numbers = {tp.partition for tp in tps} & self._partitions.keys()
+        self._holds.forget(numbers)
+        done = set()
+        try:
+            async with asyncio.timeout(self._last_words_s):
+                for number in sorted(numbers):
+                    await self.checkpoint(number)
+                    done.add(number)
+        except TimeoutError:
+            log.warning("no time for final snapshots: the next owner reads again what came since the last one")
+        for number in numbers:
+            partition = self._partitions.pop(number, None)
+            if partition is not None and number in done and self._checkpoints.is_written(number, partition.next_offset):
+                self._kept[number] = partition
+            else:
+                self._checkpoints.drop(number)
+
+    def positions(self) -> dict[TP, int]:
+        """What is handled of the partitions held: the next offset of each."""
+        return {TP(self._topic, number): partition.next_offset for number, partition in dict(self._partitions).items()}
+
+    async def checkpoint_due(self) -> None:
+        """Takes the snapshots that are due, one after another."""
+        while (number := self._checkpoints.due({tp.partition: at for tp, at in self.positions().items()})) is not None:
+            await self.checkpoint(number)
+
+    async def checkpoint(self, number: int) -> None:
+        """One partition's snapshot, and its offset committed."""
+        before = self._checkpoints.written_bytes
+        await save(
+            self._checkpoints, self.batches, TP(self._topic, number), self._folding, self._outbox, lambda: self._frozen(number)
+        )
+        self._metrics.checkpoint_bytes.labels(NAME).inc(self._checkpoints.written_bytes - before)
+
+    async def _frozen(self, number: int) -> Frozen | None:
+        partition = self._partitions.get(number)
+        return None if partition is None else freeze_partition(partition)
+
+    async def handle(self, batch: Batch) -> None:
+        """Fold one batch, piece by piece, and send what it made. Snapshots and others have their turn between pieces."""
+        start, partition, switches = 0, None, None
+        while start < max(1, len(batch)):
+            async with self._folding:
+                partition = self._partitions.get(batch.partition)
+                if partition is None or self.batches is None or not self.batches.is_current(batch):  # revoked while it waited
+                    return
+                if batch.partition in self._holds:  # read again when it goes on
+                    return
+                if switches is None:
+                    switches = self._switches(partition, batch)
+                try:
+                    start = await self._handle(partition, batch, start, switches)
+                except BaseException:
+                    self._partitions.pop(batch.partition, None)  # half a piece is in it: no snapshot of this
+                    raise
+        assert partition is not None
+        lag = self._lag(partition)
+        self._metrics.took(READINGS.name, batch, lag)
+        if lag == 0 and batch.partition in self._behind:
+            self._behind.discard(batch.partition)
+            if not self._behind:
+                self._metrics.started("catch_up", *self._assigned.since())
+                self._metrics.process_step("total")
+
+    def _switches(self, partition: Partition, records: RecordSpans) -> list[tuple[int, int]]:
+        """(position, version) of the heartbeats behind which another registry version counts."""
+        skipped = self.commands.positions(records) if self.commands is not None else []
+        switches, bad = registry_switches(records, partition.channels.registry.version, skipped)
+        self._metrics.bad_switches.inc(bad)
+        return switches
+
+    async def _handle(self, partition: Partition, records: RecordSpans, start: int, switches: list[tuple[int, int]]) -> int:
+        """One piece from record `start` on; returns where the next begins."""
+        begun = self._heard[records.partition] = time.monotonic()
+        size = self._sizes.setdefault(records.partition, PieceSize())
+        stop = min(len(records), start + size.records)
+        switch = next(((at, number) for at, number in switches if start <= at < stop), None)
+        channels = None
+        if switch is not None:
+            channels = await self._registries.find(switch[1])
+            stop = switch[0] + (channels is not None)
+        letters = 0
+        if stop > start:
+            skipped = self.commands.positions(records) if self.commands is not None else []
+            folded = await asyncio.to_thread(fold, partition, records, start, stop, skipped)
+            letters = await self._send(partition, records, folded)
+        if channels is not None:
+            partition.use(channels)
+            self._keep_versions()
+        partition.next_offset = records.next_offset if stop == len(records) else int(records.offset[stop])
+        size.took(stop - start, letters, time.monotonic() - begun)
+        if switch is not None and channels is None:
+            await self._hold(partition, switch[1])
+            return len(records)
+        return max(stop, 1)
+
+    async def _hold(self, partition: Partition, version: int) -> None:
+        """The partition stands before the record that names a version that is not there; the others go on."""
+        assert self.batches is not None
+        self.batches.pause([TP(self._topic, partition.partition)])
+        await self._holds.begin(partition.partition, version, partition.next_offset, self.quarantine.ops)
+
+    async def end_holds(self) -> None:
+        """Lets partitions go on whose registry version has come, or whose switch a command skips."""
+        for number, hold in self._holds.waiting():
+            is_skipped = self.commands is not None and self.commands.is_skipped(self._topic, number, hold.offset)
+            try:
+                has_come = not is_skipped and await self._registries.find(hold.version) is not None
+            except KafkaError as error:
+                log.warning("the registry cannot be read: %s; trying again in %g s", error, LOOK_S)
+                return
+            async with self._folding:
+                if number not in self._holds or number not in self._partitions or self.batches is None:
+                    continue
+                if not (is_skipped or has_come):
+                    self._holds.say(number)
+                    continue
+                await self._holds.end(number, self.quarantine.ops)
+                tp = TP(self._topic, number)
+                await self.batches.seek({tp: self._partitions[number].next_offset})
+                self.batches.resume([tp])
+
+    async def _send(self, partition: Partition, records: RecordSpans, folded: Folded) -> int:
+        """Returns how many letters there were. What the piece before made is acknowledged by now, most likely: one is under way."""
+        await self._outbox.flush()
+        key = b"%d" % partition.partition
+        *early, last = folded.blocks
+        for block in early + folded.candidates:
+            await self._outbox.send(INTERVALS.full_name(self._prefix), key, block)
+        if early or folded.candidates:
+            await self._outbox.flush()
+        await self._outbox.send(INTERVALS.full_name(self._prefix), key, last)
+        for position, why in folded.poison.items():
+            await self.quarantine.tell(records.topic, records.partition, int(records.offset[position]), why)
+        letters = 0
+        for letter in folded.letters:
+            await self.quarantine.letter(letter)
+            letters += 1
+            if letters % LETTERS_A_BEAT == 0:
+                self._beat(partition.partition)
+                await asyncio.sleep(0)  # membership and other partitions live on the same loop
+        self._measure(partition, folded)
+        return letters
+
+    def _beat(self, number: int) -> None:
+        if self.pulse is not None:
+            self.pulse.beat(TP(self._topic, number))
+
+    def _measure(self, partition: Partition, folded: Folded) -> None:
+        self._metrics.readings.inc(folded.readings)
+        self._metrics.batch_readings.observe(folded.readings)
+        self._metrics.kernel_seconds.labels(NAME).observe(folded.seconds)
+        closed_s = folded.through * int(partition.policy.tick) / 1000
+        self._metrics.tick_lag.labels(NAME, str(partition.partition)).set(time.time() - closed_s)
+
+    def _lag(self, partition: Partition) -> int | None:
+        """Records between the partition's state and the end of its log; None if not known."""
+        if self.batches is None:
+            return None
+        return self.batches.lag(TP(READINGS.full_name(self._prefix), partition.partition), partition.next_offset)
+
+    async def send_live(self) -> None:
+        """Sums per entity of every partition that has reached the end of its log; in catch-up none."""
+        async with self._folding:
+            for partition in list(self._partitions.values()):
+                if self._lag(partition) == 0 and partition.ingest != UNSET:
+                    await self._send_sums(partition)
+            await self._outbox.flush()
+
+    async def _send_sums(self, partition: Partition) -> None:
+        version = partition.channels.registry.version
+        if version not in self._sums:
+            self._sums[version] = await asyncio.to_thread(PartialSums, partition.channels)
+        sums = await asyncio.to_thread(self._sums[version].batch, partition)
+        block = live_block(sums, partition.partition, partition.ingest, version)
+        await self._outbox.send(INTERVALS.full_name(self._prefix), b"%d" % partition.partition, block)
+
+    async def send_heartbeats(self) -> None:
+        """An empty record into every partition that is caught up and silent for `idle`; simulated topics bring their own."""
+        if self._is_simulated:
+            return
+        for number, partition in list(self._partitions.items()):
+            silent_s = time.monotonic() - self._heard[number]
+            if silent_s >= partition.channels.registry.zone.idle_ms / 1000 and self._lag(partition) == 0:
+                self._heard[number] = time.monotonic()
+                await self._outbox.send(READINGS.full_name(self._prefix), None, HEARTBEAT, partition=number)
+
+
+def add_intervals_agent(
+    app: faust.App, settings: Settings, registries: RegistryStore, metrics: Metrics, live_s: float = 5.0
+) -> IntervalsTask:
+    """Make `app` an intervals worker; `live_s` is the zone's `live`."""
+    checkpoints = Checkpoints(app, settings.partitions, Outbox(app))
+    task = IntervalsTask(settings, registries, Outbox(app), checkpoints, metrics)
+    hooks = Hooks(task.assigned, task.start_offsets, task.revoked)
+    cast(Router, app.transport).is_raw = settings.raw_batches
+    task.batches = batches = batch_channel(app, [READINGS.full_name(settings.topic_prefix)], hooks, max_records=MOST_RECORDS)
+    batches.states = checkpoints
+
+    async def fold_readings(stream: StreamT[Any]) -> None:
+        async for batch in batches.receive(stream):
+            await task.handle(batch)
+
+    async def given(*_: Any, **__: Any) -> None:
+        task.given = Instant()
+        metrics.process_step("joined")
+
+    app.on_partitions_assigned.connect(given, weak=False)
+    app.agent(batches.channel, name=NAME)(fold_readings)
+    app.timer(LOOK_S, name="holds")(task.end_holds)
+    app.timer(1.0, name="heartbeats")(task.send_heartbeats)
+    app.timer(live_s, name="live")(task.send_live)
+    app.timer(POLL_S, name="checkpoints")(task.checkpoint_due)
+    return task

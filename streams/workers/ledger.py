@@ -1,0 +1,296 @@
+"""Interval blocks of all partitions -> emissions, totals, intensity, alerts. One task a zone.
+
+The arithmetic is processors.ledger's, order and recovery checkpoint.py's. Everything that takes time with the zone's size (building,
+restoring, decoding, applying, encoding, freezing, the live view) runs in one thread, piece by piece in the order of the log.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import faust
+import msgspec
+import pyarrow as pa
+from faust.types import TP, StreamT
+from kafka.errors import KafkaError
+
+from zonepulse.processors.channels.table import Channels
+from zonepulse.processors.detection.ops_alerts import NoData
+from zonepulse.processors.flow import UNSET
+from zonepulse.processors.ledger.ledger import Ledger, Results
+from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
+from zonepulse.processors.live import LiveBoard
+from zonepulse.processors.metering.snapshot import Frozen
+from zonepulse.schemas.messages.alerts import alert_key
+from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
+from zonepulse.schemas.messages.topics import ALERTS, COMMANDS, INTERVALS, RESULTS
+from zonepulse.schemas.tables.results import LIVE
+from zonepulse.schemas.values import LATEST_MS
+from zonepulse.streams.checkpoints.checkpoint import POLL_S, Checkpoints, save
+from zonepulse.streams.control.command_log import CommandLog
+from zonepulse.streams.control.registry_store import RegistryStore
+from zonepulse.streams.health.quarantine import Quarantine
+from zonepulse.streams.health.watchdog import Pulse
+from zonepulse.streams.kafka.app import Outbox
+from zonepulse.streams.kafka.batch_channel import BatchChannel, Hooks, batch_channel
+from zonepulse.streams.kafka.interval_codec import ROWS_A_BLOCK, encode
+from zonepulse.streams.kafka.origin import Origin
+from zonepulse.streams.kafka.record_arrays import Batch
+from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.settings import Settings
+from zonepulse.streams.workers import alert_sweep
+from zonepulse.streams.workers.alert_sweep import AlertSweep
+from zonepulse.streams.workers.interval_intake import Offered, take
+from zonepulse.streams.workers.one_thread import OneThread
+
+NAME: Final = "ledger"
+SKIPPED: Final = "skipped by a command"
+Message = tuple[str, bytes, bytes]
+"""Topic, key and value of a record to be sent."""
+log = logging.getLogger(__name__)
+
+
+def alert_record(row: Mapping[str, Any], zone: str) -> tuple[bytes, bytes]:
+    """(key, value) of one transition on `zp.alerts`."""
+    return alert_key(row["fingerprint"], row["starts_at"]), msgspec.json.encode({"zone": zone, **row})
+
+
+class LedgerTask:
+    """The zone's books, while this worker holds them."""
+
+    def __init__(
+        self, settings: Settings, registries: RegistryStore, outbox: Outbox, checkpoints: Checkpoints, metrics: Metrics
+    ) -> None:
+        self._prefix, self._last_words_s = settings.topic_prefix, settings.last_words_s
+        self._is_simulated, self.quarantine = settings.is_simulated, Quarantine(outbox, settings.topic_prefix, metrics)
+        self._blocks = TP(INTERVALS.full_name(settings.topic_prefix), 0)
+        self._registries, self._outbox, self._metrics = registries, outbox, metrics
+        self._checkpoints = checkpoints
+        self._turn = asyncio.Lock()
+        """Held while a batch is applied and sent: a snapshot is taken between batches."""
+        self._ledger: Ledger | None = None
+        self._kept: Ledger | None = None
+        """Given up with a final snapshot; the same, if nobody else went on from there."""
+        self._live: LiveBoard | None = None
+        self._shown: pa.RecordBatch | None = None
+        self._no_data = NoData("")
+        self.next_offset = 0
+        self.batches: BatchChannel | None = None
+        self.commands: CommandLog | None = None
+        self.pulse: Pulse | None = None
+        self.thread = OneThread(NAME)
+        self._sweep = AlertSweep(settings.broker, settings.topic_prefix)
+        self._sweep_due_s = time.monotonic() + alert_sweep.FIRST_S
+
+    async def assigned(self, _: set[TP]) -> None:
+        """Goes on from the newest snapshot of the books, or begins."""
+        self._ledger = await self._restored()
+        self._registries.keep(self._ledger.versions)
+        self._kept = None
+        self._no_data = NoData(self._ledger.channels.registry.zone.id)
+
+    async def _restored(self) -> Ledger:
+        stored = await self._checkpoints.find(0)
+        self.next_offset = stored.next_offset if stored else 0
+        if stored is None:
+            ledger = await self.thread.run(Ledger, await self._registries.first())
+            ledger.progress = self.thread.beat
+            return ledger
+        if stored.is_own and self._kept is not None:
+            return self._kept
+        log.info("the ledger goes on from its snapshot at offset %d", stored.next_offset)
+        numbers = {*stored.facts["versions"], stored.facts["registry"]}
+        versions = {n: await self._registries.version(n) for n in numbers}
+        return await self.thread.run(restore_ledger, versions, stored.facts, stored.chunks, self.thread.beat)
+
+    async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:
+        """What to read first: behind what the state holds."""
+        return dict.fromkeys(tps, self.next_offset)
+
+    async def revoked(self, _: set[TP]) -> None:
+        """Somebody else goes on, from a final snapshot if there is time for one."""
+        is_done = False
+        try:
+            async with asyncio.timeout(self._last_words_s):
+                await self.checkpoint()
+                is_done = True
+        except TimeoutError:
+            log.warning("no time for a final snapshot: the next owner reads again what came since the last one")
+        if is_done and self._checkpoints.is_written(0, self.next_offset):
+            self._kept = self._ledger
+        else:
+            self._checkpoints.drop(0)
+        self._ledger = None
+
+    def positions(self) -> dict[TP, int]:
+        """What is handled of the partition held: its next offset."""
+        return {} if self._ledger is None else {self._blocks: self.next_offset}
+
+    async def checkpoint_due(self) -> None:
+        """Takes the snapshot if it is due."""
+        if self._checkpoints.due({tp.partition: at for tp, at in self.positions().items()}) is not None:
+            await self.checkpoint()
+
+    async def checkpoint(self) -> None:
+        """A snapshot of the books, and the offset committed."""
+        await save(self._checkpoints, self.batches, self._blocks, self._turn, self._outbox, self._frozen)
+
+    async def _frozen(self) -> Frozen | None:
+        return None if self._ledger is None else await self.thread.run(freeze_ledger, self._ledger, self.next_offset)
+
+    async def handle(self, batch: Batch) -> None:
+        """Offer every block of the batch, apply the ticks that all partitions have closed, and send what that made."""
+        async with self._turn:
+            ledger = self._ledger
+            if ledger is not None and self.batches is not None and self.batches.is_current(batch):
+                try:
+                    await self._handle(ledger, batch)
+                except BaseException:
+                    if self._ledger is ledger:
+                        self._ledger = None  # half a batch is in it: no snapshot of this
+                    raise
+
+    async def _handle(self, ledger: Ledger, records: Batch) -> None:
+        skipped = set(self.commands.positions(records)) if self.commands is not None else set[int]()
+        newest = ledger.channels.registry.version
+        taken = await take(records, skipped, self._origin(ledger), self._registries, newest, self.thread)
+        for i in range(len(records)):
+            if i in skipped:
+                await self._put_aside(records, i, SKIPPED)
+            elif isinstance(error := taken[i], Exception):
+                await self._put_aside(records, i, f"{type(error).__name__}: {error}")
+        offers = [t for t in taken.values() if not isinstance(t, Exception)]
+        if not await self._has_read_commands(ledger, offers, records):
+            return  # somebody else's by now, who makes the same anew
+        made = await self.thread.run(self._booked, ledger, offers)
+        for topic, key, value in made:
+            await self._outbox.send(topic, key, value)
+        await self._outbox.flush()
+        if self._ledger is not ledger:
+            return  # somebody else's by now, who makes the same anew
+        self._registries.keep({*ledger.versions, *([] if self._live is None else [self._live.channels.registry.version])})
+        self.next_offset = records.next_offset
+        self._measure(ledger, records)
+
+    async def _has_read_commands(self, ledger: Ledger, offers: Sequence[Offered], batch: Batch) -> bool:
+        """Reads the commands of every tick that can be applied with these; False: the blocks are no longer this worker's."""
+        closed = ledger.through.tolist()
+        for block in (offered.block for offered in offers if offered.rows is not None):
+            closed[block.partition] = max(closed[block.partition], UNSET if block.through is None else block.through)
+        if self.commands is None or min(closed) <= ledger.applied:
+            return True
+        at_ms = min(closed) * ledger.channels.registry.zone.tick_ms
+
+        async def write() -> None:
+            at = at_ms if self._is_simulated else None
+            await self._outbox.send(COMMANDS.full_name(self._prefix), None, HEARTBEAT, partition=0, timestamp_ms=at)
+            await self._outbox.flush()
+            self.thread.beat()
+
+        def go_on() -> bool:
+            return self._ledger is ledger and self.batches is not None and self.batches.is_current(batch)
+
+        return await self.commands.read_past(at_ms, write, go_on, self._is_simulated)
+
+    def _booked(self, ledger: Ledger, offers: Sequence[Offered]) -> list[Message]:
+        """Offers the blocks of a batch and applies what can be; the records that that makes. In the thread."""
+        begun = time.perf_counter()
+        for offered in offers:
+            self._offer(ledger, offered)
+        results = ledger.advance()
+        self._metrics.kernel_seconds.labels(NAME).observe(time.perf_counter() - begun)
+        self._metrics.rows_too_old.inc(results.too_old)
+        return list(self._messages(ledger, results))
+
+    def _offer(self, ledger: Ledger, offered: Offered) -> None:
+        block = offered.block
+        if block.candidates is not None:
+            ledger.offer_alerts(block.partition, block.candidates)
+        elif offered.channels is not None and block.live_at_ms is not None:
+            self._board(offered.channels).offer(block.partition, block.live_at_ms, block.batch)
+        elif offered.channels is not None and offered.rows is not None:
+            ledger.announce(block.partition, offered.channels)
+            behind = ledger.offer(block.partition, offered.rows, block.through, offered.channels)
+            self._metrics.rows_behind.inc(behind)
+
+    def _messages(self, ledger: Ledger, results: Results) -> Iterator[Message]:
+        topic = RESULTS.full_name(self._prefix)
+        for name, batches in results.batches.items():
+            for batch in batches:
+                for start in range(0, batch.num_rows, ROWS_A_BLOCK):
+                    yield topic, name.encode(), encode(batch.slice(start, ROWS_A_BLOCK))
+                    self.thread.beat()
+        zone = ledger.channels.registry.zone.id
+        for row in results.alerts:
+            yield ALERTS.full_name(self._prefix), *alert_record(row, zone)
+
+    def _origin(self, ledger: Ledger) -> Origin:
+        zone = ledger.channels.registry.zone
+        return Origin(zone.id, ledger.channels.partitions, zone.tick_ms, zone.future_ms, tuple, self._is_simulated)
+
+    async def _put_aside(self, records: RecordSpans, i: int, why: str) -> None:
+        at_ms = min(max(0, int(records.timestamp_ms[i])), LATEST_MS)
+        place = (records.topic, records.partition, int(records.offset[i]))
+        await self.quarantine.send(*place, records.key(i), records.value(i), why, received_at_ms=at_ms)
+
+    def _measure(self, ledger: Ledger, records: RecordSpans) -> None:
+        topic = TP(INTERVALS.full_name(self._prefix), records.partition)
+        self._metrics.took(INTERVALS.name, records, self.batches.lag(topic, self.next_offset) if self.batches else None)
+        if ledger.applied != UNSET:
+            closed_s = ledger.applied * ledger.channels.registry.zone.tick_ms / 1000
+            self._metrics.tick_lag.labels(NAME, "").set(time.time() - closed_s)
+
+    def _board(self, channels: Channels) -> LiveBoard:
+        if self._live is None:
+            self._live = LiveBoard(channels)
+        self._live.use(channels)
+        return self._live
+
+    async def sweep_alerts(self) -> None:
+        """Tombstones for alerts that are long over, when it is time for them."""
+        if self._ledger is None or time.monotonic() < self._sweep_due_s:
+            return
+        self._sweep_due_s = time.monotonic() + alert_sweep.EVERY_S
+        try:
+            if not (found := await asyncio.to_thread(self._sweep.find, round(time.time() * 1000))):
+                return
+            async with self._turn:
+                await self._outbox.flush()
+                for key in await asyncio.to_thread(self._sweep.confirm, found) if self._ledger is not None else ():
+                    await self._outbox.send(ALERTS.full_name(self._prefix), key, None)
+        except KafkaError as error:
+            log.warning("alerts that are over stay for now: %s", error)
+
+    async def send_live(self) -> None:
+        """Rows of table `live` from the newest sums, and the alert that says when no meter reports at all."""
+        if self._live is None:
+            return
+        rows = await self.thread.run(self._live.rows)
+        if rows is not None and rows != self._shown:
+            self._shown = rows
+            await self._outbox.send(RESULTS.full_name(self._prefix), LIVE.name.encode(), encode(rows))
+        for row in self._no_data.judge(self._live.is_silent, int(time.time() * 1000)):
+            await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, self._live.channels.registry.zone.id))
+
+
+def add_ledger_agent(
+    app: faust.App, settings: Settings, registries: RegistryStore, metrics: Metrics, live_s: float = 5.0
+) -> LedgerTask:
+    """Make `app` the ledger's worker; `live_s` is the zone's `live`."""
+    checkpoints = Checkpoints(app, 1, Outbox(app))
+    task = LedgerTask(settings, registries, Outbox(app), checkpoints, metrics)
+    hooks = Hooks(task.assigned, task.start_offsets, task.revoked)
+    task.batches = batches = batch_channel(app, [INTERVALS.full_name(settings.topic_prefix)], hooks)
+    batches.states = checkpoints
+
+    async def keep_books(stream: StreamT[Any]) -> None:
+        async for batch in batches.receive(stream):
+            await task.handle(batch)
+
+    app.agent(batches.channel, name=NAME)(keep_books)
+    app.timer(live_s, name="live")(task.send_live)
+    app.timer(POLL_S, name="checkpoints")(task.checkpoint_due)
+    app.timer(alert_sweep.FIRST_S, name="alert_sweep")(task.sweep_alerts)
+    return task

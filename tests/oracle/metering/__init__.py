@@ -1,0 +1,1 @@
+"""One channel: from records to interval rows and their alerts."""

@@ -1,0 +1,1 @@
+"""zone.yaml and the factor tables as plain values."""

@@ -1,0 +1,38 @@
+"""Pieces of a batch: as large as the machine is fast."""
+
+from zonepulse.streams.workers.reading_fold import FIRST_RECORDS, MOST_RECORDS, PIECE_LETTERS, PieceSize
+
+
+def test_a_fast_machine_soon_takes_whole_batches() -> None:
+    size = PieceSize()
+    for _ in range(4):
+        size.took(size.records, 0, 0.01)
+    assert size.records == MOST_RECORDS
+
+
+def test_a_slow_machine_takes_what_fits_into_a_second() -> None:
+    size = PieceSize()
+    for _ in range(5):
+        size.took(size.records, 0, size.records / 300)
+    assert 150 <= size.records <= 300
+
+
+def test_many_letters_make_pieces_small_and_few_let_them_grow() -> None:
+    size = PieceSize(MOST_RECORDS)
+    size.took(MOST_RECORDS, MOST_RECORDS, 0.1)
+    assert size.records == PIECE_LETTERS
+    size.took(size.records, 10, 0.1)
+    assert size.records == 4 * PIECE_LETTERS
+
+
+def test_a_record_is_the_least() -> None:
+    size = PieceSize()
+    size.took(1, 100_000, 30.0)
+    assert size.records == 1
+
+
+def test_small_batches_say_nothing_about_large_ones() -> None:
+    size = PieceSize()
+    for _ in range(10):
+        size.took(3, 0, 0.02)
+    assert size.records == FIRST_RECORDS
