@@ -5,7 +5,7 @@ Arrays of these dtypes are `np.recarray`s, so that kernels and plain Python read
 
 | what | made by | read by |
 |---|---|---|
-| Items | decoding | metering.intake |
+| ReadingColumns | decoding | metering.intake |
 | ROW | metering.windows | metering.interval_rows, and as Arrow blocks the ledger |
 | TRANSITION | detection.meter_rules, metering.windows | detection.transitions |
 """
@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-Records = Any
+Rows = Any
 """A numpy record array (np.recarray): fields by attribute, which mypy cannot know."""
 
 NEVER: Final = 1 << 62
@@ -29,7 +29,7 @@ NO_METER, NO_REGISTER = -1, -2
 NO_UNIT = -1
 
 
-class Items(NamedTuple):
+class ReadingColumns(NamedTuple):
     """Readings as columns, shape (n,): channel number, ts (ms), value as transmitted, unit number, seq (-1 absent), quality, ingest (ms);
     `reason` is 0 or a code from decoding, and is filled here."""
 
@@ -82,6 +82,6 @@ TRANSITION: Final = np.dtype(
 )
 
 
-def records(dtype: np.dtype[Any], n: int = 1) -> Records:
+def new_rows(dtype: np.dtype[Any], n: int = 1) -> Rows:
     """`n` zeroed records."""
     return np.zeros(n, dtype).view(np.recarray)

@@ -1,6 +1,6 @@
 """The live view: power, mix and intensity from the newest segments. Provisional by nature: floats, no revisions, outside replay.
 
-Partitions send power per cell (accounting/plan.py: entity, carrier, flow), `LiveBoard` adds them up into rows of table `live`.
+Partitions send power per accumulator (accounting/plan.py: entity, carrier, flow), `LiveView` adds them up into rows of table `live`.
 """
 
 from typing import Any, Final
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from zonepulse.processors.accounting.factor_table import FactorTable
-from zonepulse.processors.accounting.plan import USE_SIGN, Accounts, compile_accounts
+from zonepulse.processors.accounting.plan import USE_SIGN, AggregationPlan, compile_accounts
 from zonepulse.processors.channels.table import CUMULATIVE, INTERVAL, Channels
 from zonepulse.processors.channels.versions import version_of
 from zonepulse.processors.kernel import kernel
@@ -32,7 +32,7 @@ PARTIAL: Final = pa.schema(
         pa.field("expected", pa.int64(), False),
     ]
 )
-"""Power of a cell's reporting channels in base units per hour."""
+"""Power of an accumulator's reporting channels in base units per hour."""
 
 
 @kernel
@@ -81,11 +81,11 @@ def powers(state: Any, facts: Any, globals_: Any, now: int, out: Any) -> None:
 
 
 class PartialSums:
-    """Sums of one partition's channels per cell, for one registry version."""
+    """Sums of one partition's channels per accumulator, for one registry version."""
 
     def __init__(self, channels: Channels) -> None:
         self.channels = channels
-        self.accounts: Accounts = compile_accounts(channels)
+        self.plan: AggregationPlan = compile_accounts(channels)
 
     def batch(self, partition: Partition) -> pa.RecordBatch:
         """The partial block of a partition at its own ingest time (schema PARTIAL)."""
@@ -94,24 +94,24 @@ class PartialSums:
         powers(partition.state, partition.facts, partition.globals, now, power)
         versions = versions_of(partition.globals, np.full(len(power), now), self.channels)
         valid = self.channels.versions["valid_to"][versions] > now
-        cells = len(self.accounts.cells)
-        total, reporting, expected = np.zeros(cells), np.zeros(cells, np.int64), np.zeros(cells, np.int64)
+        accumulators = len(self.plan.accumulators)
+        total, reporting, expected = np.zeros(accumulators), np.zeros(accumulators, np.int64), np.zeros(accumulators, np.int64)
         known = ~np.isnan(power)
-        for field in ("company_cell", "zone_cell"):
-            cell = self.accounts.accounts[field][versions]
-            counts = valid & (cell >= 0)
-            np.add.at(expected, cell[counts], 1)
-            np.add.at(reporting, cell[counts & known], 1)
-            np.add.at(total, cell[counts & known], power[counts & known])
+        for field in ("company_accumulator", "zone_accumulator"):
+            accumulator = self.plan.postings[field][versions]
+            counts = valid & (accumulator >= 0)
+            np.add.at(expected, accumulator[counts], 1)
+            np.add.at(reporting, accumulator[counts & known], 1)
+            np.add.at(total, accumulator[counts & known], power[counts & known])
         used = np.flatnonzero(expected)
-        names = [self.accounts.cells[i] for i in used]
+        names = [self.plan.accumulators[i] for i in used]
         columns = [pa.array([name[k] for name in names], pa.string()) for k in range(3)]
         return pa.RecordBatch.from_arrays(
             [*columns, pa.array(total[used]), pa.array(reporting[used]), pa.array(expected[used])], schema=PARTIAL
         )
 
 
-class LiveBoard:
+class LiveView:
     """Adds the newest partial block of every partition up to rows of table `live`."""
 
     def __init__(self, channels: Channels) -> None:
@@ -131,13 +131,13 @@ class LiveBoard:
     def offer(self, partition: int, at_ms: int, batch: pa.RecordBatch) -> None:
         """The newest sums of one partition."""
         rows = batch.to_pylist()
-        cells = {(r["entity"], r["carrier"], r["flow"]): (r["power"], r["reporting"], r["expected"]) for r in rows}
-        self._newest[partition] = (at_ms, cells)
+        accumulators = {(r["entity"], r["carrier"], r["flow"]): (r["power"], r["reporting"], r["expected"]) for r in rows}
+        self._newest[partition] = (at_ms, accumulators)
 
     @property
     def is_silent(self) -> bool:
         """Whether meters are expected and none of them reports."""
-        sums = [s for _, cells in self._newest.values() for s in cells.values()]
+        sums = [s for _, accumulators in self._newest.values() for s in accumulators.values()]
         return bool(sums) and any(s[2] for s in sums) and not any(s[1] for s in sums)
 
     def rows(self) -> pa.RecordBatch | None:
@@ -145,14 +145,14 @@ class LiveBoard:
         if not self._newest:
             return None
         at = max(at for at, _ in self._newest.values())
-        cells: dict[str, dict[tuple[str, str], tuple[float, int, int]]] = {}
+        accumulators: dict[str, dict[tuple[str, str], tuple[float, int, int]]] = {}
         for _, found in self._newest.values():
             for (entity, *name), (power, reporting, expected) in found.items():
-                mine = cells.setdefault(entity, {})
+                mine = accumulators.setdefault(entity, {})
                 p, r, e = mine.get((name[0], name[1]), (0.0, 0, 0))
                 mine[name[0], name[1]] = (p + power, r + reporting, e + expected)
         entities = ["zone", *(f"company:{c.id}" for c in self.channels.registry.companies)]
-        rows = [self._row(entity, at, cells.get(entity, {})) for entity in entities]
+        rows = [self._row(entity, at, accumulators.get(entity, {})) for entity in entities]
         return self._batch([r for r in rows if r["expected"]], at)
 
     def _row(self, entity: str, at: int, mine: dict[tuple[str, str], tuple[float, int, int]]) -> dict[str, Any]:

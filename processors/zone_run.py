@@ -15,7 +15,7 @@ from zonepulse.processors.channels.table import Channels, compile_registry
 from zonepulse.processors.decoding.contained import decode_contained
 from zonepulse.processors.decoding.exact import decode_columns
 from zonepulse.processors.detection.transitions import alert_rows
-from zonepulse.processors.flow import UNSET, Items
+from zonepulse.processors.flow import UNSET, ReadingColumns
 from zonepulse.processors.ledger.ledger import Ledger
 from zonepulse.processors.metering.dead_letters import dead_letters, expected_partition
 from zonepulse.processors.metering.interval_rows import dead_letter_batch, interval_batch
@@ -77,11 +77,11 @@ class ZoneRun:
             letters = [self._letter(chunk, int(rows[i]), number, items, i) for i in np.flatnonzero(items.reason).tolist()]
             yield self._collect(partition, step, letters)
 
-    def _letter(self, chunk: ColumnChunk, row: int, partition: int, items: Items, i: int) -> DeadLetter:
+    def _letter(self, chunk: ColumnChunk, row: int, partition: int, items: ReadingColumns, i: int) -> DeadLetter:
         place = (int(chunk.offset[row]), int(chunk.item[row]), REASONS[int(items.reason[i])], int(chunk.ingest_ms[row]))
         return DeadLetter(self.topic, partition, *place, None, chunk.row_bytes(row), expected_partition(items, i, self.channels))
 
-    def _apply(self, partition: Partition, items: Items, ingest_ms: int) -> Step:
+    def _apply(self, partition: Partition, items: ReadingColumns, ingest_ms: int) -> Step:
         self._latest_ingest = max(self._latest_ingest, ingest_ms)
         return partition.apply(items, ingest_ms)
 
@@ -115,7 +115,7 @@ class ZoneRun:
         return out | {name: table.to_batches() for name, table in results.tables(self.registry.zone.id).items()}
 
 
-def no_items() -> Items:
+def no_items() -> ReadingColumns:
     """No reading."""
     none: Any = np.empty(0, np.int64)
-    return Items(none, none, np.empty(0, np.float64), none, none, none, none, none)
+    return ReadingColumns(none, none, np.empty(0, np.float64), none, none, none, none, none)

@@ -12,7 +12,7 @@ from aiokafka.record.util import calc_crc32c
 from faust.types import TP
 
 from zonepulse.processors.channels.table import Channels, compile_registry
-from zonepulse.processors.decoding.exact import Batch
+from zonepulse.processors.decoding.exact import Decoded
 from zonepulse.schemas.messages.records import Headers, RecordSpans
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.kafka.record_arrays import spans
@@ -122,7 +122,7 @@ def contents(records: RecordSpans) -> list[tuple[Any, ...]]:
     ]
 
 
-def assert_same(found: Batch, expected: Batch) -> None:
+def assert_same(found: Decoded, expected: Decoded) -> None:
     """Equal bit for bit: the sign of zero and the payload of NaN count."""
     for name, a, b in zip(found.items._fields, found.items, expected.items, strict=True):
         assert a.dtype == b.dtype, name

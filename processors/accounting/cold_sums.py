@@ -1,4 +1,4 @@
-"""Where the books of the zone's windows are: recent ones as they are, settled ones packed, those behind the horizon nowhere.
+"""Where the sums of the zone's windows are: recent ones as they are, settled ones packed, those behind the horizon nowhere.
 
 A *page* is `PAGE` neighbouring windows of the grid. It is what is packed (what is not zero, without its zero bytes), what is forgotten, and
 a chunk of a snapshot: its place in memory and its chunk's number go to a later page, so neither grows with the age of a zone. Whatever asks
@@ -13,27 +13,27 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from zonepulse.processors.accounting.posting import Books
+from zonepulse.processors.accounting.posting import Sums
 
 PAGE: Final = 16
 _FIRST_PAGES: Final = 4
 _LEVEL: Final = 3
-KEPT: Final = ("acc", "seen", "start", "said", "pair")
+KEPT: Final = ("acc", "seen", "start", "emitted", "storage_valuation")
 """`stamp` only means something within a tick."""
 Arrays = Mapping[str, NDArray[Any]]
 
 
-class BookPages:
-    """`books` holds the pages that are open; a *slot* is a place in it, good until the next `pack` or `forget`."""
+class ColdSums:
+    """`sums` holds the pages that are open; a *slot* is a place in it, good until the next `pack` or `forget`."""
 
-    def __init__(self, new_books: Callable[[int], Books], length_ms: int) -> None:
-        self._new_books, self._length_ms, self._page_ms = new_books, length_ms, PAGE * length_ms
-        self.books = new_books(_FIRST_PAGES * PAGE)
+    def __init__(self, new_sums: Callable[[int], Sums], length_ms: int) -> None:
+        self._new_sums, self._length_ms, self._page_ms = new_sums, length_ms, PAGE * length_ms
+        self.sums = new_sums(_FIRST_PAGES * PAGE)
         self.starts: list[int] = []
         """Of all windows, in order of time."""
         self._known: set[int] = set()
         self._place: dict[int, int] = {}
-        """Page -> where in `books` it is, in pages; -1 = packed."""
+        """Page -> where in `sums` it is, in pages; -1 = packed."""
         self._packed: dict[int, bytes] = {}
         self._free = list(range(_FIRST_PAGES))
         self.chunks: list[int | None] = []
@@ -48,7 +48,7 @@ class BookPages:
     @property
     def nbytes(self) -> int:
         """Memory of open and packed pages."""
-        return sum(int(a.nbytes) for a in self.books) + sum(map(len, self._packed.values()))
+        return sum(int(a.nbytes) for a in self.sums) + sum(map(len, self._packed.values()))
 
     def slots(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
         """The slot of every window, to be changed: new windows get one, packed pages are opened."""
@@ -77,7 +77,7 @@ class BookPages:
         for page, place in self._place.items():
             if place >= 0 and (page + 1) * self._page_ms <= before:
                 mine = slice(place * PAGE, (place + 1) * PAGE)
-                self._packed[page] = _packed({name: getattr(self.books, name)[mine] for name in KEPT})
+                self._packed[page] = _packed({name: getattr(self.sums, name)[mine] for name in KEPT})
                 self._place[page] = -1
                 self._free.append(place)
         self._free.sort(reverse=True)
@@ -106,7 +106,7 @@ class BookPages:
         if self._place[page] < 0:
             found = self._unpacked(self._packed[page])
             return {name: found[name][windows] for name in KEPT}
-        return {name: getattr(self.books, name)[self._place[page] * PAGE + windows] for name in KEPT}
+        return {name: getattr(self.sums, name)[self._place[page] * PAGE + windows] for name in KEPT}
 
     def restore(
         self,
@@ -125,21 +125,21 @@ class BookPages:
 
     def rebuilt(
         self,
-        new_books: Callable[[int], Books],
+        new_sums: Callable[[int], Sums],
         moves: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]],
         before: int,
         progress: Callable[[], object] = lambda: None,
-    ) -> "BookPages":
-        """The same windows with other cells and lines: `moves` says, array by array, which old columns go where; `before` as in
+    ) -> "ColdSums":
+        """The same windows with other accumulators and series: `moves` says, array by array, which old columns go where; `before` as in
         `restore`; `progress` is called after each page. Chunks keep their numbers.
         """
-        out = BookPages(new_books, self._length_ms)
+        out = ColdSums(new_sums, self._length_ms)
         out.chunks = [None] * len(self.chunks)
         for number, page in enumerate(self.chunks):
             if page is None:
                 continue
             old = self.chunk(number)
-            made: dict[str, NDArray[Any]] = dict(zip(Books._fields, new_books(len(old["start"])), strict=True))
+            made: dict[str, NDArray[Any]] = dict(zip(Sums._fields, new_sums(len(old["start"])), strict=True))
             made["start"][:] = old["start"]
             for name, (was, now) in moves.items():
                 made[name][:, now] = old[name][:, was]
@@ -165,8 +165,8 @@ class BookPages:
             self._open(page, {})
         self._known.add(start)
         insort(self.starts, start)
-        slot = self.slot(start)  # first: opening a page may replace the books
-        self.books.start[slot] = start
+        slot = self.slot(start)  # first: opening a page may replace the sums
+        self.sums.start[slot] = start
 
     def _number(self, page: int) -> None:
         """Give a page its chunk."""
@@ -179,7 +179,7 @@ class BookPages:
         if page not in self._chunk_of:
             self._number(page)
         self._known.update(chunk["start"].tolist())
-        whole: dict[str, NDArray[Any]] = dict(zip(Books._fields, self._new_books(PAGE), strict=True))
+        whole: dict[str, NDArray[Any]] = dict(zip(Sums._fields, self._new_sums(PAGE), strict=True))
         for name in KEPT:
             whole[name][chunk["start"] // self._length_ms % PAGE] = chunk[name]
         if (page + 1) * self._page_ms <= before:
@@ -189,23 +189,23 @@ class BookPages:
             self._open(page, whole)
 
     def _open(self, page: int, arrays: Arrays) -> None:
-        """Give a page a place, filled with `arrays`, the rest as in new books."""
+        """Give a page a place, filled with `arrays`, the rest as in new sums."""
         if not self._free:
             self._grow()
         place = self._free.pop()
         self._place[page] = place
-        for name, mine, fresh in zip(Books._fields, self.books, self._new_books(PAGE), strict=True):
+        for name, mine, fresh in zip(Sums._fields, self.sums, self._new_sums(PAGE), strict=True):
             mine[place * PAGE : (place + 1) * PAGE] = arrays.get(name, fresh)
 
     def _grow(self) -> None:
-        old, pages = self.books, len(self.books.start) // PAGE
-        self.books = self._new_books(2 * pages * PAGE)
-        for mine, before in zip(self.books, old, strict=True):
+        old, pages = self.sums, len(self.sums.start) // PAGE
+        self.sums = self._new_sums(2 * pages * PAGE)
+        for mine, before in zip(self.sums, old, strict=True):
             mine[: pages * PAGE] = before
         self._free = list(range(2 * pages - 1, pages - 1, -1))
 
     def _unpacked(self, data: bytes) -> Arrays:
-        made: dict[str, NDArray[Any]] = dict(zip(Books._fields, self._new_books(PAGE), strict=True))
+        made: dict[str, NDArray[Any]] = dict(zip(Sums._fields, self._new_sums(PAGE), strict=True))
         plain, at = zstandard.ZstdDecompressor().decompress(data), 0
         for name in KEPT:
             width, size = made[name].dtype.itemsize, made[name].nbytes
@@ -216,7 +216,7 @@ class BookPages:
 
 
 def _packed(arrays: Arrays) -> bytes:
-    """Cell by cell over time and byte by byte of the numbers: most bytes of neighbours are equal then."""
+    """Accumulator by accumulator over time and byte by byte of the numbers: most bytes of neighbours are equal then."""
     parts = []
     for name in KEPT:
         flat = np.ascontiguousarray(arrays[name].T).reshape(-1)

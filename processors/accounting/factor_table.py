@@ -36,7 +36,7 @@ def factor_mg(kg_per_base: Fraction) -> int:
 
 
 class FactorTable:
-    """The factors of one registry version. Immutable; keeps the time lines it has worked out."""
+    """The factors of one registry version. Immutable; keeps the timelines it has worked out."""
 
     def __init__(self, registry: Registry) -> None:
         self._factors: dict[tuple[str, str], list[Factor]] = {}
@@ -67,7 +67,7 @@ class FactorTable:
         return list(self._line("electricity", company, "kWh", RESIDUAL_BASES)[1])
 
     def who(self, carrier: str, company: str) -> str:
-        """The company where it has own factors for the carrier, else '': companies of one answer share their time line."""
+        """The company where it has own factors for the carrier, else '': companies of one answer share their timeline."""
         return company if (company, activity_of(carrier)) in self._factors else ""
 
     def has_residual(self, company: str) -> bool:

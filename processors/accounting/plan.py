@@ -1,9 +1,9 @@
-"""The ledger's chart of accounts, compiled from the registry into arrays.
+"""The ledger's aggregation plan, compiled from the registry into arrays.
 
-A *cell* sums one flow of one entity and carrier in a window (steelworks, electricity, import). A *line* is a result row made from cells:
-company use = import + consumption + generation - export - charge + discharge, zone import I = boundary import, and so on (design: Totals
-and intensity). Which channels count depends on time: a version counts in its validity less its guard (a `sub` does not count while its
-parent is registered).
+An *accumulator* sums one flow of one entity and carrier in a window (steelworks, electricity, import). A *series* is one result over time,
+made from accumulators: company use = import + consumption + generation - export - charge + discharge, zone import I = boundary import, and
+so on (design: Totals and intensity). Which channels count depends on time: a version counts in its validity less its guard (a `sub` does
+not count while its parent is registered).
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,36 +15,36 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.accounting.factor_table import FactorTable
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.flow import Records
+from zonepulse.processors.flow import Rows
 from zonepulse.schemas.checks.sums import most_micro
 from zonepulse.schemas.factors.shipped import carrier_bears
 from zonepulse.schemas.registry.model import ALWAYS, FOREVER, Entry, MeterVersion, Register, Registry
 from zonepulse.schemas.units import LIMIT_ENERGY
 
 CHANNEL: Final = "channel:"
-"""Begins the names of cells that hold one channel alone."""
+"""Begins the names of accumulators that hold one channel alone."""
 FLOWS: Final = ("import", "export", "generation", "consumption", "charge", "discharge")
 USE_SIGN: Final = {"import": 1, "consumption": 1, "generation": 1, "export": -1, "charge": -1, "discharge": 1}
 SCOPE_2: Final = frozenset({"electricity", "heat", "steam"})
 ZONE_FLOWS: Final = ("boundary_import", "boundary_export", "import", "export", "generation", "unmetered", "charge", "discharge")
 B_IMPORT, B_EXPORT, IMPORT, EXPORT, GENERATION, UNMETERED, CHARGE, DISCHARGE = range(8)
-"""The zone's electricity cells, always the first eight. `unmetered` is export of companies without a generation register."""
+"""The zone's electricity accumulators, always the first eight. `unmetered` is export of companies without a generation register."""
 
-ACCOUNT: Final = np.dtype(
+POSTING: Final = np.dtype(
     [
-        ("company_cell", "i4"),  # -1: counts nowhere
-        ("zone_cell", "i4"),
-        ("own_cell", "i4"),  # of the channel alone, where the network needs it; -1: none
+        ("company_accumulator", "i4"),  # -1: counts nowhere
+        ("zone_accumulator", "i4"),
+        ("own_accumulator", "i4"),  # of the channel alone, where the network needs it; -1: none
         ("guard", "i4"),  # intervals in which the version does not count
         ("unmetered", "i4"),  # intervals in which its export is not unmetered generation; -1: never is
         ("scope", "i4"),  # of its emissions rows, 0 none
-        ("factor", "i4"),  # factor time line, -1 none
+        ("factor", "i4"),  # factor timeline, -1 none
         ("company", "i4"),
         ("ef", "i8"),  # mg per base unit x 1e6 of generation
         ("most", "i8"),  # micro-units that a row may hold: above it no sum is proven to fit, and the row is not booked
     ]
 )
-LINE: Final = np.dtype(
+SERIES: Final = np.dtype(
     [("kind", "i4"), ("entity_kind", "i4"), ("entity", "i4"), ("carrier", "i4"), ("scope", "i4"), ("basis", "i4")]
 )
 USE, BEARING, SCOPE, ZONE_USE, ZONE_IMPORT, ZONE_SCOPE_2, UNACCOUNTED, INTENSITY = range(8)
@@ -95,18 +95,18 @@ def without(interval: Interval, holes: Sequence[Interval]) -> list[Interval]:
 
 
 @dataclass(slots=True)
-class Accounts:
-    """Arrays of the chart; see the module. `texts` names entities, carriers, factors and rungs by number."""
+class AggregationPlan:
+    """Arrays of the plan; see the module. `texts` names entities, carriers, factors and rungs by number."""
 
-    accounts: Records
-    lines: Records
-    line_first: NDArray[np.int64]
-    line_cells: NDArray[np.int64]
-    line_signs: NDArray[np.int64]
-    cell_first: NDArray[np.int64]
-    cell_lines: NDArray[np.int64]
-    cells: tuple[tuple[str, str, str], ...]
-    """(entity, carrier, flow) of each cell."""
+    postings: Rows
+    series: Rows
+    series_first: NDArray[np.int64]
+    series_accumulators: NDArray[np.int64]
+    series_signs: NDArray[np.int64]
+    accumulator_first: NDArray[np.int64]
+    accumulator_series: NDArray[np.int64]
+    accumulators: tuple[tuple[str, str, str], ...]
+    """(entity, carrier, flow) of each accumulator."""
     guard_first: NDArray[np.int64]
     guard_bounds: NDArray[np.int64]
     expected_first: NDArray[np.int64]
@@ -121,16 +121,16 @@ class Accounts:
 
 
 class _Builder:
-    """Collects cells, lines and factor lines while walking the registry once."""
+    """Collects accumulators, series and factor timelines while walking the registry once."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self.table = FactorTable(registry)
         self.guards = Intervals()
         self.none = self.guards.add([])
-        self.cells: dict[tuple[str, str, str], int] = {}
+        self.accumulators: dict[tuple[str, str, str], int] = {}
         self.counting: list[list[Interval]] = []
-        self.factor_lines: dict[tuple[str, str, str], int] = {}
+        self.factor_timelines: dict[tuple[str, str, str], int] = {}
         self.factor_rows: list[list[tuple[int, int, int, int]]] = []
         self.factor_ids: dict[str, int] = {"": 0}
         self.rungs: dict[str, int] = {"": 0}
@@ -146,21 +146,21 @@ class _Builder:
             if m.role == "generation" and any(_is_generation(r) for r in m.registers):
                 self.generation.setdefault(self.company_of_site[m.site], []).append((m.valid_from_ms, m.valid_to_ms))
         for flow in ZONE_FLOWS:
-            self.cell("zone", "electricity", flow)
+            self.accumulator("zone", "electricity", flow)
 
-    def cell(self, entity: str, carrier: str, flow: str) -> int:
-        """Number of a cell, made when new. `entity` is `zone` or `company:<id>`."""
+    def accumulator(self, entity: str, carrier: str, flow: str) -> int:
+        """Number of an accumulator, made when new. `entity` is `zone` or `company:<id>`."""
         key = (entity, carrier, flow)
-        if key not in self.cells:
-            self.cells[key] = len(self.cells)
+        if key not in self.accumulators:
+            self.accumulators[key] = len(self.accumulators)
             self.counting.append([])
-        return self.cells[key]
+        return self.accumulators[key]
 
-    def factor_line(self, carrier: str, company: str, base_unit: str) -> int:
-        """Number of a factor time line, shared by companies of one answer: rows (from_ms, mg x 1e6 or -1, factor id, rung)."""
+    def factor_timeline(self, carrier: str, company: str, base_unit: str) -> int:
+        """Number of a factor timeline, shared by companies of one answer: rows (from_ms, mg x 1e6 or -1, factor id, rung)."""
         key = (carrier, self.table.who(carrier, company), base_unit)
-        if key not in self.factor_lines:
-            self.factor_lines[key] = len(self.factor_rows)
+        if key not in self.factor_timelines:
+            self.factor_timelines[key] = len(self.factor_rows)
             rows = [
                 (start, -1, 0, 0)
                 if found is None
@@ -173,7 +173,7 @@ class _Builder:
                 for start, _, found in self.table.timeline(*key)
             ]
             self.factor_rows.append(rows)
-        return self.factor_lines[key]
+        return self.factor_timelines[key]
 
     def most(self, register: Register) -> int:
         """Micro-units that a row of the register may hold; registers are many and their distinct facts few."""
@@ -181,25 +181,25 @@ class _Builder:
             self.limits[id(register)] = min(2 * most_micro(register, self.registry.zone.max_gap_ms), LIMIT_ENERGY)
         return self.limits[id(register)]
 
-    def account(self, meter: MeterVersion, register: Register, companies: dict[str, int]) -> tuple[int, ...]:
-        """ACCOUNT row of one meter version's register."""
+    def posting(self, meter: MeterVersion, register: Register, companies: dict[str, int]) -> tuple[int, ...]:
+        """POSTING row of one meter version's register."""
         company = self.company_of_site[meter.site]
         flow = counted_flow(meter.role, register)
         most = self.most(register)
-        own_cell = -1
+        own_accumulator = -1
         if register.carrier == "electricity" and meter.id in self.traced:
-            own_cell = self.cell(*channel_cell(meter.id, register.id))
+            own_accumulator = self.accumulator(*channel_accumulator(meter.id, register.id))
         if flow is None:
-            return (-1, -1, own_cell, self.none, -1, 0, -1, companies[company], 0, most)
+            return (-1, -1, own_accumulator, self.none, -1, 0, -1, companies[company], 0, most)
         holes = merged(self.validity.get(meter.parent, [])) if meter.role == "sub" and meter.parent else []
         guard = self.guards.add(holes) if holes else self.none
         spans = without((meter.valid_from_ms, meter.valid_to_ms), holes)
-        zone_cell = self.cell("zone", register.carrier, flow)
-        self.counting[zone_cell] += spans
-        company_cell = -1
+        zone_accumulator = self.accumulator("zone", register.carrier, flow)
+        self.counting[zone_accumulator] += spans
+        company_accumulator = -1
         if meter.role != "boundary":
-            company_cell = self.cell(f"company:{company}", register.carrier, flow)
-            self.counting[company_cell] += spans
+            company_accumulator = self.accumulator(f"company:{company}", register.carrier, flow)
+            self.counting[company_accumulator] += spans
         unmetered = -1
         if register.carrier == "electricity" and flow == "export":
             own = merged(self.generation.get(company, []))
@@ -207,23 +207,34 @@ class _Builder:
             self.counting[UNMETERED] += [i for s in spans for i in without(s, own)]
         bears = flow == ("import" if register.carrier == "electricity" else "consumption") and carrier_bears(register.carrier)
         scope = (2 if register.carrier in SCOPE_2 else 1) if bears else 0
-        factor = self.factor_line(register.carrier, company, register.base_unit) if bears else -1
+        factor = self.factor_timeline(register.carrier, company, register.base_unit) if bears else -1
         ef = round(register.ef_kg * 1_000_000) if flow == "generation" else 0
-        return (company_cell, zone_cell, own_cell, guard, unmetered, scope, factor, companies[company], ef, most)
+        return (
+            company_accumulator,
+            zone_accumulator,
+            own_accumulator,
+            guard,
+            unmetered,
+            scope,
+            factor,
+            companies[company],
+            ef,
+            most,
+        )
 
     def entry(self, entry: Entry, companies: dict[str, int]) -> tuple[int, ...]:
-        """ACCOUNT row of a manual entry: it counts in the window that holds its instant."""
+        """POSTING row of a manual entry: it counts in the window that holds its instant."""
         length = self.registry.zone.window_ms
         start = entry.at_ms // length * length
-        cells = [self.cell(entity, entry.carrier, "consumption") for entity in (f"company:{entry.company}", "zone")]
-        for cell in cells:
-            self.counting[cell].append((start, start + length))
-        factor = self.factor_line(entry.carrier, entry.company, "kg")
-        return (cells[0], cells[1], -1, self.none, -1, 1, factor, companies[entry.company], 0, LIMIT_ENERGY)
+        accumulators = [self.accumulator(entity, entry.carrier, "consumption") for entity in (f"company:{entry.company}", "zone")]
+        for accumulator in accumulators:
+            self.counting[accumulator].append((start, start + length))
+        factor = self.factor_timeline(entry.carrier, entry.company, "kg")
+        return (accumulators[0], accumulators[1], -1, self.none, -1, 1, factor, companies[entry.company], 0, LIMIT_ENERGY)
 
 
-def channel_cell(meter: str, register: str) -> tuple[str, str, str]:
-    """Name of the cell that holds one channel alone."""
+def channel_accumulator(meter: str, register: str) -> tuple[str, str, str]:
+    """Name of the accumulator that holds one channel alone."""
     return (f"{CHANNEL}{meter}", register, "")
 
 
@@ -254,42 +265,44 @@ def counted_flow(role: str, register: Register) -> str | None:
     return f"boundary_{direction}" if direction in ("import", "export") and register.carrier == "electricity" else None
 
 
-class _Lines:
-    """Lines and the cells each is made from."""
+class _SeriesRows:
+    """Series and the accumulators each is made from."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[int, ...]] = []
         self.terms: list[list[tuple[int, int]]] = []
 
     def add(self, row: tuple[int, ...], terms: list[tuple[int, int]]) -> None:
-        """A line with signed cells."""
+        """A series with signed accumulators."""
         self.rows.append(row)
         self.terms.append(terms)
 
 
-def _entity_lines(kind: int, entity: int, mine: dict[tuple[str, str], int], carriers: dict[str, int], out: _Lines) -> None:
-    """Lines of a company or (without its electricity) the zone: use, bearing energy, and one line a scope."""
+def _entity_series(kind: int, entity: int, mine: dict[tuple[str, str], int], carriers: dict[str, int], out: _SeriesRows) -> None:
+    """Series of a company or (without its electricity) the zone: use, bearing energy, and one series a scope."""
     scopes: dict[int, list[tuple[int, int]]] = {}
     names = dict.fromkeys(carrier for carrier, _ in mine)
     for carrier in names:
-        cells = [(cell, USE_SIGN[flow]) for (c, flow), cell in mine.items() if c == carrier and flow in USE_SIGN]
+        accumulators = [
+            (accumulator, USE_SIGN[flow]) for (c, flow), accumulator in mine.items() if c == carrier and flow in USE_SIGN
+        ]
         is_zone_electricity = kind == 1 and carrier == "electricity"
-        if cells and not is_zone_electricity:
-            out.add((USE, kind, entity, carriers[carrier], 0, 0), cells)
+        if accumulators and not is_zone_electricity:
+            out.add((USE, kind, entity, carriers[carrier], 0, 0), accumulators)
         bearing = mine.get((carrier, "import" if carrier == "electricity" else "consumption"))
         if bearing is not None and carrier_bears(carrier) and not is_zone_electricity:
             scope = 2 if carrier in SCOPE_2 else 1
             out.add((BEARING, kind, entity, carriers[carrier], scope, 1), [(bearing, 1)])
             scopes.setdefault(scope, []).append((bearing, 1))
-    for scope, cells in scopes.items():
+    for scope, accumulators in scopes.items():
         if not (kind == 1 and scope == 2):
-            out.add((SCOPE, kind, entity, carriers[""], scope, 1), cells)
+            out.add((SCOPE, kind, entity, carriers[""], scope, 1), accumulators)
     if kind == 1:
-        _zone_lines(entity, carriers, scopes.get(2, []), out)
+        _zone_series(entity, carriers, scopes.get(2, []), out)
 
 
-def _zone_lines(zone: int, carriers: dict[str, int], heat: list[tuple[int, int]], out: _Lines) -> None:
-    """The zone's electricity; the kernel knows the formulas, the cells here only say what touches a line."""
+def _zone_series(zone: int, carriers: dict[str, int], heat: list[tuple[int, int]], out: _SeriesRows) -> None:
+    """The zone's electricity; the kernel knows the formulas, the accumulators here only say what touches a series."""
     power = carriers["electricity"]
     out.add((ZONE_USE, 1, zone, power, 0, 0), [(c, 1) for c in range(8)])
     out.add((ZONE_IMPORT, 1, zone, power, 2, 1), [(c, 1) for c in (B_IMPORT, IMPORT, EXPORT)])
@@ -318,8 +331,8 @@ def _expected_steps(spans: list[Interval]) -> list[tuple[int, int]]:
     return steps
 
 
-def compile_accounts(channels: Channels) -> Accounts:
-    """The chart of accounts of a compiled registry; `accounts` is parallel to `channels.versions`, the manual entries behind them."""
+def compile_accounts(channels: Channels) -> AggregationPlan:
+    """The aggregation plan of a compiled registry; `postings` is parallel to `channels.versions`, the manual entries behind them."""
     registry = channels.registry
     build = _Builder(registry)
     companies = {"": 0} | {c.id: i + 1 for i, c in enumerate(registry.companies)}
@@ -328,33 +341,33 @@ def compile_accounts(channels: Channels) -> Accounts:
         for register in meter.registers:
             by_name.setdefault((meter.id, register.id), []).append((meter, register))
     rows = [
-        build.account(meter, register, companies)
+        build.posting(meter, register, companies)
         for name in channels.names
         for meter, register in sorted(by_name.get(name, ()), key=lambda v: v[0].valid_from_ms)
     ]
     rows += [build.entry(entry, companies) for entry in registry.entries]
-    named = [carrier for entity, carrier, _ in build.cells if not entity.startswith(CHANNEL)]
+    named = [carrier for entity, carrier, _ in build.accumulators if not entity.startswith(CHANNEL)]
     carriers = {c: i for i, c in enumerate(dict.fromkeys(["", "electricity", *named]))}
     entities = [registry.zone.id, *(c.id for c in registry.companies)]
-    out = _Lines()
-    cells_of: dict[str, dict[tuple[str, str], int]] = {}
-    for (name, carrier, flow), cell in build.cells.items():
-        cells_of.setdefault(name, {})[carrier, flow] = cell
+    out = _SeriesRows()
+    accumulators_of: dict[str, dict[tuple[str, str], int]] = {}
+    for (name, carrier, flow), accumulator in build.accumulators.items():
+        accumulators_of.setdefault(name, {})[carrier, flow] = accumulator
     for entity, name in enumerate(["zone", *(f"company:{c.id}" for c in registry.companies)]):
-        _entity_lines(int(entity == 0), entity, cells_of.get(name, {}), carriers, out)
-    line_first, terms = _packed(out.terms, 2)
-    touching: list[list[int]] = [[] for _ in build.cells]
-    for line, cells in enumerate(out.terms):
-        for cell, _ in cells:
-            touching[cell].append(line)
-    cell_first, cell_lines = _packed(touching, 1)
+        _entity_series(int(entity == 0), entity, accumulators_of.get(name, {}), carriers, out)
+    series_first, terms = _packed(out.terms, 2)
+    touching: list[list[int]] = [[] for _ in build.accumulators]
+    for series, accumulators in enumerate(out.terms):
+        for accumulator, _ in accumulators:
+            touching[accumulator].append(series)
+    accumulator_first, accumulator_series = _packed(touching, 1)
     expected_first, expected = _packed([_expected_steps(s) for s in build.counting], 2)
-    zone_factor = build.factor_line("electricity", "", "kWh")
+    zone_factor = build.factor_timeline("electricity", "", "kWh")
     factor_first, factors = _packed(build.factor_rows, 4)
     guard_first, guard_bounds = build.guards.arrays()
-    return Accounts(
-        np.array(rows, ACCOUNT).view(np.recarray), np.array(out.rows, LINE).view(np.recarray), line_first,
-        np.ascontiguousarray(terms[:, 0]), np.ascontiguousarray(terms[:, 1]), cell_first, cell_lines, tuple(build.cells),
-        guard_first, guard_bounds, expected_first, expected, factor_first, factors, zone_factor,
+    return AggregationPlan(
+        np.array(rows, POSTING).view(np.recarray), np.array(out.rows, SERIES).view(np.recarray), series_first,
+        np.ascontiguousarray(terms[:, 0]), np.ascontiguousarray(terms[:, 1]), accumulator_first, accumulator_series,
+        tuple(build.accumulators), guard_first, guard_bounds, expected_first, expected, factor_first, factors, zone_factor,
         entities, list(carriers), list(build.factor_ids), list(build.rungs),
     )  # fmt: skip

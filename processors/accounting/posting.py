@@ -1,6 +1,7 @@
-"""Kernels of the ledger: post one tick's interval rows to cells, and read lines from cells. Exact integers throughout.
+"""Kernels of the ledger: post one tick's interval rows to accumulators, and read series from accumulators. Exact integers throughout.
 
-`acc` has shape (slots, cells, 5): value, estimated, covered_ms, co2e_mg and the number of rows with co2e of one cell in one window.
+`acc` has shape (slots, accumulators, 5): value, estimated, covered_ms, co2e_mg and the number of rows with co2e of one accumulator in one
+window.
 """
 
 from typing import Any, Final, NamedTuple
@@ -28,9 +29,9 @@ from zonepulse.processors.accounting.plan import (
 from zonepulse.processors.kernel import kernel
 
 VAL, EST, COV, CO2E, HAS_CO2E = 0, 1, 2, 3, 4
-LINE_VALUE: Final = np.dtype(
+SERIES_VALUE: Final = np.dtype(
     [
-        ("line", "i8"),
+        ("series", "i8"),
         ("slot", "i8"),
         ("start", "i8"),
         ("tick", "i8"),
@@ -60,19 +61,19 @@ EMISSION: Final = np.dtype(
         ("changed", "i8"),
     ]
 )
-"""One row of `emissions`; `changed` = 0 where it says what it said before."""
+"""One row of `emissions`; `changed` = 0 where it says what it emitted before."""
 
 
-class Chart(NamedTuple):
-    """The arrays of Accounts that kernels read."""
+class PlanArrays(NamedTuple):
+    """The arrays of AggregationPlan that kernels read."""
 
-    accounts: Any
-    lines: Any
-    line_first: Any
-    line_cells: Any
-    line_signs: Any
-    cell_first: Any
-    cell_lines: Any
+    postings: Any
+    series: Any
+    series_first: Any
+    series_accumulators: Any
+    series_signs: Any
+    accumulator_first: Any
+    accumulator_series: Any
     guard_first: Any
     guard_bounds: Any
     expected_first: Any
@@ -82,17 +83,17 @@ class Chart(NamedTuple):
     zone_factor: int
 
 
-class Books(NamedTuple):
-    """Sums by slot (a window): `acc`, `seen` (a row was posted to the cell), `stamp` (last tick that touched a line), `start` (ms);
-    `said`, what lines of other bases last said (series.FIELDS), and `pair`, how a storage's discharge is valued (nodal.py).
+class Sums(NamedTuple):
+    """Sums by slot (a window): `acc`, `seen` (a row was posted to the accumulator), `stamp` (last tick that touched a series), `start`
+    (ms), `emitted` (what series of other bases last said, series.FIELDS), `storage_valuation` (how a discharge is valued, nodal.py).
     """
 
     acc: Any
     seen: Any
     stamp: Any
     start: Any
-    said: Any
-    pair: Any
+    emitted: Any
+    storage_valuation: Any
 
 
 @kernel
@@ -103,12 +104,12 @@ def co2e_mg(value_micro: int, factor_mg: int) -> int:
 
 
 @kernel
-def factor_at(chart: Any, line: int, at: int) -> int:
-    """Row of the factor time line that answers at `at`."""
-    low, high = chart.factor_first[line], chart.factor_first[line + 1]
+def factor_at(plan: Any, series: int, at: int) -> int:
+    """Row of the factor timeline that answers at `at`."""
+    low, high = plan.factor_first[series], plan.factor_first[series + 1]
     while high - low > 1:
         mid = (low + high) // 2
-        if chart.factors[mid, 0] <= at:
+        if plan.factors[mid, 0] <= at:
             low = mid
         else:
             high = mid
@@ -116,114 +117,114 @@ def factor_at(chart: Any, line: int, at: int) -> int:
 
 
 @kernel
-def is_within(chart: Any, guard: int, at: int) -> bool:
+def is_within(plan: Any, guard: int, at: int) -> bool:
     """Whether `at` lies in one of the guard's intervals."""
-    for k in range(chart.guard_first[guard], chart.guard_first[guard + 1]):
-        if chart.guard_bounds[k, 0] <= at < chart.guard_bounds[k, 1]:
+    for k in range(plan.guard_first[guard], plan.guard_first[guard + 1]):
+        if plan.guard_bounds[k, 0] <= at < plan.guard_bounds[k, 1]:
             return True
     return False
 
 
 @kernel
-def expected_ms(chart: Any, cell: int, at: int, length: int) -> int:
-    """What the counting channels of a cell should cover in the window that starts at `at`."""
-    low, high = chart.expected_first[cell], chart.expected_first[cell + 1]
+def expected_ms(plan: Any, accumulator: int, at: int, length: int) -> int:
+    """What the counting channels of an accumulator should cover in the window that starts at `at`."""
+    low, high = plan.expected_first[accumulator], plan.expected_first[accumulator + 1]
     while high - low > 1:
         mid = (low + high) // 2
-        if chart.expected[mid, 0] <= at:
+        if plan.expected[mid, 0] <= at:
             low = mid
         else:
             high = mid
-    return chart.expected[low, 1] * length if chart.expected[low, 0] <= at else 0
+    return plan.expected[low, 1] * length if plan.expected[low, 0] <= at else 0
 
 
 @kernel
-def touch_lines(chart: Any, books: Any, cell: int, slot: int, tick: int, touched: Any, n: int, length: int) -> int:
-    """Remember what the lines of a cell said before this tick; returns the number remembered."""
-    for k in range(chart.cell_first[cell], chart.cell_first[cell + 1]):
-        line = chart.cell_lines[k]
-        if books.stamp[slot, line] != tick:
-            books.stamp[slot, line] = tick
-            read_line(chart, books, line, slot, length, touched[n])
+def touch_series(plan: Any, sums: Any, accumulator: int, slot: int, tick: int, touched: Any, n: int, length: int) -> int:
+    """Remember what the series of an accumulator emitted before this tick; returns the number remembered."""
+    for k in range(plan.accumulator_first[accumulator], plan.accumulator_first[accumulator + 1]):
+        series = plan.accumulator_series[k]
+        if sums.stamp[slot, series] != tick:
+            sums.stamp[slot, series] = tick
+            read_one(plan, sums, series, slot, length, touched[n])
             n += 1
     return n
 
 
 @kernel
-def remember(chart: Any, books: Any, rows: Any, slots: Any, tick: int, touched: Any, length: int) -> int:
-    """First pass over a tick's rows: the old values of every line they touch."""
+def remember(plan: Any, sums: Any, rows: Any, slots: Any, tick: int, touched: Any, length: int) -> int:
+    """First pass over a tick's rows: the old values of every series they touch."""
     n = 0
     for i in range(len(rows)):
-        account = chart.accounts[rows[i].version]
-        if account.zone_cell < 0 or is_within(chart, account.guard, rows[i].start):
+        posting = plan.postings[rows[i].version]
+        if posting.zone_accumulator < 0 or is_within(plan, posting.guard, rows[i].start):
             continue
-        n = touch_lines(chart, books, account.zone_cell, slots[i], tick, touched, n, length)
-        if account.company_cell >= 0:
-            n = touch_lines(chart, books, account.company_cell, slots[i], tick, touched, n, length)
-        if account.unmetered >= 0 and not is_within(chart, account.unmetered, rows[i].start):
-            n = touch_lines(chart, books, UNMETERED, slots[i], tick, touched, n, length)
+        n = touch_series(plan, sums, posting.zone_accumulator, slots[i], tick, touched, n, length)
+        if posting.company_accumulator >= 0:
+            n = touch_series(plan, sums, posting.company_accumulator, slots[i], tick, touched, n, length)
+        if posting.unmetered >= 0 and not is_within(plan, posting.unmetered, rows[i].start):
+            n = touch_series(plan, sums, UNMETERED, slots[i], tick, touched, n, length)
     return n
 
 
 @kernel
-def add_to_cell(books: Any, slot: int, cell: int, row: Any, co2e: int, has_co2e: int) -> None:
+def add_to_accumulator(sums: Any, slot: int, accumulator: int, row: Any, co2e: int, has_co2e: int) -> None:
     """Add the difference that a row makes."""
-    acc = books.acc[slot, cell]
+    acc = sums.acc[slot, accumulator]
     acc[VAL] += row.val - row.was_val
     acc[EST] += row.est - row.was_est
     acc[COV] += row.cov - row.was_cov
     acc[CO2E] += co2e
     acc[HAS_CO2E] += has_co2e
-    books.seen[slot, cell] = 1
+    sums.seen[slot, accumulator] = 1
 
 
 @kernel
-def post(chart: Any, books: Any, rows: Any, slots: Any, emissions: Any) -> int:
-    """Second pass: add every row to its cells, and make its emissions row; returns the number of emissions rows."""
+def post(plan: Any, sums: Any, rows: Any, slots: Any, emissions: Any) -> int:
+    """Second pass: add every row to its accumulators, and make its emissions row; returns the number of emissions rows."""
     n = 0
     for i in range(len(rows)):
         row = rows[i]
-        account = chart.accounts[row.version]
-        if account.own_cell >= 0:
-            add_to_cell(books, slots[i], account.own_cell, row, 0, 0)
-        if account.zone_cell < 0 or is_within(chart, account.guard, row.start):
+        posting = plan.postings[row.version]
+        if posting.own_accumulator >= 0:
+            add_to_accumulator(sums, slots[i], posting.own_accumulator, row, 0, 0)
+        if posting.zone_accumulator < 0 or is_within(plan, posting.guard, row.start):
             continue
         mg, factor, rung = -1, 0, 0
-        if account.factor >= 0:
-            k = factor_at(chart, account.factor, row.start)
-            mg, factor, rung = chart.factors[k, 1], chart.factors[k, 2], chart.factors[k, 3]
-        elif account.ef > 0:
-            mg = account.ef
+        if posting.factor >= 0:
+            k = factor_at(plan, posting.factor, row.start)
+            mg, factor, rung = plan.factors[k, 1], plan.factors[k, 2], plan.factors[k, 3]
+        elif posting.ef > 0:
+            mg = posting.ef
         has, had = (1 if mg >= 0 and row.cov > 0 else 0), (1 if mg >= 0 and row.was_cov > 0 else 0)
         now = co2e_mg(row.val, mg) if has else 0
         was = co2e_mg(row.was_val, mg) if had else 0
-        add_to_cell(books, slots[i], account.zone_cell, row, now - was, has - had)
-        if account.unmetered >= 0 and not is_within(chart, account.unmetered, row.start):
-            add_to_cell(books, slots[i], UNMETERED, row, 0, 0)
-        if account.company_cell >= 0:
-            add_to_cell(books, slots[i], account.company_cell, row, now - was, has - had)
-        if account.company_cell >= 0 and account.company > 0 and account.scope > 0:
+        add_to_accumulator(sums, slots[i], posting.zone_accumulator, row, now - was, has - had)
+        if posting.unmetered >= 0 and not is_within(plan, posting.unmetered, row.start):
+            add_to_accumulator(sums, slots[i], UNMETERED, row, 0, 0)
+        if posting.company_accumulator >= 0:
+            add_to_accumulator(sums, slots[i], posting.company_accumulator, row, now - was, has - had)
+        if posting.company_accumulator >= 0 and posting.company > 0 and posting.scope > 0:
             e = emissions[n]
             n += 1
             e.version, e.start, e.tick = row.version, row.start, row.revision
             e.val, e.est, e.cov = row.val, row.est, row.cov
-            e.co2e, e.has_co2e, e.factor, e.rung, e.scope = now, has, factor, rung, account.scope
+            e.co2e, e.has_co2e, e.factor, e.rung, e.scope = now, has, factor, rung, posting.scope
             same = row.cov > 0 and row.was_cov > 0 and row.val == row.was_val and row.est == row.was_est
             e.changed = 0 if same else 1
     return n
 
 
 @kernel
-def read_line(chart: Any, books: Any, line: int, slot: int, length: int, out: Any) -> None:
-    """What a line says now about the window of `slot`."""
-    out.line, out.slot, out.start = line, slot, books.start[slot]
+def read_one(plan: Any, sums: Any, series: int, slot: int, length: int, out: Any) -> None:
+    """What a series says now about the window of `slot`."""
+    out.series, out.slot, out.start = series, slot, sums.start[slot]
     out.exists, out.energy, out.co2e, out.has_co2e, out.est, out.cov, out.expected = 0, 0, 0, 0, 0, 0, 0
-    kind = chart.lines[line].kind
+    kind = plan.series[series].kind
     if kind in (ZONE_USE, ZONE_IMPORT, ZONE_SCOPE_2, UNACCOUNTED, INTENSITY):
-        read_zone_line(chart, books, line, slot, length, out)
+        read_zone_series(plan, sums, series, slot, length, out)
     else:
-        for k in range(chart.line_first[line], chart.line_first[line + 1]):
-            add_term(chart, books, chart.line_cells[k], chart.line_signs[k], slot, length, out)
+        for k in range(plan.series_first[series], plan.series_first[series + 1]):
+            add_term(plan, sums, plan.series_accumulators[k], plan.series_signs[k], slot, length, out)
     if kind == USE:
         out.co2e, out.has_co2e = 0, 0
     out.has_energy = 1 if out.cov > 0 else 0
@@ -236,32 +237,32 @@ def read_line(chart: Any, books: Any, line: int, slot: int, length: int, out: An
 
 
 @kernel
-def add_term(chart: Any, books: Any, cell: int, sign: int, slot: int, length: int, out: Any) -> None:
-    """Add a cell: signed value and estimate, its coverage and co2e."""
-    acc = books.acc[slot, cell]
+def add_term(plan: Any, sums: Any, accumulator: int, sign: int, slot: int, length: int, out: Any) -> None:
+    """Add an accumulator: signed value and estimate, its coverage and co2e."""
+    acc = sums.acc[slot, accumulator]
     out.energy += sign * acc[VAL]
     out.est += sign * acc[EST]
     out.cov += acc[COV]
     out.co2e += acc[CO2E]
     out.has_co2e |= 1 if acc[HAS_CO2E] > 0 else 0
-    out.exists |= books.seen[slot, cell]
-    out.expected += expected_ms(chart, cell, books.start[slot], length)
+    out.exists |= sums.seen[slot, accumulator]
+    out.expected += expected_ms(plan, accumulator, sums.start[slot], length)
 
 
 @kernel
-def add_cover(chart: Any, books: Any, cell: int, slot: int, length: int, out: Any) -> None:
-    """Add a cell's coverage and existence only."""
-    out.cov += books.acc[slot, cell, COV]
-    out.exists |= books.seen[slot, cell]
-    out.expected += expected_ms(chart, cell, books.start[slot], length)
+def add_cover(plan: Any, sums: Any, accumulator: int, slot: int, length: int, out: Any) -> None:
+    """Add an accumulator's coverage and existence only."""
+    out.cov += sums.acc[slot, accumulator, COV]
+    out.exists |= sums.seen[slot, accumulator]
+    out.expected += expected_ms(plan, accumulator, sums.start[slot], length)
 
 
 @kernel
-def read_zone_line(chart: Any, books: Any, line: int, slot: int, length: int, out: Any) -> None:
+def read_zone_series(plan: Any, sums: Any, series: int, slot: int, length: int, out: Any) -> None:
     """The zone's electricity (design: Totals and intensity)."""
-    acc, start = books.acc[slot], books.start[slot]
-    kind = chart.lines[line].kind
-    bounded = expected_ms(chart, B_IMPORT, start, length) + expected_ms(chart, B_EXPORT, start, length) > 0
+    acc, start = sums.acc[slot], sums.start[slot]
+    kind = plan.series[series].kind
+    bounded = expected_ms(plan, B_IMPORT, start, length) + expected_ms(plan, B_EXPORT, start, length) > 0
     drawn = acc[B_IMPORT, VAL] if bounded else max(0, acc[IMPORT, VAL] - acc[EXPORT, VAL])
     drawn_est = acc[B_IMPORT, EST] if bounded else acc[IMPORT, EST] - acc[EXPORT, EST]
     drawn_est = max(0, min(drawn, drawn_est))
@@ -271,61 +272,61 @@ def read_zone_line(chart: Any, books: Any, line: int, slot: int, length: int, ou
             return
         out.energy = acc[B_IMPORT, VAL] + acc[EXPORT, VAL] - acc[B_EXPORT, VAL] - acc[IMPORT, VAL]
         out.est = acc[B_IMPORT, EST] + acc[EXPORT, EST] - acc[B_EXPORT, EST] - acc[IMPORT, EST]
-        for cell in (B_IMPORT, B_EXPORT, IMPORT, EXPORT):
-            add_cover(chart, books, cell, slot, length, out)
+        for accumulator in (B_IMPORT, B_EXPORT, IMPORT, EXPORT):
+            add_cover(plan, sums, accumulator, slot, length, out)
         return
     if bounded:
-        add_cover(chart, books, B_IMPORT, slot, length, out)
+        add_cover(plan, sums, B_IMPORT, slot, length, out)
     else:
-        add_cover(chart, books, IMPORT, slot, length, out)
-        add_cover(chart, books, EXPORT, slot, length, out)
+        add_cover(plan, sums, IMPORT, slot, length, out)
+        add_cover(plan, sums, EXPORT, slot, length, out)
     if kind == ZONE_USE:
         net, net_est = acc[IMPORT, VAL] - acc[EXPORT, VAL], acc[IMPORT, EST] - acc[EXPORT, EST]
         if bounded:
             net, net_est = acc[B_IMPORT, VAL] - acc[B_EXPORT, VAL], acc[B_IMPORT, EST] - acc[B_EXPORT, EST]
-            add_cover(chart, books, B_EXPORT, slot, length, out)
-            add_cover(chart, books, UNMETERED, slot, length, out)
+            add_cover(plan, sums, B_EXPORT, slot, length, out)
+            add_cover(plan, sums, UNMETERED, slot, length, out)
         out.energy = net + made - acc[CHARGE, VAL] + acc[DISCHARGE, VAL]
         out.est = net_est + made_est - acc[CHARGE, EST] + acc[DISCHARGE, EST]
-        for cell in (GENERATION, CHARGE, DISCHARGE):
-            add_cover(chart, books, cell, slot, length, out)
+        for accumulator in (GENERATION, CHARGE, DISCHARGE):
+            add_cover(plan, sums, accumulator, slot, length, out)
         return
     is_drawn_covered, is_drawn_expected = out.cov > 0, out.expected > 0
-    k = factor_at(chart, chart.zone_factor, start)
-    mg = chart.factors[k, 1]
+    k = factor_at(plan, plan.zone_factor, start)
+    mg = plan.factors[k, 1]
     if is_drawn_covered and mg >= 0:
         out.co2e, out.has_co2e = co2e_mg(drawn, mg), 1
     out.energy, out.est = drawn, drawn_est
     if kind == ZONE_SCOPE_2:
-        for k in range(chart.line_first[line], chart.line_first[line + 1]):
-            if chart.line_cells[k] >= 8:
-                add_term(chart, books, chart.line_cells[k], 1, slot, length, out)
+        for k in range(plan.series_first[series], plan.series_first[series + 1]):
+            if plan.series_accumulators[k] >= 8:
+                add_term(plan, sums, plan.series_accumulators[k], 1, slot, length, out)
     elif kind == INTENSITY:
         out.energy += made
         out.est += made_est
         out.co2e += acc[GENERATION, CO2E]
         out.has_co2e = 1 if not is_drawn_expected else out.has_co2e
-        add_cover(chart, books, GENERATION, slot, length, out)
+        add_cover(plan, sums, GENERATION, slot, length, out)
         if bounded:
-            add_cover(chart, books, UNMETERED, slot, length, out)
+            add_cover(plan, sums, UNMETERED, slot, length, out)
         if out.cov == 0:
             out.has_co2e = 0
 
 
 @kernel
-def read_lines(chart: Any, books: Any, lines: Any, slots: Any, length: int, out: Any) -> None:
-    """What several lines say now, each about the window of its slot."""
-    for i in range(len(lines)):
-        read_line(chart, books, lines[i], slots[i], length, out[i])
+def read_series(plan: Any, sums: Any, series: Any, slots: Any, length: int, out: Any) -> None:
+    """What several series say now, each about the window of its slot."""
+    for i in range(len(series)):
+        read_one(plan, sums, series[i], slots[i], length, out[i])
 
 
 @kernel
-def changed_lines(chart: Any, books: Any, before: Any, n: int, after: Any, length: int, tick: int) -> int:
-    """Third pass: the present values of the touched lines that differ from before; returns their number."""
+def changed_series(plan: Any, sums: Any, before: Any, n: int, after: Any, length: int, tick: int) -> int:
+    """Third pass: the present values of the touched series that differ from before; returns their number."""
     m = 0
     for i in range(n):
         old, new = before[i], after[m]
-        read_line(chart, books, old.line, old.slot, length, new)
+        read_one(plan, sums, old.series, old.slot, length, new)
         same = old.exists == new.exists and old.has_energy == new.has_energy and old.energy == new.energy
         same &= old.has_co2e == new.has_co2e and old.co2e == new.co2e and old.est == new.est
         same &= old.cov == new.cov and old.expected == new.expected
@@ -335,4 +336,4 @@ def changed_lines(chart: Any, books: Any, before: Any, n: int, after: Any, lengt
     return m
 
 
-__all__ = ["BEARING", "Books", "Chart", "changed_lines", "co2e_mg", "post", "read_line", "read_lines", "remember"]
+__all__ = ["BEARING", "PlanArrays", "Sums", "changed_series", "co2e_mg", "post", "read_one", "read_series", "remember"]

@@ -1,4 +1,4 @@
-"""The ledger's windows: sums by cell, and what the lines of other bases last said, one slot a window."""
+"""The ledger's windows: sums by accumulator, and what the series of other bases last emitted, one slot a window."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Sequence
@@ -7,19 +7,19 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zonepulse.processors.accounting.cold_sums import Arrays, BookPages
-from zonepulse.processors.accounting.plan import GENERATION, Accounts
-from zonepulse.processors.accounting.posting import CO2E, HAS_CO2E, LINE_VALUE, Books, Chart, read_lines
-from zonepulse.processors.accounting.series import FIELDS, Said, changed, line_names
-from zonepulse.processors.flow import UNSET, Records, records
+from zonepulse.processors.accounting.cold_sums import Arrays, ColdSums
+from zonepulse.processors.accounting.plan import GENERATION, AggregationPlan
+from zonepulse.processors.accounting.posting import CO2E, HAS_CO2E, SERIES_VALUE, PlanArrays, Sums, read_series
+from zonepulse.processors.accounting.series import FIELDS, Emitted, changed, series_names
+from zonepulse.processors.flow import UNSET, Rows, new_rows
 from zonepulse.schemas.units import MS_PER_HOUR
 
 _PACK_MS: Final = MS_PER_HOUR
 """How much time passes between two looks for windows to be packed."""
 
 
-class Now(NamedTuple):
-    """What a line of the location basis says now; None where it is not known."""
+class SeriesValue(NamedTuple):
+    """What a series of the location basis says now; None where it is not known."""
 
     exists: bool
     energy: int | None
@@ -29,47 +29,47 @@ class Now(NamedTuple):
     expected: int
 
 
-def chart_of(accounts: Accounts) -> Chart:
-    """What kernels read of the chart of accounts."""
-    return Chart(
-        accounts.accounts, accounts.lines, accounts.line_first, accounts.line_cells, accounts.line_signs, accounts.cell_first,
-        accounts.cell_lines, accounts.guard_first, accounts.guard_bounds, accounts.expected_first, accounts.expected,
-        accounts.factor_first, accounts.factors, accounts.zone_factor,
+def plan_arrays(plan: AggregationPlan) -> PlanArrays:
+    """What kernels read of the aggregation plan."""
+    return PlanArrays(
+        plan.postings, plan.series, plan.series_first, plan.series_accumulators, plan.series_signs, plan.accumulator_first,
+        plan.accumulator_series, plan.guard_first, plan.guard_bounds, plan.expected_first, plan.expected,
+        plan.factor_first, plan.factors, plan.zone_factor,
     )  # fmt: skip
 
 
-class WindowBooks:
-    """All windows of a zone under one chart of accounts. `base_lines` are the location lines, the others begin there.
+class WindowSums:
+    """All windows of a zone under one aggregation plan. `base_series` are the location series, the others begin there.
 
     A slot is where a window's sums are, good until the next `pack` or `forget`.
     """
 
-    def __init__(self, accounts: Accounts, base_lines: int, storages: Sequence[str], length_ms: int) -> None:
-        self.chart = chart_of(accounts)
-        self.base_lines = base_lines
-        self._sizes = (len(accounts.cells), base_lines, len(accounts.lines) - base_lines, len(storages))
+    def __init__(self, plan: AggregationPlan, base_series: int, storages: Sequence[str], length_ms: int) -> None:
+        self.plan = plan_arrays(plan)
+        self.base_series = base_series
+        self._sizes = (len(plan.accumulators), base_series, len(plan.series) - base_series, len(storages))
         self.storage_names = storages
         self.length_ms = length_ms
-        self.pages = BookPages(self._new_books, length_ms)
+        self.pages = ColdSums(self._new_sums, length_ms)
         self.open_from = UNSET
         """Start of the first window that has not settled."""
         self._packed_before = UNSET
-        self.made: list[Records] = []
-        """LINE_VALUE records of lines that said something new."""
-        self._pending: tuple[list[int], list[int], list[Said]] = ([], [], [])
+        self.made: list[Rows] = []
+        """SERIES_VALUE rows of series that emitted something new."""
+        self._pending: tuple[list[int], list[int], list[Emitted]] = ([], [], [])
 
-    def _new_books(self, slots: int) -> Books:
-        cells, lines, others, storages = self._sizes
-        return Books(
-            np.zeros((slots, cells, HAS_CO2E + 1), np.int64), np.zeros((slots, cells), np.int8),
-            np.full((slots, lines), UNSET, np.int64), np.zeros(slots, np.int64),
+    def _new_sums(self, slots: int) -> Sums:
+        accumulators, series, others, storages = self._sizes
+        return Sums(
+            np.zeros((slots, accumulators, HAS_CO2E + 1), np.int64), np.zeros((slots, accumulators), np.int8),
+            np.full((slots, series), UNSET, np.int64), np.zeros(slots, np.int64),
             np.zeros((slots, others, len(FIELDS)), np.int64), np.zeros((slots, storages, 2), np.int64),
         )  # fmt: skip
 
     @property
-    def books(self) -> Books:
+    def sums(self) -> Sums:
         """The arrays that slots are places in."""
-        return self.pages.books
+        return self.pages.sums
 
     @property
     def starts(self) -> list[int]:
@@ -80,15 +80,20 @@ class WindowBooks:
         """The slot of a window that is to change, made where it is new."""
         return int(self.pages.slots(np.array([start]))[0])
 
-    def adopt(self, old: "WindowBooks", before: Accounts, after: Accounts, progress: Callable[[], object]) -> None:
-        """Go on with the windows of another chart: sums move to the cells of the same name, memories to the lines of the same name.
+    def adopt(self, old: "WindowSums", before: AggregationPlan, after: AggregationPlan, progress: Callable[[], object]) -> None:
+        """Go on with the windows of another plan: sums move to the accumulators of the same name, memories to the series of the same name.
 
         `progress` is called after each page.
         """
-        cells = _moves(before.cells, after.cells)
-        lines = _moves(line_names(before, old.base_lines), line_names(after, self.base_lines))
-        moves = {"acc": cells, "seen": cells, "said": lines, "pair": _moves(old.storage_names, self.storage_names)}
-        self.pages = old.pages.rebuilt(self._new_books, moves, old.open_from, progress)
+        accumulators = _moves(before.accumulators, after.accumulators)
+        series = _moves(series_names(before, old.base_series), series_names(after, self.base_series))
+        moves = {
+            "acc": accumulators,
+            "seen": accumulators,
+            "emitted": series,
+            "storage_valuation": _moves(old.storage_names, self.storage_names),
+        }
+        self.pages = old.pages.rebuilt(self._new_sums, moves, old.open_from, progress)
         self.open_from, self.made, self._packed_before = old.open_from, old.made, old._packed_before
 
     def pack(self) -> None:
@@ -116,8 +121,8 @@ class WindowBooks:
         self.open_from = open_from
         return found
 
-    def take_made(self) -> list[Records]:
-        """What lines said anew since the last call."""
+    def take_made(self) -> list[Rows]:
+        """What series emitted anew since the last call."""
         made, self.made = self.made, []
         return made
 
@@ -125,21 +130,21 @@ class WindowBooks:
 
     def start(self, slot: int) -> int:
         """Start of a slot's window, epoch ms."""
-        return int(self.books.start[slot])
+        return int(self.sums.start[slot])
 
     def open_slots(self) -> set[int]:
         """The slots of all windows that have not settled."""
         return {self.pages.slot(start) for start in self.starts[bisect_left(self.starts, self.open_from) :]}
 
-    def read(self, pairs: list[tuple[int, int]]) -> dict[tuple[int, int], Now]:
-        """What location lines say now, by (line, slot)."""
-        out = records(LINE_VALUE, len(pairs))
+    def read(self, pairs: list[tuple[int, int]]) -> dict[tuple[int, int], SeriesValue]:
+        """What location series say now, by (series, slot)."""
+        out = new_rows(SERIES_VALUE, len(pairs))
         if pairs:
             which = np.array(pairs, np.int64)
-            read_lines(self.chart, self.books, which[:, 0].copy(), which[:, 1].copy(), self.length_ms, out)
+            read_series(self.plan, self.sums, which[:, 0].copy(), which[:, 1].copy(), self.length_ms, out)
         columns = [out[n].tolist() for n in ("exists", "has_energy", "energy", "has_co2e", "co2e", "est", "cov", "expected")]
         return {
-            pair: Now(bool(exists), energy if has_energy else None, mg if has_mg else None, est, cov, expected)
+            pair: SeriesValue(bool(exists), energy if has_energy else None, mg if has_mg else None, est, cov, expected)
             for pair, (exists, has_energy, energy, has_mg, mg, est, cov, expected) in zip(
                 pairs, zip(*columns, strict=True), strict=True
             )
@@ -147,33 +152,33 @@ class WindowBooks:
 
     def generated_mg(self, slot: int) -> int:
         """Co2e of the zone's generation in a window."""
-        return int(self.books.acc[slot, GENERATION, CO2E])
+        return int(self.sums.acc[slot, GENERATION, CO2E])
 
-    def said_of(self, slot: int, line: int | np.int64) -> list[int]:
-        """What a line last said, as committed (series.FIELDS)."""
-        found: list[int] = self.books.said[slot, line - self.base_lines].tolist()
+    def emitted_of(self, slot: int, series: int | np.int64) -> list[int]:
+        """What a series last emitted, as committed (series.FIELDS)."""
+        found: list[int] = self.sums.emitted[slot, series - self.base_series].tolist()
         return found
 
-    def say(self, line: int, slot: int, value: Said) -> None:
-        """A line says this from here on; once a (line, slot) between two commits."""
-        lines, slots, values = self._pending
-        lines.append(line)
+    def emit(self, one: int, slot: int, value: Emitted) -> None:
+        """A series says this from here on; once a (series, slot) between two commits."""
+        series, slots, values = self._pending
+        series.append(one)
         slots.append(slot)
         values.append(value)
 
-    def commit(self, tick: int) -> Records:
-        """Keep what was said; LINE_VALUE records of what is new in it, which are emitted with this tick."""
-        lines, slots, values = self._pending
+    def commit(self, tick: int) -> Rows:
+        """Keep what was emitted; SERIES_VALUE rows of what is new in it, which are emitted with this tick."""
+        series, slots, values = self._pending
         self._pending = ([], [], [])
-        return self.commit_lines(np.array(lines, np.int64), np.array(slots, np.int64), np.array(values, np.int64), tick)
+        return self.commit_series(np.array(series, np.int64), np.array(slots, np.int64), np.array(values, np.int64), tick)
 
-    def commit_lines(self, lines: NDArray[np.int64], slots: NDArray[np.int64], values: NDArray[np.int64], tick: int) -> Records:
+    def commit_series(self, series: NDArray[np.int64], slots: NDArray[np.int64], values: NDArray[np.int64], tick: int) -> Rows:
         """The same for arrays: values of shape (n, 6)."""
-        new = changed(self.books.said, self.base_lines, lines, slots, values, tick)
-        new["start"] = self.books.start[new["slot"]]
+        new = changed(self.sums.emitted, self.base_series, series, slots, values, tick)
+        new["start"] = self.sums.start[new["slot"]]
         if len(new):
             self.made.append(new)
-        self.pages.touch(self.books.start[slots])
+        self.pages.touch(self.sums.start[slots])
         return new
 
 

@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zonepulse.processors.accounting.factor_table import FactorTable
-from zonepulse.processors.accounting.plan import BEARING, Accounts
+from zonepulse.processors.accounting.plan import BEARING, AggregationPlan
 from zonepulse.processors.accounting.posting import VAL
-from zonepulse.processors.accounting.series import EXISTS, HAS_CO2E, LineTable, said
-from zonepulse.processors.accounting.window_sums import WindowBooks
-from zonepulse.processors.bases.nodal_series import make_lines, places
+from zonepulse.processors.accounting.series import EXISTS, HAS_CO2E, SeriesTable, emitted
+from zonepulse.processors.accounting.window_sums import WindowSums
+from zonepulse.processors.bases.nodal_series import make_series, places
 from zonepulse.processors.bases.unexplained import Unexplained
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.flow import Records
-from zonepulse.processors.network.network_window import Bools, Flows, Speaker, Sums, co2e_mg
+from zonepulse.processors.flow import Rows
+from zonepulse.processors.network.network_window import Bools, Flows, SeriesWriter, Sums, co2e_mg
 from zonepulse.processors.network.storage import Inventory, Lot, Passage, valuation, value
 from zonepulse.processors.network.topology import Ints, Topologies, Topology
 from zonepulse.processors.network.tracing_arrays import Traced
@@ -52,10 +52,10 @@ class Residual(NamedTuple):
 class Nodal:
     """The network of a zone, window by window. Without nodes it does nothing."""
 
-    def __init__(self, channels: Channels, accounts: Accounts, lines: LineTable, table: FactorTable) -> None:
+    def __init__(self, channels: Channels, plan: AggregationPlan, series: SeriesTable, table: FactorTable) -> None:
         registry = channels.registry
         self._network, self._length, self._table = registry.network, registry.zone.window_ms, table
-        self._topologies = Topologies(registry, accounts)
+        self._topologies = Topologies(registry, plan)
         pairs, nodes = self._topologies.pairs, self._network.nodes
         self._pair_node = np.array([self._topologies.nodes[node] for _, node in pairs], np.int64)
         peopled = places(node for _, node in pairs)
@@ -66,23 +66,23 @@ class Nodal:
         sources = self._network.sources
         self._storages = [k for k, s in enumerate(sources) if s.kind == "storage"]
         self._grids = [k for k, s in enumerate(sources) if s.kind == "grid_import"]
-        self._lines = make_lines(lines, registry.zone.id, self._network, pairs, self._companies)
+        self._series = make_series(series, registry.zone.id, self._network, pairs, self._companies)
         order = {c.id: i + 1 for i, c in enumerate(registry.companies)}
-        found = [lines.location("company", order[c]) for c in self._companies]
-        self._heat = [[line for (kind, carrier), line in f.items() if kind == BEARING and carrier != "electricity"] for f in found]
-        self._heat_company = {line: i for i, mine in enumerate(self._heat) for line in mine}
+        found = [series.location("company", order[c]) for c in self._companies]
+        self._heat = [[one for (kind, carrier), one in f.items() if kind == BEARING and carrier != "electricity"] for f in found]
+        self._heat_company = {one: i for i, mine in enumerate(self._heat) for one in mine}
         self._settled = [
             Inventory(sources[k].method, sources[k].efficiency, _lots(sources[k].initial_micro, sources[k].initial_mg))
             for k in self._storages
         ]
-        self._is_own = accounts.accounts["own_cell"] >= 0
+        self._is_own = plan.postings["own_accumulator"] >= 0
         self._traced: set[int] = set()
         """Slots of the windows traced since the last tick."""
         self.is_active = bool(nodes)
 
     def watch(self, zone: str) -> Unexplained:
         """What judges the nodes' imbalance."""
-        return Unexplained(zone, self._network.nodes, self._lines.intensity, self._lines.imbalance)
+        return Unexplained(zone, self._network.nodes, self._series.intensity, self._series.imbalance)
 
     @property
     def storages(self) -> list[str]:
@@ -104,24 +104,24 @@ class Nodal:
             if source.id in held:
                 self._settled[i] = Inventory.from_facts(source.method, source.efficiency, held[source.id])
 
-    def settle(self, slot: int, windows: WindowBooks) -> None:
+    def settle(self, slot: int, windows: WindowSums) -> None:
         """A window settles: the storages go on from what it left."""
         if self.is_active and self._exists(slot, windows):
             for i, inventory in enumerate(self._settled):
                 self._pass(i, inventory, slot, windows)
 
-    def _exists(self, slot: int, windows: WindowBooks) -> bool:
-        return bool(windows.said_of(slot, self._lines.residual)[-1] & EXISTS)
+    def _exists(self, slot: int, windows: WindowSums) -> bool:
+        return bool(windows.emitted_of(slot, self._series.residual)[-1] & EXISTS)
 
-    def _passage(self, i: int, slot: int, windows: WindowBooks) -> Passage:
-        """What a storage did in a window, as last said."""
-        source = windows.said_of(slot, self._lines.source[self._storages[i]])
-        charge = windows.said_of(slot, self._lines.charge[i])
+    def _passage(self, i: int, slot: int, windows: WindowSums) -> Passage:
+        """What a storage did in a window, as last emitted."""
+        source = windows.emitted_of(slot, self._series.source[self._storages[i]])
+        charge = windows.emitted_of(slot, self._series.charge[i])
         return Passage(charge[0], charge[1], source[0], source[1])
 
-    def _pass(self, i: int, inventory: Inventory, slot: int, windows: WindowBooks) -> None:
-        """A window passes a storage, as it was last said."""
-        passage, adjusted = self._passage(i, slot, windows), windows.said_of(slot, self._lines.adjustment[i])
+    def _pass(self, i: int, inventory: Inventory, slot: int, windows: WindowSums) -> None:
+        """A window passes a storage, as it was last emitted."""
+        passage, adjusted = self._passage(i, slot, windows), windows.emitted_of(slot, self._series.adjustment[i])
         inventory.discharge(passage.discharged)
         inventory.write_off()
         inventory.charge(passage.charged, passage.charged_carbon)
@@ -129,7 +129,7 @@ class Nodal:
 
     # --- windows --------------------------------------------------------------------------------------------------------------
 
-    def update(self, rows: Records, slots: Ints, touched: Records, windows: WindowBooks, tick: int) -> list[Residual]:
+    def update(self, rows: Rows, slots: Ints, touched: Rows, windows: WindowSums, tick: int) -> list[Residual]:
         """Trace anew the windows whose channels have new rows, and those that storages bind to them."""
         if not self.is_active:
             return []
@@ -150,20 +150,23 @@ class Nodal:
         return residuals
 
     def _trace_settled(
-        self, slot: int, windows: WindowBooks, tick: int, residuals: list[Residual], booked: Counter[tuple[int, str]]
+        self, slot: int, windows: WindowSums, tick: int, residuals: list[Residual], booked: Counter[tuple[int, str]]
     ) -> None:
         """A settled window; what it would have left more in the storages is added to `booked`."""
         topology = self._topologies.at(windows.start(slot))
         if not self._exists(slot, windows):
             for i, inventory in enumerate(self._settled):
-                windows.books.pair[slot, i] = valuation(inventory, 0, 0)
+                windows.sums.storage_valuation[slot, i] = valuation(inventory, 0, 0)
                 held = inventory.held
-                windows.say(int(self._lines.storage[i]), slot, said(*held))
-                windows.say(int(self._lines.written_off[i]), slot, said(0, 0))
+                windows.emit(int(self._series.storage[i]), slot, emitted(*held))
+                windows.emit(int(self._series.written_off[i]), slot, emitted(0, 0))
         before = [self._passage(i, slot, windows) for i in range(len(self._storages))]
-        pairs = [Lot(*pair) for pair in windows.books.pair[slot].tolist()]
-        sums = Sums(windows.books.acc[slot], topology)
-        worth = [value(pair, int(sums.val[topology.injected[k]])) for pair, k in zip(pairs, self._storages, strict=True)]
+        valuations = [Lot(*valued) for valued in windows.sums.storage_valuation[slot].tolist()]
+        sums = Sums(windows.sums.acc[slot], topology)
+        worth = [
+            value(valuation_then, int(sums.val[topology.injected[k]]))
+            for valuation_then, k in zip(valuations, self._storages, strict=True)
+        ]
         self._trace(slot, topology, sums, worth, windows, tick, residuals)
         for i, inventory in enumerate(self._settled):
             energy, carbon = inventory.difference(before[i], self._passage(i, slot, windows))
@@ -171,16 +174,16 @@ class Nodal:
                 booked[i, "energy"] += energy
                 booked[i, "carbon"] += carbon
 
-    def _book(self, booked: Counter[tuple[int, str]], windows: WindowBooks, tick: int) -> None:
+    def _book(self, booked: Counter[tuple[int, str]], windows: WindowSums, tick: int) -> None:
         """Adjust the storages in the first open window."""
         current = windows.open_slot(windows.open_from)
         for i in {i for i, _ in booked}:
-            line = int(self._lines.adjustment[i])
-            energy, carbon, *_ = windows.said_of(current, line)
-            windows.say(line, current, said(energy + booked[i, "energy"], carbon + booked[i, "carbon"]))
+            series = int(self._series.adjustment[i])
+            energy, carbon, *_ = windows.emitted_of(current, series)
+            windows.emit(series, current, emitted(energy + booked[i, "energy"], carbon + booked[i, "carbon"]))
         windows.commit(tick)
 
-    def _trace_open(self, first: int, mine: set[int], windows: WindowBooks, tick: int, residuals: list[Residual]) -> None:
+    def _trace_open(self, first: int, mine: set[int], windows: WindowSums, tick: int, residuals: list[Residual]) -> None:
         """Open windows from `first` on: those in `mine`, or all that exist where storages bind them together."""
         inventories = [inventory.copy() for inventory in self._settled]
         for start in windows.starts[bisect_left(windows.starts, windows.open_from) :]:
@@ -193,29 +196,29 @@ class Nodal:
             elif is_due or inventories:
                 self._trace_chained(slot, inventories, windows, tick, residuals)
 
-    def _is_adjusted(self, slot: int, windows: WindowBooks) -> bool:
-        return any(windows.said_of(slot, line)[-1] & EXISTS for line in self._lines.adjustment)
+    def _is_adjusted(self, slot: int, windows: WindowSums) -> bool:
+        return any(windows.emitted_of(slot, series)[-1] & EXISTS for series in self._series.adjustment)
 
     def _trace_chained(
-        self, slot: int, inventories: list[Inventory], windows: WindowBooks, tick: int, residuals: list[Residual]
+        self, slot: int, inventories: list[Inventory], windows: WindowSums, tick: int, residuals: list[Residual]
     ) -> None:
         topology = self._topologies.at(windows.start(slot))
-        sums = Sums(windows.books.acc[slot], topology)
+        sums = Sums(windows.sums.acc[slot], topology)
         worth, written_off = [], []
         for i, inventory in enumerate(inventories):
             discharged = int(sums.val[topology.injected[self._storages[i]]])
             before = inventory.copy()
             worth.append(inventory.discharge(discharged))
             written_off.append(inventory.write_off())
-            windows.books.pair[slot, i] = valuation(before, discharged, worth[-1])
+            windows.sums.storage_valuation[slot, i] = valuation(before, discharged, worth[-1])
         self._trace(slot, topology, sums, worth, windows, tick, residuals)
         for i, inventory in enumerate(inventories):
             passage = self._passage(i, slot, windows)
-            energy, carbon, *_ = windows.said_of(slot, self._lines.adjustment[i])
+            energy, carbon, *_ = windows.emitted_of(slot, self._series.adjustment[i])
             lost = written_off[i].carbon + inventory.charge(passage.charged, passage.charged_carbon)
             lost += inventory.adjust(energy, carbon)
-            windows.say(int(self._lines.written_off[i]), slot, said(written_off[i].energy, lost))
-            windows.say(int(self._lines.storage[i]), slot, said(*inventory.held))
+            windows.emit(int(self._series.written_off[i]), slot, emitted(written_off[i].energy, lost))
+            windows.emit(int(self._series.storage[i]), slot, emitted(*inventory.held))
         windows.commit(tick)
 
     def _trace(
@@ -224,14 +227,14 @@ class Nodal:
         topology: Topology,
         sums: Sums,
         worth: list[int],
-        windows: WindowBooks,
+        windows: WindowSums,
         tick: int,
         residuals: list[Residual],
     ) -> None:
-        """Trace one window and say its lines; `worth` is the carbon of what the storages discharge."""
+        """Trace one window and say its series; `worth` is the carbon of what the storages discharge."""
         start = windows.start(slot)
         flows = Flows(sums, topology)
-        injected, carbon, is_known, is_measured = self._injections(windows.books.acc[slot], topology, sums, worth, start)
+        injected, carbon, is_known, is_measured = self._injections(windows.sums.acc[slot], topology, sums, worth, start)
         use, is_used = sums.signed[topology.used], sums.cov[topology.used] > 0
         charged, exported = sums.val[topology.charged], sums.val[topology.exported]
         window = topology.tracer.window()
@@ -240,14 +243,14 @@ class Nodal:
         window.withdrawn[:] = np.concatenate([np.maximum(use, 0), charged, exported])
         traced = topology.tracer.trace(window)
         self._traced.add(slot)
-        say = Speaker(self._length)
-        self._say_nodes(say, topology, sums, flows, traced)
-        self._say_edges(say, topology, sums, flows, traced)
-        self._say_sources(say, topology, sums, (injected, carbon, is_known, is_measured), traced)
-        self._say_loads(say, topology, sums, traced, use, is_used)
+        emit = SeriesWriter(self._length)
+        self._say_nodes(emit, topology, sums, flows, traced)
+        self._say_edges(emit, topology, sums, flows, traced)
+        self._say_sources(emit, topology, sums, (injected, carbon, is_known, is_measured), traced)
+        self._say_loads(emit, topology, sums, traced, use, is_used)
         residual = int(traced.residual[0])
-        say.one(self._lines.residual, None, residual)
-        if (say.commit(slot, windows, tick)["line"] == self._lines.residual).any():
+        emit.one(self._series.residual, None, residual)
+        if (emit.commit(slot, windows, tick)["series"] == self._series.residual).any():
             residuals.append(Residual(start, residual, int(window.carbon[window.is_injection_known].sum())))
 
     def _injections(self, acc: NDArray[np.int64], topology: Topology, sums: Sums, worth: list[int], start: int) -> Injections:
@@ -256,7 +259,7 @@ class Nodal:
         is_measured = (sums.n[topology.injected] == 0) | (sums.cov[topology.injected] > 0)
         is_known = is_measured.copy()
         carbon = np.zeros(len(injected), np.int64)
-        own = co2e_mg(acc[topology.generator_cells, VAL], topology.generator_mg)
+        own = co2e_mg(acc[topology.generator_accumulators, VAL], topology.generator_mg)
         np.add.at(carbon, topology.generator_source, own)
         factor = self._table.location("electricity", "", "kWh", start)
         for k in self._grids:
@@ -266,7 +269,7 @@ class Nodal:
         carbon[injected == 0] = 0
         return injected, carbon, is_known, is_measured
 
-    def _say_nodes(self, say: Speaker, topology: Topology, sums: Sums, flows: Flows, traced: Traced) -> None:
+    def _say_nodes(self, emit: SeriesWriter, topology: Topology, sums: Sums, flows: Flows, traced: Traced) -> None:
         nodes = len(self._network.nodes)
         heads = np.concatenate([topology.head, tracer_nodes(topology)])
         est, cov, n = (
@@ -274,15 +277,15 @@ class Nodal:
             for f, s in ((flows.recv_est, sums.est), (flows.cov, sums.cov), (flows.n, sums.n))
         )
         ok, energy = traced.is_known, traced.throughput
-        say(self._lines.intensity, energy, traced.carbon, ok, ok, est, cov, n)
+        emit(self._series.intensity, energy, traced.carbon, ok, ok, est, cov, n)
         none, always = np.zeros(nodes, np.int64), np.ones(nodes, bool)
         all_cov, all_n = self._node_cover(topology, sums, flows)
         is_sourceless = ~ok & (energy == 0) & (traced.imbalance < 0) & (all_cov == all_n * self._length)
-        say(self._lines.imbalance, traced.imbalance, traced.imbalance_carbon, ok | is_sourceless, ok, none, all_cov, all_n)
+        emit(self._series.imbalance, traced.imbalance, traced.imbalance_carbon, ok | is_sourceless, ok, none, all_cov, all_n)
         untraced = np.where(ok, 0, traced.untraced)
         is_lost = _is_lost(topology, flows, traced)
         np.add.at(untraced, topology.tail, np.where(is_lost & ~np.roll(is_lost, len(topology.edges)), traced.lost, 0))
-        say(self._lines.untraced, np.where(ok, 0, energy), untraced, always, always, none, none, none)
+        emit(self._series.untraced, np.where(ok, 0, energy), untraced, always, always, none, none, none)
 
     def _node_cover(self, topology: Topology, sums: Sums, flows: Flows) -> tuple[Ints, Ints]:
         """By node: what all that enters and leaves it is covered for (ms), and by how many registers."""
@@ -296,14 +299,14 @@ class Nodal:
         cov, n = (_grouped(np.concatenate(nodes), np.concatenate(part), len(self._network.nodes)) for part in parts)
         return cov, n
 
-    def _say_edges(self, say: Speaker, topology: Topology, sums: Sums, flows: Flows, traced: Traced) -> None:
+    def _say_edges(self, emit: SeriesWriter, topology: Topology, sums: Sums, flows: Flows, traced: Traced) -> None:
         edges, at = len(topology.edges), topology.edges
         is_delivered = flows.is_known & (traced.is_known[topology.tail] | (flows.recv == 0))
         lost = flows.send - flows.recv
         is_lost = _is_lost(topology, flows, traced)
-        for lines, f in ((self._lines.flow, slice(0, edges)), (self._lines.flow_back, slice(edges, None))):
-            say(
-                lines[at],
+        for series, f in ((self._series.flow, slice(0, edges)), (self._series.flow_back, slice(edges, None))):
+            emit(
+                series[at],
                 flows.recv[f],
                 traced.delivered[f],
                 flows.is_known[f],
@@ -317,14 +320,14 @@ class Nodal:
             return values[:edges] + values[edges:]
 
         is_known = flows.is_known[:edges] | flows.is_known[edges:]
-        say(
-            self._lines.loss[at], both(lost), both(traced.lost), is_known, is_lost[:edges] & is_lost[edges:],
+        emit(
+            self._series.loss[at], both(lost), both(traced.lost), is_known, is_lost[:edges] & is_lost[edges:],
             both(flows.send_est - flows.recv_est), both(flows.cov), both(flows.n),
         )  # fmt: skip
 
     def _say_sources(
         self,
-        say: Speaker,
+        emit: SeriesWriter,
         topology: Topology,
         sums: Sums,
         injections: Injections,
@@ -332,19 +335,19 @@ class Nodal:
     ) -> None:
         injected, carbon, is_known, is_measured = injections
         at = topology.injected
-        say(self._lines.source, injected, carbon, is_measured, is_known, sums.est[at], sums.cov[at], sums.n[at])
+        emit(self._series.source, injected, carbon, is_measured, is_known, sums.est[at], sums.cov[at], sums.n[at])
         first = len(topology.used)
         nodes = tracer_nodes(topology)
-        for lines, terms, mine in (
-            (self._lines.charge, topology.charged, self._storages),
-            (self._lines.export, topology.exported, self._grids),
+        for series, terms, mine in (
+            (self._series.charge, topology.charged, self._storages),
+            (self._series.export, topology.exported, self._grids),
         ):
             items = slice(first, first + len(terms))
             first += len(terms)
             is_covered = (sums.n[terms] == 0) | (sums.cov[terms] > 0)
             is_shared = is_covered & (traced.is_known[nodes[mine]] | (sums.val[terms] == 0))
-            say(
-                lines,
+            emit(
+                series,
                 sums.val[terms],
                 traced.withdrawn_carbon[items],
                 is_covered,
@@ -354,34 +357,36 @@ class Nodal:
                 sums.n[terms],
             )
 
-    def _say_loads(self, say: Speaker, topology: Topology, sums: Sums, traced: Traced, use: Ints, is_used: Bools) -> None:
+    def _say_loads(self, emit: SeriesWriter, topology: Topology, sums: Sums, traced: Traced, use: Ints, is_used: Bools) -> None:
         none = np.zeros(len(use), np.int64)
-        say(self._lines.unmetered, np.maximum(-use, 0), none, is_used, is_used & False, none, none, none)
+        emit(self._series.unmetered, np.maximum(-use, 0), none, is_used, is_used & False, none, none, none)
         energy, carbon = np.maximum(use, 0), traced.withdrawn_carbon[: len(use)]
         is_shared = traced.is_known[self._pair_node] | (energy == 0)
         facts = energy, carbon, is_used, is_shared, sums.est[topology.used], sums.cov[topology.used], sums.n[topology.used]
-        for lines, groups in ((self._lines.load, self._pair_load), (self._lines.company, self._pair_company)):
+        for series, groups in ((self._series.load, self._pair_load), (self._series.company, self._pair_company)):
             mine = groups >= 0
-            energy_of, carbon_of, used, shared, est, cov, n = (_grouped(groups[mine], values[mine], len(lines)) for values in facts)
-            members = _grouped(groups[mine], np.ones(int(mine.sum()), np.int64), len(lines))
-            say(lines, energy_of, carbon_of, used > 0, shared == members, est, cov, n)
+            energy_of, carbon_of, used, shared, est, cov, n = (
+                _grouped(groups[mine], values[mine], len(series)) for values in facts
+            )
+            members = _grouped(groups[mine], np.ones(int(mine.sum()), np.int64), len(series))
+            emit(series, energy_of, carbon_of, used > 0, shared == members, est, cov, n)
 
-    def _say_whole(self, touched: Records, windows: WindowBooks, tick: int) -> None:
+    def _say_whole(self, touched: Rows, windows: WindowSums, tick: int) -> None:
         """Per company: its traced electricity and its heat and steam, in the windows where one of them may have changed."""
         wanted = {(slot, i) for slot in self._traced for i in range(len(self._companies))}
-        for line, slot in zip(touched["line"].tolist(), touched["slot"].tolist(), strict=True):
-            if line in self._heat_company and self._exists(slot, windows):
-                wanted.add((slot, self._heat_company[line]))
-        now = windows.read([(line, slot) for slot, i in wanted for line in self._heat[i]])
+        for series, slot in zip(touched["series"].tolist(), touched["slot"].tolist(), strict=True):
+            if series in self._heat_company and self._exists(slot, windows):
+                wanted.add((slot, self._heat_company[series]))
+        now = windows.read([(series, slot) for slot, i in wanted for series in self._heat[i]])
         for slot, i in sorted(wanted):
-            _, mg, _, cov, expected, flags = windows.said_of(slot, int(self._lines.company[i]))
-            heat = [now[line, slot] for line in self._heat[i]]
+            _, mg, _, cov, expected, flags = windows.emitted_of(slot, int(self._series.company[i]))
+            heat = [now[series, slot] for series in self._heat[i]]
             known = [mg] if flags & HAS_CO2E else []
             known += [h.co2e for h in heat if h.co2e is not None]
-            whole = said(
+            whole = emitted(
                 None, sum(known) if known else None, 0, cov + sum(h.cov for h in heat), expected + sum(h.expected for h in heat)
             )
-            windows.say(int(self._lines.whole[i]), slot, whole)
+            windows.emit(int(self._series.whole[i]), slot, whole)
         windows.commit(tick)
 
 

@@ -1,18 +1,18 @@
-"""The lines of the nodal basis: one of each kind for every node, edge, source, storage and company of the network."""
+"""The series of the nodal basis: one of each kind for every node, edge, source, storage and company of the network."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from zonepulse.processors.accounting.series import NODE_INTENSITY, OTHER, LineTable
+from zonepulse.processors.accounting.series import NODE_INTENSITY, OTHER, SeriesTable
 from zonepulse.processors.network.topology import Ints
 from zonepulse.schemas.registry.model import Network
 
 
 @dataclass(slots=True)
-class NodalLines:
-    """Numbers of the nodal lines; arrays by node (`load`: by node that has a site), edge, source, pair, storage or grid source."""
+class NodalSeries:
+    """Numbers of the nodal series; arrays by node (`load`: by node that has a site), edge, source, pair, storage or grid source."""
 
     intensity: Ints
     load: Ints
@@ -38,19 +38,19 @@ def places(names: Iterable[str]) -> dict[str, int]:
     return {name: i for i, name in enumerate(dict.fromkeys(names))}
 
 
-def make_lines(
-    lines: LineTable, zone: str, network: Network, pairs: Sequence[tuple[str, str]], companies: Iterable[str]
-) -> NodalLines:
-    """Number the lines; `pairs` are the (company, node) that have a site."""
+def make_series(
+    series: SeriesTable, zone: str, network: Network, pairs: Sequence[tuple[str, str]], companies: Iterable[str]
+) -> NodalSeries:
+    """Number the series; `pairs` are the (company, node) that have a site."""
     stores = [s.id for s in network.sources if s.kind == "storage"]
     grids = [s.id for s in network.sources if s.kind == "grid_import"]
     edges, sources = [e.id for e in network.edges], [s.id for s in network.sources]
     companies = list(companies)
 
     def add(entity_kind: str, entities: Iterable[str], scope: int = 0, carrier: str = "electricity", kind: int = OTHER) -> Ints:
-        return np.array([lines.add(kind, entity_kind, e, carrier, scope, "nodal") for e in entities], np.int64)
+        return np.array([series.add(kind, entity_kind, e, carrier, scope, "nodal") for e in entities], np.int64)
 
-    return NodalLines(
+    return NodalSeries(
         intensity=add("zone", network.nodes, kind=NODE_INTENSITY),
         load=add("load", places(node for _, node in pairs)),
         imbalance=add("imbalance", network.nodes),
@@ -67,5 +67,5 @@ def make_lines(
         export=add("export", grids),
         company=add("company", companies, 2),
         whole=add("company", companies, 2, ""),
-        residual=lines.add(OTHER, "residual", zone, "electricity", 0, "nodal") if network.nodes else -1,
+        residual=series.add(OTHER, "residual", zone, "electricity", 0, "nodal") if network.nodes else -1,
     )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zonepulse.processors.accounting.series import COV, ENERGY, EXISTS, EXPECTED, FLAGS, HAS_ENERGY
-from zonepulse.processors.accounting.window_sums import WindowBooks
+from zonepulse.processors.accounting.window_sums import WindowSums
 from zonepulse.processors.detection.rules import Alert
 from zonepulse.processors.flow import UNSET
 from zonepulse.schemas.units import MICRO
@@ -50,7 +50,7 @@ class Unexplained:
         """A window may have come to exist."""
         self._unseen = min(self._unseen, start)
 
-    def judge(self, first: int, last: int, length: int, due: Callable[[int], int], windows: WindowBooks) -> list[dict[str, Any]]:
+    def judge(self, first: int, last: int, length: int, due: Callable[[int], int], windows: WindowSums) -> list[dict[str, Any]]:
         """Transitions of the windows that are ready at ticks first..last, between which nothing changes."""
         found: list[tuple[int, int, dict[str, Any]]] = []
         if not self._nodes:
@@ -58,9 +58,9 @@ class Unexplained:
         starts, is_blocked = windows.starts, np.zeros(len(self._nodes), bool)
         for at in range(bisect_left(starts, max(int(self._next_start.min()), self._unseen)), len(starts)):
             start = starts[at]
-            slot = windows.pages.slot(start)  # first: opening a page may replace the books
-            said = windows.books.said[slot]
-            balance = said[self._imbalance - windows.base_lines]
+            slot = windows.pages.slot(start)  # first: opening a page may replace the sums
+            emitted = windows.sums.emitted[slot]
+            balance = emitted[self._imbalance - windows.base_series]
             exists = ((balance[:, FLAGS] & EXISTS) != 0) & (self._next_start <= start) & ~is_blocked
             if not exists.any():
                 continue
@@ -70,7 +70,7 @@ class Unexplained:
             for i in np.flatnonzero(exists & (tick <= last)).tolist():
                 self._next_start[i], self._tick[i] = start + 1, tick[i]
                 if is_covered[i] and balance[i, FLAGS] & HAS_ENERGY:
-                    inflow = said[self._intensity[i] - windows.base_lines]
+                    inflow = emitted[self._intensity[i] - windows.base_series]
                     entered = int(inflow[ENERGY]) if inflow[FLAGS] & HAS_ENERGY else 0
                     found += [
                         (int(tick[i]), i, row) for row in self._moved(i, start, entered, int(balance[i, ENERGY]), int(tick[i]))

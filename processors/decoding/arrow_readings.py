@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.decoding.channel_hash import ABSENT, KeyTable, Tables, find, find_channel, key_table, tables_of
-from zonepulse.processors.decoding.exact import UNKNOWN_UNIT, Batch, Ints
-from zonepulse.processors.flow import NO_METER, NO_UNIT, Items
+from zonepulse.processors.decoding.exact import UNKNOWN_UNIT, Decoded, Ints
+from zonepulse.processors.flow import NO_METER, NO_UNIT, ReadingColumns
 from zonepulse.processors.kernel import kernel
 from zonepulse.schemas.messages.readings import EPOCH_MS_FROM, MALFORMED, QUALITIES, SEQ_LIMIT, TS_LIMIT, read_block
 from zonepulse.schemas.messages.records import RecordSpans
@@ -153,7 +153,7 @@ def _coded(block: pa.RecordBatch, name: str, table: KeyTable, absent: int, null:
     return numbers[texts.code]
 
 
-def _items(block: pa.RecordBatch, ingest_ms: int, tables: Tables) -> Items:
+def _items(block: pa.RecordBatch, ingest_ms: int, tables: Tables) -> ReadingColumns:
     n = block.num_rows
     meters, registers = _texts(block.column("meter")), _texts(block.column("register"))
     channel = np.full(n, NO_METER)
@@ -170,13 +170,13 @@ def _items(block: pa.RecordBatch, ingest_ms: int, tables: Tables) -> Items:
     if block.column("ts").null_count:
         is_bad |= _is_null(block.column("ts"))
     reason = np.zeros(n, np.int64)
-    items = Items(channel, ts, value, unit, seq, quality, np.full(n, ingest_ms), reason)
+    items = ReadingColumns(channel, ts, value, unit, seq, quality, np.full(n, ingest_ms), reason)
     if is_bad.any():
         _blank(items, is_bad, tables)
     return items
 
 
-def _blank(items: Items, is_bad: Flags, tables: Tables) -> None:
+def _blank(items: ReadingColumns, is_bad: Flags, tables: Tables) -> None:
     """Malformed rows carry nothing but their reason, as in the slow decoder."""
     nothing = np.zeros(1, np.uint8)
     items.channel[is_bad] = find_channel(tables, nothing, 0, 0, nothing, 0, 0)
@@ -184,7 +184,7 @@ def _blank(items: Items, is_bad: Flags, tables: Tables) -> None:
     items.seq[is_bad], items.quality[is_bad], items.reason[is_bad] = -1, 0, MALFORMED
 
 
-def decode_block(records: RecordSpans, i: int, ingest_ms: Ints, channels: Channels) -> Batch | None:
+def decode_block(records: RecordSpans, i: int, ingest_ms: Ints, channels: Channels) -> Decoded | None:
     """The readings of record `i`, an Arrow block; None: the slow decoder has to judge it."""
     try:
         table = read_block(records.value(i) or b"")
@@ -195,5 +195,5 @@ def decode_block(records: RecordSpans, i: int, ingest_ms: Ints, channels: Channe
         parts = [_items(block, int(ingest_ms[i]), tables) for block in blocks]
     except Exception:  # the slow decoder has the last word about whatever the bytes are
         return None
-    items = parts[0] if len(parts) == 1 else Items(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    return Batch(items, np.full(table.num_rows, i), np.arange(table.num_rows))
+    items = parts[0] if len(parts) == 1 else ReadingColumns(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return Decoded(items, np.full(table.num_rows, i), np.arange(table.num_rows))

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator, Mapping
 import numpy as np
 
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.decoding.exact import Batch, Ints, channel_of
+from zonepulse.processors.decoding.exact import Decoded, Ints, channel_of
 from zonepulse.processors.decoding.fast import decode_fast, joined
-from zonepulse.processors.flow import NO_UNIT, Items
+from zonepulse.processors.flow import NO_UNIT, ReadingColumns
 from zonepulse.schemas.messages.dead_letters import WHOLE_RECORD
 from zonepulse.schemas.messages.readings import POISON
 from zonepulse.schemas.messages.records import RecordSpans
@@ -17,7 +17,7 @@ SKIPPED = "skipped by a command"
 
 def decode_contained(
     records: RecordSpans, start: int, stop: int, ingest_ms: Ints, channels: Channels, skipped: Collection[int] = ()
-) -> tuple[Batch, dict[int, str]]:
+) -> tuple[Decoded, dict[int, str]]:
     """The readings of records [start, stop), as `decode_fast` gives them, and position -> why of each record that is poison.
 
     `skipped` are positions that a command names. These, what `records.refused` names and what makes the decoders raise have one item,
@@ -30,7 +30,7 @@ def decode_contained(
             return decode_fast(records, start, stop, ingest_ms, channels), {}
         except Exception:  # one of the records is at fault: they are halved until it is found
             pass
-    parts: list[Batch] = []
+    parts: list[Decoded] = []
     done = start
     for i in [*sorted(barred), stop]:
         parts += _halved(records, done, i, ingest_ms, channels, barred)
@@ -46,7 +46,7 @@ def _poison(barred: Mapping[int, tuple[int, str]]) -> dict[int, str]:
 
 def _halved(
     records: RecordSpans, start: int, stop: int, ingest_ms: Ints, channels: Channels, barred: dict[int, tuple[int, str]]
-) -> Iterator[Batch]:
+) -> Iterator[Decoded]:
     """The readings of [start, stop) in pieces; a record that makes the decoders raise is added to `barred`."""
     if start >= stop:
         return
@@ -63,13 +63,13 @@ def _halved(
     yield from _halved(records, middle, stop, ingest_ms, channels, barred)
 
 
-def _refused(i: int, reason: int, ingest_ms: Ints, channels: Channels) -> Batch:
+def _refused(i: int, reason: int, ingest_ms: Ints, channels: Channels) -> Decoded:
     """A record as one refused item."""
 
     def one(number: int) -> Ints:
         return np.array([number], np.int64)
 
-    items = Items(
+    items = ReadingColumns(
         one(channel_of(channels, "", "")), one(0), np.zeros(1), one(NO_UNIT), one(-1), one(0), one(int(ingest_ms[i])), one(reason)
     )
-    return Batch(items, one(i), one(WHOLE_RECORD))
+    return Decoded(items, one(i), one(WHOLE_RECORD))

@@ -1,4 +1,4 @@
-"""Records or file columns -> Items for admission, exactly: the slow twin of the kernels."""
+"""Records or file columns -> ReadingColumns for admission, exactly: the slow twin of the kernels."""
 
 from collections.abc import Container
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.flow import NO_METER, NO_REGISTER, NO_UNIT, Items
+from zonepulse.processors.flow import NO_METER, NO_REGISTER, NO_UNIT, ReadingColumns
 from zonepulse.schemas.messages.reading_columns import ColumnChunk
 from zonepulse.schemas.messages.readings import decode
 from zonepulse.schemas.messages.records import CONTENT_TYPE, HEARTBEAT, REGISTRY, RecordSpans
@@ -21,10 +21,10 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Items with their place: `record` = position of the record in the batch, `item` = index inside it."""
+class Decoded:
+    """ReadingColumns with their place: `record` = position of the record in the batch, `item` = index inside it."""
 
-    items: Items
+    items: ReadingColumns
     record: Ints
     item: Ints
 
@@ -37,7 +37,7 @@ def channel_of(channels: Channels, meter: str, register: str) -> int:
     return NO_REGISTER if meter in channels.meters else NO_METER
 
 
-def decode_records(records: RecordSpans, start: int, stop: int, ingest_ms: Ints, channels: Channels) -> Batch:
+def decode_records(records: RecordSpans, start: int, stop: int, ingest_ms: Ints, channels: Channels) -> Decoded:
     """Decode records [start, stop) exactly; `ingest_ms` belongs to all records of the batch."""
     channel: list[int] = []
     columns: tuple[list[Any], ...] = ([], [], [], [], [], [], [], [])
@@ -53,18 +53,18 @@ def decode_records(records: RecordSpans, start: int, stop: int, ingest_ms: Ints,
             column += cells
     ts, value, unit, seq, quality, reason, item, record = columns
     where = np.array(record, np.int64)
-    items = Items(
+    items = ReadingColumns(
         np.array(channel, np.int64), np.array(ts, np.int64), np.array(value, np.float64), np.array(unit, np.int64),
         np.array(seq, np.int64), np.array(quality, np.int64), ingest_ms[where], np.array(reason, np.int64),
     )  # fmt: skip
-    return Batch(items, where, np.array(item, np.int64))
+    return Decoded(items, where, np.array(item, np.int64))
 
 
 def _codes(column: pa.DictionaryArray, null: int) -> NDArray[np.int64]:
     return np.asarray(column.indices.fill_null(null), np.int64)
 
 
-def decode_columns(chunk: ColumnChunk, rows: Ints, ingest_ms: Ints, channels: Channels) -> Items:
+def decode_columns(chunk: ColumnChunk, rows: Ints, ingest_ms: Ints, channels: Channels) -> ReadingColumns:
     """The chosen rows of a file chunk as items."""
     meters, registers = chunk.meter.dictionary.to_pylist(), chunk.register.dictionary.to_pylist()
     width = max(1, len(registers))
@@ -78,7 +78,7 @@ def decode_columns(chunk: ColumnChunk, rows: Ints, ingest_ms: Ints, channels: Ch
         np.int64,
     )
     units = np.array([channels.units.get(u, UNKNOWN_UNIT) for u in chunk.unit.dictionary.to_pylist()] + [NO_UNIT], np.int64)
-    return Items(
+    return ReadingColumns(
         numbers[compact], chunk.ts_ms[rows], chunk.value[rows], units[_codes(chunk.unit, -1)[rows]], chunk.seq[rows],
         chunk.quality[rows].astype(np.int64), ingest_ms, chunk.reason[rows].astype(np.int64),
     )  # fmt: skip

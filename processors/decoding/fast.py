@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.decoding.arrow_readings import decode_block
 from zonepulse.processors.decoding.channel_hash import tables_of
-from zonepulse.processors.decoding.exact import Batch, Ints, decode_records
+from zonepulse.processors.decoding.exact import Decoded, Ints, decode_records
 from zonepulse.processors.decoding.json_readings import CELL, SHORTEST, Columns, parse_records
-from zonepulse.processors.flow import Items
+from zonepulse.processors.flow import ReadingColumns
 from zonepulse.schemas.messages.readings import is_arrow
 from zonepulse.schemas.messages.records import CONTENT_TYPE, RecordSpans
 
 
-def decode_fast(records: RecordSpans, start: int, stop: int, ingest_ms: Ints, channels: Channels) -> Batch:
+def decode_fast(records: RecordSpans, start: int, stop: int, ingest_ms: Ints, channels: Channels) -> Decoded:
     """What `decoding.decode_records` returns, bit for bit; `ingest_ms` belongs to all records of the batch."""
     starts, ends = _json_starts(records), records.value_end
     room = int(np.maximum(ends[start:stop] - starts[start:stop], 0).sum()) // SHORTEST + 1
@@ -55,7 +55,7 @@ def _runs(refused: Ints, rows_before: Ints) -> Iterator[tuple[int, int, int]]:
     yield from zip(refused[firsts].tolist(), refused[lasts].tolist(), rows_before[firsts].tolist(), strict=True)
 
 
-def _refused(records: RecordSpans, first: int, stop: int, ingest_ms: Ints, channels: Channels) -> Iterator[Batch]:
+def _refused(records: RecordSpans, first: int, stop: int, ingest_ms: Ints, channels: Channels) -> Iterator[Decoded]:
     """Records that the JSON kernel did not take: blocks one by one, the others in runs."""
     done = first
     for i in range(first, stop):
@@ -69,18 +69,18 @@ def _refused(records: RecordSpans, first: int, stop: int, ingest_ms: Ints, chann
         yield decode_records(records, done, stop, ingest_ms, channels)
 
 
-def _batch(columns: Columns, start: int, stop: int) -> Batch:
+def _batch(columns: Columns, start: int, stop: int) -> Decoded:
     channel, ts, value, unit, seq, quality, ingest, record, item = (column[start:stop] for column in columns)
-    return Batch(Items(channel, ts, value, unit, seq, quality, ingest, np.zeros(stop - start, np.int64)), record, item)
+    return Decoded(ReadingColumns(channel, ts, value, unit, seq, quality, ingest, np.zeros(stop - start, np.int64)), record, item)
 
 
-def joined(pieces: list[Batch]) -> Batch:
+def joined(pieces: list[Decoded]) -> Decoded:
     """One or more batches as one."""
     pieces = [piece for piece in pieces if len(piece.record)] or pieces[:1]
     if len(pieces) == 1:
         return pieces[0]
-    items = Items(*(np.concatenate(column) for column in zip(*(piece.items for piece in pieces), strict=True)))
-    return Batch(items, _concatenated([p.record for p in pieces]), _concatenated([p.item for p in pieces]))
+    items = ReadingColumns(*(np.concatenate(column) for column in zip(*(piece.items for piece in pieces), strict=True)))
+    return Decoded(items, _concatenated([p.record for p in pieces]), _concatenated([p.item for p in pieces]))
 
 
 def _concatenated(parts: list[Ints]) -> NDArray[np.int64]:

@@ -34,7 +34,7 @@ _SEEN_ALL: Final = 15
 
 
 class Columns(NamedTuple):
-    """Where readings are written, shape (room,): the columns of flow.Items and Batch."""
+    """Where readings are written, shape (room,): the columns of flow.ReadingColumns and exact.Decoded."""
 
     channel: Any
     ts: Any

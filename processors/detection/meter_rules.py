@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from zonepulse.processors.flow import BIT_ESTIMATED, IMPOSSIBLE_VALUE, NEVER, REGISTER_HELD, SILENT, STUCK, UNSET, Records, records
+from zonepulse.processors.flow import BIT_ESTIMATED, IMPOSSIBLE_VALUE, NEVER, REGISTER_HELD, SILENT, STUCK, UNSET, Rows, new_rows
 from zonepulse.processors.kernel import kernel
 
 DETECTOR: Final = np.dtype(
@@ -134,8 +134,8 @@ def judge_window(
     judge_impossible(det, w, start, out, channel, tick)
 
 
-def empty_detectors(n: int) -> Records:
+def empty_detectors(n: int) -> Rows:
     """Detectors that have judged nothing."""
-    detectors = records(DETECTOR, n)
+    detectors = new_rows(DETECTOR, n)
     detectors.next_win = detectors.tick = detectors.impossible_start = detectors.held_start = UNSET
     return detectors

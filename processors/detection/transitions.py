@@ -17,7 +17,7 @@ from zonepulse.processors.flow import (
     SILENT,
     STUCK,
     UNSET,
-    Records,
+    Rows,
 )
 from zonepulse.schemas.units import MICRO, MS_PER_HOUR
 
@@ -73,7 +73,7 @@ def _answering(channels: Channels, t: Any, version: int) -> int:
     return first + max(0, version_of(versions, int(t["starts_at"])))
 
 
-def alert_rows(transitions: Records, channels: Channels) -> list[dict[str, Any]]:
+def alert_rows(transitions: Rows, channels: Channels) -> list[dict[str, Any]]:
     """One row of table `alerts` for each transition."""
     zone = channels.registry.zone
     rows = []

@@ -15,14 +15,14 @@ import numpy as np
 
 from zonepulse.processors.accounting.factor_table import FactorTable
 from zonepulse.processors.accounting.plan import INTENSITY, SCOPE, USE, compile_accounts
-from zonepulse.processors.accounting.posting import EMISSION, LINE_VALUE, changed_lines, post, read_line, remember
-from zonepulse.processors.accounting.series import LOCATION, LineTable
-from zonepulse.processors.accounting.window_sums import WindowBooks
+from zonepulse.processors.accounting.posting import EMISSION, SERIES_VALUE, changed_series, post, read_one, remember
+from zonepulse.processors.accounting.series import LOCATION, SeriesTable
+from zonepulse.processors.accounting.window_sums import WindowSums
 from zonepulse.processors.bases.market import Market
 from zonepulse.processors.bases.nodal import Nodal, Residual
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.detection.rules import Alert, RuleState, evaluate
-from zonepulse.processors.flow import ROW, UNSET, Records, records
+from zonepulse.processors.flow import ROW, UNSET, Rows, new_rows
 from zonepulse.processors.ledger.horizon import OldRows, reach_ms
 from zonepulse.processors.ledger.rows import Results, RowMaker, g_per_kwh
 from zonepulse.processors.metering.interval_rows import versions_of
@@ -36,8 +36,8 @@ class Subject:
     """What rules judge: the zone or a company, window by window."""
 
     company: str
-    line: int
-    scope_lines: list[int]
+    series: int
+    scope_series: list[int]
     rules: list[tuple[Rule, RuleState]]
     next_start: int = UNSET
     tick: int = UNSET
@@ -54,14 +54,14 @@ class NoFactor:
 
 @dataclass(slots=True)
 class _Made:
-    """Rows made since results were last emitted: posting.EMISSION and posting.LINE_VALUE records."""
+    """Rows made since results were last emitted: posting.EMISSION and posting.SERIES_VALUE."""
 
-    emissions: list[Records] = field(default_factory=list)
-    lines: list[Records] = field(default_factory=list)
+    emissions: list[Rows] = field(default_factory=list)
+    series: list[Rows] = field(default_factory=list)
 
 
 class Ledger:
-    """The zone's books. `offer` blocks in any order of partitions, `advance` applies every tick that all partitions have closed."""
+    """The zone's sums. `offer` blocks in any order of partitions, `advance` applies every tick that all partitions have closed."""
 
     def __init__(self, channels: Channels) -> None:
         zone = channels.registry.zone
@@ -76,7 +76,7 @@ class Ledger:
         self.old_rows = OldRows(zone.id, zone.tick_ms)
         self.progress: Callable[[], object] = lambda: None
         """Called after each piece of a long piece of work."""
-        self.waiting: list[list[Records]] = [[] for _ in range(channels.partitions)]
+        self.waiting: list[list[Rows]] = [[] for _ in range(channels.partitions)]
         """By partition; `version` as the registry version in use has it."""
         self.is_waiting_touched = True
         """Whether other rows wait than in the last snapshot."""
@@ -92,15 +92,15 @@ class Ledger:
         self._compile(channels)
 
     def _compile(self, channels: Channels) -> None:
-        """The chart and empty books of a registry version."""
-        self.channels, self.accounts = channels, compile_accounts(channels)
-        lines = LineTable(self.accounts)
+        """The plan and empty sums of a registry version."""
+        self.channels, self.plan = channels, compile_accounts(channels)
+        series = SeriesTable(self.plan)
         table = FactorTable(channels.registry)
-        self.market = Market(channels, lines, table)
-        self.nodal = Nodal(channels, self.accounts, lines, table)
-        lines.close()
-        self.windows = WindowBooks(self.accounts, lines.first, self.nodal.storages, self._length)
-        self._rows = RowMaker(channels, self.accounts, self.market)
+        self.market = Market(channels, series, table)
+        self.nodal = Nodal(channels, self.plan, series, table)
+        series.close()
+        self.windows = WindowSums(self.plan, series.first, self.nodal.storages, self._length)
+        self._rows = RowMaker(channels, self.plan, self.market)
         self._entries = self._entry_rows()
         self.subjects = self._make_subjects()
         self.unexplained = self.nodal.watch(channels.registry.zone.id)
@@ -114,7 +114,7 @@ class Ledger:
             self.versions[version] = channels
             self.announced.setdefault(version, {}).setdefault(partition, int(self.through[partition]))
 
-    def offer(self, partition: int, rows: Records, through: int | None, channels: Channels | None = None) -> int:
+    def offer(self, partition: int, rows: Rows, through: int | None, channels: Channels | None = None) -> int:
         """Rows of one partition (sorted by revision) and the last tick it has closed (None: more rows of this fetch follow); how many
         of them belong to ticks that are applied, and vanish. `channels`: what they were made with, if not what is in use."""
         fresh = rows[rows["revision"] > self.applied]
@@ -168,8 +168,8 @@ class Ledger:
         return list(once.values())
 
     def _use(self, channels: Channels) -> None:
-        """Go on under another registry version: sums move to the cells of the same name, rules keep their state."""
-        windows, accounts, used, held = self.windows, self.accounts, self.market.used(), self.nodal.held()
+        """Go on under another registry version: sums move to the accumulators of the same name, rules keep their state."""
+        windows, plan, used, held = self.windows, self.plan, self.market.used(), self.nodal.held()
         unexplained = self.unexplained.held()
         states = {(s.company, r.id): (s, state) for s in self.subjects for r, state in s.rules}
         self.floor = self.horizon(self.applied)
@@ -178,7 +178,7 @@ class Ledger:
         self.announced = {n: ticks for n, ticks in self.announced.items() if n > version}
         self._compile(channels)
         self.waiting, self.is_waiting_touched = [[self._mapped(rows) for rows in waiting] for waiting in self.waiting], True
-        self.windows.adopt(windows, accounts, self.accounts, self.progress)
+        self.windows.adopt(windows, plan, self.plan, self.progress)
         self.market.resume(used)
         self.nodal.resume(held)
         self.unexplained.resume(unexplained)
@@ -207,7 +207,7 @@ class Ledger:
         self._judge(first, last, results)
         self.applied = last
 
-    def _take(self, last: int) -> Records:
+    def _take(self, last: int) -> Rows:
         """The waiting rows of ticks <= last, ordered by (tick, partition, channel, start), repeats removed."""
         chosen, order = [], []
         for partition, waiting in enumerate(self.waiting):
@@ -220,7 +220,7 @@ class Ledger:
             chosen.append(rows[ready])
             order.append(np.full(int(ready.sum()), partition))
         if not chosen:
-            return records(ROW, 0)
+            return new_rows(ROW, 0)
         rows, partitions = np.concatenate(chosen), np.concatenate(order)
         rank = np.lexsort((rows["start"], rows["channel"], partitions, rows["revision"]))
         rows = rows[rank]
@@ -228,14 +228,14 @@ class Ledger:
         again[1:] = (np.diff(rows["revision"]) == 0) & (np.diff(rows["channel"]) == 0) & (np.diff(rows["start"]) == 0)
         return rows[~again & (rows["channel"] < len(self.channels.names))].view(np.recarray)
 
-    def _mapped(self, rows: Records) -> Records:
+    def _mapped(self, rows: Rows) -> Rows:
         """Rows with the channel versions of the registry version in use, where it has the channel."""
         rows = rows.copy().view(np.recarray)
         known = np.flatnonzero(rows["channel"] < len(self.channels.names))
         rows["version"][known] = versions_of(rows["channel"][known], rows["start"][known], self.channels)
         return rows
 
-    def _in_reach(self, rows: Records, last: int, results: Results) -> Records:
+    def _in_reach(self, rows: Rows, last: int, results: Results) -> Rows:
         """The rows whose windows are not behind the horizon of their tick, and the entries that are due by `last`."""
         ticks, of_row = np.unique(rows["revision"], return_inverse=True)
         horizons = np.array([self.horizon(tick) for tick in ticks.tolist()], np.int64)
@@ -251,16 +251,16 @@ class Ledger:
 
     # --- manual entries -------------------------------------------------------------------------------------------------------
 
-    def _entry_rows(self) -> Records:
+    def _entry_rows(self) -> Rows:
         """Rows of the registry's manual entries, each at the tick at which its window is first due."""
-        entries, rows = self.channels.registry.entries, records(ROW, len(self.channels.registry.entries))
+        entries, rows = self.channels.registry.entries, new_rows(ROW, len(self.channels.registry.entries))
         for i, entry in enumerate(entries):
             start = entry.at_ms // self._length * self._length
             rows[i].version, rows[i].start, rows[i].revision = len(self.channels.versions) + i, start, self._due(start)
             rows[i].val, rows[i].cov = entry.value_micro, self._length
         return rows
 
-    def _with_entries(self, rows: Records, last: int) -> Records:
+    def _with_entries(self, rows: Rows, last: int) -> Rows:
         """`rows` and, before those of the same tick, the entries that are due by `last`."""
         mine = self._entries
         due = mine[(mine["revision"] <= last) & (mine["revision"] > self.applied) & (mine["start"] <= self.final_start)]
@@ -271,7 +271,7 @@ class Ledger:
 
     # --- posting --------------------------------------------------------------------------------------------------------------
 
-    def _apply(self, rows: Records, tick: int, results: Results) -> None:
+    def _apply(self, rows: Rows, tick: int, results: Results) -> None:
         windows = self.windows
         self._settle(tick)
         windows.forget(self.horizon(tick))
@@ -279,23 +279,23 @@ class Ledger:
         starts = np.ascontiguousarray(rows["start"])
         slots = windows.pages.slots(starts)
         self._look_again_from(int(starts.min()))
-        lines = windows.base_lines
-        before = records(LINE_VALUE, min(3 * len(rows) * lines, lines * len(np.unique(slots))) + 1)
-        n = remember(windows.chart, windows.books, rows, slots, tick, before, self._length)
-        emissions = records(EMISSION, len(rows))
-        emissions = emissions[: post(windows.chart, windows.books, rows, slots, emissions)]
+        series = windows.base_series
+        before = new_rows(SERIES_VALUE, min(3 * len(rows) * series, series * len(np.unique(slots))) + 1)
+        n = remember(windows.plan, windows.sums, rows, slots, tick, before, self._length)
+        emissions = new_rows(EMISSION, len(rows))
+        emissions = emissions[: post(windows.plan, windows.sums, rows, slots, emissions)]
         emissions = emissions[emissions["changed"] == 1]
-        after = records(LINE_VALUE, n + 1)
-        after = after[: changed_lines(windows.chart, windows.books, before, n, after, self._length, tick)]
-        self._made.lines.append(after)
+        after = new_rows(SERIES_VALUE, n + 1)
+        after = after[: changed_series(windows.plan, windows.sums, before, n, after, self._length, tick)]
+        self._made.series.append(after)
         self._made.emissions.append(emissions)
         bought = self.market.update(after, windows, tick)
         self._judge_factors(emissions, bought, tick, results)
         self._judge_residuals(self.nodal.update(rows, slots, after, windows, tick), tick, results)
 
-    def _bounded(self, rows: Records, tick: int, results: Results) -> Records:
+    def _bounded(self, rows: Rows, tick: int, results: Results) -> Rows:
         """Rows above the bound that proves the zone's sums are not booked, as if they were missing; `ops_sum_refused` names them."""
-        most = self.accounts.accounts["most"][rows["version"]]
+        most = self.plan.postings["most"][rows["version"]]
         refused, was_refused = rows["val"] > most, rows["was_val"] > most
         if not (refused.any() or was_refused.any()):
             return rows
@@ -323,16 +323,16 @@ class Ledger:
     def _emit(self, results: Results) -> None:
         """Everything that was made since the last call, as batches."""
         made, self._made = self._made, _Made()
-        made.lines += self.windows.take_made()
+        made.series += self.windows.take_made()
         if made.emissions:
             results.add(EMISSIONS.name, self._rows.emissions(np.concatenate(made.emissions).view(np.recarray)))
-        if made.lines:
-            values = np.concatenate(made.lines).view(np.recarray)
-            self._rows.lines(values, results)
+        if made.series:
+            values = np.concatenate(made.series).view(np.recarray)
+            self._rows.series(values, results)
 
     # --- alerts ---------------------------------------------------------------------------------------------------------------
 
-    def _judge_factors(self, emissions: Records, bought: list[tuple[str, int, bool]], tick: int, results: Results) -> None:
+    def _judge_factors(self, emissions: Rows, bought: list[tuple[str, int, bool]], tick: int, results: Results) -> None:
         """no_factor: energy without a factor, once per company and carrier, and once for its market basis."""
         if not self.no_factor and not (emissions["factor"] == 0).any() and all(has for *_, has in bought):
             return
@@ -381,8 +381,8 @@ class Ledger:
         return Alert(self.channels.registry.zone.id, "flow_residual", {}, "warning", state, since, tick, evidence, ends_at).row()
 
     def _make_subjects(self) -> list[Subject]:
-        lines, power = self.accounts.lines, self.accounts.carriers.index("electricity")
-        columns = (lines[name].tolist() for name in ("kind", "entity_kind", "entity", "carrier", "scope", "basis"))
+        series, power = self.plan.series, self.plan.carriers.index("electricity")
+        columns = (series[name].tolist() for name in ("kind", "entity_kind", "entity", "carrier", "scope", "basis"))
         judged, scopes = dict[tuple[int, int], int](), defaultdict[tuple[int, int], list[int]](list)
         for i, (kind, entity_kind, entity, carrier, scope, basis) in enumerate(zip(*columns, strict=True)):
             if kind == (INTENSITY if entity_kind else USE) and carrier == power:
@@ -409,7 +409,7 @@ class Ledger:
         starts = self.windows.starts
         for at in range(bisect_left(starts, max(subject.next_start, subject.unseen)), len(starts)):
             start = starts[at]
-            value = self._read(subject.line, start)
+            value = self._read(subject.series, start)
             if not value["exists"]:
                 continue
             subject.unseen = start
@@ -431,9 +431,9 @@ class Ledger:
     def _due(self, start: int) -> int:
         return -(-(start + self._length + self._delay) // self._tick_ms)
 
-    def _read(self, line: int, start: int) -> Any:
-        value = records(LINE_VALUE)
-        read_line(self.windows.chart, self.windows.books, line, self.windows.pages.slot(start), self._length, value[0])
+    def _read(self, series: int, start: int) -> Any:
+        value = new_rows(SERIES_VALUE)
+        read_one(self.windows.plan, self.windows.sums, series, self.windows.pages.slot(start), self._length, value[0])
         return value[0]
 
     def _evaluate(self, subject: Subject, start: int, tick: int, results: Results) -> None:
@@ -451,23 +451,25 @@ class Ledger:
 
     def _indicator(self, subject: Subject, name: str, start: int) -> float | None:
         if name == "g_per_kwh":
-            return g_per_kwh(self._read(subject.line, start))
+            return g_per_kwh(self._read(subject.series, start))
         if name == "co2e_kg":
-            found = [self._read(line, start) for line in subject.scope_lines]
+            found = [self._read(series, start) for series in subject.scope_series]
             known = [int(v["co2e"]) for v in found if v["has_co2e"]]
             return sum(known) / MICRO if known else None
-        use = self._read(self._use_line(subject), start)
+        use = self._read(self._use_series(subject), start)
         if not use["has_energy"]:
             return None
         over_ms = self._length if name == "power_kw" else MS_PER_HOUR
         return int(use["energy"]) * MS_PER_HOUR / (MICRO * over_ms)
 
-    def _use_line(self, subject: Subject) -> int:
+    def _use_series(self, subject: Subject) -> int:
         if subject.company:
-            return subject.line
-        lines = self.accounts.lines
-        power = self.accounts.carriers.index("electricity")
-        zone_use = (lines["entity_kind"] == 1) & (lines["carrier"] == power) & (lines["scope"] == 0) & (lines["kind"] != INTENSITY)
+            return subject.series
+        series = self.plan.series
+        power = self.plan.carriers.index("electricity")
+        zone_use = (
+            (series["entity_kind"] == 1) & (series["carrier"] == power) & (series["scope"] == 0) & (series["kind"] != INTENSITY)
+        )
         return int(np.flatnonzero(zone_use)[0])
 
 

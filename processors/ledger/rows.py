@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from zonepulse.processors.accounting.plan import INTENSITY, Accounts
+from zonepulse.processors.accounting.plan import INTENSITY, AggregationPlan
 from zonepulse.processors.accounting.series import MARKET_EMISSION, MARKET_INTENSITY, NODE_INTENSITY
 from zonepulse.processors.bases.market import Market
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.flow import Records
+from zonepulse.processors.flow import Rows
 from zonepulse.processors.metering.interval_rows import alert_batch, coded, constant, table_batch, times
 from zonepulse.schemas.tables.basis_texts import BASES, ENTITY_KINDS
 from zonepulse.schemas.tables.results import ALERTS, EMISSIONS, TOTALS
@@ -43,8 +43,8 @@ class Results:
 class RowMaker:
     """Makes the batches under one registry version."""
 
-    def __init__(self, channels: Channels, accounts: Accounts, market: Market) -> None:
-        self._channels, self._accounts, self._market = channels, accounts, market
+    def __init__(self, channels: Channels, plan: AggregationPlan, market: Market) -> None:
+        self._channels, self._plan, self._market = channels, plan, market
         self._zone, self._length_s = channels.registry.zone.id, channels.registry.zone.window_ms // 1000
         entries = channels.registry.entries
         self._labels = {
@@ -59,8 +59,8 @@ class RowMaker:
         codes, texts = self._labels[name]
         return str(texts[int(codes[version])])
 
-    def emissions(self, made: Records) -> pa.RecordBatch:
-        """Rows of channels and entries: posting.EMISSION records."""
+    def emissions(self, made: Rows) -> pa.RecordBatch:
+        """Of channels and entries, posting.EMISSION."""
         n, missing = len(made), made["cov"] == 0
         versions = np.ascontiguousarray(made["version"])
         labels = {name: coded(self._labels[name][0][versions], self._labels[name][1]) for name in ("company", "meter", "register")}
@@ -73,24 +73,24 @@ class RowMaker:
                 "energy_micro": pa.array(np.ascontiguousarray(made["val"]), mask=missing),
                 "co2e_mg": pa.array(np.ascontiguousarray(made["co2e"]), mask=made["has_co2e"] == 0),
                 "estimated_micro": pa.array(np.where(missing, 0, made["est"])),
-                "factor_id": coded(np.ascontiguousarray(made["factor"]), pa.array(self._accounts.factor_ids, pa.string())),
-                "rung": coded(np.ascontiguousarray(made["rung"]), pa.array(self._accounts.rungs, pa.string())),
+                "factor_id": coded(np.ascontiguousarray(made["factor"]), pa.array(self._plan.factor_ids, pa.string())),
+                "rung": coded(np.ascontiguousarray(made["rung"]), pa.array(self._plan.rungs, pa.string())),
                 "revision": pa.array(np.ascontiguousarray(made["tick"])),
             }
         )
 
-    def lines(self, values: Records, results: Results) -> None:
-        """Rows of lines: posting.LINE_VALUE records."""
-        lines = self._accounts.lines[values["line"]]
-        kind = lines["kind"]
+    def series(self, values: Rows, results: Results) -> None:
+        """Of series, posting.SERIES_VALUE."""
+        series = self._plan.series[values["series"]]
+        kind = series["kind"]
         is_intensity = np.isin(kind, (INTENSITY, MARKET_INTENSITY, NODE_INTENSITY))
         is_emission = kind == MARKET_EMISSION
         is_total = ~is_intensity & ~is_emission
-        results.add(TOTALS.name, self._totals(values[is_total], lines[is_total]))
-        results.add(INTENSITY_TABLE.name, self._intensity(values[is_intensity], lines[is_intensity]))
-        results.add(EMISSIONS.name, self._bought(values[is_emission], lines[is_emission]))
+        results.add(TOTALS.name, self._totals(values[is_total], series[is_total]))
+        results.add(INTENSITY_TABLE.name, self._intensity(values[is_intensity], series[is_intensity]))
+        results.add(EMISSIONS.name, self._bought(values[is_emission], series[is_emission]))
 
-    def _values(self, values: Records) -> dict[str, Any]:
+    def _values(self, values: Rows) -> dict[str, Any]:
         return {
             "zone": constant(self._zone, len(values)),
             "start": times(np.ascontiguousarray(values["start"])),
@@ -102,38 +102,38 @@ class RowMaker:
             "revision": pa.array(np.ascontiguousarray(values["tick"])),
         }
 
-    def _texts(self, lines: Records, name: str, known: list[str] | tuple[str, ...]) -> pa.Array:
-        return coded(np.ascontiguousarray(lines[name]), pa.array(known, pa.string()))
+    def _texts(self, series: Rows, name: str, known: list[str] | tuple[str, ...]) -> pa.Array:
+        return coded(np.ascontiguousarray(series[name]), pa.array(known, pa.string()))
 
-    def _totals(self, values: Records, lines: Records) -> pa.RecordBatch:
+    def _totals(self, values: Rows, series: Rows) -> pa.RecordBatch:
         columns = self._values(values) | {
-            "entity_kind": self._texts(lines, "entity_kind", ENTITY_KINDS),
-            "entity": self._texts(lines, "entity", self._accounts.entities),
-            "carrier": self._texts(lines, "carrier", self._accounts.carriers),
-            "scope": pa.array(lines["scope"].astype(np.int32)),
-            "basis": self._texts(lines, "basis", BASES),
+            "entity_kind": self._texts(series, "entity_kind", ENTITY_KINDS),
+            "entity": self._texts(series, "entity", self._plan.entities),
+            "carrier": self._texts(series, "carrier", self._plan.carriers),
+            "scope": pa.array(series["scope"].astype(np.int32)),
+            "basis": self._texts(series, "basis", BASES),
             "estimated_micro": pa.array(np.ascontiguousarray(values["est"])),
         }
         return table_batch(TOTALS, columns)
 
-    def _intensity(self, values: Records, lines: Records) -> pa.RecordBatch:
-        nodes = [self._accounts.entities[line["entity"]] if line["kind"] == NODE_INTENSITY else "" for line in lines]
+    def _intensity(self, values: Rows, series: Rows) -> pa.RecordBatch:
+        nodes = [self._plan.entities[one["entity"]] if one["kind"] == NODE_INTENSITY else "" for one in series]
         columns = self._values(values) | {
             "node": pa.array(nodes, pa.string()).dictionary_encode(),
-            "basis": self._texts(lines, "basis", BASES),
+            "basis": self._texts(series, "basis", BASES),
             "g_per_kwh": pa.array([g_per_kwh(v) for v in values], pa.float64()),
             "estimated_share": pa.array([int(v["est"]) / int(v["energy"]) if v["energy"] else 0.0 for v in values], pa.float64()),
         }
         return table_batch(INTENSITY_TABLE, columns)
 
-    def _bought(self, values: Records, lines: Records) -> pa.RecordBatch:
-        origins = [self._market.origin(int(v["line"]), int(v["start"])) for v in values]
+    def _bought(self, values: Rows, series: Rows) -> pa.RecordBatch:
+        origins = [self._market.origin(int(v["series"]), int(v["start"])) for v in values]
         columns = self._values(values) | {
-            "company": self._texts(lines, "entity", self._accounts.entities),
+            "company": self._texts(series, "entity", self._plan.entities),
             "meter": constant("", len(values)),
-            "register": self._texts(lines, "carrier", self._accounts.carriers),
-            "scope": pa.array(lines["scope"].astype(np.int32)),
-            "basis": self._texts(lines, "basis", BASES),
+            "register": self._texts(series, "carrier", self._plan.carriers),
+            "scope": pa.array(series["scope"].astype(np.int32)),
+            "basis": self._texts(series, "basis", BASES),
             "estimated_micro": pa.array(np.ascontiguousarray(values["est"])),
             "factor_id": pa.array([factor for factor, _ in origins], pa.string()).dictionary_encode(),
             "rung": pa.array([rung for _, rung in origins], pa.string()).dictionary_encode(),

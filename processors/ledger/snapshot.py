@@ -1,4 +1,4 @@
-"""Snapshots of the ledger: its books in chunks of windows, its waiting rows, and the rest as facts. The other half of ledger.py.
+"""Snapshots of the ledger: its sums in chunks of windows, its waiting rows, and the rest as facts. The other half of ledger.py.
 
 Chunk 0 holds the rows that wait for other partitions, chunk k + 1 the page that cold_sums.py has in chunk k.
 """
@@ -10,7 +10,7 @@ import numpy as np
 
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.detection.rules import RuleState
-from zonepulse.processors.flow import ROW, records
+from zonepulse.processors.flow import ROW, new_rows
 from zonepulse.processors.ledger.ledger import Ledger, NoFactor
 from zonepulse.processors.metering.snapshot import Arrays, BadSnapshot, Frozen, check_layout, check_partitions, names_checksum
 
@@ -40,8 +40,8 @@ def _facts(ledger: Ledger) -> dict[str, Any]:
         "registry": channels.registry.version,
         "names": _checksum(channels),
         "versions": sorted(ledger.versions),
-        "cells": len(ledger.accounts.cells),
-        "lines": len(ledger.accounts.lines),
+        "accumulators": len(ledger.plan.accumulators),
+        "series": len(ledger.plan.series),
         "windows": len(ledger.windows.pages),
         "pages": list(ledger.windows.pages.chunks),
         "floor": ledger.floor,
@@ -91,15 +91,15 @@ def restore_ledger(
     ledger.residual_since = facts["residual_since"]
     ledger.candidates = [(tick, partition, row) for tick, partition, row in facts["candidates"]]
     _restore_waiting(ledger, chunks[0])
-    _restore_books(ledger, facts, chunks[1:])
+    _restore_sums(ledger, facts, chunks[1:])
     _restore_rules(ledger, facts)
     return ledger
 
 
 def _check(ledger: Ledger, facts: Mapping[str, Any]) -> None:
     check_partitions(facts["partitions"], ledger.channels.partitions)
-    expected = (_checksum(ledger.channels), len(ledger.accounts.cells), len(ledger.accounts.lines))
-    if (facts["names"], facts["cells"], facts["lines"]) != expected:
+    expected = (_checksum(ledger.channels), len(ledger.plan.accumulators), len(ledger.plan.series))
+    if (facts["names"], facts["accumulators"], facts["series"]) != expected:
         raise BadSnapshot(
             f"the ledger's snapshot does not fit registry version {facts['registry']} as it is on the registry topic now:"
             " that version was changed after it was published; use another topic prefix"
@@ -111,12 +111,12 @@ def _restore_waiting(ledger: Ledger, chunk: Arrays) -> None:
     edges = np.cumsum(chunk["counts"])
     for partition, (stop, n) in enumerate(zip(edges, chunk["counts"], strict=True)):
         if n:
-            rows = records(ROW, int(n))
+            rows = new_rows(ROW, int(n))
             rows[:] = chunk["rows"][stop - n : stop]
             ledger.waiting[partition] = [rows]
 
 
-def _restore_books(ledger: Ledger, facts: Mapping[str, Any], chunks: Sequence[Arrays]) -> None:
+def _restore_sums(ledger: Ledger, facts: Mapping[str, Any], chunks: Sequence[Arrays]) -> None:
     ledger.windows.restore(chunks, facts["pages"], facts["open_from"], ledger.progress)
     if len(ledger.windows.pages) != facts["windows"]:
         raise BadSnapshot(f"the ledger's snapshot is incomplete: {len(ledger.windows.pages)} of {facts['windows']} windows")

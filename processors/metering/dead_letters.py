@@ -9,8 +9,8 @@ import numpy as np
 
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.channels.versions import sent_version
-from zonepulse.processors.decoding.exact import Batch, Ints
-from zonepulse.processors.flow import WRONG_PARTITION, Items
+from zonepulse.processors.decoding.exact import Decoded, Ints
+from zonepulse.processors.flow import WRONG_PARTITION, ReadingColumns
 from zonepulse.schemas.messages.dead_letters import WHOLE_RECORD, DeadLetter
 from zonepulse.schemas.messages.readings import CAPPED, REASONS, ItemBytes
 from zonepulse.schemas.messages.records import CONTENT_TYPE, RecordSpans
@@ -20,7 +20,7 @@ ROOM_A_LETTER: Final = 1_400
 """The letters of a record hold at most so many bytes for each byte of it, and for each letter: a one-row Arrow stream names its columns."""
 
 
-def expected_partition(items: Items, i: int, channels: Channels) -> int | None:
+def expected_partition(items: ReadingColumns, i: int, channels: Channels) -> int | None:
     """Of an item in the wrong partition, the one where its reading belongs; None for others."""
     if items.reason[i] != WRONG_PARTITION:
         return None
@@ -31,7 +31,7 @@ def expected_partition(items: Items, i: int, channels: Channels) -> int | None:
 
 
 def dead_letters(
-    batch: Batch, records: RecordSpans, channels: Channels, place: Ints | None = None, capped: Container[int] = ()
+    batch: Decoded, records: RecordSpans, channels: Channels, place: Ints | None = None, capped: Container[int] = ()
 ) -> Iterator[DeadLetter]:
     """What of a decoded batch was refused, with its bytes, cut to what can be sent; made as they are asked for.
 
@@ -43,7 +43,7 @@ def dead_letters(
 
 
 def _letters_of(
-    batch: Batch, records: RecordSpans, channels: Channels, r: int, refused: Sequence[int], place: Ints | None, is_capped: bool
+    batch: Decoded, records: RecordSpans, channels: Channels, r: int, refused: Sequence[int], place: Ints | None, is_capped: bool
 ) -> Iterator[DeadLetter]:
     value = records.value(r)
     where = records.topic, records.partition, int(records.offset[r])

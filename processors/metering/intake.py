@@ -62,7 +62,7 @@ class State(NamedTuple):
     touched: Any
 
 
-class Facts(NamedTuple):
+class RegistryArrays(NamedTuple):
     """The registry's arrays, as in Channels, and the number of this partition; `local[g]` = place of channel g here, -1 elsewhere."""
 
     versions: Any

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import LABELS, Channels
 from zonepulse.processors.channels.versions import version_at
-from zonepulse.processors.flow import BIT_CORRECTED, BIT_ESTIMATED, ROW, Records
+from zonepulse.processors.flow import BIT_CORRECTED, BIT_ESTIMATED, ROW, Rows
 from zonepulse.schemas.messages.dead_letters import DeadLetter
 from zonepulse.schemas.tables.results import ALERTS, DEAD_LETTERS, INTERVALS, METHODS, QUALITIES, Table
 
@@ -59,7 +59,7 @@ def quality_codes(bits: NDArray[np.int64], missing: NDArray[np.bool_]) -> NDArra
     return np.where(missing, 0, codes).astype(np.int32)
 
 
-def interval_batch(rows: Records, channels: Channels) -> pa.RecordBatch:
+def interval_batch(rows: Rows, channels: Channels) -> pa.RecordBatch:
     """Interval rows as a batch of schemas.results.INTERVALS, `was_` columns included."""
     n = len(rows)
     missing, was_missing = rows["cov"] == 0, rows["was_cov"] == 0
@@ -102,7 +102,7 @@ def channel_numbers(batch: pa.RecordBatch, channels: Channels) -> NDArray[np.int
     return np.array(numbers, np.int64)[compact]
 
 
-def interval_rows(batch: pa.RecordBatch, channels: Channels) -> Records:
+def interval_rows(batch: pa.RecordBatch, channels: Channels) -> Rows:
     """Interval rows out of a batch (what the ledger needs of them; `bits` stay 0)."""
     rows = np.zeros(batch.num_rows, ROW).view(np.recarray)
     if not len(rows):

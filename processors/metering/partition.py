@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.detection.meter_rules import empty_detectors
-from zonepulse.processors.flow import NEVER, ROW, TRANSITION, UNSET, Items, Records, records
+from zonepulse.processors.flow import NEVER, ROW, TRANSITION, UNSET, ReadingColumns, Rows, new_rows
 from zonepulse.processors.metering.intake import (
     DIRTY,
     DUE_MS,
@@ -26,7 +26,7 @@ from zonepulse.processors.metering.intake import (
     NEXT_MS,
     OPEN_MS,
     TICK,
-    Facts,
+    RegistryArrays,
     State,
     admit,
     new_counts,
@@ -57,27 +57,27 @@ _FIELDS: Final = ("tick", "ingest", "next_offset")
 class Step:
     """What one batch made: rows (flow.ROW, sorted by revision), transitions (flow.TRANSITION) and the last tick closed."""
 
-    rows: Records
-    transitions: Records
+    rows: Rows
+    transitions: Rows
     through: int
 
 
 @dataclass(slots=True)
 class _Collected:
-    rows: list[Records] = field(default_factory=list)
-    transitions: list[Records] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
+    transitions: list[Rows] = field(default_factory=list)
 
 
 def policy_record(zone: ZonePolicy) -> Any:
     """The zone's settings as the kernels' POLICY record."""
-    policy = records(POLICY)[0]
+    policy = new_rows(POLICY)[0]
     policy.length, policy.tick, policy.delay = zone.window_ms, zone.tick_ms, zone.delay_ms
     policy.lateness, policy.future, policy.max_gap = zone.lateness_ms, zone.future_ms, zone.max_gap_ms
     policy.tolerance, policy.n_confirm = zone.boundary_tolerance_ms, zone.n_confirm
     return policy
 
 
-def facts_of(channels: Channels, partition: int) -> tuple[Facts, NDArray[np.int64]]:
+def facts_of(channels: Channels, partition: int) -> tuple[RegistryArrays, NDArray[np.int64]]:
     """Kernel facts of one partition and the channels that live in it."""
     mine = channels.partition_channels(partition)
     local = np.full(len(channels.names), -1, np.int64)
@@ -85,10 +85,12 @@ def facts_of(channels: Channels, partition: int) -> tuple[Facts, NDArray[np.int6
     changes = np.zeros((len(channels.changes), 4), np.int64)
     changes[:, :3] = channels.changes
     versions = channels.versions.view(np.recarray)
-    return Facts(versions, channels.first, channels.count, changes, channels.change_first, channels.clock, local, partition), mine
+    return RegistryArrays(
+        versions, channels.first, channels.count, changes, channels.change_first, channels.clock, local, partition
+    ), mine
 
 
-def usual_rooms(facts: Facts, globals_: NDArray[np.int64], policy: Any) -> NDArray[np.int64]:
+def usual_rooms(facts: RegistryArrays, globals_: NDArray[np.int64], policy: Any) -> NDArray[np.int64]:
     """Readings that the ring of each channel holds while they come in time; shape (channels,)."""
     periods, of_channel = np.unique(facts.versions["period"][facts.first[globals_]], return_inverse=True)
     return np.array([usual_room(period, policy) for period in periods.tolist()], np.int64)[of_channel]
@@ -107,7 +109,7 @@ class Partition:
         self.policy = policy_record(channels.registry.zone)
         self.facts, self.globals = facts_of(channels, partition)
         n = len(self.globals)
-        pool = records(READING, int(usual_rooms(self.facts, self.globals, self.policy).sum()) if is_empty else 0)
+        pool = new_rows(READING, int(usual_rooms(self.facts, self.globals, self.policy).sum()) if is_empty else 0)
         dirty, touched, made = np.zeros(n, np.int64), touched_chunks(n), n if is_empty else 0
         self.state = State(empty_heads(made), empty_channels(made), empty_detectors(made), pool, dirty, new_counts(), touched)
         self.tick = UNSET
@@ -163,7 +165,7 @@ class Partition:
         """Ingest time of each record: the largest timestamp up to it in the partition. Does not move the state."""
         return np.maximum(np.maximum.accumulate(timestamp_ms), self.ingest)
 
-    def apply(self, items: Items, heartbeat_ms: int | None = None) -> Step:
+    def apply(self, items: ReadingColumns, heartbeat_ms: int | None = None) -> Step:
         """Fold readings (ascending ingest) and close every tick that ingest time has reached; `heartbeat_ms` is ingest time without a
         reading behind them. `items.reason` is filled in place."""
         found = _Collected()
@@ -185,7 +187,7 @@ class Partition:
         transitions = np.concatenate(found.transitions) if found.transitions else np.zeros(0, TRANSITION)
         return Step(rows[order].view(np.recarray), last_transitions(transitions).view(np.recarray), self.tick)
 
-    def _admit(self, items: Items, start: int, stop: int) -> int:
+    def _admit(self, items: ReadingColumns, start: int, stop: int) -> int:
         """Admits items until one is behind a tick that may make rows; returns its number."""
         if start == stop:
             return start
@@ -204,7 +206,7 @@ class Partition:
         """Rings without what is free between them, and room for more."""
         rooms = self.state.channels.room.astype(np.int64)
         largest = max(LARGEST_FIRST_RING, 2 * int(rooms.max()))
-        pool = records(READING, int(rooms.sum()) * 5 // 4 + largest)
+        pool = new_rows(READING, int(rooms.sum()) * 5 // 4 + largest)
         pack(self.state, pool)
         self.state = self.state._replace(pool=pool)
 
@@ -267,7 +269,7 @@ def _owners(first: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.repeat(np.arange(len(first) - 1), np.diff(first))
 
 
-def last_transitions(transitions: Records) -> Records:
+def last_transitions(transitions: Rows) -> Rows:
     """Of several transitions of one alert in one tick the last, in order of tick."""
     last: dict[tuple[int, int, int, int], int] = {}
     for i, t in enumerate(transitions):
@@ -276,7 +278,7 @@ def last_transitions(transitions: Records) -> Records:
     return transitions[order] if order else transitions
 
 
-def run_ticks(rows: Records) -> Iterator[tuple[int, slice]]:
+def run_ticks(rows: Rows) -> Iterator[tuple[int, slice]]:
     """(revision, slice) of each run of equal revision; rows are sorted by it."""
     edges = [0, *(np.flatnonzero(np.diff(rows["revision"])) + 1), len(rows)]
     for start, stop in pairwise(edges):

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.detection.meter_rules import DETECTOR
-from zonepulse.processors.flow import NEVER, Records, records
+from zonepulse.processors.flow import NEVER, Rows, new_rows
 from zonepulse.processors.metering.intake import DIRTY, LATEST_TS, POOL_USED, touched_chunks
 from zonepulse.processors.metering.letter_counts import LetterCounts
 from zonepulse.processors.metering.partition import Partition, usual_rooms
 from zonepulse.processors.metering.state import CHANNEL, CHUNK_CHANNELS, HEAD, READING
 from zonepulse.processors.metering.windows import Out, Work
 
-SCHEMA: Final = 4
+SCHEMA: Final = 5
 """Of snapshots as a whole: raise it when what an array or a fact means changes."""
 Arrays = Mapping[str, NDArray[Any]]
 _MAGIC: Final = b"ZPS"
@@ -134,7 +134,7 @@ def _chunk(state: Any, number: int) -> Arrays:
     }
 
 
-def _ring_places(channels: Records) -> NDArray[np.int64]:
+def _ring_places(channels: Rows) -> NDArray[np.int64]:
     """Where in the pool the readings of these channels are, channel by channel."""
     held = channels["held"].astype(np.int64)
     return np.repeat(channels["ring"] - (np.cumsum(held) - held), held) + np.arange(int(held.sum()))
@@ -162,7 +162,7 @@ def restore_partition(
     room = np.where(held > 0, np.maximum(usual, held), 0)
     places["room"], places["ring"] = room, np.cumsum(room) - room
     used = int(room.sum())
-    pool = records(READING, max(int(usual.sum()), used + used // 4))
+    pool = new_rows(READING, max(int(usual.sum()), used + used // 4))
     pool[_ring_places(places)] = readings
     waiting = np.flatnonzero(places["min_new"] != NEVER)
     old.dirty[: len(waiting)] = waiting
@@ -177,8 +177,8 @@ def restore_partition(
 _PARTS: Final = (("heads", HEAD), ("channels", CHANNEL), ("detectors", DETECTOR))
 
 
-def _joined(chunks: list[Arrays], name: str, dtype: np.dtype[Any]) -> Records:
-    joined, at = records(dtype, sum(len(chunk[name]) for chunk in chunks)), 0
+def _joined(chunks: list[Arrays], name: str, dtype: np.dtype[Any]) -> Rows:
+    joined, at = new_rows(dtype, sum(len(chunk[name]) for chunk in chunks)), 0
     for chunk in chunks:
         check_layout(name, chunk[name], dtype)
         joined[at : at + len(chunk[name])] = chunk[name]

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from zonepulse.processors.flow import NEVER, UNSET, Records, records
+from zonepulse.processors.flow import NEVER, UNSET, Rows, new_rows
 
 # --- readings -------------------------------------------------------------------------------------------------------------------
 READING: Final = np.dtype([("ts", "i8"), ("reg", "i8"), ("meta", "i8")])
@@ -147,17 +147,17 @@ ring, notes, earliest start of what was booked anew, an earlier `origin` that th
 of the end: what is not decided (NOTHING_PENDS, WAITS, IS_HELD), R0 and the last such reading."""
 
 
-def empty_heads(n: int) -> Records:
+def empty_heads(n: int) -> Rows:
     """Heads of channels that have seen nothing."""
-    heads = records(HEAD, n)
+    heads = new_rows(HEAD, n)
     heads.kind = -1
     heads.gap_ts = NEVER
     return heads
 
 
-def empty_channels(n: int) -> Records:
+def empty_channels(n: int) -> Rows:
     """Channels without a reading."""
-    channels = records(CHANNEL, n)
+    channels = new_rows(CHANNEL, n)
     channels.first = channels.old_first = channels.min_new = channels.anchor = NEVER
     channels.last = channels.old_last = channels.passed = UNSET
     channels.retro = NEVER

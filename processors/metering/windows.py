@@ -23,7 +23,7 @@ from zonepulse.processors.flow import (
     ROW,
     TRANSITION,
     UNSET,
-    records,
+    new_rows,
 )
 from zonepulse.processors.kernel import kernel
 from zonepulse.processors.metering.fold import fold
@@ -81,14 +81,14 @@ def new_work(windows: int = 4096, notes: int = 1024) -> Work:
     """Scratch for folds of up to `windows` windows and `notes` notes."""
     entries = ENTRIES_PER_NOTE * notes
     return Work(
-        records(WINDOW, windows), records(WINDOW, windows), records(NOTE, notes), records(NOTE, notes), records(STATE), records(STATE),
-        records(READING, entries), records(READING, entries), records(SPAN), np.zeros(3, np.int64),
+        new_rows(WINDOW, windows), new_rows(WINDOW, windows), new_rows(NOTE, notes), new_rows(NOTE, notes),
+        new_rows(STATE), new_rows(STATE), new_rows(READING, entries), new_rows(READING, entries), new_rows(SPAN), np.zeros(3, np.int64),
     )  # fmt: skip
 
 
 def new_out(rows: int = 65_536) -> Out:
     """Room for at least `rows` rows."""
-    return Out(records(ROW, rows), records(TRANSITION, rows), np.zeros(2, np.int64))
+    return Out(new_rows(ROW, rows), new_rows(TRANSITION, rows), np.zeros(2, np.int64))
 
 
 @kernel

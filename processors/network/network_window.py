@@ -1,4 +1,4 @@
-"""One window of the network: what the terms of a topology add up to, and the lines that are said of it."""
+"""One window of the network: what the terms of a topology add up to, and the series that are emitted of it."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zonepulse.processors.accounting.posting import COV, EST, VAL
-from zonepulse.processors.accounting.series import EXISTS, HAS_CO2E, HAS_ENERGY, said
-from zonepulse.processors.accounting.window_sums import WindowBooks
-from zonepulse.processors.flow import Records
+from zonepulse.processors.accounting.series import EXISTS, HAS_CO2E, HAS_ENERGY, emitted
+from zonepulse.processors.accounting.window_sums import WindowSums
+from zonepulse.processors.flow import Rows
 from zonepulse.processors.network.topology import Ints, Topology
 from zonepulse.schemas.units import MICRO
 
@@ -19,7 +19,7 @@ class Sums:
     """Every term of a topology in one window: value (`signed`, and `val` not below 0), estimated, covered ms, and registers `n`."""
 
     def __init__(self, acc: NDArray[np.int64], topology: Topology) -> None:
-        mine, signs, first = acc[topology.cells], topology.signs, topology.first
+        mine, signs, first = acc[topology.accumulators], topology.signs, topology.first
         self.signed = _by_term(mine[:, VAL] * signs, first)
         self.val = np.maximum(self.signed, 0)
         self.est = _by_term(mine[:, EST] * signs, first)
@@ -41,17 +41,17 @@ class Flows:
         self.is_known = (self.n == 0) | has_recv | has_send
 
 
-class Speaker:
-    """Gathers what is to be said of one window."""
+class SeriesWriter:
+    """Gathers what is to be emitted of one window."""
 
     def __init__(self, length_ms: int) -> None:
         self._length = length_ms
-        self._lines: list[Ints] = []
+        self._series: list[Ints] = []
         self._values: list[Ints] = []
 
     def __call__(
         self,
-        lines: Ints,
+        series: Ints,
         energy: Ints,
         co2e: Ints,
         has_energy: Bools,
@@ -60,24 +60,24 @@ class Speaker:
         cov: Ints,
         n: Ints,
     ) -> None:
-        """One value a line; co2e is null where energy is, estimated is clamped to the energy, `n` registers are expected to cover."""
+        """One value a series; co2e is null where energy is, estimated is clamped to the energy, `n` registers are expected to cover."""
         has_co2e = has_co2e & has_energy
         known = np.where(has_energy, energy, 0)
         flags = EXISTS + HAS_ENERGY * has_energy + HAS_CO2E * has_co2e
         est = np.where(has_energy, np.clip(est, 0, np.maximum(known, 0)), 0)
         values = np.stack([known, np.where(has_co2e, co2e, 0), est, cov, n * self._length, flags], axis=1)
-        self._lines.append(lines)
+        self._series.append(series)
         self._values.append(values)
 
-    def one(self, line: int, energy: int | None, co2e: int | None) -> None:
-        """A single line without registers."""
-        self._lines.append(np.array([line]))
-        self._values.append(np.array([said(energy, co2e)], np.int64))
+    def one(self, series: int, energy: int | None, co2e: int | None) -> None:
+        """A single series without registers."""
+        self._series.append(np.array([series]))
+        self._values.append(np.array([emitted(energy, co2e)], np.int64))
 
-    def commit(self, slot: int, windows: WindowBooks, tick: int) -> Records:
+    def commit(self, slot: int, windows: WindowSums, tick: int) -> Rows:
         """Say it; what is new of it."""
-        lines = np.concatenate(self._lines)
-        return windows.commit_lines(lines, np.full(len(lines), slot), np.concatenate(self._values), tick)
+        series = np.concatenate(self._series)
+        return windows.commit_series(series, np.full(len(series), slot), np.concatenate(self._values), tick)
 
 
 def co2e_mg(value_micro: Any, factor_mg: Any) -> Any:

@@ -1,7 +1,7 @@
 """The electricity network as arrays: which channels measure its flows, injections and withdrawals in the windows of one epoch.
 
-A *term* sums channels (cells of the chart of accounts that hold one channel each): one end of an edge in one direction, an injection, a
-charge, an export, the use of a company at a node. Flow f of E edges is edge f forward for f < E, edge f - E back otherwise.
+A *term* sums channels (accumulators that hold one channel each): one end of an edge in one direction, an injection, a charge, an export,
+the use of a company at a node. Flow f of E edges is edge f forward for f < E, edge f - E back otherwise.
 """
 
 from bisect import bisect_right
@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from zonepulse.processors.accounting.plan import USE_SIGN, Accounts, channel_cell, counted_flow
+from zonepulse.processors.accounting.plan import USE_SIGN, AggregationPlan, channel_accumulator, counted_flow
 from zonepulse.processors.network.flow_tracing import Network as Tracer
 from zonepulse.schemas.registry.model import Edge, MeterVersion, Register, Registry, Source
 
@@ -24,17 +24,17 @@ _USERS: Final = ("main", "sub", "generation", "storage")
 
 @dataclass(slots=True)
 class Terms:
-    """Signed sums of cells: term k is `cells[first[k]:first[k + 1]]`."""
+    """Signed sums of accumulators: term k is `accumulators[first[k]:first[k + 1]]`."""
 
     rows: list[list[tuple[int, int]]] = field(default_factory=list)
 
-    def add(self, cells: Iterable[tuple[int, int]]) -> int:
-        """A term of (cell, sign); its number."""
-        self.rows.append(list(cells))
+    def add(self, accumulators: Iterable[tuple[int, int]]) -> int:
+        """A term of (accumulator, sign); its number."""
+        self.rows.append(list(accumulators))
         return len(self.rows) - 1
 
     def arrays(self) -> tuple[Ints, Ints, Ints]:
-        """first, cells, signs."""
+        """first, accumulators, signs."""
         first = np.cumsum([0, *(len(r) for r in self.rows)]).astype(np.int64)
         flat = np.array([c for r in self.rows for c in r], np.int64).reshape(-1, 2)
         return first, flat[:, 0].copy(), flat[:, 1].copy()
@@ -57,10 +57,10 @@ class Topology:
     """Of grid sources."""
     used: Ints
     first: Ints
-    cells: Ints
+    accumulators: Ints
     signs: Ints
-    generator_cells: Ints
-    """Cells of generation registers, with their source and mg CO2e per kWh."""
+    generator_accumulators: Ints
+    """Accumulators of generation registers, with their source and mg CO2e per kWh."""
     generator_source: Ints
     generator_mg: Ints
 
@@ -76,8 +76,8 @@ def load_pairs(registry: Registry) -> list[tuple[str, str]]:
 class Topologies:
     """The topology of any window of a registry version, compiled when first asked for."""
 
-    def __init__(self, registry: Registry, accounts: Accounts) -> None:
-        self._registry, self._cells = registry, {name: i for i, name in enumerate(accounts.cells)}
+    def __init__(self, registry: Registry, plan: AggregationPlan) -> None:
+        self._registry, self._accumulators = registry, {name: i for i, name in enumerate(plan.accumulators)}
         self.pairs = load_pairs(registry)
         self.nodes = {node: i for i, node in enumerate(registry.network.nodes)}
         validities = [(m.valid_from_ms, m.valid_to_ms) for m in registry.meters]
@@ -98,7 +98,7 @@ class Topologies:
         valid = [(i, e) for i, e in enumerate(registry.network.edges) if e.valid_from_ms <= at_ms < e.valid_to_ms]
 
         def term(meter: str, direction: str) -> int:
-            return terms.add((cell, 1) for _, cell in self._registers(meters.get(meter), direction))
+            return terms.add((accumulator, 1) for _, accumulator in self._registers(meters.get(meter), direction))
 
         tail, head, recv, send = [], [], [], []
         for direction in ("import", "export"):
@@ -113,12 +113,12 @@ class Topologies:
         injected = [term(s.meter, injects(s)) for s in sources]
         charged = [term(s.meter, "charge") for s in sources if s.kind == "storage"]
         exported = [term(s.meter, "export") for s in sources if s.kind == "grid_import"]
-        used = [terms.add(cells) for cells in self._uses(meters)]
+        used = [terms.add(accumulators) for accumulators in self._uses(meters)]
         generators = [
-            (cell, k, round(register.ef_kg * 1_000_000))
+            (accumulator, k, round(register.ef_kg * 1_000_000))
             for k, s in enumerate(sources)
             if injects(s) == "generation"
-            for register, cell in self._registers(meters.get(s.meter), "generation")
+            for register, accumulator in self._registers(meters.get(s.meter), "generation")
         ]
         made = np.array(generators, np.int64).reshape(-1, 3).T
         at = self.nodes
@@ -132,14 +132,14 @@ class Topologies:
         return Topology(tracer, edges, *others, *terms.arrays(), made[0].copy(), made[1].copy(), made[2].copy())  # type: ignore[call-arg]
 
     def _registers(self, meter: MeterVersion | None, direction: str) -> list[tuple[Register, int]]:
-        """The electricity registers of a direction, with the cell of each."""
+        """The electricity registers of a direction, with the accumulator of each."""
         if meter is None:
             return []
         found = [r for r in meter.registers if r.carrier == "electricity" and r.direction == direction and r.counts]
-        return [(r, self._cells[channel_cell(meter.id, r.id)]) for r in found]
+        return [(r, self._accumulators[channel_accumulator(meter.id, r.id)]) for r in found]
 
     def _uses(self, meters: dict[str, MeterVersion]) -> list[list[tuple[int, int]]]:
-        """By pair: the cells of the channels that count as its use, signed."""
+        """By pair: the accumulators of the channels that count as its use, signed."""
         site = {s.id: (s.company, s.node) for s in self._registry.sites}
         out: dict[tuple[str, str], list[tuple[int, int]]] = {pair: [] for pair in self.pairs}
         for meter in meters.values():
@@ -149,7 +149,7 @@ class Topologies:
             for register in meter.registers:
                 flow = counted_flow(meter.role, register)
                 if register.carrier == "electricity" and flow is not None:
-                    out[site[meter.site]].append((self._cells[channel_cell(meter.id, register.id)], USE_SIGN[flow]))
+                    out[site[meter.site]].append((self._accumulators[channel_accumulator(meter.id, register.id)], USE_SIGN[flow]))
         return list(out.values())
 
 

@@ -24,7 +24,7 @@ import numpy as np
 import psutil
 
 from zonepulse.processors.channels.table import Channels, compile_registry
-from zonepulse.processors.flow import Records, records
+from zonepulse.processors.flow import Rows, new_rows
 from zonepulse.processors.ledger.ledger import Ledger
 from zonepulse.processors.ledger.snapshot import freeze_ledger
 from zonepulse.processors.metering.snapshot import encode
@@ -107,9 +107,9 @@ class Ages:
         self.ledger.offer(0, self._rows(starts, tick, all_companies=all_companies), tick)
         self.ledger.advance()
 
-    def _rows(self, starts: Sequence[int], tick: int, *, all_companies: bool) -> Records:
+    def _rows(self, starts: Sequence[int], tick: int, *, all_companies: bool) -> Rows:
         found = [self._zone.rows(self._channels, start, tick, all_companies=all_companies) for start in starts]
-        return np.concatenate([records(found[0].dtype, 0), *found]).view(np.recarray)
+        return np.concatenate([new_rows(found[0].dtype, 0), *found]).view(np.recarray)
 
     def use(self, channels: Channels) -> None:
         """Go on under these channels as the next registry version."""

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.flow import ROW, Records, records
+from zonepulse.processors.flow import ROW, Rows, new_rows
 from zonepulse.schemas.factors.shipped import load_factors, shipped_factors_csv
 from zonepulse.schemas.registry.model import (
     ALWAYS,
@@ -68,11 +68,11 @@ class CompanyZone:
         factors = load_factors(shipped_factors_csv(), "Asia/Shanghai")
         return Registry(version, _policy(), companies, sites, (), tuple(meters), (), factors, rules, network, contracts)
 
-    def rows(self, channels: Channels, start_ms: int, tick: int, *, all_companies: bool) -> Records:
+    def rows(self, channels: Channels, start_ms: int, tick: int, *, all_companies: bool) -> Rows:
         """First rows of a window: one channel of every company, or of the first alone."""
         each = self.channels // self.companies
         numbers = np.arange(1, 1 + each * (self.companies if all_companies else 1), each)
-        rows = records(ROW, len(numbers))
+        rows = new_rows(ROW, len(numbers))
         rows["channel"], rows["start"], rows["revision"] = numbers, start_ms, tick
         rows["version"] = channels.first[numbers]
         rows["val"] = ROW_MICRO + (numbers * 7_919 + start_ms // WINDOW_MS * 104_729) % ROW_MICRO

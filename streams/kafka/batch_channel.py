@@ -18,7 +18,7 @@ import faust
 from faust.types import TP
 
 from zonepulse.streams.kafka.log_guard import LogView, Loss, Note
-from zonepulse.streams.kafka.record_arrays import Batch
+from zonepulse.streams.kafka.record_arrays import Fetch
 
 log = logging.getLogger(__name__)
 
@@ -133,13 +133,13 @@ class BatchChannel:
     on_lost: Callable[[Loss], Awaitable[None]] = _told_in_the_log
     """Told when the log lost records that nobody has read."""
 
-    async def receive(self, stream: AsyncIterable[Any]) -> AsyncIterator[Batch]:
+    async def receive(self, stream: AsyncIterable[Any]) -> AsyncIterator[Fetch]:
         """The batches of an agent's stream, without those whose lease has ended."""
         async for batch in stream:
             if self.is_current(batch):
                 yield batch
 
-    def is_current(self, batch: Batch) -> bool:
+    def is_current(self, batch: Fetch) -> bool:
         """Whether this worker still holds the lease under which `batch` was read."""
         lease = self._consumer.leases.get(TP(batch.topic, batch.partition))
         return lease is not None and lease.number == batch.lease

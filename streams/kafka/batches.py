@@ -1,7 +1,7 @@
 """A partition's fetch as one event: the only file that touches private names of faust-streaming 0.15.3 and aiokafka 0.14.
 
 Faust spends 170-420 us on every message that passes its streams. Here the consumer takes the records of named *batch topics* out of
-each fetch and puts them on an in-memory channel, one `Batch` for many records; all other topics keep Faust's ordinary path.
+each fetch and puts them on an in-memory channel, one `Fetch` for many records; all other topics keep Faust's ordinary path.
 
 Two traps this file is built around. Faust cancels whoever waits to put on a full queue when a rebalance clears it, so deliveries
 are tasks of their own. And a fetch may return after a seek or a rebalance with records read before it, so a partition whose
@@ -26,7 +26,7 @@ from zonepulse.streams.kafka.batch_channel import BatchChannel, Lease, Router
 from zonepulse.streams.kafka.log_facts import brokers_of
 from zonepulse.streams.kafka.log_guard import NO_VIEW, LogMoved, LogView, Note, begin_at, check_ids, look, topic_ids_now
 from zonepulse.streams.kafka.raw_batches import RawFetch, read_batches, read_checked, read_raw
-from zonepulse.streams.kafka.record_arrays import Batch, cut, spans
+from zonepulse.streams.kafka.record_arrays import Fetch, cut, spans
 
 FETCH_WAIT_MS: Final = 100
 """How long the broker may hold an empty fetch. One fetch a broker is open: a long one for idle partitions holds busy ones up."""
@@ -325,7 +325,7 @@ class BatchTransport(driver.Transport):
         """Whether batch topics are read as raw record batches; set it before the app starts."""
 
 
-async def _batches(tp: TP, lease: int, start: int, end: int, records: Sequence[Any], route: BatchChannel) -> AsyncIterator[Batch]:
+async def _batches(tp: TP, lease: int, start: int, end: int, records: Sequence[Any], route: BatchChannel) -> AsyncIterator[Fetch]:
     """What was fetched of one partition as batches; raw bytes are read in a thread, without the interpreter's lock."""
     if isinstance(records[0], RawFetch):
         limits = route.max_records, route.max_bytes

@@ -8,7 +8,7 @@ import msgspec
 import pyarrow as pa
 
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.flow import Records
+from zonepulse.processors.flow import Rows
 from zonepulse.processors.metering.interval_rows import interval_batch
 from zonepulse.schemas.messages.arrow_blocks import BadArrow, is_plain, read_table
 
@@ -51,7 +51,7 @@ def encode(batch: pa.RecordBatch, metadata: Mapping[bytes, bytes] | None = None)
     return bytes(sink.getvalue())
 
 
-def interval_blocks(rows: Records, channels: Channels, partition: int, through: int) -> Iterator[bytes]:
+def interval_blocks(rows: Rows, channels: Channels, partition: int, through: int) -> Iterator[bytes]:
     """The rows of a fetch (sorted by revision) as blocks; the last, possibly empty, carries `through`."""
     metadata = {PARTITION: b"%d" % partition, REGISTRY: b"%d" % channels.registry.version}
     starts = range(0, max(1, len(rows)), ROWS_A_BLOCK)

@@ -17,7 +17,7 @@ from faust.types import TP
 
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.streams.kafka.checked_records import OldFormat, checked_records
-from zonepulse.streams.kafka.record_arrays import Batch
+from zonepulse.streams.kafka.record_arrays import Fetch
 
 _Records: Final = fetcher.MemoryRecords
 _PartitionRecords: Final = fetcher.PartitionRecords
@@ -150,7 +150,7 @@ def _install() -> None:
     fetcher.PartitionRecords = _partition_records
 
 
-def read_batches(tp: TP, fetch: RawFetch, start: int, lease: int, max_records: int, max_bytes: int) -> Iterator[Batch]:
+def read_batches(tp: TP, fetch: RawFetch, start: int, lease: int, max_records: int, max_bytes: int) -> Iterator[Fetch]:
     """The records of a fetch from `start` on, in pieces as record_arrays.cut makes them; none if it holds no committed record.
 
     A record batch that cannot be read is one record that is poison.
@@ -168,7 +168,7 @@ def read_batches(tp: TP, fetch: RawFetch, start: int, lease: int, max_records: i
         yield from _pieces(found, lease, max_records, max_bytes)
 
 
-def _pieces(found: RecordSpans, lease: int, max_records: int, max_bytes: int) -> Iterator[Batch]:
+def _pieces(found: RecordSpans, lease: int, max_records: int, max_bytes: int) -> Iterator[Fetch]:
     sizes = found.key_end - found.key_start + found.value_end - found.value_start
     behind = np.cumsum(sizes)
     first, before = 0, 0
@@ -179,7 +179,7 @@ def _pieces(found: RecordSpans, lease: int, max_records: int, max_bytes: int) ->
         first, before = stop, int(behind[stop - 1])
 
 
-def _piece(found: RecordSpans, first: int, stop: int, lease: int) -> Batch:
+def _piece(found: RecordSpans, first: int, stop: int, lease: int) -> Fetch:
     here = slice(first, stop)
     next_offset = found.next_offset if stop == len(found) else int(found.offset[stop])
     if stop - first == len(found):
@@ -187,7 +187,7 @@ def _piece(found: RecordSpans, first: int, stop: int, lease: int) -> Batch:
     else:
         headers = {i - first: header for i, header in found.headers.items() if first <= i < stop}
         refused = {i - first: refusal for i, refusal in found.refused.items() if first <= i < stop}
-    return Batch(
+    return Fetch(
         found.topic, found.partition, found.buffer, found.key_start[here], found.key_end[here], found.value_start[here],
         found.value_end[here], found.offset[here], found.timestamp_ms[here], next_offset, headers, refused, lease,
     )  # fmt: skip

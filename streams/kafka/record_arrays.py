@@ -14,7 +14,7 @@ from zonepulse.streams.kafka.checked_records import DamagedRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Batch(RecordSpans):
+class Fetch(RecordSpans):
     """Records of one partition and the lease (a number that never returns) under which they were read."""
 
     lease: int = 0
@@ -32,14 +32,14 @@ def cut(records: Sequence[Any], end: int, max_records: int, max_bytes: int) -> I
         start, before = stop, int(behind[stop - 1])
 
 
-def spans(tp: TP, records: Sequence[Any], next_offset: int, lease: int) -> Batch:
+def spans(tp: TP, records: Sequence[Any], next_offset: int, lease: int) -> Fetch:
     """Client records as arrays: all keys, then all values, in one buffer."""
     keys = [r.key for r in records]
     values = [r.value for r in records]
     buffer = b"".join([k for k in keys if k] + [v for v in values if v])
     key_start, key_end, behind = _bounds([r.serialized_key_size for r in records], 0)
     value_start, value_end, _ = _bounds([r.serialized_value_size for r in records], behind)
-    return Batch(
+    return Fetch(
         tp.topic,
         tp.partition,
         np.frombuffer(buffer, np.uint8),

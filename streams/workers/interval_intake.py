@@ -1,4 +1,4 @@
-"""Records of `zp.intervals` -> what the ledger is offered, one record's fate its own: it is offered whole, or refused with the reason.
+"""Rows of `zp.intervals` -> what the ledger is offered, one record's fate its own: it is offered whole, or refused with the reason.
 
 Nothing of a refused record reaches the ledger: control (a partition's `through`) counts only where it is plausible by the record's own
 Kafka time, rows only of a known partition, registry version and register.
@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.flow import Records
+from zonepulse.processors.flow import Rows
 from zonepulse.processors.live import PARTIAL
 from zonepulse.processors.metering.interval_rows import interval_rows
 from zonepulse.schemas.messages.alerts import STATES
@@ -29,7 +29,7 @@ class Offered:
 
     block: IntervalBlock
     channels: Channels | None = None
-    rows: Records | None = None
+    rows: Rows | None = None
 
 
 Judged = dict[int, IntervalBlock | Exception]

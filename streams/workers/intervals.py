@@ -30,7 +30,7 @@ from zonepulse.streams.health.watchdog import Pulse
 from zonepulse.streams.kafka.app import Outbox
 from zonepulse.streams.kafka.batch_channel import BatchChannel, Hooks, Router, batch_channel
 from zonepulse.streams.kafka.interval_codec import live_block
-from zonepulse.streams.kafka.record_arrays import Batch
+from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Instant, Metrics
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.workers.reading_fold import MOST_RECORDS, Folded, PieceSize, fold
@@ -146,7 +146,7 @@ class IntervalsTask:
         partition = self._partitions.get(number)
         return None if partition is None else freeze_partition(partition)
 
-    async def handle(self, batch: Batch) -> None:
+    async def handle(self, batch: Fetch) -> None:
         """Fold one batch, piece by piece, and send what it made. Snapshots and others have their turn between pieces."""
         start, partition, switches = 0, None, None
         while start < max(1, len(batch)):

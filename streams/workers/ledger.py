@@ -21,7 +21,7 @@ from zonepulse.processors.detection.ops_alerts import NoData
 from zonepulse.processors.flow import UNSET
 from zonepulse.processors.ledger.ledger import Ledger, Results
 from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
-from zonepulse.processors.live import LiveBoard
+from zonepulse.processors.live import LiveView
 from zonepulse.processors.metering.snapshot import Frozen
 from zonepulse.schemas.messages.alerts import alert_key
 from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
@@ -37,7 +37,7 @@ from zonepulse.streams.kafka.app import Outbox
 from zonepulse.streams.kafka.batch_channel import BatchChannel, Hooks, batch_channel
 from zonepulse.streams.kafka.interval_codec import ROWS_A_BLOCK, encode
 from zonepulse.streams.kafka.origin import Origin
-from zonepulse.streams.kafka.record_arrays import Batch
+from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.workers import alert_sweep
@@ -73,7 +73,7 @@ class LedgerTask:
         self._ledger: Ledger | None = None
         self._kept: Ledger | None = None
         """Given up with a final snapshot; the same, if nobody else went on from there."""
-        self._live: LiveBoard | None = None
+        self._live: LiveView | None = None
         self._shown: pa.RecordBatch | None = None
         self._no_data = NoData("")
         self.next_offset = 0
@@ -140,7 +140,7 @@ class LedgerTask:
     async def _frozen(self) -> Frozen | None:
         return None if self._ledger is None else await self.thread.run(freeze_ledger, self._ledger, self.next_offset)
 
-    async def handle(self, batch: Batch) -> None:
+    async def handle(self, batch: Fetch) -> None:
         """Offer every block of the batch, apply the ticks that all partitions have closed, and send what that made."""
         async with self._turn:
             ledger = self._ledger
@@ -152,7 +152,7 @@ class LedgerTask:
                         self._ledger = None  # half a batch is in it: no snapshot of this
                     raise
 
-    async def _handle(self, ledger: Ledger, records: Batch) -> None:
+    async def _handle(self, ledger: Ledger, records: Fetch) -> None:
         skipped = set(self.commands.positions(records)) if self.commands is not None else set[int]()
         newest = ledger.channels.registry.version
         taken = await take(records, skipped, self._origin(ledger), self._registries, newest, self.thread)
@@ -174,7 +174,7 @@ class LedgerTask:
         self.next_offset = records.next_offset
         self._measure(ledger, records)
 
-    async def _has_read_commands(self, ledger: Ledger, offers: Sequence[Offered], batch: Batch) -> bool:
+    async def _has_read_commands(self, ledger: Ledger, offers: Sequence[Offered], batch: Fetch) -> bool:
         """Reads the commands of every tick that can be applied with these; False: the blocks are no longer this worker's."""
         closed = ledger.through.tolist()
         for block in (offered.block for offered in offers if offered.rows is not None):
@@ -242,9 +242,9 @@ class LedgerTask:
             closed_s = ledger.applied * ledger.channels.registry.zone.tick_ms / 1000
             self._metrics.tick_lag.labels(NAME, "").set(time.time() - closed_s)
 
-    def _board(self, channels: Channels) -> LiveBoard:
+    def _board(self, channels: Channels) -> LiveView:
         if self._live is None:
-            self._live = LiveBoard(channels)
+            self._live = LiveView(channels)
         self._live.use(channels)
         return self._live
 

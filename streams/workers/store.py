@@ -24,7 +24,7 @@ from zonepulse.streams.health.watchdog import Pulse
 from zonepulse.streams.kafka.app import Outbox
 from zonepulse.streams.kafka.batch_channel import BatchChannel, Hooks, batch_channel
 from zonepulse.streams.kafka.origin import Origin
-from zonepulse.streams.kafka.record_arrays import Batch
+from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Metrics
 
 
@@ -53,7 +53,7 @@ class Store:
         """What is written: the next offset of each partition."""
         return self._queue.done()
 
-    async def add(self, batch: Batch) -> None:
+    async def add(self, batch: Fetch) -> None:
         """Takes a batch in, once there is room; what cannot be rows is put aside. Raises what made an earlier write fail."""
         await self._queue.room()
         topic, tp = batch.topic.removeprefix(self._prefix), TP(batch.topic, batch.partition)
@@ -70,7 +70,7 @@ class Store:
         if self._pending.rows >= self._limits.rows or self._pending.bytes >= self._limits.bytes:
             self._send()
 
-    async def _found(self, batch: Batch, topic: str) -> Sequence[tuple[str, Piece] | Poison]:
+    async def _found(self, batch: Fetch, topic: str) -> Sequence[tuple[str, Piece] | Poison]:
         """Pieces and poison of a batch. Rows of a meter that is not known may be of a registry version published just now."""
         if topic == REGISTRY.name:
             return list(self._registry.add(batch))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from zonepulse.processors.channels.table import compile_registry
-from zonepulse.processors.flow import BIT_CORRECTED, BIT_ESTIMATED, M_SWAP_GAP, METER_RULES, NEVER, NO_UNIT, Items
+from zonepulse.processors.flow import BIT_CORRECTED, BIT_ESTIMATED, M_SWAP_GAP, METER_RULES, NEVER, NO_UNIT, ReadingColumns
 from zonepulse.processors.metering.fold import fold
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.processors.metering.registers import MS_PER_HOUR, energy_within
@@ -134,13 +134,13 @@ class Bench:
         """Why the reading is a dead letter, '' if it is accepted."""
         index = self.partition.channels.index[channel]
         columns = (index, ts_ms, value, NO_UNIT, -1 if seq is None else seq, 0, max(self.partition.ingest, ingest_ms or ts_ms), 0)
-        items = Items(*(np.array([cell], np.float64 if i == 2 else np.int64) for i, cell in enumerate(columns)))
+        items = ReadingColumns(*(np.array([cell], np.float64 if i == 2 else np.int64) for i, cell in enumerate(columns)))
         self._keep(self.partition.apply(items))
         return REASONS[int(items.reason[0])]
 
     def wait_until(self, ingest_ms: int) -> None:
         """Close every tick up to this time."""
-        nothing = Items(*(np.empty(0, np.float64 if i == 2 else np.int64) for i in range(8)))
+        nothing = ReadingColumns(*(np.empty(0, np.float64 if i == 2 else np.int64) for i in range(8)))
         self._keep(self.partition.apply(nothing, heartbeat_ms=ingest_ms))
 
     def stored(self, channel: Channel) -> dict[int, int]:

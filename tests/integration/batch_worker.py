@@ -14,7 +14,7 @@ from faust.types import TP
 
 from zonepulse.streams.kafka.app import build_app, run_worker
 from zonepulse.streams.kafka.batch_channel import Hooks, batch_channel
-from zonepulse.streams.kafka.record_arrays import Batch
+from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.settings import Settings
 
 
@@ -41,7 +41,7 @@ def main(options: dict[str, Any]) -> None:
         app.Table(options["table"], key_type=bytes, value_type=bytes, partitions=options["partitions"])
 
     @app.agent(batches.channel, name="hot")
-    async def hot(stream: AsyncIterator[Batch]) -> None:
+    async def hot(stream: AsyncIterator[Fetch]) -> None:
         async for batch in batches.receive(stream):
             if "fail_at" in options and batch.offset[-1] >= options["fail_at"]:
                 raise RuntimeError("asked to fail")
@@ -61,7 +61,7 @@ def main(options: dict[str, Any]) -> None:
     run_worker(app, "WARN")
 
 
-def summary(batch: Batch) -> dict[str, Any]:
+def summary(batch: Fetch) -> dict[str, Any]:
     """What a test needs to know; contents only of small batches."""
     fields: dict[str, Any] = {
         "partition": batch.partition,
@@ -80,7 +80,7 @@ def summary(batch: Batch) -> dict[str, Any]:
     return fields
 
 
-def headers_of(batch: Batch, i: int) -> list[list[str]]:
+def headers_of(batch: Fetch, i: int) -> list[list[str]]:
     return [[name, value.decode()] for name, value in batch.headers.get(i, ())]
 
 

@@ -12,7 +12,7 @@ from fetches import contents
 from zonepulse.streams.kafka.app import build_app, run_worker
 from zonepulse.streams.kafka.batch_channel import batch_channel
 from zonepulse.streams.kafka.batches import BatchTransport
-from zonepulse.streams.kafka.record_arrays import Batch
+from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.settings import Settings
 
 
@@ -23,7 +23,7 @@ def main(options: dict[str, Any]) -> None:
     out = open(options["out"], "a", buffering=1)  # noqa: SIM115 - as long as the process lives
 
     @app.agent(batches.channel, name="hot")
-    async def hot(stream: AsyncIterator[Batch]) -> None:
+    async def hot(stream: AsyncIterator[Fetch]) -> None:
         async for batch in batches.receive(stream):
             lines = [json.dumps([*map(_text, row), batch.next_offset]) for row in contents(batch)]
             out.write("".join(line + "\n" for line in lines))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from snapshots import Shelf
 
 from zonepulse.processors.channels.table import Channels, compile_registry
-from zonepulse.processors.flow import ROW, Records, records
+from zonepulse.processors.flow import ROW, Rows, new_rows
 from zonepulse.processors.ledger.ledger import Ledger
 from zonepulse.processors.ledger.snapshot import freeze_ledger
 from zonepulse.schemas.tables.results import TABLES
@@ -53,8 +53,8 @@ def versions(max_gap_hours: int) -> dict[int, Channels]:
     return {1: first, 2: second}
 
 
-def row_of(channels: Channels, tick: int, start: int, channel: int, micro: int, was: int | None) -> Records:
-    row = records(ROW)
+def row_of(channels: Channels, tick: int, start: int, channel: int, micro: int, was: int | None) -> Rows:
+    row = new_rows(ROW)
     row["channel"], row["start"], row["revision"] = channel, start, tick
     row["version"], row["val"], row["cov"] = channels.first[channel], micro, WINDOW_MS
     row["was_val"], row["was_cov"] = was or 0, 0 if was is None else WINDOW_MS
@@ -71,7 +71,7 @@ class Remembering(Ledger):
 
 def booked(ledger: Ledger, log: list[Step], known: dict[int, Channels], cuts: list[int], restores: list[int]) -> dict[str, object]:
     """Everything that the ledger says of a log; it advances behind the steps in `cuts`, and goes on from snapshots behind `restores`."""
-    shelf, said, refused = Shelf(), dict[tuple[int, int], int](), 0
+    shelf, emitted, refused = Shelf(), dict[tuple[int, int], int](), 0
     made: defaultdict[str, list[pa.RecordBatch]] = defaultdict(list)
     tick = START_MS // TICK_MS
     for i, step in enumerate(log):
@@ -80,11 +80,11 @@ def booked(ledger: Ledger, log: list[Step], known: dict[int, Channels], cuts: li
             ledger.announce(number, channels)
         for channel, age, kwh in step.rows:
             start = ((tick + step.ticks) * TICK_MS // WINDOW_MS - 1 - age) * WINDOW_MS
-            if said.get((channel, start)) != kwh:
-                mine.append(row_of(channels, tick + step.ticks, start, channel, kwh, said.get((channel, start))))
-                said[channel, start] = kwh
+            if emitted.get((channel, start)) != kwh:
+                mine.append(row_of(channels, tick + step.ticks, start, channel, kwh, emitted.get((channel, start))))
+                emitted[channel, start] = kwh
         tick += step.ticks
-        whole = np.concatenate([records(ROW, 0), *mine])
+        whole = np.concatenate([new_rows(ROW, 0), *mine])
         _, last = np.unique((whole["channel"], whole["start"]), axis=1, return_index=True)
         whole = whole[np.sort(last)].view(np.recarray)
         for number in range(PARTITIONS):

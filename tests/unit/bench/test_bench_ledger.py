@@ -35,7 +35,7 @@ def test_numbers_that_are_none_are_told(option: list[str]) -> None:
     assert option[0] in str(result.exception) + result.output
 
 
-def test_at_every_age_the_books_hold_the_last_horizon_with_every_company_and_no_more() -> None:
+def test_at_every_age_the_sums_hold_the_last_horizon_with_every_company_and_no_more() -> None:
     zone = CompanyZone(2, 6)
     channels = compile_registry(zone.registry(), 1)
     ages, sizes = Ages(zone, channels), []
@@ -44,8 +44,10 @@ def test_at_every_age_the_books_hold_the_last_horizon_with_every_company_and_no_
         pages, end = ages.ledger.windows.pages, START_MS + days * DAY_MS
         assert pages.starts[-1] == end - WINDOW_MS
         assert pages.starts[0] <= end - reach_ms(channels.registry.zone) + WINDOW_MS
-        companies = [cell for cell, (entity, *_) in enumerate(ages.ledger.accounts.cells) if entity.startswith("company")]
-        newest = pages.books.acc[pages.slot(pages.starts[-1])]
-        assert sum(1 for cell in companies if newest[cell].any()) == 2
-        sizes.append((len(pages), len(pages.books.start), len(pages.chunks)))
+        companies = [
+            accumulator for accumulator, (entity, *_) in enumerate(ages.ledger.plan.accumulators) if entity.startswith("company")
+        ]
+        newest = pages.sums.acc[pages.slot(pages.starts[-1])]
+        assert sum(1 for accumulator in companies if newest[accumulator].any()) == 2
+        sizes.append((len(pages), len(pages.sums.start), len(pages.chunks)))
     assert len(set(sizes)) == 1

@@ -14,18 +14,18 @@ from zonepulse.schemas.messages.dead_letters import DeadLetter
 from zonepulse.schemas.messages.readings import MALFORMED, POISON
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.streams.kafka.raw_batches import RawFetch, _last_offset, read_batches
-from zonepulse.streams.kafka.record_arrays import Batch
+from zonepulse.streams.kafka.record_arrays import Fetch
 
 READING = b'{"meter":"M1","register":"1.8.0","ts":1790000000000,"value":1.5}'
 CHANNELS = channels()
 
 
-def read(raw: bytes, start: int = 0) -> list[Batch]:
+def read(raw: bytes, start: int = 0) -> list[Fetch]:
     last = _last_offset(raw)
     return list(read_batches(TP("t", 0), RawFetch(raw, start, -1 if last is None else last, (), True), start, 7, 1000, 1 << 24))
 
 
-def fates(parts: list[Batch]) -> list[tuple[int, str | int]]:
+def fates(parts: list[Fetch]) -> list[tuple[int, str | int]]:
     """(offset, value or code of the refusal) of each record."""
     return [
         (int(p.offset[i]), p.refused[i][0] if i in p.refused else (p.value(i) or b"").decode())

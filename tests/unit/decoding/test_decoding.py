@@ -11,7 +11,7 @@ from small_logs import IMPORT, at, meter, reading, zone_text
 
 from zonepulse.oracle.metering.decode import Record
 from zonepulse.processors.channels.table import compile_registry
-from zonepulse.processors.decoding.exact import UNKNOWN_UNIT, Batch, decode_records, registry_switches
+from zonepulse.processors.decoding.exact import UNKNOWN_UNIT, Decoded, decode_records, registry_switches
 from zonepulse.processors.decoding.fast import decode_fast
 from zonepulse.processors.flow import NO_METER, NO_REGISTER, NO_UNIT
 from zonepulse.processors.metering.dead_letters import dead_letters
@@ -26,7 +26,7 @@ def record(value: bytes | None, offset: int = 0, headers: tuple[tuple[str, bytes
     return Record(0, offset, at("10:00"), b"k", value, headers)
 
 
-def decoded(*records: Record) -> Batch:
+def decoded(*records: Record) -> Decoded:
     """All items of these records."""
     return decode_records(spans(records), 0, len(records), np.full(len(records), at("10:00")), CHANNELS)
 
@@ -71,7 +71,7 @@ def test_a_dead_letter_carries_exactly_the_bytes_of_its_item() -> None:
 
 
 @pytest.mark.parametrize("decode", [decode_records, decode_fast])
-def test_a_dead_letter_of_the_wrong_partition_names_the_expected_one(decode: Callable[..., Batch]) -> None:
+def test_a_dead_letter_of_the_wrong_partition_names_the_expected_one(decode: Callable[..., Decoded]) -> None:
     channels = compile_registry(parse_zone(zone_text(meter(IMPORT))), 8)
     expected = int(channels.versions["partition"][0])
     found = spans([record(raw(reading("10:00", 1), reading("10:00", 2, "x")))])

@@ -12,7 +12,7 @@ from fetches import CODECS, Message, RecordBatch, broken, control, fetch_with, s
 
 from zonepulse.streams.kafka import raw_batches
 from zonepulse.streams.kafka.raw_batches import RawFetch, _last_offset, read_batches
-from zonepulse.streams.kafka.record_arrays import Batch, spans
+from zonepulse.streams.kafka.record_arrays import Fetch, spans
 
 PLAIN, RAW = TP("plain", 0), TP("t", 0)
 THREE = [Message(b"c"), Message(b"d", None), Message(None, headers=(("h", b"x"),))]
@@ -30,7 +30,7 @@ def as_records(raw: bytes, start: int, aborted: list[tuple[int, int]]) -> tuple[
     return list(found), found.next_fetch_offset
 
 
-def fates(parts: list[Batch]) -> list[tuple[Any, ...]]:
+def fates(parts: list[Fetch]) -> list[tuple[Any, ...]]:
     return [
         (int(p.offset[i]), p.key(i), p.value(i), p.headers.get(i, ()), p.refused[i][0] if i in p.refused else 0)
         for p in parts

@@ -7,7 +7,7 @@ import pytest
 from small_logs import DAY, IMPORT, MINUTE, Rows, alerts, log, meter, reading, rows_of, zone_text
 
 from zonepulse.processors.channels.table import compile_registry
-from zonepulse.processors.flow import ROW, records
+from zonepulse.processors.flow import ROW, new_rows
 from zonepulse.processors.ledger.horizon import OldRows, reach_ms
 from zonepulse.processors.ledger.ledger import Ledger
 from zonepulse.schemas.zone_file.read import parse_zone
@@ -52,7 +52,7 @@ def test_a_row_behind_the_horizon_is_counted_and_told_and_not_applied() -> None:
     ledger, tick = Ledger(channels), START_MS // TICK_MS
     reach = reach_ms(channels.registry.zone)
     for before_ms in (reach - WINDOW_MS, reach + WINDOW_MS):
-        row = records(ROW)
+        row = new_rows(ROW)
         row["start"] = (tick * TICK_MS - before_ms) // WINDOW_MS * WINDOW_MS
         row["channel"], row["revision"], row["version"], row["val"], row["cov"] = 0, tick, channels.first[0], 1_000_000, WINDOW_MS
         ledger.announce(0, channels)

@@ -55,7 +55,7 @@ def state_of(ledger: Ledger) -> dict[str, int]:
     kept = {f"{name} facts": len(value) for name, value in frozen.facts.items() if isinstance(value, list | dict)}
     return kept | {
         "windows": len(pages),
-        "slots": len(pages.books.start),
+        "slots": len(pages.sums.start),
         "pages": len([page for page in pages.chunks if page is not None]),
         "chunks": frozen.count,
         "bytes": sum(array.nbytes for number in range(len(pages.chunks)) for array in pages.chunk(number).values()),

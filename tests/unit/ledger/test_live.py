@@ -6,7 +6,7 @@ import pyarrow as pa
 from zones import zone
 
 from zonepulse.processors.channels.table import compile_registry
-from zonepulse.processors.live import PARTIAL, LiveBoard
+from zonepulse.processors.live import PARTIAL, LiveView
 
 AT_MS = 1_790_784_900_000
 FIRST = compile_registry(replace(zone(), version=1), 2)
@@ -20,7 +20,7 @@ def sums(power: float) -> pa.RecordBatch:
 
 
 def test_sums_of_two_registry_versions_add_up_under_the_later_one_which_is_compiled_once() -> None:
-    board = LiveBoard(FIRST)
+    board = LiveView(FIRST)
     board.offer(0, AT_MS, sums(2.0))
     board.use(SECOND)
     compiled = board._factors

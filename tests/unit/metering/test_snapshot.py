@@ -8,7 +8,7 @@ from snapshots import Shelf
 from zones import zone
 
 from zonepulse.processors.channels.table import Channels, compile_registry
-from zonepulse.processors.flow import NO_UNIT, Items
+from zonepulse.processors.flow import NO_UNIT, ReadingColumns
 from zonepulse.processors.ledger.ledger import Ledger
 from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
 from zonepulse.processors.metering.partition import Partition
@@ -30,13 +30,13 @@ def channels() -> Channels:
     return compile_registry(zone(more=many), 1)
 
 
-def readings(channels: list[int], minute: int) -> Items:
+def readings(channels: list[int], minute: int) -> ReadingColumns:
     """One reading of each of these channels, sent at its minute."""
     n = len(channels)
     at = START_MS + minute * MINUTE_MS
     whole = (np.array(channels), np.full(n, at), np.full(n, 1.0 + minute))
     rest = (np.full(n, NO_UNIT), np.full(n, -1), np.zeros(n), np.full(n, at), np.zeros(n))
-    return Items(*(np.asarray(c, np.float64 if i == 2 else np.int64) for i, c in enumerate((*whole, *rest))))
+    return ReadingColumns(*(np.asarray(c, np.float64 if i == 2 else np.int64) for i, c in enumerate((*whole, *rest))))
 
 
 def test_only_chunks_with_a_channel_that_changed_are_written_again(channels: Channels) -> None:
@@ -90,9 +90,9 @@ def test_another_partition_count_is_refused_with_a_remedy() -> None:
     frozen = freeze_partition(Partition(one, 0))
     with pytest.raises(BadSnapshot, match=r"made for 1 partitions, this worker has 2: set ZONEPULSE_PARTITIONS=1"):
         restore_partition(two, frozen.facts, list(frozen.chunks.values()), 0)
-    books = freeze_ledger(Ledger(one), 0)
+    sums = freeze_ledger(Ledger(one), 0)
     with pytest.raises(BadSnapshot, match="made for 1 partitions"):
-        restore_ledger({two.registry.version: two}, books.facts, list(books.chunks.values()))
+        restore_ledger({two.registry.version: two}, sums.facts, list(sums.chunks.values()))
 
 
 def test_a_registry_that_was_changed_afterwards_is_refused() -> None:

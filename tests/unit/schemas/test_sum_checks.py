@@ -11,7 +11,7 @@ from small_logs import IMPORT, meter, on_time, reading, zone_text
 from zones import zone
 
 from zonepulse.processors.channels.table import compile_registry
-from zonepulse.processors.flow import ROW, records
+from zonepulse.processors.flow import ROW, new_rows
 from zonepulse.processors.ledger.ledger import Ledger, Results
 from zonepulse.schemas.checks.sums import most_micro
 from zonepulse.schemas.problems import RegistryError
@@ -73,7 +73,7 @@ def test_a_row_above_the_proven_bound_is_not_booked_and_said(beyond: int, was_bo
     channels = compile_registry(registry, 1)
     ledger = Ledger(channels)
     most = 2 * most_micro(registry.meters[0].registers[0], registry.zone.max_gap_ms)
-    rows = records(ROW, 1)
+    rows = new_rows(ROW, 1)
     rows.val, rows.cov, rows.start = most + beyond, 900_000, 1_772_582_400_000
     rows.was_val, rows.was_cov = (7, 900_000) if was_booked else (0, 0)
     results = Results()

@@ -13,7 +13,7 @@ from zones import zone
 
 from zonepulse.processors.channels.table import compile_registry
 from zonepulse.processors.detection.rules import Alert
-from zonepulse.processors.flow import ROW, Records, records
+from zonepulse.processors.flow import ROW, Rows, new_rows
 from zonepulse.processors.live import PARTIAL
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.streams.control import registry_store
@@ -41,8 +41,8 @@ THREAD = OneThread("test")
 ORIGIN = Origin("z", 4, REGISTRY_1.zone.tick_ms, REGISTRY_1.zone.future_ms, tuple)
 
 
-def rows(revision: int = TICK, start: int = AT_MS - 900_000) -> Records:
-    made = records(ROW, 1)
+def rows(revision: int = TICK, start: int = AT_MS - 900_000) -> Rows:
+    made = new_rows(ROW, 1)
     made["channel"], made["revision"], made["start"], made["val"], made["cov"] = 0, revision, start, 5, 900_000
     return made
 
