@@ -12,8 +12,6 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Final
 
-from apprise.plugins.email.smtp import SMTP_EXCEPTIONS, AppriseSMTPController
-
 from zonepulse.streams.notify.channels.apprise_log import errors_of
 from zonepulse.streams.notify.messages.pages import Message
 from zonepulse.streams.notify.messages.words import clean
@@ -54,6 +52,11 @@ def build(
 
 def send(mail: EmailMessage, to: str, server: Mail) -> Result:
     """Hands the mail to the server. Blocks."""
+    from apprise.plugins.email.smtp import (  # takes half a second, for commands that send nothing
+        SMTP_EXCEPTIONS,
+        AppriseSMTPController,
+    )
+
     if not server.host:
         return Result("failed", "no mail server: set ZONEPULSE_SMTP_HOST and ZONEPULSE_SMTP_FROM")
     with errors_of(server.password) as errors:

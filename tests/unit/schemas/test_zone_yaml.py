@@ -168,7 +168,7 @@ def test_anchors_and_merge_keys_save_writing() -> None:
 
 
 def test_an_alias_that_contains_itself_is_refused() -> None:
-    assert "zone.yaml:16: subscribers[0]: the text is no mapping" in _refusal(small(more="subscribers:\n  - &a [*a]\n"))
+    assert "zone.yaml:16: subscribers[0]: a list is no mapping" in _refusal(small(more="subscribers:\n  - &a [*a]\n"))
 
 
 def test_subscribers_are_carried_as_json_has_them() -> None:
