@@ -28,7 +28,7 @@ from zonepulse.streams.health.watchdog import Pulse
 from zonepulse.streams.kafka.app import Outbox
 from zonepulse.streams.kafka.batch_channel import BatchChannel
 from zonepulse.streams.kafka.interval_codec import encode
-from zonepulse.streams.kafka.record_arrays import Batch
+from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.notify.channels.delivering import Outgoing
 from zonepulse.streams.notify.faults import reach
@@ -99,7 +99,7 @@ class Notifier:
         for wrong in self.people.use(registry):
             log.error("%s", wrong)
 
-    async def take(self, batch: Batch) -> None:
+    async def take(self, batch: Fetch) -> None:
         """A batch of one of the topics: in the state, in the log, committed. Raises aiokafka.errors.KafkaError."""
         topic, tp, now_ms = batch.topic.removeprefix(self._prefix), TP(batch.topic, batch.partition), now()
         skipped = set(self.commands.positions(batch)) if self.commands is not None else set()
@@ -116,7 +116,7 @@ class Notifier:
             self._metrics.took(topic, batch, self.batches.lag(tp, batch.next_offset))
         self._positions[tp] = batch.next_offset
 
-    async def _take(self, batch: Batch, topic: str, i: int, now_ms: int) -> None:
+    async def _take(self, batch: Fetch, topic: str, i: int, now_ms: int) -> None:
         value = batch.value(i)
         try:
             if topic == ALERTS.name and value:

@@ -1,5 +1,6 @@
 """`zonepulse notify`: what a message would look like."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,6 @@ from clickhouse_connect.driver.client import Client
 from zonepulse.schemas.registry.subscribers import LANGUAGES, Subscriber
 from zonepulse.streams import servers
 from zonepulse.streams.notify.messages.pages import Reader, compose
-from zonepulse.streams.notify.notifier import now
 from zonepulse.streams.notify.routing.facts import Row, is_visible, is_wanted
 from zonepulse.streams.notify.routing.state import Parcel
 from zonepulse.streams.notify.subscriber_log import read_people
@@ -55,9 +55,9 @@ def preview(
         raise Stop(f"{reader.id} may not see this alert: it is not of company {reader.company!r}; nothing would be sent")
     if not is_wanted(row, reader, people.known):
         show_remark(f"the filters of {reader.id} leave this alert out; this is how it would look")
-    what = "resolved" if row.is_over else "raised"
-    parcel = Parcel("preview", reader.id, "", "alert", now(), [(row.identity, what)], [(what, row)])
-    message = compose(parcel, Reader(reader, people.known), now())
+    what, now_ms = "resolved" if row.is_over else "raised", round(time.time() * 1000)
+    parcel = Parcel("preview", reader.id, "", "alert", now_ms, [(row.identity, what)], [(what, row)])
+    message = compose(parcel, Reader(reader, people.known), now_ms)
     say(f"Subject: {message.subject}", "", message.text)
     out.mkdir(parents=True, exist_ok=True)
     page = out / f"alert-{row.fingerprint}-{reader.language}.html"
