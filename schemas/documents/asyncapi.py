@@ -15,7 +15,7 @@ VERSION: Final = "0.1.0"
 """Of the contracts; rises when a message changes."""
 SCHEMA_FORMAT: Final = "application/schema+json;version=2020-12"
 _BINDING: Final = "0.5.0"
-_RESULT_TABLES: Final = ("emissions", "totals", "intensity", "live")
+_RESULT_TABLES: Final = ("emissions", "totals", "intensity", "live", "deliveries")
 _INTEGER_TEXT: Final = {"type": "string", "pattern": "^[0-9]+$"}
 _MESSAGES_OF: Final = {
     "readings": ("reading", "readings", "readingBlock", "heartbeat"),
@@ -25,6 +25,8 @@ _MESSAGES_OF: Final = {
     "alerts": ("alert",),
     "deadletters": ("deadLetter",),
     "commands": ("command", "commandTime"),
+    "subscribers": ("subscriber",),
+    "notify": ("notifyEntry",),
 }
 """Topic -> its messages."""
 _OPERATIONS: Final[tuple[tuple[str, str, str, tuple[str, ...], str], ...]] = (
@@ -41,6 +43,8 @@ _OPERATIONS: Final[tuple[tuple[str, str, str, tuple[str, ...], str], ...]] = (
     ("sendResults", "send", "results", _RESULT_TABLES, "The ledger, one task a zone."),
     ("sendAlerts", "send", "alerts", ("alert",), "The ledger alone; take them from here to tell people."),
     ("sendCommand", "send", "commands", ("command",), "`zonepulse skip` and whoever acts on alerts."),
+    ("keepSubscribers", "send", "subscribers", ("subscriber",), "`zonepulse subscribe` and links in messages."),
+    ("rememberDeliveries", "send", "notify", ("notifyEntry",), "The notify worker's own memory; nobody else reads it."),
     ("sendDeadLetters", "send", "deadletters", ("deadLetter",), "Nothing is dropped silently."),
 )
 """Name, action of zonepulse, topic, messages, summary."""
@@ -98,6 +102,8 @@ def _messages() -> Node:
         "alert": _message("One transition of an alert", "fingerprint/starts_at", _file("alert")),
         "command": _message("What somebody tells the zone", "kind/target", _file("command")),
         "commandTime": _message("Carries time and nothing else", "none", {"type": "array", "maxItems": 0}),
+        "subscriber": _message("A subscriber, or a wish", "subscriber id, or id/wish", _file("subscriber")),
+        "notifyEntry": _message("What notification remembers", "kind / id", {"type": "object"}),
         "deadLetter": _dead_letter(),
     }
 

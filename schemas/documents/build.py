@@ -18,6 +18,7 @@ from zonepulse.schemas.documents.message_schemas import (
     dead_letter_schema,
     reading_schema,
     registry_entity_schema,
+    subscriber_record_schema,
 )
 from zonepulse.schemas.documents.parts import Schema
 from zonepulse.schemas.documents.zone_schema import zone_schema
@@ -26,6 +27,7 @@ _SCHEMAS: Final = {
     "reading": reading_schema,
     "alert": alert_schema,
     "command": command_schema,
+    "subscriber": subscriber_record_schema,
     "dead_letter": dead_letter_schema,
     "registry_entity": registry_entity_schema,
     "zone": zone_schema,

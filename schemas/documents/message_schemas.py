@@ -12,6 +12,7 @@ from zonepulse.schemas.messages.commands import KINDS, MAX_TEXT, NEEDS_UNTIL
 from zonepulse.schemas.messages.dead_letters import DeadLetter
 from zonepulse.schemas.messages.readings import MAX_ITEMS, QUALITIES, REASONS, SEQ_LIMIT
 from zonepulse.schemas.registry.model import ALWAYS, FOREVER, Rule, ZonePolicy
+from zonepulse.schemas.registry.subscribers import Subscriber, Wish
 from zonepulse.schemas.registry.wire import ENTITY_TYPES, EXTRA, ZONE
 from zonepulse.schemas.tables.column_notes import COLUMN_NOTES, READING_NOTES
 from zonepulse.schemas.tables.results import ALERTS, Column
@@ -88,6 +89,16 @@ def command_schema() -> Schema:
         "properties": properties,
         "required": ["kind", "target", "who", "why"],
         "additionalProperties": False,
+    }
+
+
+def subscriber_record_schema() -> Schema:
+    """A record of `zp.subscribers`."""
+    references, components = msgspec.json.schema_components((Subscriber, Wish), ref_template="#/$defs/{name}")
+    return {
+        **_head("subscriber", "A self-registered subscriber under its id, or under id/wish what a subscriber asked for meanwhile."),
+        "anyOf": list(references),
+        "$defs": components,
     }
 
 

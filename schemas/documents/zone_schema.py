@@ -21,6 +21,7 @@ from zonepulse.schemas.documents.parts import (
     validity,
     words_of,
 )
+from zonepulse.schemas.documents.subscriber_schema import subscriber_schema
 from zonepulse.schemas.factors.gwp import REPORTS
 from zonepulse.schemas.registry.model import Direction, Kind, Role, Rule, ZonePolicy
 from zonepulse.schemas.units import GAS_CARRIERS
@@ -38,7 +39,7 @@ def zone_schema() -> Schema:
         "contracts": contract_schema(),
         "entries": entry_schema(),
         "rules": _rule(),
-        "subscribers": {"description": "kept as written; read by notification"},
+        "subscribers": subscriber_schema(),
     }
     properties = {name: list_of(item) for name, item in sections.items()}
     return {

@@ -89,8 +89,20 @@ COMMANDS: Final = Topic(
     retention_bytes=_GIB,
     timestamp_type="LogAppendTime",
 )
+SUBSCRIBERS: Final = Topic(
+    "subscribers",
+    key="subscriber id, or id/wish",
+    value="a self-registered subscriber (JSON object), or what a subscriber asked for; a tombstone forgets",
+    cleanup="compact",
+)
+NOTIFY: Final = Topic(
+    "notify",
+    key="kind of entry / its id",
+    value="what notification remembers: alerts, groups, parcels on their way (JSON object)",
+    cleanup="compact",
+)
 
-TOPICS: Final = (READINGS, REGISTRY, INTERVALS, RESULTS, ALERTS, DEADLETTERS, COMMANDS)
+TOPICS: Final = (READINGS, REGISTRY, INTERVALS, RESULTS, ALERTS, DEADLETTERS, COMMANDS, SUBSCRIBERS, NOTIFY)
 
 
 def simulated(topic: Topic) -> Topic:

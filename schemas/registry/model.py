@@ -313,7 +313,7 @@ class Registry:
     network: Network = Network()
     contracts: tuple[Contract, ...] = ()
     entries: tuple[Entry, ...] = ()
-    extra: dict[str, object] = field(default_factory=dict)
-    """`subscribers` as parsed; their capability reads them."""
+    extra: dict[str, list[dict[str, object]]] = field(default_factory=dict)
+    """`subscribers` (subscribers.py), as JSON has them."""
     sha256: str = ""
     """Hex digest of the zone.yaml that this was read from."""

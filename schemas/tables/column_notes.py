@@ -52,6 +52,16 @@ COLUMN_NOTES: Final[dict[str, str]] = {
     "expected_high": "upper bound of what was expected; null without one",
     "impact_kg": "consequence in kg CO2e; null where unknown",
     "evidence": "canonical JSON object of what the rule saw",
+    "made_at": "when a message was made",
+    "message": "idempotency key of a message: webhook receivers get it as a header",
+    "said": "what a message says of an alert: raised, escalated or resolved; '' of a message about none",
+    "subscriber": "id of who is told",
+    "channel": "where to: kind and name; of an address only what does not tell whose it is",
+    "purpose": "alert, group, repeat, digest, flood, escalation, test or confirm",
+    "outcome": "sent, failed (it is tried again) or dead (given up)",
+    "attempts": "how often it was tried",
+    "ended_at": "when the last attempt ended",
+    "error": "what went wrong at the last attempt; '' = nothing",
 }
 READING_NOTES: Final[dict[str, str]] = {
     "meter": "meter id of the registry",

@@ -14,7 +14,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from zonepulse.schemas.tables.results import ALERTS, DEAD_LETTERS, EMISSIONS, INTENSITY, INTERVALS, LIVE, TOTALS, Column, Table
+from zonepulse.schemas.tables.results import (
+    ALERTS,
+    DEAD_LETTERS,
+    DELIVERIES,
+    EMISSIONS,
+    INTENSITY,
+    INTERVALS,
+    LIVE,
+    TOTALS,
+    Column,
+    Table,
+)
 
 DATABASE: Final = "zonepulse"
 LIVE_RUN: Final = "live"
@@ -239,6 +250,7 @@ _RESULT_STORAGES: Final = (
     *(_result(t, _VERSIONED) for t in (INTERVALS, EMISSIONS, TOTALS, INTENSITY, ALERTS)),
     _result(LIVE, "MergeTree", "toDateTime(at) + INTERVAL 7 DAY"),
     _result(DEAD_LETTERS, "ReplacingMergeTree"),
+    _result(DELIVERIES, _VERSIONED, "toDateTime(made_at) + INTERVAL 400 DAY"),
     _READINGS,
     _RUNS,
     REGISTRY_COMPANIES,

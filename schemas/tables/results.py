@@ -135,7 +135,18 @@ DEAD_LETTERS: Final = Table(
     versioned=False,
 )
 
-TABLES: Final = {t.name: t for t in (INTERVALS, EMISSIONS, TOTALS, INTENSITY, LIVE, ALERTS, DEAD_LETTERS)}
+DELIVERIES: Final = Table(
+    "deliveries",
+    _columns(
+        "zone:code made_at:time message:str fingerprint:str starts_at:time rule:code severity:code company:code said:code subscriber:str"
+        " channel:str purpose:code outcome:code attempts:i64 ended_at:time error:str revision:i64"
+    ),
+    ("zone", "made_at", "message", "fingerprint", "starts_at"),
+    "made_at",
+)
+"""Who was told of which alert, when and how: a row an alert and message, the last attempt the highest `revision`."""
+
+TABLES: Final = {t.name: t for t in (INTERVALS, EMISSIONS, TOTALS, INTENSITY, LIVE, ALERTS, DEAD_LETTERS, DELIVERIES)}
 FINAL_TABLES: Final = ("intervals", "emissions", "totals", "intensity", "alerts", "dead_letters")
 """What `replay file --out` writes."""
 QUALITIES: Final = ("missing", "measured", "corrected", "estimated")

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from zonepulse.schemas.checks.channels import check_channels
 from zonepulse.schemas.checks.network import check_network
 from zonepulse.schemas.checks.numbers import check_numbers
+from zonepulse.schemas.checks.subscribers import check_subscribers
 from zonepulse.schemas.checks.sums import check_sums
 from zonepulse.schemas.checks.zone import check_registry
 from zonepulse.schemas.factors.gwp import gwp_factors
@@ -15,9 +16,10 @@ from zonepulse.schemas.factors.knowledge import as_known
 from zonepulse.schemas.factors.shipped import load_factors, shipped_factors_csv
 from zonepulse.schemas.problems import RegistryError, Report
 from zonepulse.schemas.registry.model import MeterVersion, Network, Registry, ZonePolicy
+from zonepulse.schemas.registry.subscribers import SUBSCRIBERS, of_plain
 from zonepulse.schemas.zone_file.factor_sections import read_factor
 from zonepulse.schemas.zone_file.network_sections import read_contract, read_entry, read_network
-from zonepulse.schemas.zone_file.positions import Fields, Place, compose, plain
+from zonepulse.schemas.zone_file.positions import Fields, Place, compose
 from zonepulse.schemas.zone_file.sections import (
     read_change,
     read_company,
@@ -27,12 +29,13 @@ from zonepulse.schemas.zone_file.sections import (
     read_site,
     read_zone,
 )
+from zonepulse.schemas.zone_file.subscriber_sections import plain_subscribers
 from zonepulse.schemas.zone_file.values import Clock
 
 T = TypeVar("T")
 _SECTIONS: Final = (
     "zone", "companies", "sites", "gateways", "meters", "meter_changes", "factors", "network", "contracts", "entries",
-    "rules", "subscribers",
+    "rules", SUBSCRIBERS,
 )  # fmt: skip
 
 
@@ -63,6 +66,7 @@ def parse_zone(
     known = _as_known(draft)
     check_registry(draft, shipped, report)
     check_network(draft, report)
+    check_subscribers((of_plain(one) for one in draft.extra.get(SUBSCRIBERS, [])), draft, report)
     check_channels(known, report)
     check_numbers(draft, shipped, report)
     if not report.problems:
@@ -110,9 +114,9 @@ def _network(fields: Fields, clock: Clock) -> Network:
     return Network() if place is None else read_network(place, clock)
 
 
-def _extra(fields: Fields) -> dict[str, object]:
-    place = fields.place_of("subscribers")
-    return {} if place is None else {"subscribers": [plain(p) for p in place.items()]}
+def _extra(fields: Fields) -> dict[str, list[dict[str, object]]]:
+    place = fields.place_of(SUBSCRIBERS)
+    return {} if place is None else {SUBSCRIBERS: plain_subscribers(place.items())}
 
 
 def _ordered(meters: tuple[MeterVersion, ...]) -> tuple[MeterVersion, ...]:

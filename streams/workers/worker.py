@@ -1,6 +1,7 @@
 """The composition root of a worker process: settings -> clients -> agents -> run."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -29,9 +30,12 @@ from zonepulse.streams.workers.memory import keep_freed_memory
 from zonepulse.streams.workers.warm_up import warm_up
 
 if TYPE_CHECKING:
+    from zonepulse.streams.notify.notifier import Notifier
     from zonepulse.streams.workers.store import Store
 
 POLL_S: Final = 1.0
+NO_KERNELS: Final = ("store", "notify")
+"""Tasks that need none of them."""
 log = logging.getLogger(__name__)
 
 
@@ -63,7 +67,7 @@ def _outfit(
     metrics: Metrics,
     commands: CommandLog,
     zone: str,
-    task: "IntervalsTask | LedgerTask | Store",
+    task: "IntervalsTask | LedgerTask | Store | Notifier",
 ) -> None:
     """What every task has: the commands, and a voice for alerts about the pipeline."""
     task.commands = commands
@@ -111,10 +115,24 @@ def _store(app: faust.App, settings: Settings, metrics: Metrics, commands: Comma
     watch(app, settings, store, metrics)
 
 
+def _notify(app: faust.App, settings: Settings, metrics: Metrics, commands: CommandLog) -> None:
+    from zonepulse.streams.notify.agent import (
+        add_notify_agent,  # its libraries take a second of a start, and only this task needs them
+    )
+    from zonepulse.streams.notify.settings import NotifySettings
+
+    versions = _versions(settings, metrics)
+    newest = versions[max(versions)]
+    notifier = add_notify_agent(app, settings, NotifySettings.from_env(os.environ), metrics, newest)
+    _outfit(app, settings, metrics, commands, newest.zone.id, notifier)
+    watch(app, settings, notifier, metrics)
+
+
 TASKS: Final[dict[str, Callable[[faust.App, Settings, Metrics, CommandLog], None]]] = {
     "intervals": _intervals,
     "ledger": _ledger,
     "store": _store,
+    "notify": _notify,
 }
 
 
@@ -126,7 +144,7 @@ def run(task: str, settings: Settings) -> NoReturn:
     threading.Thread(target=note_start, args=started, name="starts", daemon=True).start()
     metrics = Metrics(CollectorRegistry())
     metrics.process_step("process")
-    if task != "store":
+    if task not in NO_KERNELS:
         with metrics.start_step("kernels"):
             warm_up()
     commands = CommandLog.of(settings.broker, settings.topic_prefix)

@@ -1,0 +1,67 @@
+"""`zonepulse subscribe`: a first subscriber in one command, and no YAML."""
+
+import secrets
+from typing import Annotated
+
+import typer
+
+from zonepulse.schemas.registry.subscribers import BadSubscriber, Subscriber, checked, masked
+from zonepulse.streams import servers
+from zonepulse.streams.notify.subscriber_log import read_people, write_subscriber
+from zonepulse.streams.screen import BadInput, JsonOption, print_json, say
+
+
+def subscribe(
+    to: Annotated[str, typer.Argument(help="An e-mail address; or channel:NAME, webhook:NAME of this installation.")],
+    company: Annotated[str, typer.Option(help="Told facts of this company alone; absent: of the whole zone.")] = "",
+    language: Annotated[str, typer.Option(help="en, de or zh.")] = "en",
+    severity: Annotated[str, typer.Option(help="The least: info, warning or critical.")] = "warning",
+    rules: Annotated[list[str] | None, typer.Option("--rule", help="Only these rules; may end with *.")] = None,
+    sites: Annotated[list[str] | None, typer.Option("--site", help="Only these sites.")] = None,
+    digest: Annotated[str, typer.Option(help="hourly or daily; absent: at once.")] = "",
+    timezone: Annotated[str, typer.Option(help="Such as Europe/Berlin; absent: the zone's.")] = "",
+    name: Annotated[str, typer.Option("--id", help="Absent: drawn by chance, so that it tells nobody who it is.")] = "",
+    ask: Annotated[bool, typer.Option("--ask", help="Ask the address first; nothing is sent before its owner agrees.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Send alerts to an address. A test message follows at once, and says how to stop.
+
+    Needs a worker: `zonepulse worker notify`. With --ask the address gets a question instead.
+    """
+    target = f"mailto:{to}" if "@" in to and not to.startswith("mailto:") else to
+    settings = servers.settings()
+    people = read_people(servers.require_broker(settings), settings.topic_prefix)
+    if company and people.known.companies and company not in people.known.companies:
+        raise BadInput(f"no company {company!r} in the registry; there are {', '.join(sorted(people.known.companies))}")
+    same = next((s.id for s in people.registered.values() if s.to == (target,) and s.company == company), "")
+    if name in people.of_registry:
+        raise BadInput(f"--id {name}: zone.yaml has that subscriber; change it there, or choose another id")
+    try:
+        subscriber = checked(
+            Subscriber(
+                id=name or same or f"s-{secrets.token_hex(3)}",
+                to=(target,),
+                company=company,
+                language=_word("--language", language, ("en", "de", "zh")),  # type: ignore[arg-type]
+                severity=_word("--severity", severity, ("info", "warning", "critical")),  # type: ignore[arg-type]
+                rules=tuple(rules or ()),
+                sites=tuple(sites or ()),
+                digest=_word("--digest", digest, ("", "hourly", "daily")),  # type: ignore[arg-type]
+                timezone=timezone,
+                is_confirmed=not ask,
+            )
+        )
+    except BadSubscriber as bad:
+        raise BadInput(str(bad)) from bad
+    write_subscriber(settings.broker, settings.topic_prefix, subscriber)
+    if json:
+        print_json({"id": subscriber.id, "to": masked(target), "is_confirmed": subscriber.is_confirmed})
+        return
+    what = "is asked first; nothing else is sent before its owner agrees" if ask else "gets a test message now, then alerts"
+    say(f"{subscriber.id}: {target} {what}", f"to stop: zonepulse subscribers pause {subscriber.id}")
+
+
+def _word(option: str, word: str, words: tuple[str, ...]) -> str:
+    if word not in words:
+        raise BadInput(f"{option} is {word!r}; there are {', '.join(w for w in words if w)}")
+    return word

@@ -1,0 +1,49 @@
+"""Subscribers on `zp.subscribers`, for commands and links: reading who there is, writing what they want."""
+
+from contextlib import closing
+
+from kafka import KafkaProducer
+
+from zonepulse.schemas.messages.topics import REGISTRY, SUBSCRIBERS
+from zonepulse.schemas.registry.subscribers import WISH, BadSubscriber, Subscriber, Wish
+from zonepulse.streams.control.registry_topic import CONNECT_MS, load_versions, read_to_end
+from zonepulse.streams.notify.routing.people import People
+
+SEND_TIMEOUT_S = 30
+
+
+def read_people(broker: str, prefix: str) -> People:
+    """Everybody, by the newest registry and the topic as it stands now. Raises kafka.errors.KafkaError."""
+    people = People()
+    versions = load_versions(broker, REGISTRY.full_name(prefix))
+    if versions:
+        people.use(versions[max(versions)])
+    for record in read_to_end(broker, SUBSCRIBERS.full_name(prefix)):
+        try:
+            people.put((record.key or b"").decode("utf-8", "replace"), record.value or None)
+        except BadSubscriber:
+            continue  # the worker names it, and makes it a dead letter
+    return people
+
+
+def write_subscriber(broker: str, prefix: str, subscriber: Subscriber) -> None:
+    """Registers. Raises kafka.errors.KafkaError."""
+    _write(broker, prefix, {subscriber.id: subscriber.encode()})
+
+
+def write_wish(broker: str, prefix: str, name: str, wish: Wish) -> None:
+    """What a subscriber asks for. Raises kafka.errors.KafkaError."""
+    _write(broker, prefix, {name + WISH: wish.encode()})
+
+
+def forget(broker: str, prefix: str, name: str) -> None:
+    """Tombstones: compaction removes the address. Raises kafka.errors.KafkaError."""
+    _write(broker, prefix, {name: None, name + WISH: None})
+
+
+def _write(broker: str, prefix: str, records: dict[str, bytes | None]) -> None:
+    producer = KafkaProducer(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, acks="all")
+    with closing(producer):
+        sent = [producer.send(SUBSCRIBERS.full_name(prefix), key=k.encode(), value=v, partition=0) for k, v in records.items()]
+        for future in sent:
+            future.get(SEND_TIMEOUT_S)

@@ -1,0 +1,128 @@
+"""Alerts reach people: the worker against a real broker and a real SMTP server with STARTTLS and AUTH."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from email.message import EmailMessage
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from live_parts import wait_until
+from notify_parts import PASSWORD, MailServer, html_of, notify_worker, send_alerts, text_of, transition
+from zones import zone
+
+from zonepulse.schemas.registry.subscribers import Subscriber
+from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.embedded.kafka.broker import Broker
+from zonepulse.streams.kafka.topics_admin import ensure_topics
+from zonepulse.streams.notify.faults import PLACES, VARIABLE
+from zonepulse.streams.notify.subscriber_log import write_subscriber
+
+pytestmark = pytest.mark.integration
+DESK, MILL = "desk@plant.example", "mill@a.example"
+PEOPLE = f"""
+subscribers:
+  - {{id: desk, to: ["mailto:{DESK}"]}}
+  - {{id: mill, to: ["mailto:{MILL}"], company: a, language: de}}
+"""
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    broker = Broker(tmp_path_factory.mktemp("kafka"))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def mails(tmp_path: Path) -> Iterator[MailServer]:
+    server = MailServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def prefix(broker: Broker) -> str:
+    prefix = f"n{uuid4().hex[:8]}."
+    ensure_topics(broker.bootstrap, prefix, 2, is_simulated=True)
+    publish(broker.bootstrap, prefix, zone(more=PEOPLE), 2, timestamp_ms=1)
+    return prefix
+
+
+def life(mail: EmailMessage) -> str:
+    return str(mail["References"])
+
+
+def test_an_alert_reaches_whom_it_is_for_in_their_language_and_so_does_its_end(
+    broker: Broker, prefix: str, mails: MailServer, tmp_path: Path
+) -> None:
+    raised = transition(company="a", meter="M", value=12.5, impact_kg=3.25, evidence='{"register":"1.8.0"}')
+    with notify_worker(broker.bootstrap, prefix, tmp_path, **mails.environment()):
+        send_alerts(broker.bootstrap, prefix, raised)
+        (english,), (german,) = mails.wait_for(DESK, 1), mails.wait_for(MILL, 1)
+        assert "No readings" in english["Subject"] and "Keine Messwerte" in german["Subject"]
+        assert "12.5 kWh" in text_of(english) and "12,5 kWh" in text_of(german) and "12,5 kWh" in html_of(german)
+        send_alerts(broker.bootstrap, prefix, raised | {"state": "resolved", "revision": 2, "ends_at": 1_790_000_200_000})
+        ended = mails.wait_for(DESK, 2)[1]
+        assert "Resolved" in ended["Subject"] and life(ended) == life(english) != life(german)
+    assert len({mail["Message-ID"] for mail in mails.mails}) == len(mails.mails)
+
+
+def test_a_self_registered_subscriber_gets_a_test_message_that_says_how_to_stop_it(
+    broker: Broker, prefix: str, mails: MailServer, tmp_path: Path
+) -> None:
+    with notify_worker(broker.bootstrap, prefix, tmp_path, **mails.environment()):
+        write_subscriber(broker.bootstrap, prefix, Subscriber("new", ("mailto:new@plant.example",), language="zh"))
+        (mail,) = mails.wait_for("new@plant.example", 1)
+        assert "测试消息" in mail["Subject"] and "zonepulse subscribers pause new" in text_of(mail)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_worker_that_dies_anywhere_sends_each_message_at_least_once_and_says_the_same(
+    place: str, broker: Broker, prefix: str, mails: MailServer, tmp_path: Path
+) -> None:
+    died = tmp_path / "died"
+    rows = [transition(company="a", meter="M", starts_at=1_790_000_100_000 + i) for i in range(3)]
+    send_alerts(broker.bootstrap, prefix, *rows)
+    with notify_worker(broker.bootstrap, prefix, tmp_path, **mails.environment(), **{VARIABLE: f"{place}:{died}"}) as worker:
+        wait_until(lambda: worker.exit_code == -signal.SIGKILL, 60, f"the worker died at {place}")
+    assert died.exists()
+    with notify_worker(broker.bootstrap, prefix, tmp_path, **mails.environment()) as again:
+        mails.wait_for(DESK, 1, 60)
+        mails.wait_for(MILL, 1, 60)
+        time.sleep(3)
+        assert again.is_running
+    keys = {mail["X-Zonepulse-Key"] for mail in mails.to(DESK)}
+    assert len(keys) == 1, "one message of the group, whatever died"
+    assert len(mails.mails) <= (4 if place == "sent" else 2), "doubled only where it died between the receipt and its record"
+    assert all("3 alerts" in mail["Subject"] for mail in mails.to(DESK))
+
+
+def test_a_mail_server_that_is_away_or_says_later_gets_the_message_later(
+    broker: Broker, prefix: str, mails: MailServer, tmp_path: Path
+) -> None:
+    mails.answers = ["451 4.3.0 later"] * 2
+    with notify_worker(broker.bootstrap, prefix, tmp_path, **mails.environment()) as worker:
+        send_alerts(broker.bootstrap, prefix, transition(company="a", meter="M"))
+        mails.wait_for(DESK, 1, 60)
+        mails.wait_for(MILL, 1, 60)
+        assert PASSWORD not in worker.log.read_text() and MILL not in worker.log.read_text()
+
+
+def test_a_zombie_that_wakes_up_sends_nothing(broker: Broker, prefix: str, mails: MailServer, tmp_path: Path) -> None:
+    with notify_worker(broker.bootstrap, prefix, tmp_path, **mails.environment()) as first:
+        write_subscriber(broker.bootstrap, prefix, Subscriber("probe", ("mailto:probe@plant.example",)))
+        mails.wait_for("probe@plant.example", 1, 60)
+        subprocess.run(["kill", "-STOP", str(first.pid)], check=True)
+        with notify_worker(broker.bootstrap, prefix, tmp_path, **mails.environment(), ZONEPULSE_INSTANCE="1"):
+            send_alerts(broker.bootstrap, prefix, transition(company="a", meter="M"))
+            mails.wait_for(DESK, 1, 60)
+            subprocess.run(["kill", "-CONT", str(first.pid)], check=True)
+            send_alerts(broker.bootstrap, prefix, transition("stuck", company="a", meter="M"))
+            mails.wait_for(DESK, 2, 60)
+            time.sleep(3)
+    assert len({mail["Message-ID"] for mail in mails.to(DESK)}) == len(mails.to(DESK)) == 2
