@@ -132,12 +132,17 @@ _RUNS: Final = Storage(
         Column("input_to_at", "time", null=True),
         Column("note", "str"),
         Column("revision", "i64"),
+        Column("from_at", "time", null=True),
+        Column("to_at", "time", null=True),
+        Column("plan", "str"),
+        Column("result", "str"),
     ),
     _VERSIONED,
     ("run", "zone"),
     final=f"SELECT * FROM {DATABASE}.runs FINAL",
 )
-"""`input_from` and `input_to` are JSON objects partition -> offset, the end exclusive."""
+"""`input_from` and `input_to` are JSON objects partition -> offset, the end exclusive. A run of the topic has the stretch `from_at` to
+`to_at`, its `plan` (streams/replay/plan.py) and, when done, its `result`: rows and digest by table, as JSON."""
 LANGUAGES: Final = ("en", "de", "zh")
 """Of the names in the registry tables: `name_en`, ..."""
 _NAMES: Final = tuple(Column(f"name_{language}", "str") for language in LANGUAGES)
