@@ -13,6 +13,7 @@ from jinja2.loaders import BaseLoader
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from zonepulse.schemas.registry.subscribers import Subscriber
+from zonepulse.streams.notify.messages.brief import Brief, brief
 from zonepulse.streams.notify.messages.views import Links, View, named, view
 from zonepulse.streams.notify.messages.words import Words, clean
 from zonepulse.streams.notify.routing.facts import Directory, Row, is_visible
@@ -35,6 +36,7 @@ class Message:
     subject: str
     text: str
     html: str
+    brief: Brief
     picture: bytes = b""
 
 
@@ -175,4 +177,7 @@ def _rendered(
     jinja = templates or shipped()
     context: dict[str, Any] = {"page": page, "alerts": views, "_": words}
     html, text = (jinja.get_template(name).render(context) for name in TEMPLATES)
-    return Message(clean(subject, MOST_SUBJECT), text.strip() + "\n", html, picture)
+    stop = words("To stop it: {link}", link=page.stop_link) if page.stop_link else ""
+    heading = page.heading if len(views) != 1 or page.more else ""
+    pieces = brief("\n".join(t for t in (heading, page.lead, page.agree_link) if t), views, page.more, page.zone, stop, words)
+    return Message(clean(subject, MOST_SUBJECT), text.strip() + "\n", html, pieces, picture)
