@@ -1,8 +1,10 @@
 """A parcel -> what is sent: the message in its subscriber's language, with links, a picture and an envelope."""
 
+import logging
 from collections.abc import Callable
 
 import msgspec
+from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from zonepulse.schemas.registry.subscribers import Subscriber
@@ -17,6 +19,7 @@ from zonepulse.streams.notify.routing.people import People
 from zonepulse.streams.notify.routing.state import Parcel
 from zonepulse.streams.notify.settings import NotifySettings
 
+log = logging.getLogger(__name__)
 HistoryOf = Callable[[Row, Subscriber, Directory, int], History | None]
 
 
@@ -42,13 +45,20 @@ class Composer:
         )
 
     def message(self, parcel: Parcel, subscriber: Subscriber, known: Directory, now_ms: int) -> Message:
-        """What a parcel says to a subscriber. Raises jinja2.TemplateError of own templates."""
+        """What a parcel says to a subscriber; by the shipped templates where own ones fail."""
         reader = self.reader(subscriber, known, now_ms)
         if parcel.kind == "test":
             return compose_test(reader)
         if parcel.kind == "confirm":
             return compose_question(reader, self._link("agree", subscriber), f"zonepulse subscribers confirm {subscriber.id}")
-        return compose(parcel, reader, now_ms, self.picture(parcel, reader, now_ms), self._templates)
+        picture = self.picture(parcel, reader, now_ms)
+        try:
+            return compose(parcel, reader, now_ms, picture, self._templates)
+        except TemplateError as error:
+            if self._templates is None:
+                raise
+            log.error("own templates cannot say %s, the shipped ones do: %s", parcel.key, error)
+            return compose(parcel, reader, now_ms, picture)
 
     def reader(self, subscriber: Subscriber, known: Directory, now_ms: int) -> Reader:
         """A subscriber with the links that the installation can make."""

@@ -63,7 +63,7 @@ def preview(
         show_remark(f"the filters of {reader.id} leave this alert out; this is how it would look")
     what, now_ms = "resolved" if row.is_over else "raised", round(time.time() * 1000)
     own = NotifySettings.from_env(os.environ)
-    composer = Composer(own, lambda *asked: history_of(*asked[:3], settings, asked[3]), own_templates(own))
+    composer = Composer(own, lambda row, who, known, at_ms: history_of(row, who, known, settings, at_ms), own_templates(own))
     parcel = Parcel("preview", reader.id, "preview", "alert", now_ms, [(row.identity, what)], [(what, row)])
     message = composer.message(parcel, reader, people.known, now_ms)
     say(f"Subject: {message.subject}", "", message.text)

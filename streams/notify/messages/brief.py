@@ -53,16 +53,17 @@ def brief(heading: str, views: Sequence[View], hidden: int, zone: str, stop: str
         alerts=tuple(_alert(one, words) for one in views),
         hidden=hidden,
         tail=f"{SIGNATURE} · {flat(zone)}" + (f"\n{stop}" if stop else ""),
-        more=words("and {count} more", count="{count}"),
+        more=words("and {count} more"),
     )
 
 
 def _alert(one: View, words: Words) -> str:
-    lines = [f"{one.mark} {one.state or one.severity}: {one.title}", f"{words('Where')}: {flat(one.where)}"]
-    lines.append(f"{words('Since')}: {one.since} ({one.lasted})")
-    lines += [f"{words(label)}: {flat(text)}" for label, text in (("Seen", one.seen), ("Expected", one.expected)) if text]
-    lines += [f"{words('Impact')}: {one.impact}"] if one.impact else []
-    lines += [f"{words('Acknowledge')}: {one.links.acknowledge}"] if one.links.acknowledge and not one.is_over else []
+    c = words.colon
+    lines = [f"{one.mark} {one.state or one.severity}{c}{one.title}", f"{words('Where')}{c}{flat(one.where)}"]
+    lines.append(f"{words('Since')}{c}{one.since} ({one.lasted})")
+    lines += [f"{words(label)}{c}{flat(text)}" for label, text in (("Seen", one.seen), ("Expected", one.expected)) if text]
+    lines += [f"{words('Impact')}{c}{one.impact}"] if one.impact else []
+    lines += [f"{words('Acknowledge')}{c}{one.links.acknowledge}"] if one.links.acknowledge and not one.is_over else []
     return "\n".join(lines)
 
 

@@ -12,8 +12,8 @@ from zonepulse.streams.notify.messages.words import Words
 from zonepulse.streams.notify.routing.times import local
 
 DAY_MS: Final = 86_400_000
-WIDTH_IN, HEIGHT_IN, DPI = 5.6, 2.9, 200
-"""Twice the pixels that it is shown with: sharp on a phone."""
+WIDTH_IN, HEIGHT_IN, DPI = 4.0, 2.5, 280
+"""Twice the pixels that it is shown with: sharp on a phone, where its letters are as large as the text beside it."""
 FONTS: Final = ["Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "DejaVu Sans"]
 _INK: Final = "#1b2733"
 
@@ -40,7 +40,7 @@ def draw(history: History, begin_ms: int, end_ms: int, words: Words) -> bytes:
 
     figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.125, 0.13, 0.855, 0.76))
+    axes = figure.add_axes((0.14, 0.13, 0.84, 0.74))
     last = history.starts_ms[-1] + history.length_ms
     first = min(history.starts_ms[0], last - DAY_MS)
     _band(axes, history, first, last)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from notify_parts import transition
 from zones import zone
@@ -106,6 +106,7 @@ def outputs(reader: Subscriber, people: People, state: State, parcels: list[Parc
     return found
 
 
+@settings(max_examples=25)
 @given(filters, st.permutations([*FOREIGN, *OWN]), st.booleans())
 def test_no_filter_digest_template_or_link_shows_a_fact_of_another_company(
     chosen: dict[str, Any], alerts: list[Row], ends: bool
@@ -160,8 +161,10 @@ def test_the_gate_is_shut_for_every_foreign_alert_wherever_it_is_asked(one: Row)
 
 
 @pytest.mark.parametrize("attack", [
-    "{{ page.__class__.__mro__ }}", "{{ alerts.__class__.__base__.__subclasses__() }}", "{{ _.__globals__ }}", "{{ _.__init__.__globals__ }}",
-    "{{ self.__init__.__globals__ }}", "{{ ''.__class__ }}", "{{ alerts.append(1) }}", "{% include '/etc/passwd' %}", "{{ cycler.__init__ }}",
+    "{{ page.__class__.__mro__ }}", "{{ alerts.__class__.__base__.__subclasses__() }}", "{{ _.__globals__ }}",
+    "{{ _.__init__.__globals__ }}",
+    "{{ self.__init__.__globals__ }}", "{{ ''.__class__ }}", "{{ alerts.append(1) }}", "{% include '/etc/passwd' %}",
+    "{{ cycler.__init__ }}",
     "{{ ''.join.__self__ }}", "{{ '{0.__class__}'.format(page) }}",
 ])  # fmt: skip
 def test_a_template_cannot_leave_its_sandbox(attack: str) -> None:
@@ -169,9 +172,6 @@ def test_a_template_cannot_leave_its_sandbox(attack: str) -> None:
     own = {"mail.txt.j2": attack, "mail.html.j2": attack}
     people = People(KNOWN, {"mill": mill})
     parcel = Parcel("k", "mill", "mailto:a@a.example", "alert", T0, [(OWN[0].identity, "raised")], [("raised", OWN[0])])
-    try:
-        made = Composer(NotifySettings(), templates=environment(own))(parcel, people, T0)
-    except Exception as error:
-        assert type(error).__module__.startswith("jinja2"), error
-    else:
-        assert made is not None and "<class" not in made.message.text and "root:" not in made.message.text
+    made = Composer(NotifySettings(), templates=environment(own))(parcel, people, T0)
+    assert made is not None and "<class" not in made.message.text and "root:" not in made.message.text
+    assert "<class" not in made.message.html and "function" not in made.message.text
