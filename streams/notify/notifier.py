@@ -32,7 +32,7 @@ from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.notify.channels.delivering import Outgoing
 from zonepulse.streams.notify.faults import reach
-from zonepulse.streams.notify.routing.delivery import Breaker, blocks, due, rows, settle
+from zonepulse.streams.notify.routing.delivery import Breaker, blocks, due, gap_ms, rows, settle
 from zonepulse.streams.notify.routing.facts import BadAlert, parse_row
 from zonepulse.streams.notify.routing.intake import take_command, take_row
 from zonepulse.streams.notify.routing.people import People
@@ -79,6 +79,11 @@ class Notifier:
     def positions(self) -> dict[TP, int]:
         """Next offset of each partition, by what is in the log."""
         return dict(self._positions)
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether this worker is the one that speaks for the zone."""
+        return self._is_owner and self._failure is None
 
     async def begin(self) -> None:
         """This worker owns the zone's notification from here on. Raises aiokafka.errors.KafkaError."""
@@ -181,7 +186,7 @@ class Notifier:
             result = await asyncio.to_thread(self._try, parcel, marked_at)
             reach("sent")
             async with self._turn:
-                self.breakers.setdefault(parcel.target, Breaker()).note(result.outcome != "failed", now())
+                self.breakers.setdefault(parcel.target, Breaker()).note(result.outcome != "failed", now(), gap_ms(parcel.target))
                 if parcel.key in self.state.parcels:  # else the subscriber was forgotten meanwhile
                     settle(self.state, parcel, result, random.random(), now())
                     await self._log.write(self.state.take_changes())
