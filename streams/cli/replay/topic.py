@@ -26,6 +26,7 @@ from zonepulse.streams import servers
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.cli.shared.zone_files import read_zone
 from zonepulse.streams.control.registry_topic import load_versions
+from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.diff import Side, TableDiff, diff
 from zonepulse.streams.replay.plan import CannotReplay, Plan, make_plan
@@ -224,7 +225,7 @@ def diff_(
     else:
         _show_diff(a, b, side, found)
     if total:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _side(client: Client, settings: Settings, names: tuple[str, str], from_: str | None, to: str | None) -> Side:
@@ -304,7 +305,7 @@ def verify(
     else:
         _show_diff(LIVE_RUN, name, side, found)
     if total:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 COMMANDS: Final[dict[str, Callable[..., None]]] = {
