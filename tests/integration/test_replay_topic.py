@@ -95,6 +95,13 @@ def test_a_discarded_run_leaves_nothing_and_the_live_one_cannot_be_discarded(liv
     assert done.returncode == 1 and "'live' is not in the store" in done.stderr
 
 
+def test_a_stretch_that_may_still_be_revised_is_not_promoted(live: SampleRun) -> None:
+    planned_and_run(live, "early", stretch=("2026-02-24", "2026-02-25"))
+    command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", "promote", "early"]
+    done = subprocess.run(command, env=live.stack.worker_environment, capture_output=True, text=True)
+    assert done.returncode == 1 and "approximate" in done.stderr and "can still revise" in done.stderr
+
+
 def test_what_is_asked_wrongly_is_told(live: SampleRun) -> None:
     assert "is not before" in zonepulse(live, "plan", "--from", TO, "--to", FROM, code=2)
     assert "known:" in zonepulse(live, "run", "nobody", code=1)

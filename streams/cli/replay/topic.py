@@ -1,4 +1,4 @@
-"""`zonepulse replay plan | run | list | diff | discard | verify`: runs of the topic beside the live one."""
+"""`zonepulse replay plan | run | list | diff | promote | revert | discard | verify`: runs of the topic beside the live one."""
 
 import os
 import random
@@ -19,7 +19,7 @@ from kafka.errors import KafkaError
 
 from zonepulse.processors.zone_run import UnknownVersion
 from zonepulse.schemas.messages.topics import REGISTRY
-from zonepulse.schemas.registry.model import ZonePolicy
+from zonepulse.schemas.registry.model import Registry, ZonePolicy
 from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.schemas.values import BadValue, parse_instant_ms
 from zonepulse.streams import servers
@@ -30,6 +30,7 @@ from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.diff import Side, TableDiff, diff
 from zonepulse.streams.replay.plan import CannotReplay, Plan, make_plan
+from zonepulse.streams.replay.promote import is_promoted, promote, revert
 from zonepulse.streams.replay.run import Progress, run_plan
 from zonepulse.streams.replay.runs import instant
 from zonepulse.streams.screen import BadInput, JsonOption, Stop, count, print_facts, print_json, print_table, say, stderr
@@ -56,11 +57,16 @@ def _explained() -> Iterator[None]:
 
 def _zone(settings: Settings) -> ZonePolicy:
     """The zone as it was last published. Raises Stop."""
+    return _registry(settings).zone
+
+
+def _registry(settings: Settings) -> Registry:
+    """The registry as it was last published. Raises Stop."""
     topic = REGISTRY.full_name(settings.topic_prefix)
     versions = load_versions(servers.require_broker(settings), topic)
     if not versions:
         raise Stop(f"no registry is on {topic}: publish one with `zonepulse registry apply zone.yaml`")
-    return versions[max(versions)].zone
+    return versions[max(versions)]
 
 
 def _instant(option: str, text: str, zone: ZonePolicy) -> int:
@@ -270,10 +276,41 @@ def discard(run: RunArgument) -> None:
     """Delete a run's rows from the store, for good."""
     with _explained(), servers.store_client(servers.settings()) as client:
         found = runs.find(client, run)
+        if is_promoted(client, found):
+            raise CannotReplay(f"run {run!r} is promoted, its rows stand as the live ones: `zonepulse replay revert {run}` first")
         runs.delete_rows(client, run)
         if found.plan is not None:
             runs.save(client, found.plan, runs.DISCARDED)
     say(f"{run}: its rows are deleted")
+
+
+def promote_(
+    run: RunArgument,
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Kept with the decision.")] = "",
+) -> None:
+    """Let a run's rows of its stretch stand as the live ones, in every view at once; `revert` takes it back."""
+    settings = servers.settings()
+    with _explained(), servers.store_client(settings) as client:
+        registry = _registry(settings)
+        found = runs.find(client, run)
+        promote(client, found, registry, _applied_ms(client, registry.zone), why)
+        say(f"{run}: its rows stand as the live ones; take it back: zonepulse replay revert {run}")
+
+
+def _applied_ms(client: Client, zone: ZonePolicy) -> int:
+    """How far the live ledger has come, at the least: the tick of the newest row in the store."""
+    sql = "SELECT max(revision) FROM totals WHERE run = {run:String} AND zone = {zone:String}"
+    return int(client.query(sql, parameters={"run": LIVE_RUN, "zone": zone.id}).result_rows[0][0]) * zone.tick_ms
+
+
+def revert_(
+    run: RunArgument,
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Kept with the decision.")] = "",
+) -> None:
+    """Let the live tasks' own rows stand again where a run was promoted."""
+    with _explained(), servers.store_client(servers.settings()) as client:
+        revert(client, runs.find(client, run), why)
+    say(f"{run}: the live tasks' own rows stand again")
 
 
 def verify(
@@ -313,6 +350,8 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "run": run,
     "list": list_,
     "diff": diff_,
+    "promote": promote_,
+    "revert": revert_,
     "discard": discard,
     "verify": verify,
 }
