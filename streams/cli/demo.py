@@ -15,6 +15,7 @@ from zonepulse.streams.cli.shared.grafana_hint import grafana_exports, print_lin
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.data import DEFAULT_DAYS, DEFAULT_SEED, demo_sample, demo_zone_yaml
+from zonepulse.streams.demo.drain import Drain
 from zonepulse.streams.demo.run import PREFIX, Feed, Progress, oracle_differences, readings_of
 from zonepulse.streams.demo.screen import View, save_picture, summary_tables, utc
 from zonepulse.streams.embedded.zone_stack import ZoneStack
@@ -118,8 +119,9 @@ def _follow(stack: ZoneStack, feed: Feed, progress: Progress, client: Client, vi
     """Keep the screen true until everything sent has come through; raises when something died or nothing moves."""
     last_tick = feed.end_ms // feed.zone.tick_ms
     last_window = feed.end_ms - feed.zone.delay_ms - feed.zone.tick_ms - feed.zone.window_ms
-    before, moved_at, quiet = (0, 0), time.monotonic(), 0
-    while quiet < 2:
+    drain = Drain(stack.kafka, progress, last_tick)
+    before, moved_at, is_complete = (0, 0), time.monotonic(), False
+    while not is_complete:
         stack.check()
         if feed.failure is not None:
             raise DemoFailed(f"sending failed: {feed.failure}") from feed.failure
@@ -133,12 +135,12 @@ def _follow(stack: ZoneStack, feed: Feed, progress: Progress, client: Client, vi
         if picture is not None and feed.is_sending:
             save_picture(view, picture)
         has_last = bool(view.intensity) and view.intensity[-1][0].timestamp() * 1000 >= last_window
-        quiet = quiet + 1 if feed.is_done and closed >= last_tick and has_last and lag == 0 else 0
+        is_complete = feed.is_done and drain.is_through() and has_last
         now = (closed, view.counts[0])
         if now != before or feed.is_sending:
             before, moved_at = now, time.monotonic()
         elif time.monotonic() - moved_at > _PATIENCE_S:
-            raise DemoFailed(f"nothing moved for {_PATIENCE_S:.0f} s: tick {closed} of {last_tick}, store lag {lag}")
+            raise DemoFailed(f"nothing moved for {_PATIENCE_S:.0f} s: {drain.waits_for}, store lag {lag}")
         time.sleep(_POLL_S)
 
 

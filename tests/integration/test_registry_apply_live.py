@@ -90,7 +90,7 @@ def test_a_meter_added_while_running_is_refused_before_and_counted_after(tmp_pat
         send(stack, (KNOWN, NEW), range(80, 200, 15), 100.0)
         end_ms = START_MS + 242 * MINUTE_MS
         produce(stack.kafka, f"{PREFIX}readings", [(p, None, HEARTBEAT, [], end_ms) for p in range(PARTITIONS)])
-        wait_until_complete(stack, client, zone, end_ms, 120)
+        wait_until_complete(stack, zone, end_ms, 120)
 
         log = [record for p in range(PARTITIONS) for record in read_partition(stack.kafka, f"{PREFIX}readings", p)]
         stored = {name: stored_rows(client, TABLES[name]) for name in ("intervals", "emissions", "totals", "intensity")}
