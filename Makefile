@@ -11,8 +11,6 @@ SHELL := bash
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --custom-compile-command "make lock"
-# Numba does not see that a kernel in another file changed: a change of any kernel starts a new cache.
-NUMBA_CACHE = $(CURDIR)/.venv/numba/$(firstword $(shell find processors -name "*.py" | sort | xargs cat | sha256sum))
 
 # Programs that a package only lends (promtool) lie here; see deploy/system-packages.txt.
 export PATH := $(CURDIR)/.venv/tools:$(PATH)
@@ -26,7 +24,7 @@ help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo: needs-demo .venv/.ready ## run a whole zone on this machine and show its ledger (ARGS="--keep" leaves it running)
-	NUMBA_CACHE_DIR=$(NUMBA_CACHE) $(BIN)/zonepulse demo $(ARGS)
+	$(BIN)/zonepulse demo $(ARGS)
 
 test: needs-test lint typecheck ## everything that must hold; the last line is pytest's summary
 	@echo "== 1/3 unit tests of the kernels without the compiler"
