@@ -18,7 +18,7 @@ export PATH := $(CURDIR)/.venv/tools:$(PATH)
 UNITS := -n 2 --dist worksteal
 SERVERS := -n 3 --dist loadfile
 
-.PHONY: help demo test quick soak hunt cases dashboards contracts fmt lint typecheck bench setup dev lock clean
+.PHONY: help demo test quick units soak hunt cases dashboards contracts fmt lint typecheck bench setup dev lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,7 +34,10 @@ test: needs-test lint typecheck ## everything that must hold; the last line is p
 	@echo "== 3/3 contracts, and real Kafka and ClickHouse"
 	$(BIN)/python -m pytest $(SERVERS) --durations=10 tests/contract tests/integration
 
-quick: lint typecheck ## what a developer runs after each change: style, types, unit tests
+quick: dev .typeroot ## what a developer runs after each change: style, types, unit tests, side by side
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target lint typecheck units
+
+units: dev
 	$(BIN)/python -m pytest $(UNITS) --quiet tests/unit
 
 soak: needs-test dev ## the long versions of what `make test` does in short, one after another
