@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from live_parts import wait_until
-from patience import patience_s
 
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.chaos.data import chaos_sample, chaos_zone_yaml
 from zonepulse.streams.chaos.run import RESTART
 from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.demo.drain import Drain
 from zonepulse.streams.demo.run import PREFIX, STORE_GROUP, Feed, Progress, oracle_differences, readings_of
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 
@@ -53,8 +53,8 @@ def store_away(folder: Path, readings: int, away_s: float) -> Outage:
             seen.waited = progress.store_lag()
             stack.clickhouse_process.start()
             wait_until(lambda: feed.is_done, 3 * away_s, "all is sent")
-            wait_until(lambda: progress.closed_tick() >= feed.end_ms // zone.zone.tick_ms, 120, "the last tick is closed")
-            _drained(progress, patience_s(300) + away_s)
+            drain = Drain(stack.kafka, progress, feed.end_ms // zone.zone.tick_ms)
+            wait_until(drain.is_through, 300 + 3 * away_s, "all is through")
             with stack.client() as client:
                 seen.differences = oracle_differences(readings_of(stack.kafka), client, zone_yaml, PARTITIONS, 2)
         finally:
@@ -74,14 +74,3 @@ def _look(seen: Outage, stack: ZoneStack, share: float) -> None:
     if "VmRSS:" in status:
         bytes_held = int(status.split("VmRSS:")[1].split()[0]) * 1024
         (seen.early if share < 0.25 else seen.late if share > 0.5 else []).append(bytes_held)
-
-
-def _drained(progress: Progress, seconds: float) -> None:
-    """Everything that waits is stored; live sums go on, so an end is looked at once for each task that writes."""
-    for _ in range(3):
-        ends = progress.stored_ends()
-        deadline = time.monotonic() + seconds
-        while any(progress.committed(STORE_GROUP).get(tp, 0) < end for tp, end in ends.items()):
-            assert time.monotonic() < deadline, f"the store still lacks {progress.store_lag()} records"
-            time.sleep(0.5)
-        time.sleep(2)

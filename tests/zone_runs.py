@@ -13,6 +13,7 @@ from zonepulse.schemas.registry.model import ZonePolicy
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.data import demo_sample, demo_zone_yaml
+from zonepulse.streams.demo.drain import Drain
 from zonepulse.streams.demo.run import PREFIX, Feed, Progress, oracle_differences, readings_of
 from zonepulse.streams.demo.sample import Sample
 from zonepulse.streams.embedded.zone_stack import ZoneStack
@@ -61,15 +62,11 @@ def sample_run(until_ms: int, days: int, speed_up: float, *, faults: bool = True
             feed.stop()
 
 
-def wait_until_complete(stack: ZoneStack, client: Client, zone: ZonePolicy, end_ms: int, timeout_s: float) -> None:
+def wait_until_complete(stack: ZoneStack, zone: ZonePolicy, end_ms: int, timeout_s: float) -> None:
     """Until everything before the closing heartbeats at `end_ms` has come through to the store."""
-    last_tick, deadline, quiet = end_ms // zone.tick_ms, time.monotonic() + patience_s(timeout_s), 0
-    last_window_ms = end_ms - zone.delay_ms - zone.tick_ms - zone.window_ms
+    deadline = time.monotonic() + patience_s(timeout_s)
     with closing(Progress(stack.kafka, stack.partitions)) as progress:
-        while quiet < 2:
-            closed, lag = progress.closed_tick(), progress.store_lag()
-            newest = client.query("SELECT toUnixTimestamp64Milli(max(start)) FROM intensity WHERE run = 'live'").first_row[0]
-            quiet = quiet + 1 if closed >= last_tick and newest >= last_window_ms and lag == 0 else 0
-            state = f"tick {closed} of {last_tick}, store lag {lag}, last window {newest} of {last_window_ms}"
-            assert time.monotonic() < deadline, f"not complete after {timeout_s:g} s: {state}"
+        drain = Drain(stack.kafka, progress, end_ms // zone.tick_ms)
+        while not drain.is_through():
+            assert time.monotonic() < deadline, f"not complete after {timeout_s:g} s: {drain.waits_for}"
             time.sleep(_POLL_S)

@@ -2,6 +2,20 @@
 
 Tick k is applied, partitions in order, once every partition has closed it. Rows carry what they said before, so the ledger keeps sums per
 (entity, window) and adds differences; repeats (after a restart of a sender) vanish. Everything it returns is a pure function of the rows.
+
+Six clocks, none of them on the wall:
+
+    ingest    a partition's largest Kafka timestamp so far (ms); moves with every record
+      | a tick k is closed by the first record at or after k x tick_ms
+    tick      closed last by a partition; `through[p]` here: partition p sends no further row of a tick up to it
+      | the slowest partition, and zp.commands read so far
+    applied   last tick in the sums: min(through); its number is the `revision` of the rows it changes
+      | a window [start, start + length) becomes a row at the first tick at or after end + delay
+    due       windows that have rows; a late reading revises them, as long as it is accepted
+      | lateness: nothing that is accepted can reach the window any more
+    settled   end + max(lateness, delay) has passed: contracts' and storages' parts are frozen (`windows.open_from` is behind it)
+      | `horizon.reach_ms`: nothing can ask for the window any more
+    horizon   behind it the sums are forgotten
 """
 
 from bisect import bisect_left

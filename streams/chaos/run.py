@@ -27,7 +27,8 @@ from zonepulse.streams.chaos.log_copy import LogCopy
 from zonepulse.streams.chaos.parts import WORKERS
 from zonepulse.streams.chaos.plan import ChaosStuck, Fault, Kind, Place, planned, stream_seconds
 from zonepulse.streams.control.registry_topic import publish
-from zonepulse.streams.demo.run import LEDGER_GROUP, PREFIX, STORE_GROUP, Feed, Progress, oracle_differences
+from zonepulse.streams.demo.drain import Drain
+from zonepulse.streams.demo.run import PREFIX, STORE_GROUP, Feed, Progress, oracle_differences
 from zonepulse.streams.embedded.processes.supervisor import Restart
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 
@@ -99,14 +100,9 @@ class Chaos:
         return self.feed.end_ms // self.feed.zone.tick_ms
 
     def _finish(self) -> None:
-        """Everything sent has gone through every stage; the ends move on with live sums, so each stage has its own mark."""
+        """Everything sent has gone through every stage."""
         self.wait(lambda: self.feed.is_done, "the end of sending", 24 * 3600)
-        self.wait(lambda: self.progress.closed_tick() >= self._last_tick, "the last tick", 3600)
-        blocks = TopicPartition(f"{PREFIX}intervals", 0)
-        end = self._asked(self.progress.stored_ends)[blocks]
-        self.wait(lambda: self.progress.committed(LEDGER_GROUP).get(blocks, 0) >= end, "the ledger")
-        ends = self._asked(self.progress.stored_ends)
-        self.wait(lambda: all(self.progress.committed(STORE_GROUP).get(tp, 0) >= e for tp, e in ends.items()), "the store")
+        self.wait(Drain(self.stack.kafka, self.progress, self._last_tick).is_through, "the last readings to be rows", 3600)
 
     def _asked(self, question: Callable[[], T]) -> T:
         """The answer, as soon as the broker gives one."""

@@ -17,7 +17,11 @@ from zonepulse.streams.kafka.batch_channel import Hooks, batch_channel
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.notify.channels.delivering import deliver
 from zonepulse.streams.notify.composing import Composer
-from zonepulse.streams.notify.notifier import Notifier
+from zonepulse.streams.notify.history import history_of
+from zonepulse.streams.notify.link_service import LinkService
+from zonepulse.streams.notify.notifier import Notifier, now
+from zonepulse.streams.notify.operations import Operations
+from zonepulse.streams.notify.own_templates import own_templates
 from zonepulse.streams.notify.routing.planning import Pace
 from zonepulse.streams.notify.settings import NotifySettings
 from zonepulse.streams.notify.state_log import StateLog
@@ -36,7 +40,7 @@ def add_notify_agent(app: faust.App, settings: Settings, own: NotifySettings, me
         Outbox(app),
         prefix,
         metrics,
-        Composer(own),
+        Composer(own, lambda row, reader, known, at_ms: history_of(row, reader, known, settings, at_ms), own_templates(own)),
         lambda outgoing: deliver(outgoing, own),
         settings.session_timeout_s / 2,
         Pace(*(1_000 * seconds for seconds in own.pace_s)),
@@ -77,6 +81,19 @@ def add_notify_agent(app: faust.App, settings: Settings, own: NotifySettings, me
 
     app.agent(batches.channel, name="notify")(take)
     app.timer(TICK_S, name="notify_tick")(tick)
+    operations = Operations(notifier, own, now)
+    links = LinkService(notifier, settings, own)
+
+    async def serve_links() -> None:
+        await links.start()
+
+    async def end_links(*_: Any, **__: Any) -> None:
+        await links.stop()
+
+    if own.links_port:
+        app.task(serve_links)
+        app.on_before_shutdown.connect(end_links, weak=False)
+    app.timer(own.operations_s, name="notify_operations")(operations.speak)
     app.timer(REGISTRY_EVERY_S, name="notify_registry")(follow_registry)
     return notifier
 

@@ -9,8 +9,9 @@
 | ALERTMANAGER_URL | Alertmanager's address, which gets every alert again each minute |
 | WATCHDOG_URL | asked each minute while notification works: its silence is the alarm |
 | PUBLIC_URL, LINK_KEYS, LINKS_PORT | where links lead, keys to sign them with (the newest first), where this worker answers |
-| GRAFANA_URL | for links to dashboards |
+| GRAFANA_URL, BOARD_URL | for links |
 | NOTIFY_WAIT_S, NOTIFY_INTERVAL_S, NOTIFY_REPEAT_S | a group waits (30), speaks at most once in (300), repeats after (14400) |
+| NOTIFY_OPERATIONS_S | between two requests to Alertmanager and the watchdog (60) |
 | TEMPLATES | a folder with own mail.html.j2 and mail.txt.j2 |
 """
 
@@ -58,8 +59,10 @@ class NotifySettings:
     link_keys: tuple[str, ...] = field(default=(), repr=False)
     links_port: int = 0
     grafana_url: str = ""
+    board_url: str = ""
     templates: Path | None = None
     pace_s: tuple[int, int, int] = (30, 300, 14_400)
+    operations_s: int = 60
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "NotifySettings":
@@ -81,6 +84,8 @@ class NotifySettings:
             link_keys=link_keys,
             links_port=read.port("LINKS_PORT", 0),
             grafana_url=read.url("GRAFANA_URL"),
+            board_url=read.url("BOARD_URL"),
+            operations_s=read.seconds("NOTIFY_OPERATIONS_S", 60),
             templates=Path(templates) if templates else None,
             pace_s=(
                 read.seconds("NOTIFY_WAIT_S", 30),

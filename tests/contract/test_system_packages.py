@@ -40,7 +40,7 @@ class TestScript:
         for name in ("bash", "dirname", "make", "mkdir", "mktemp", "rm", "find", "head", "cp"):
             (programs / name).symlink_to(shutil.which(name) or name)
         self.program(programs, "python3", f'exec {sys.executable} "$@"')
-        for name in ("java", "javac", "mvn", "promtool"):
+        for name in ("java", "javac", "mvn", "promtool", "prometheus-alertmanager", "amtool"):
             self.program(programs, name, "exit 0")
         self.program(programs, "id", "echo 1000")
         return programs

@@ -76,7 +76,7 @@ def test_a_skip_leaves_a_record_out_live_in_the_oracle_and_in_a_replay_and_ticks
         send(stack, range(5, 200, 15))
         stack.start_workers()
         produce(stack.kafka, f"{PREFIX}readings", [(0, None, HEARTBEAT, [], end_ms)])
-        wait_until_complete(stack, client, zone.zone, end_ms, 240)
+        wait_until_complete(stack, zone.zone, end_ms, 240)
         log = list(read_partition(stack.kafka, f"{PREFIX}readings", 0))
         told = list(read_partition(stack.kafka, f"{PREFIX}commands", 0))
         stored = {name: stored_rows(client, TABLES[name]) for name in FINAL_TABLES}

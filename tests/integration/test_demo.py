@@ -147,6 +147,6 @@ def test_workers_killed_in_the_middle_are_started_again_and_no_row_differs() -> 
             ("store-0", -9),
         ]
         wait_until(lambda: run.feed.is_done, 120, "everything sent")
-        wait_until_complete(run.stack, run.client, run.feed.zone, run.feed.end_ms, 300)
+        wait_until_complete(run.stack, run.feed.zone, run.feed.end_ms, 300)
         assert run.feed.failure is None
         assert run.differences() == []

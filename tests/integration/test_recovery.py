@@ -21,7 +21,8 @@ from zonepulse.streams.chaos.kinds import KINDS
 from zonepulse.streams.chaos.plan import planned
 from zonepulse.streams.chaos.run import RESTART
 from zonepulse.streams.control.registry_topic import publish
-from zonepulse.streams.demo.run import LEDGER_GROUP, PREFIX, STORE_GROUP, Feed, Progress, oracle_differences, readings_of
+from zonepulse.streams.demo.drain import Drain
+from zonepulse.streams.demo.run import PREFIX, Feed, Progress, oracle_differences, readings_of
 from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 
@@ -76,8 +77,7 @@ def test_workers_come_and_go_on_hosts_whose_clocks_jump_and_go_on_from_their_sna
                 assert worker.stop() == 0
             stack.workers["intervals-1"].stop()  # the supervisor starts it again
             wait_until(lambda: feed.is_done, 120, "all is sent")
-            wait_until(lambda: progress.closed_tick() >= feed.end_ms // zone.tick_ms, 120, "the last tick is closed")
-            settle(progress)
+            wait_until(Drain(stack.kafka, progress, feed.end_ms // zone.tick_ms).is_through, 240, "all is through")
             with stack.client() as client:
                 found = oracle_differences(readings_of(stack.kafka), client, zone_yaml, 4)
         finally:
@@ -92,19 +92,6 @@ def goes_on(stack: ZoneStack, worker: str) -> bool:
     return any(
         int(at) > 100 for at in re.findall(r"goes on from its snapshot at offset (\d+)", stack.workers[worker].log.read_text())
     )
-
-
-def settle(progress: Progress) -> None:
-    """Ledger and store have committed what was there when the last tick was closed."""
-    for group, seconds in ((LEDGER_GROUP, 90), (STORE_GROUP, 90)):
-        ends = progress.stored_ends()
-        wanted = {tp: end for tp, end in ends.items() if group == STORE_GROUP or tp.topic == f"{PREFIX}intervals"}
-
-        def is_done(group: str = group, wanted: dict[object, int] = wanted) -> bool:  # type: ignore[assignment]
-            known = progress.committed(group)
-            return all(known.get(tp, 0) >= end for tp, end in wanted.items())  # type: ignore[call-overload]
-
-        wait_until(is_done, seconds, f"{group} has done its part")
 
 
 def options(broker: Broker, folder: Path, *, beats: bool = False, partitions: int = 1) -> dict[str, object]:

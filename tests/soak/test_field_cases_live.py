@@ -53,7 +53,7 @@ def test_a_case_says_live_what_it_says_from_the_file(name: str, tmp_path: Path) 
         length = zone.zone.window_ms
         end_ms = (max(latest, last) // length + 1) * length + zone.zone.delay_ms + zone.zone.tick_ms
         beat(stack.kafka, end_ms)
-        wait_until_complete(stack, client, zone.zone, end_ms, 120)
+        wait_until_complete(stack, zone.zone, end_ms, 120)
         found = {table: stored_rows(client, TABLES[table]) for table in FINAL_TABLES}
     lines = [d for table in set(FINAL_TABLES) - {"dead_letters"} for d in differences(replayed[table], found[table], table)]
     assert lines == []

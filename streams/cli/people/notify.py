@@ -1,5 +1,7 @@
 """`zonepulse notify`: what a message would look like."""
 
+import base64
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +13,13 @@ from clickhouse_connect.driver.client import Client
 
 from zonepulse.schemas.registry.subscribers import LANGUAGES, Subscriber
 from zonepulse.streams import servers
-from zonepulse.streams.notify.messages.pages import Reader, compose
+from zonepulse.streams.notify.channels.mail import PICTURE
+from zonepulse.streams.notify.composing import Composer
+from zonepulse.streams.notify.history import history_of
+from zonepulse.streams.notify.own_templates import checked, own_templates
 from zonepulse.streams.notify.routing.facts import Row, is_visible, is_wanted
 from zonepulse.streams.notify.routing.state import Parcel
+from zonepulse.streams.notify.settings import NotifySettings
 from zonepulse.streams.notify.subscriber_log import read_people
 from zonepulse.streams.screen import BadInput, Stop, say, show_remark
 
@@ -56,13 +62,25 @@ def preview(
     if not is_wanted(row, reader, people.known):
         show_remark(f"the filters of {reader.id} leave this alert out; this is how it would look")
     what, now_ms = "resolved" if row.is_over else "raised", round(time.time() * 1000)
-    parcel = Parcel("preview", reader.id, "", "alert", now_ms, [(row.identity, what)], [(what, row)])
-    message = compose(parcel, Reader(reader, people.known), now_ms)
+    own = NotifySettings.from_env(os.environ)
+    composer = Composer(own, lambda row, who, known, at_ms: history_of(row, who, known, settings, at_ms), own_templates(own))
+    parcel = Parcel("preview", reader.id, "preview", "alert", now_ms, [(row.identity, what)], [(what, row)])
+    message = composer.message(parcel, reader, people.known, now_ms)
     say(f"Subject: {message.subject}", "", message.text)
     out.mkdir(parents=True, exist_ok=True)
     page = out / f"alert-{row.fingerprint}-{reader.language}.html"
-    page.write_text(message.html, "utf-8")
-    say(f"saved {page}", err=True)
+    inline = base64.b64encode(message.picture).decode()
+    page.write_text(message.html.replace(f"cid:{PICTURE}", f"data:image/png;base64,{inline}"), "utf-8")
+    if message.picture:
+        page.with_suffix(".png").write_bytes(message.picture)
+    say(f"saved {page}{' and its picture' if message.picture else ''}", err=True)
+
+
+@app.command()
+def check(folder: Annotated[Path, typer.Argument(help="With mail.html.j2 and mail.txt.j2.")]) -> None:
+    """Check templates of your own: a message of every kind in every language is made with them."""
+    checked(folder)
+    say(f"{folder} is fine; set ZONEPULSE_TEMPLATES={folder} for the notify worker")
 
 
 def _alert(client: Client, name: str) -> Row:

@@ -11,7 +11,8 @@ from zonepulse.streams.notify.messages.words import clean
 
 MOST: Final = 300
 _ADDRESS: Final = re.compile(r"[\w.+-]+@[\w.-]+")
-_NOISE: Final = ("Connecting to", "Securing", "Applying", "Email ", "SMTP Host", "Loaded", "POST URL", "Payload", "Login ID")
+_DETAILS: Final = ("Socket Exception", "Response Details")
+"""Of lines that are no warnings, those that say why."""
 
 
 class Errors(logging.Handler):
@@ -24,8 +25,9 @@ class Errors(logging.Handler):
         self._lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keeps a line of this thread."""
-        if record.thread == self._thread and not record.getMessage().startswith(_NOISE):
+        """Keeps a line of this thread that says what went wrong."""
+        is_telling = record.levelno >= logging.WARNING or str(record.msg).startswith(_DETAILS)
+        if record.thread == self._thread and is_telling:
             self._lines.append(record.getMessage())
 
     @property

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from zonepulse.streams.notify.channels import mail
+from zonepulse.streams.notify.channels import mail, robots, webhook
 from zonepulse.streams.notify.messages.pages import Message
 from zonepulse.streams.notify.routing.results import Result
 from zonepulse.streams.notify.settings import NotifySettings
@@ -28,7 +28,11 @@ def deliver(outgoing: Outgoing, settings: NotifySettings) -> Result:
     try:
         if kind == "mailto":
             return _mail(outgoing, name, settings)
-        return Result("refused", f"no channel {outgoing.target!r} in this installation")
+        if kind == "channel" and name in settings.channels:
+            return robots.send(settings.channels[name], outgoing.message.subject, outgoing.message.brief)
+        if kind == "webhook" and name in settings.webhooks:
+            return webhook.send(settings.webhooks[name], outgoing.key, outgoing.payload)
+        return Result("failed", f"no channel {outgoing.target!r} in this installation")
     except Exception as error:  # a library's own mistake must not stop the other messages
         return Result("failed", f"{type(error).__name__}: {error}"[:300])
 

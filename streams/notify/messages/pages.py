@@ -13,6 +13,7 @@ from jinja2.loaders import BaseLoader
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from zonepulse.schemas.registry.subscribers import Subscriber
+from zonepulse.streams.notify.messages.brief import Brief, brief
 from zonepulse.streams.notify.messages.views import Links, View, named, view
 from zonepulse.streams.notify.messages.words import Words, clean
 from zonepulse.streams.notify.routing.facts import Directory, Row, is_visible
@@ -35,6 +36,7 @@ class Message:
     subject: str
     text: str
     html: str
+    brief: Brief
     picture: bytes = b""
 
 
@@ -143,9 +145,9 @@ def _heading(parcel: Parcel, views: list[View], total: int, reader: Reader) -> s
     words = reader.words
     if total == 1 and views:
         return " · ".join(part for part in (views[0].state, views[0].title) if part)
-    title = words("{count} alerts", count=total)
-    critical = sum(1 for v in views if v.severity_id == "critical" and not v.is_over)
-    return f"{title}, {words('thereof {count} critical', count=critical)}" if critical else title
+    title = words("{count} alerts", count=words.count(total))
+    critical = parcel.severities.get("critical", 0) if total == len(parcel.items) else 0
+    return words.comma.join([title, words("{count} of them critical", count=words.count(critical))]) if critical else title
 
 
 def subject_of(parcel: Parcel, views: list[View], total: int, reader: Reader) -> str:
@@ -153,12 +155,12 @@ def subject_of(parcel: Parcel, views: list[View], total: int, reader: Reader) ->
     words = reader.words
     if total == 1 and views:
         one = views[0]
-        head = f"{one.mark} {one.state or one.severity}: {one.title}"
+        head = f"{one.mark} {one.state or one.severity}{words.colon}{one.title}"
         parts = [one.short_where, one.impact or one.seen, one.short_since]
     else:
         head = _heading(parcel, views, total, reader)
-        head = f"{words('Digest')}: {head}" if parcel.kind == "digest" else head
-        parts = [f"{views[0].title}, {views[0].short_where}" if views else "", reader.zone]
+        head = f"{words('Digest')}{words.colon}{head}" if parcel.kind == "digest" else head
+        parts = [f"{views[0].title}{words.comma}{views[0].short_where}" if views else "", reader.zone]
     while len(clean(" · ".join([head, *filter(None, parts)]), 500)) > MOST_SUBJECT and parts:
         parts.pop(1 if len(parts) > 2 else len(parts) - 1)
     return clean(" · ".join([head, *filter(None, parts)]), MOST_SUBJECT)
@@ -175,4 +177,7 @@ def _rendered(
     jinja = templates or shipped()
     context: dict[str, Any] = {"page": page, "alerts": views, "_": words}
     html, text = (jinja.get_template(name).render(context) for name in TEMPLATES)
-    return Message(clean(subject, MOST_SUBJECT), text.strip() + "\n", html, picture)
+    stop = words("To stop it: {link}", link=page.stop_link) if page.stop_link else ""
+    heading = page.heading if len(views) != 1 or page.more else ""
+    pieces = brief("\n".join(t for t in (heading, page.lead, page.agree_link) if t), views, page.more, page.zone, stop, words)
+    return Message(clean(subject, MOST_SUBJECT), text.strip() + "\n", html, pieces, picture)

@@ -130,11 +130,11 @@ def _where(row: Row, known: Directory, words: Words) -> str:
 
 def _facts(row: Row, known: Directory, words: Words) -> list[tuple[str, str]]:
     meter, evidence = known.meters.get(row.meter), row.facts()
-    found = [("register", clean(evidence["register"]))] if isinstance(evidence.get("register"), str) else []
+    found = [("Register", clean(evidence["register"]))] if isinstance(evidence.get("register"), str) else []
     if meter is not None:
-        found += [("site", clean(meter.site)), ("gateway", clean(meter.gateway))]
-    found.append(("node", clean(row.node) if row.meter else ""))
-    found.append(("rule", clean(row.rule)))
+        found += [("Site", clean(meter.site)), ("Gateway", clean(meter.gateway))]
+    found.append(("Node", clean(row.node) if row.meter else ""))
+    found.append(("Rule", clean(row.rule)))
     return [(words(label), text) for label, text in found if text]
 
 

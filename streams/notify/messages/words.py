@@ -18,6 +18,8 @@ from zonepulse.streams.notify.routing.times import local
 
 LOCALES: Final = {"en": "en_GB", "de": "de_DE", "zh": "zh_Hans_CN"}
 _DIRECTIONS: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+LARGEST: Final = 1e15
+"""Beyond, digits say nothing, and the formatter refuses them."""
 MOST_NAME: Final = 80
 """Characters of a name that a message shows."""
 
@@ -50,6 +52,20 @@ class Words:
         return catalogue(self.language).get(text, text).format(**facts) if facts else catalogue(self.language).get(text, text)
 
     @property
+    def colon(self) -> str:
+        """Between a label and its text."""
+        return "：" if self.language == "zh" else ": "
+
+    @property
+    def comma(self) -> str:
+        """Between parts of a line."""
+        return "，" if self.language == "zh" else ", "
+
+    def count(self, number: int) -> str:
+        """A whole number with the reader's separators."""
+        return format_decimal(number, locale=self.locale)
+
+    @property
     def locale(self) -> Locale:
         """Babel's."""
         return Locale.parse(LOCALES[self.language])
@@ -57,6 +73,8 @@ class Words:
     def number(self, value: float) -> str:
         """With at most four significant decimals and the reader's separators."""
         size = abs(value)
+        if not size < LARGEST:
+            return f"{value:.3g}"
         places = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 4
         return format_decimal(round(value, places), format=f"#,##0.{'#' * places}" if places else "#,##0", locale=self.locale)
 

@@ -4,6 +4,7 @@
 |---|---|
 | back-off | 10 s, doubled at each failure up to an hour, times 0.5 to 1.5 by chance; a receiver's Retry-After is kept |
 | given up | when the receiver refuses for good, or 24 h after the message was made |
+| pace | 3 s between two messages to a channel |
 | breaker | 5 failures of a target in a row: it rests for a minute, doubled up to half an hour; then one parcel tries |
 """
 
@@ -26,6 +27,8 @@ BREAK_AFTER: Final = 5
 REST_MS: Final = 60_000
 LONGEST_REST_MS: Final = 1_800_000
 ROWS_A_BLOCK: Final = 2_000
+ROBOT_GAP_MS: Final = 3_000
+"""Between two messages to a channel: robots take 20 a minute."""
 
 
 @dataclass(slots=True)
@@ -35,11 +38,11 @@ class Breaker:
     failures: int = 0
     rests_until_ms: int = 0
 
-    def note(self, is_ok: bool, now_ms: int) -> None:
-        """An attempt ended."""
+    def note(self, is_ok: bool, now_ms: int, gap_ms: int = 0) -> None:
+        """An attempt ended. `gap_ms` lies between two messages to this target."""
         self.failures = 0 if is_ok else self.failures + 1
         if self.failures < BREAK_AFTER:
-            self.rests_until_ms = 0
+            self.rests_until_ms = now_ms + gap_ms
         else:
             self.rests_until_ms = now_ms + min(LONGEST_REST_MS, REST_MS << min(16, self.failures - BREAK_AFTER))
 
@@ -54,6 +57,11 @@ def due(state: State, breakers: Mapping[str, Breaker], busy: set[str], now_ms: i
         if breaker is None or now_ms >= breaker.rests_until_ms:
             found[target] = parcel
     return list(found.values())
+
+
+def gap_ms(target: str) -> int:
+    """How long a target rests after a message."""
+    return ROBOT_GAP_MS if target.startswith("channel:") else 0
 
 
 def backoff_ms(attempts: int, chance: float) -> int:

@@ -1,0 +1,51 @@
+"""A zone's own templates: read from a folder, checked before they are used."""
+
+from pathlib import Path
+from typing import Final
+
+from jinja2 import TemplateError, TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from zonepulse.schemas.registry.subscribers import LANGUAGES, Subscriber
+from zonepulse.streams.notify.messages.pages import TEMPLATES, Reader, compose, environment
+from zonepulse.streams.notify.routing.facts import Directory, Row
+from zonepulse.streams.notify.routing.state import Parcel
+from zonepulse.streams.notify.settings import NotifySettings
+from zonepulse.streams.settings import BadSetting
+
+MOST_BYTES: Final = 200_000
+_MARKUP: Final = "<script>alert(1)</script>"
+
+
+def own_templates(settings: NotifySettings) -> ImmutableSandboxedEnvironment | None:
+    """The installation's own, None where it has none. Raises BadSetting for what is wrong with them."""
+    if settings.templates is None:
+        return None
+    return checked(settings.templates)
+
+
+def checked(folder: Path) -> ImmutableSandboxedEnvironment:
+    """Templates that make a message of every kind in every language, and let no name become markup. Raises BadSetting."""
+    texts = {}
+    for name in TEMPLATES:
+        try:
+            texts[name] = (folder / name).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadSetting(f"{folder / name} cannot be read: {error}; the shipped one is a beginning") from error
+        if len(texts[name]) > MOST_BYTES:
+            raise BadSetting(f"{folder / name} is larger than {MOST_BYTES} bytes")
+    jinja = environment(texts)
+    for language in LANGUAGES:
+        reader = Reader(Subscriber("check", ("channel:check",), language=language), Directory("z", {"en": "Z"}))
+        for state, value in (("raised", 1.5), ("resolved", None)):
+            row = Row("z", "0" * 16, 0, "silent_channel", "critical", state, 1, meter=_MARKUP, value=value, ends_at=1)
+            parcel = Parcel("k", "check", "", "alert", 0, [(row.identity, state)], [(state, row)])
+            try:
+                message = compose(parcel, reader, 1_000, templates=jinja)
+            except TemplateSyntaxError as error:
+                raise BadSetting(f"{folder / (error.name or '')}:{error.lineno}: {error.message}") from error
+            except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+                raise BadSetting(f"{folder}: a message in {language} cannot be made: {type(error).__name__}: {error}") from error
+            if _MARKUP in message.html:
+                raise BadSetting(f"{folder / TEMPLATES[0]}: a meter's name became markup; leave out `safe` and `autoescape false`")
+    return jinja

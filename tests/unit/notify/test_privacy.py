@@ -1,0 +1,177 @@
+"""A subscriber of company A gets no fact of company B, whatever filters, templates, links and digests are tried."""
+
+import base64
+import itertools
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from notify_parts import transition
+from zones import zone
+
+from zonepulse.schemas.registry.subscribers import Subscriber
+from zonepulse.streams.notify.composing import Composer
+from zonepulse.streams.notify.history import history_of
+from zonepulse.streams.notify.messages.pages import environment
+from zonepulse.streams.notify.messages.views import Hidden, view
+from zonepulse.streams.notify.messages.words import Words
+from zonepulse.streams.notify.routing.delivery import rows
+from zonepulse.streams.notify.routing.facts import Row, directory, parse_row
+from zonepulse.streams.notify.routing.intake import take_row
+from zonepulse.streams.notify.routing.people import People
+from zonepulse.streams.notify.routing.planning import plan
+from zonepulse.streams.notify.routing.state import Parcel, State
+from zonepulse.streams.notify.settings import NotifySettings
+from zonepulse.streams.settings import Settings
+
+T0 = 1_790_000_100_000
+SECRET = "Bsecret"
+METER = """
+  - id: Bsecret-M
+    site: s2
+    role: main
+    registers:
+      "1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}
+  - id: MOVED
+    site: s
+    role: main
+    registers:
+      "1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}
+    valid_to: 2025-01-01
+  - id: MOVED
+    site: s2
+    role: main
+    registers:
+      "1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}
+    valid_from: 2025-01-01
+"""
+ZONE = zone(("  - {id: b}", "  - {id: b, name: {en: Bsecret Ltd, de: Bsecret GmbH, zh: Bsecret 公司}}"), more=METER)
+KNOWN = directory(ZONE)
+CHEATS = {
+    "mail.txt.j2": "{{ alerts }} {{ page }} {% for a in alerts %}{{ a.facts }}{{ a.links }}{% endfor %}",
+    "mail.html.j2": "{{ alerts|pprint }} {{ page|pprint }} {{ _ }} {{ self }}",
+}
+"""Templates that show everything that they are given."""
+
+
+def row(**facts: Any) -> Row:
+    return parse_row(json.dumps(transition(**({"starts_at": T0} | facts))).encode())
+
+
+FOREIGN = [
+    row(company="b", meter="Bsecret-M"),
+    row(company="a", meter="Bsecret-M"),  # a row that says otherwise
+    row(company="a", meter="MOVED"),  # it was A's once
+    row(company="a", meter="Bsecret-unknown"),
+    row(rule="no_factor", company="b", evidence='{"carrier":"Bsecret"}', severity="critical"),
+    row(rule="unexplained_energy", node="Bsecret-node"),
+    row(rule="zone_intensity", value=1.5),
+    row(rule="ops_poison", evidence='{"why":"Bsecret"}'),
+    row(rule="ops_undelivered", company="a", evidence='{"subscriber":"Bsecret"}'),
+]
+OWN = [
+    row(company="a", meter="M", evidence='{"register":"1.8.0","others":["Bsecret-M"],"Bsecret":1}', impact_kg=3.0),
+    row(rule="unusual", company="a", evidence='{"channels":["Bsecret-M"],"parent":"Bsecret"}', severity="critical"),
+]
+filters = st.fixed_dictionaries(
+    {
+        "companies": st.sampled_from([(), ("b",), ("a", "b")]),
+        "sites": st.sampled_from([(), ("s2",), ("s", "s2")]),
+        "rules": st.sampled_from([(), ("*",), ("ops_*", "zone_*", "un*", "no_*", "silent_*")]),
+        "severity": st.sampled_from(["info", "critical"]),
+        "impact_kg": st.sampled_from([None, 0.0]),
+        "language": st.sampled_from(["en", "de", "zh"]),
+        "digest": st.sampled_from(["", "hourly", "daily"]),
+        "to": st.sampled_from([("mailto:a@a.example",), ("webhook:w", "channel:c")]),
+    }
+)
+
+
+def outputs(reader: Subscriber, people: People, state: State, parcels: list[Parcel], now_ms: int) -> list[str]:
+    """Everything that leaves the house for this reader."""
+    settings = NotifySettings(public_url="https://x.example", link_keys=("k" * 32,), grafana_url="https://g.example")
+    found = []
+    for composer, parcel in itertools.product((Composer(settings), Composer(settings, templates=environment(CHEATS))), parcels):
+        made = composer(parcel, people, now_ms)
+        assert made is not None
+        message = made.message
+        found += [message.subject, message.text, message.html, repr(message.brief), made.payload.decode(), repr(made)]
+        found += [str(r) for r in rows(parcel, state, "z")]
+        for link in made.message.text.split("/n/")[1:]:
+            found.append(base64.urlsafe_b64decode(link.split(".")[0] + "==").decode())
+    assert all(p.subscriber == reader.id for p in parcels)
+    return found
+
+
+@settings(max_examples=25)
+@given(filters, st.permutations([*FOREIGN, *OWN]), st.booleans())
+def test_no_filter_digest_template_or_link_shows_a_fact_of_another_company(
+    chosen: dict[str, Any], alerts: list[Row], ends: bool
+) -> None:
+    mill = Subscriber("mill", company="a", **chosen)
+    boss = Subscriber("boss", ("mailto:boss@zone.example",), escalate_to="mill", escalate_after_ms=60_000)
+    people, state = People(KNOWN, {"mill": mill, "boss": boss}), State()
+    for one in alerts:
+        take_row(state, one, people.listening(), KNOWN, T0)
+    made = []
+    for step in (31_000, 100_000, 3_600_000, 15_000_000, 86_400_000):
+        made += [p for p in plan(state, people.everyone().values(), {}, KNOWN, T0 + step) if p.subscriber == "mill"]
+        if ends:
+            for one in alerts:
+                over = row(
+                    **{n: getattr(one, n) for n in ("rule", "company", "meter", "node", "severity")}, state="resolved", revision=2
+                )
+                take_row(state, over, people.listening(), KNOWN, T0 + step)
+    assert SECRET not in "\n".join(outputs(mill, people, state, made, T0 + 86_400_000))
+    told = {i for p in made for i, _ in p.items}
+    assert told <= {one.identity for one in OWN}
+
+
+def test_the_zones_own_people_see_all_of_it() -> None:
+    boss = Subscriber("boss", ("mailto:boss@zone.example",))
+    people, state = People(KNOWN, {"boss": boss}), State()
+    for one in [*FOREIGN, *OWN]:
+        take_row(state, one, people.listening(), KNOWN, T0)
+    made = plan(state, [boss], {}, KNOWN, T0 + 31_000)
+    assert SECRET in "\n".join(outputs(boss, people, state, made, T0 + 31_000))
+    assert len({i for p in made for i, _ in p.items}) == len(FOREIGN) + len(OWN)
+
+
+def test_what_was_routed_before_a_subscriber_moved_to_another_company_is_not_shown_after() -> None:
+    before = Subscriber("p", ("mailto:p@b.example",), company="b")
+    people, state = People(KNOWN, {"p": before}), State()
+    take_row(state, FOREIGN[0], people.listening(), KNOWN, T0)
+    made = plan(state, people.everyone().values(), {}, KNOWN, T0 + 31_000)
+    assert len(made) == 1
+    people.of_registry["p"] = replace(before, company="a")
+    assert SECRET not in "\n".join(outputs(people.of_registry["p"], people, state, made, T0 + 31_000))
+    take_row(state, row(company="b", meter="Bsecret-M", state="resolved", revision=2), people.listening(), KNOWN, T0 + 40_000)
+    assert plan(state, people.everyone().values(), {}, KNOWN, T0 + 86_400_000) == []
+
+
+@pytest.mark.parametrize("one", FOREIGN)
+def test_the_gate_is_shut_for_every_foreign_alert_wherever_it_is_asked(one: Row) -> None:
+    mill = Subscriber("mill", ("mailto:a@a.example",), company="a")
+    with pytest.raises(Hidden):
+        view(one, "raised", mill, KNOWN, Words("en", "UTC"), T0)
+    assert history_of(one, mill, KNOWN, Settings(), T0) is None
+
+
+@pytest.mark.parametrize("attack", [
+    "{{ page.__class__.__mro__ }}", "{{ alerts.__class__.__base__.__subclasses__() }}", "{{ _.__globals__ }}",
+    "{{ _.__init__.__globals__ }}",
+    "{{ self.__init__.__globals__ }}", "{{ ''.__class__ }}", "{{ alerts.append(1) }}", "{% include '/etc/passwd' %}",
+    "{{ cycler.__init__ }}",
+    "{{ ''.join.__self__ }}", "{{ '{0.__class__}'.format(page) }}",
+])  # fmt: skip
+def test_a_template_cannot_leave_its_sandbox(attack: str) -> None:
+    mill = Subscriber("mill", ("mailto:a@a.example",), company="a")
+    own = {"mail.txt.j2": attack, "mail.html.j2": attack}
+    people = People(KNOWN, {"mill": mill})
+    parcel = Parcel("k", "mill", "mailto:a@a.example", "alert", T0, [(OWN[0].identity, "raised")], [("raised", OWN[0])])
+    made = Composer(NotifySettings(), templates=environment(own))(parcel, people, T0)
+    assert made is not None and "<class" not in made.message.text and "root:" not in made.message.text
+    assert "<class" not in made.message.html and "function" not in made.message.text
