@@ -74,6 +74,12 @@ def parse_duration_ms(text: str) -> int:
     return int(match[1]) * _MS_OF[match[2]]
 
 
+def duration_text(ms: int) -> str:
+    """A duration as `parse_duration_ms` reads it, in the largest unit that is whole; `90s`, `15m`, `2h`, `7d`."""
+    unit = next((unit for unit in "dhm" if ms and ms % _MS_OF[unit] == 0), "s")
+    return f"{ms / _MS_OF[unit]:.12g}{unit}"
+
+
 def parse_decimal(text: str) -> Fraction:
     """The exact value of a decimal number. Raises BadValue."""
     if len(text) > _LONGEST_NUMBER:

@@ -23,7 +23,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -43,6 +43,9 @@ from zonepulse.processors.metering.interval_rows import versions_of
 from zonepulse.schemas.registry.model import FOREVER, Rule
 from zonepulse.schemas.tables.results import EMISSIONS
 from zonepulse.schemas.units import MICRO, MS_PER_HOUR
+
+UNKNOWN: Final = UNSET
+"""Version of a waiting row that the registry version in use has no channel version for: it waits for the one that it was made with."""
 
 
 @dataclass(slots=True)
@@ -148,11 +151,15 @@ class Ledger:
         self.candidates += [(r["revision"] if partition >= 0 else UNSET + 1, partition, r) for r in rows if r["revision"] > known]
 
     def advance(self) -> Results:
-        """Apply every tick that all partitions have closed, each under the registry version that all of them had."""
+        """Apply every tick that all partitions have closed, each under the registry version that all of them had.
+
+        A version is in use behind the last tick that some partition closed without it, wherever batches are cut."""
         results = Results()
         for version, ticks in sorted(self.announced.items()):
             if len(ticks) == len(self.through) and version > self.channels.registry.version:
-                self._advance_to(min(max(ticks.values()), int(self.through.min())), results)
+                if (last := max(ticks.values())) > self.through.min():
+                    break
+                self._advance_to(last, results)
                 self._emit(results)
                 self._use(self.versions[version])
         self._advance_to(int(self.through.min()), results)
@@ -191,7 +198,7 @@ class Ledger:
         self.versions = {n: c for n, c in self.versions.items() if n >= version}
         self.announced = {n: ticks for n, ticks in self.announced.items() if n > version}
         self._compile(channels)
-        self.waiting, self.is_waiting_touched = [[self._mapped(rows) for rows in waiting] for waiting in self.waiting], True
+        self.waiting, self.is_waiting_touched = [self._known_now(waiting) for waiting in self.waiting], True
         self.windows.adopt(windows, plan, self.plan, self.progress)
         self.market.resume(used)
         self.nodal.resume(held)
@@ -228,7 +235,7 @@ class Ledger:
             if not waiting:
                 continue
             rows = np.concatenate(waiting)
-            ready = rows["revision"] <= last
+            ready = (rows["revision"] <= last) & (rows["version"] != UNKNOWN)
             self.waiting[partition] = [rows[~ready]] if not ready.all() else []
             self.is_waiting_touched |= bool(ready.any())
             chosen.append(rows[ready])
@@ -240,14 +247,38 @@ class Ledger:
         rows = rows[rank]
         again = np.zeros(len(rows), bool)
         again[1:] = (np.diff(rows["revision"]) == 0) & (np.diff(rows["channel"]) == 0) & (np.diff(rows["start"]) == 0)
-        return rows[~again & (rows["channel"] < len(self.channels.names))].view(np.recarray)
+        return rows[~again].view(np.recarray)
 
     def _mapped(self, rows: Rows) -> Rows:
-        """Rows with the channel versions of the registry version in use, where it has the channel."""
+        """Rows with the channel versions of the registry version in use; UNKNOWN where only one that is announced can have any."""
         rows = rows.copy().view(np.recarray)
         known = np.flatnonzero(rows["channel"] < len(self.channels.names))
-        rows["version"][known] = versions_of(rows["channel"][known], rows["start"][known], self.channels)
+        rows["version"] = UNKNOWN
+        found = versions_of(rows["channel"][known], rows["start"][known], self.channels)
+        first = self.channels.first[rows["channel"][known]]
+        rows["version"][known] = np.where(found >= first, found, UNKNOWN if self.announced else first)
         return rows
+
+    def _known_now(self, waiting: list[Rows]) -> list[Rows]:
+        """What waits for one partition under a version that is new in use. Rows of applied ticks had to wait for it: they count from the
+        first tick that it is in use, several of one window as one step."""
+        if not waiting:
+            return []
+        rows = self._mapped(np.concatenate(waiting))
+        next_tick = self.applied + 1
+        if not (rows["revision"] < next_tick).any():
+            return [rows]
+        rows = rows[np.lexsort((rows["revision"], rows["start"], rows["channel"], rows["revision"] > next_tick))]
+        n = int((rows["revision"] <= next_tick).sum())
+        early = rows[:n]
+        is_first = np.ones(n, bool)
+        is_first[1:] = (np.diff(early["channel"]) != 0) | (np.diff(early["start"]) != 0)
+        first = np.flatnonzero(is_first)
+        steps = early[np.append(first[1:], n) - 1]
+        for name in ("was_val", "was_est", "was_cov"):
+            steps[name] = early[name][first]
+        steps["revision"] = next_tick
+        return [steps.view(np.recarray), rows[n:].view(np.recarray)]
 
     def _in_reach(self, rows: Rows, last: int, results: Results) -> Rows:
         """The rows whose windows are not behind the horizon of their tick, and the entries that are due by `last`."""

@@ -17,11 +17,14 @@ from zonepulse.schemas.factors.shipped import LOOKUP_BASES, RESIDUAL_BASES, chan
 from zonepulse.schemas.messages.partitioner import partition_key
 from zonepulse.schemas.problems import Problem, Report
 from zonepulse.schemas.registry.model import MeterChange, Registry
-from zonepulse.schemas.values import instant_text
+from zonepulse.schemas.values import duration_text, instant_text
 
 H = TypeVar("H", bound=Hashable)
-_FIXED: Final = ("id", "window_ms", "tick_ms", "delay_ms", "key")
-"""Settings of a zone that its stored state is made with."""
+_FIXED: Final = (
+    "id", "window_ms", "tick_ms", "delay_ms", "key", "lateness_ms", "future_ms", "max_gap_ms", "n_confirm", "boundary_tolerance_ms",
+)  # fmt: skip
+"""Settings of a zone that its stored state is made with: what was accepted, settled, held and booked under others cannot be judged anew."""
+_OF_VEE: Final = ("n_confirm", "boundary_tolerance_ms")
 
 
 def diff(old: Registry, new: Registry) -> list[str]:
@@ -41,11 +44,7 @@ def check_applicable(old: Registry, new: Registry, latest_closed_ms: int, *, fil
     `latest_closed_ms` is the end of the latest closed window. Meter changes may go back to `lateness` before it.
     """
     report = Report(file)
-    for name in _FIXED:
-        was, now = getattr(old.zone, name), getattr(new.zone, name)
-        if was != now:
-            remedy = f"keep {was!r}; another one needs a new zone (its own topic prefix) or a replay"
-            report.add(f"zone.{name.removesuffix('_ms')}", f"cannot change from {was!r} to {now!r} at run time", remedy)
+    _check_settings(old, new, report)
     since = instant_text(latest_closed_ms, ZoneInfo(old.zone.timezone))
     _check_meters(old, new, latest_closed_ms, since, report)
     _check_keys(old, new, report)
@@ -53,6 +52,30 @@ def check_applicable(old: Registry, new: Registry, latest_closed_ms: int, *, fil
     _check_factors(old, new, latest_closed_ms, since, report)
     check_network_change(old, new, latest_closed_ms, since, restate(file), report)
     return report.problems
+
+
+def check_settings(old: Registry, new: Registry, *, file: str = "zone.yaml") -> list[Problem]:
+    """What of `check_applicable` holds before any window is closed: readings may have been taken in already."""
+    report = Report(file)
+    _check_settings(old, new, report)
+    return report.problems
+
+
+def _check_settings(old: Registry, new: Registry, report: Report) -> None:
+    for name in _FIXED:
+        was, now = (_setting_text(name, getattr(r.zone, name)) for r in (old, new))
+        if was != now:
+            key = ("vee." if name in _OF_VEE else "") + name.removesuffix("_ms")
+            remedy = (
+                f"keep {was}; another one needs a topic prefix of its own (ZONEPULSE_TOPIC_PREFIX), or a run of its own beside the live"
+                f" one: `zonepulse replay file --zone {report.file} READINGS`"
+            )
+            report.add(f"zone.{key}", f"cannot change from {was} to {now} at run time", remedy)
+
+
+def _setting_text(name: str, value: object) -> str:
+    """As zone.yaml writes it."""
+    return duration_text(value) if name.endswith("_ms") and isinstance(value, int) else repr(value)
 
 
 def restate(file: str) -> str:

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 import typer
 
-from zonepulse.schemas.checks.changes import check_applicable, diff
+from zonepulse.schemas.checks.changes import check_applicable, check_settings, diff
 from zonepulse.schemas.checks.notices import identifiers, notices
 from zonepulse.schemas.messages.topics import INTERVALS, REGISTRY
-from zonepulse.schemas.problems import RegistryError
+from zonepulse.schemas.problems import Problem, RegistryError
 from zonepulse.schemas.registry.model import FOREVER, Registry
 from zonepulse.schemas.values import BadValue, instant_text, parse_instant_ms
 from zonepulse.streams import servers
@@ -121,7 +121,10 @@ def refuse(old: Registry | None, new: Registry, closed_ms: int | None, zone: Pat
     if old is not None and old.zone.id != new.zone.id:
         wrong = f"zone {new.zone.id!r} cannot follow zone {old.zone.id!r} on the same topics"
         raise Stop(f"{zone}: {wrong}; set ZONEPULSE_TOPIC_PREFIX to a prefix of its own", BAD_INPUT)
-    problems = [] if old is None or closed_ms is None else check_applicable(old, new, closed_ms, file=str(zone))
+    problems: list[Problem] = []
+    if old is not None:
+        shown = str(zone)
+        problems = check_settings(old, new, file=shown) if closed_ms is None else check_applicable(old, new, closed_ms, file=shown)
     if problems:
         text = zone.read_text("utf-8")
         for problem in problems:
@@ -132,6 +135,7 @@ def refuse(old: Registry | None, new: Registry, closed_ms: int | None, zone: Pat
 def _line_of(path: str, text: str) -> int:
     """The line of zone.yaml that a path such as `meters.M1`, `network.edges.e1` or `zone.key` is about; 0 where there is none."""
     section, _, name = path.partition(".")
+    name = name.removeprefix("vee.") if section == "zone" else name
     key = {"meter_changes": "meter", "zone": ""}.get(section, "id")
     start = re.search(rf"^{re.escape(section)}:", text, re.MULTILINE)
     at = start.start() if start else -1

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from zones import zone
 
-from zonepulse.schemas.checks.changes import check_applicable, diff
+from zonepulse.schemas.checks.changes import check_applicable, check_settings, diff
 from zonepulse.schemas.registry.model import Registry
 
 CLOSED_MS = 1_767_232_800_000  # 2026-01-01T10:00:00+08:00
@@ -52,10 +52,30 @@ def test_the_same_registry_is_applicable() -> None:
         ("tick", "id: z,", "id: z, tick: 5m,"),
         ("delay", "id: z,", "id: z, delay: 20m,"),
         ("key", "id: z,", "id: z, key: meter,"),
+        ("lateness", "id: z,", "id: z, lateness: 3h,"),
+        ("future", "id: z,", "id: z, future: 6m,"),
+        ("max_gap", "id: z,", "id: z, max_gap: 8d,"),
+        ("vee.n_confirm", "id: z,", "id: z, vee: {n_confirm: 4},"),
+        ("vee.boundary_tolerance", "id: z,", "id: z, vee: {boundary_tolerance: 59s},"),
     ],
 )
 def test_what_the_stored_state_is_made_with_cannot_change(name: str, old: str, new: str) -> None:
-    assert f"zone.{name}" in _paths(zone(), zone((old, new)))
+    changed = zone((old, new))
+    assert f"zone.{name}" in _paths(zone(), changed)
+    assert f"zone.{name}" in [p.path for p in check_settings(zone(), changed)], "before any window is closed too"
+
+
+def test_a_refused_setting_says_what_to_keep_and_what_else_to_do() -> None:
+    (problem,) = check_settings(zone(), zone(("id: z,", "id: z, lateness: 90m,")), file="new.yaml")
+    assert problem.what == "cannot change from 2h to 90m at run time"
+    assert problem.remedy == (
+        "keep 2h; another one needs a topic prefix of its own (ZONEPULSE_TOPIC_PREFIX), or a run of its own beside the live one:"
+        " `zonepulse replay file --zone new.yaml READINGS`"
+    )
+
+
+def test_how_often_the_live_view_and_heartbeats_come_may_change() -> None:
+    assert _paths(zone(), zone(("id: z,", "id: z, live: 10s, idle: 1m,"))) == []
 
 
 def test_names_regions_without_effect_and_rules_may_change_at_any_time() -> None:
@@ -136,4 +156,4 @@ def test_a_factor_may_begin_now_but_not_change_what_was_booked() -> None:
 def test_problems_count_from_the_old_lateness() -> None:
     old = zone()
     longer = replace(zone(more=CHANGE % "2026-01-01T06:00:00+08:00"), zone=replace(old.zone, lateness_ms=86_400_000))
-    assert _paths(old, longer) == ["meter_changes.M"]
+    assert _paths(old, longer) == ["zone.lateness", "meter_changes.M"]
