@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from boards.carbon_queries import CarbonQueries
-from boards.limits import Limits
 from boards.parts import ACT, NOTHING, OK, TOOLTIP, WATCH, Json, fields, fixed, legend, override, panel, target, thresholds
-from boards.texts import Texts
+from zonepulse.streams.queries.carbon_queries import CarbonQueries
+from zonepulse.streams.queries.limits import Limits
+from zonepulse.streams.queries.texts import Texts
 
 _TABLE: Final[Json] = {"showHeader": True, "cellHeight": "sm"}
 _PLAIN: Final = thresholds(("text", None))

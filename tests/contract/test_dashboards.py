@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-from grafana_macros import TimeRange, with_macros, with_variables
 
 from zonepulse.processors.flow import METER_RULES
 from zonepulse.schemas.messages.readings import REASONS
@@ -20,14 +19,16 @@ from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.tables.ddl import DATABASE, EXPLAIN, STORAGES
 from zonepulse.schemas.tables.results import QUALITIES
 from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.queries.macros import TimeRange, with_macros, with_variables
 
 GRAFANA = Path(__file__).parents[2] / "grafana"
 sys.path.insert(0, str(GRAFANA))
 
-from boards import texts, zone_live_queries  # noqa: E402
-from boards.limits import Limits, limits_of  # noqa: E402
 from boards.zone_live import zone_live  # noqa: E402
 from build import dashboards, demo_zone, text_of  # noqa: E402
+
+from zonepulse.streams.queries import texts, zone_live_queries  # noqa: E402
+from zonepulse.streams.queries.limits import Limits, limits_of  # noqa: E402
 
 BUILT = dashboards(demo_zone())
 FILES = {path.name: json.loads(path.read_text("utf-8")) for path in sorted((GRAFANA / "dashboards").glob("*.json"))}
@@ -319,7 +320,7 @@ def test_macros_expand_as_the_plugin_expands_them(sql: str, expanded: str) -> No
 
 @pytest.mark.parametrize("sql", ["$__columns(a, b)", "$__lttb(a)", "$__nothing"])
 def test_macros_of_later_plugin_versions_are_refused(sql: str) -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError):
         with_macros(sql, TimeRange(0, 1))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from boards.limits import COMPLETE
+from zonepulse.streams.queries.limits import COMPLETE
 
 NOW: Final = "least(now64(3), $__toTime_ms)"
 """The end of the picker, at most the wall clock: a replay, or a day long past, is shown as it stood then."""

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from boards.limits import Limits
-from boards.sql_parts import CHOSEN, MINE, company_names, named, quoted, translated
-from boards.texts import Texts
+from zonepulse.streams.queries.limits import Limits
+from zonepulse.streams.queries.sql_parts import CHOSEN, MINE, company_names, named, quoted, translated
+from zonepulse.streams.queries.texts import Texts
 
 NODAL: Final = f"zonepulse.totals_final WHERE {MINE} AND basis = 'nodal'"
 _RANGE: Final = "$__timeFilter_ms(start)"

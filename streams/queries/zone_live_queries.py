@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from boards.limits import COMPLETE, ESTIMATED_WATCH, Limits
-from boards.sql_parts import (
+from zonepulse.streams.queries.limits import COMPLETE, ESTIMATED_WATCH, Limits
+from zonepulse.streams.queries.sql_parts import (
     CHOSEN,
     CHOSEN_INTENSITY,
     FULL,
@@ -22,7 +22,7 @@ from boards.sql_parts import (
     quoted,
     translated,
 )
-from boards.texts import Texts
+from zonepulse.streams.queries.texts import Texts
 
 BUILT_IN_RULES: Final = (
     "silent_channel", "stuck", "impossible_value", "register_held", "series_restarted", "gap_too_long", "no_factor", "flow_residual",
