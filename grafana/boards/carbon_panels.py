@@ -25,7 +25,7 @@ class CarbonPanels:
     def _flows(self) -> Json:
         say = self._say
         energy: dict[str, Any] = {"unit": "kwatth", "decimals": 1, "noValue": NOTHING, "custom__width": 92}
-        mass: dict[str, Any] = {"unit": "masskg", "decimals": 1, "noValue": NOTHING, "custom__width": 92}
+        mass: dict[str, Any] = {"unit": "masst", "decimals": 3, "noValue": NOTHING, "custom__width": 92}
         return panel(
             "table", say("flows"), say("flows_about"), (0, 26, 14, 9), [target("A", self._sql.flows())],
             fieldConfig=fields(

@@ -101,9 +101,14 @@ def _static(name: str, kind: str) -> Callable[[web.Request], Awaitable[web.Strea
 async def _protect(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
     try:
         response = await handler(request)
+    except ConnectionError:  # gone
+        raise
     except web.HTTPException as answer:
         answer.headers.update(HEADERS)
         raise
+    except Exception:
+        log.exception("%s cannot be shown", request.path)
+        return web.Response(text="this page cannot be shown; the log of the board says why\n", status=500, headers=HEADERS)
     if not response.prepared:
         response.headers.update(HEADERS)
     return response

@@ -17,6 +17,7 @@ NOTHING: Final = "–"
 _MOMENTS: Final = {"en": "d MMM y, HH:mm", "de": "d. MMM y, HH:mm", "zh": "y年M月d日 HH:mm"}
 BOARD_TEXTS: Final[dict[str, dict[str, str]]] = yaml.safe_load((files("zonepulse.streams.board") / "texts.yaml").read_text("utf-8"))
 """Key -> language -> text: what only the board says."""
+_LEDGER_WORDS: Final = frozenset({"electricity", "natural_gas", "import", "export", "hourly", "volume"})
 _MG_PER_KG: Final = 1e6
 _MG_PER_T: Final = 1e9
 _LARGEST: Final = 1e15
@@ -29,6 +30,10 @@ class Words(Texts):
     def __init__(self, language: str, timezone: str) -> None:
         super().__init__(language, BOARD_TEXTS)
         self._locale, self._zone = LOCALES[language], ZoneInfo(timezone)
+
+    def known(self, word: str) -> str:
+        """A word of the ledger in the reader's language, as it is where there is none."""
+        return self(word) if word in _LEDGER_WORDS else word
 
     def name(self, text: Text, fallback: str) -> str:
         """A registry's text in the reader's language, else in English, else the id."""

@@ -206,7 +206,8 @@ def test_every_text_exists_in_every_language_with_the_same_names_to_fill_in() ->
 
 
 def test_every_text_is_used() -> None:
-    sources = "".join(path.read_text("utf-8") for path in (GRAFANA / "boards").glob("*.py"))
+    folders = (GRAFANA / "boards", Path(texts.__file__).parent)
+    sources = "".join(path.read_text("utf-8") for folder in folders for path in folder.glob("*.py"))
     assert [key for key in texts.TEXTS if f'"{key}"' not in sources] == []
 
 
@@ -322,6 +323,29 @@ def test_macros_expand_as_the_plugin_expands_them(sql: str, expanded: str) -> No
 def test_macros_of_later_plugin_versions_are_refused(sql: str) -> None:
     with pytest.raises(ValueError):
         with_macros(sql, TimeRange(0, 1))
+
+
+@pytest.mark.parametrize("sql", ["$__timeFilter(a, b)", "$__timeFilter()", "$__timeInterval(f(a, b), c)"])
+def test_macros_refuse_what_the_plugin_refuses(sql: str) -> None:
+    with pytest.raises(ValueError, match="one argument"):
+        with_macros(sql, TimeRange(0, 1))
+    assert with_macros("$__dateFilter(f(a, b))", TimeRange(0, 86_400_000)) == (
+        "f(a, b) >= toDate('1970-01-01') AND f(a, b) <= toDate('1970-01-02')"
+    )
+
+
+@every_dashboard
+def test_an_empty_cell_and_a_gap_show_a_dash_and_the_message_is_the_panels(name: str) -> None:
+    for panel in FILES[name]["panels"]:
+        if panel["type"] in ("table", "timeseries"):
+            first = panel["fieldConfig"]["overrides"][0]
+            assert first["matcher"] == {"id": "byRegexp", "options": "/.*/"}, panel["title"]
+            assert first["properties"] == [{"id": "noValue", "value": "–"}], panel["title"]
+
+
+@every_dashboard
+def test_masses_are_tonnes(name: str) -> None:
+    assert "masskg" not in set(strings(FILES[name]))
 
 
 def test_variables_are_replaced_as_grafana_replaces_them() -> None:
