@@ -17,7 +17,9 @@ NOTHING: Final = "–"
 _MOMENTS: Final = {"en": "d MMM y, HH:mm", "de": "d. MMM y, HH:mm", "zh": "y年M月d日 HH:mm"}
 BOARD_TEXTS: Final[dict[str, dict[str, str]]] = yaml.safe_load((files("zonepulse.streams.board") / "texts.yaml").read_text("utf-8"))
 """Key -> language -> text: what only the board says."""
-_LEDGER_WORDS: Final = frozenset({"electricity", "natural_gas", "import", "export", "hourly", "volume"})
+_LEDGER_WORDS: Final = frozenset(
+    ("electricity", "natural_gas", "reactive", "import", "export", "generation", "charge", "discharge", "hourly", "volume")
+)
 _MG_PER_KG: Final = 1e6
 _MG_PER_T: Final = 1e9
 _LARGEST: Final = 1e15

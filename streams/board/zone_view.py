@@ -149,7 +149,7 @@ def _by_source(answer: Answer, source: str) -> list[tuple[int, float | None]]:
 
 
 def _sources(zone: Zone, answer: Answer, words: Words) -> Any:
-    series = [Line(words(source), source, _by_source(answer, source)) for source in ("grid", "own")]
+    series = [Line(words(source), f"from-{source}", _by_source(answer, source)) for source in ("grid", "own")]
     return charts.stacked(series, zone.limits.window_s * _MS_PER_S, axes(answer, words, words("sources_title")))
 
 
