@@ -274,4 +274,4 @@ def test_what_is_no_transition_or_entry_is_refused_however_deep(value: bytes) ->
         parse_row(value)
     with pytest.raises(BadEntry):
         State().put("alert/x", value)
-    assert msgspec.structs.replace(row(), evidence=value.decode("latin-1")).facts() == {}
+    assert msgspec.structs.replace(row(), evidence=value.decode("latin-1")).facts().keys() <= {"severity"}
