@@ -3,7 +3,7 @@
 Feed it records or file columns in arrival order, then `finish`; every call returns the rows that it made.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import Channels, compile_registry
 from zonepulse.processors.decoding.contained import decode_contained
-from zonepulse.processors.decoding.exact import decode_columns
+from zonepulse.processors.decoding.exact import decode_columns, registry_switches
 from zonepulse.processors.detection.transitions import alert_rows
 from zonepulse.processors.flow import UNSET, ReadingColumns
 from zonepulse.processors.ledger.ledger import Ledger
@@ -29,12 +29,29 @@ from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.tables.results import DEAD_LETTERS, INTERVALS
 
 
-class ZoneRun:
-    """All partitions and the ledger of one zone, run in step. Results are rows by table name."""
+class UnknownVersion(ValueError):
+    """The log switches to a registry version that is not there; live partitions stand before it."""
 
-    def __init__(self, registry: Registry, partitions: int, topic: str = "zp.readings") -> None:
+    def __init__(self, topic: str, partition: int, offset: int, version: int) -> None:
+        super().__init__(
+            f"{topic} partition {partition} offset {offset} switches to registry version {version}, which is not on the registry's topic;"
+            f" publish it, or skip the record: zonepulse skip {topic} {partition} {offset}"
+        )
+
+
+class ZoneRun:
+    """All partitions and the ledger of one zone, run in step. Results are rows by table name.
+
+    With `versions`, the registry versions of a log by number, it begins with the lowest and switches where the log's heartbeats say so,
+    as live tasks do; without, `registry` counts from the first record to the last, whatever the log says.
+    """
+
+    def __init__(
+        self, registry: Registry, partitions: int, topic: str = "zp.readings", versions: Mapping[int, Channels] | None = None
+    ) -> None:
         self.registry = registry
-        self.channels: Channels = compile_registry(registry, partitions)
+        self.versions = versions or {}
+        self.channels: Channels = versions[min(versions)] if versions else compile_registry(registry, partitions)
         work, out = new_work(), new_out()
         self.partitions = [Partition(self.channels, p, work, out) for p in range(partitions)]
         self.ledger = Ledger(self.channels)
@@ -51,15 +68,48 @@ class ZoneRun:
     ) -> dict[str, list[pa.RecordBatch]]:
         """Fold records of one partition; `item` names the place of a lone reading inside its former record, `skipped` the positions of
         those that a command steps over."""
-        partition = self.partitions[records.partition]
+        partition, start = self.partitions[records.partition], 0
+        out: dict[str, list[pa.RecordBatch]] = {}
+        for stop, channels in self._pieces(partition, records, skipped):
+            for name, batches in self._records(partition, records, start, stop, item, skipped).items():
+                out.setdefault(name, []).extend(batches)
+            if channels is not None:
+                partition.use(channels)
+                self.ledger.announce(partition.partition, channels)
+            start = stop
+        return out
+
+    def _pieces(
+        self, partition: Partition, records: RecordSpans, skipped: Collection[int]
+    ) -> Iterator[tuple[int, Channels | None]]:
+        """Where pieces end, and the registry version that counts behind them. Raises UnknownVersion."""
+        stop = 0
+        if self.versions:
+            for at, number in registry_switches(records, partition.channels.registry.version, skipped)[0]:
+                if number not in self.versions:
+                    raise UnknownVersion(records.topic, records.partition, int(records.offset[at]), number)
+                stop = at + 1
+                yield stop, self.versions[number]
+        if stop < len(records):
+            yield len(records), None
+
+    def _records(
+        self,
+        partition: Partition,
+        records: RecordSpans,
+        start: int,
+        stop: int,
+        item: NDArray[np.int64] | None,
+        skipped: Collection[int],
+    ) -> dict[str, list[pa.RecordBatch]]:
         ingest = partition.ingest_times(records.timestamp_ms)
-        batch, _ = decode_contained(records, 0, len(records), ingest, self.channels, skipped)
-        step = self._apply(partition, batch.items, int(ingest[-1]))
+        batch, _ = decode_contained(records, start, stop, ingest, partition.channels, skipped)
+        step = self._apply(partition, batch.items, int(ingest[stop - 1]))
         capped: frozenset[int] = frozenset()
         if item is None:  # lines that were taken apart before: what they leave is sent nowhere
             refused = batch.record[batch.items.reason != 0]
-            capped = partition.letters.capped(refused, records, ingest, self.registry.zone.tick_ms)
-        return self._collect(partition, step, list(dead_letters(batch, records, self.channels, item, capped)))
+            capped = partition.letters.capped(refused, records, ingest, int(partition.policy.tick))
+        return self._collect(partition, step, list(dead_letters(batch, records, partition.channels, item, capped)))
 
     def columns(
         self, chunk: ColumnChunk, partition_of: NDArray[np.int64], skipped: NDArray[np.bool_] | None = None
@@ -106,11 +156,11 @@ class ZoneRun:
     def _collect(self, partition: Partition, step: Step, letters: list[DeadLetter]) -> dict[str, list[pa.RecordBatch]]:
         out: dict[str, list[pa.RecordBatch]] = {}
         if len(step.rows):
-            out[INTERVALS.name] = [interval_batch(step.rows, self.channels)]
+            out[INTERVALS.name] = [interval_batch(step.rows, partition.channels)]
         if letters:
             out[DEAD_LETTERS.name] = [dead_letter_batch(letters, self.registry.zone.id)]
-        self.ledger.offer_alerts(partition.partition, alert_rows(step.transitions, self.channels))
-        self.ledger.offer(partition.partition, step.rows, step.through)
+        self.ledger.offer_alerts(partition.partition, alert_rows(step.transitions, partition.channels))
+        self.ledger.offer(partition.partition, step.rows, step.through, partition.channels)
         results = self.ledger.advance()
         return out | {name: table.to_batches() for name, table in results.tables(self.registry.zone.id).items()}
 

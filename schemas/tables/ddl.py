@@ -19,6 +19,7 @@ from zonepulse.schemas.tables.results import (
     DEAD_LETTERS,
     DELIVERIES,
     EMISSIONS,
+    FINAL_TABLES,
     INTENSITY,
     INTERVALS,
     LIVE,
@@ -87,8 +88,36 @@ def _latest_version(name: str) -> str:
     return f"SELECT * FROM {table} FINAL\nWHERE (zone, version) IN (SELECT zone, max(version) FROM {table} GROUP BY zone)"
 
 
+_PROMOTED: Final = f"(SELECT groupArray((zone, run, from_at, to_at)) FROM {DATABASE}.promotions_final WHERE is_active = 1)"
+"""The promotions in force; equal text, so that a statement reads them once."""
+
+
+def _as_promoted(table: Table) -> str:
+    """Final rows in which a promoted run's rows of its stretch stand as the live ones, and these do not; one row of `promotions` decides
+    for every view at once. Any run is still there under its own name. What befell the live tasks themselves stays: alerts about the
+    pipeline, and letters of topics that no replay reads.
+
+    Of equal scalar subqueries a statement reads one, however many views it joins. `t.run IN` only spares reading other runs: it names all
+    that were ever promoted, since a set is made later than the scalar, and a promotion in between would leave a gap. `t.run`: the bare
+    name is the alias, always 'live'.
+    """
+    stored, time = f"{DATABASE}.{table.name} FINAL", table.time
+    inside = f"zone = p.1 AND {time} >= p.3 AND {time} < p.4"
+    own = {ALERTS.name: " OR startsWith(rule, 'ops_')", DEAD_LETTERS.name: " OR NOT endsWith(topic, 'readings')"}.get(
+        table.name, ""
+    )
+    return (
+        f"SELECT * FROM {stored}\nWHERE run != '{LIVE_RUN}'{own}\nOR NOT arrayExists(p -> {inside}, {_PROMOTED})\nUNION ALL\n"
+        f"SELECT * REPLACE (CAST('{LIVE_RUN}', 'LowCardinality(String)') AS run) FROM {DATABASE}.{table.name} AS t FINAL\n"
+        f"WHERE t.run IN (SELECT run FROM {DATABASE}.promotions)\n"
+        f"AND arrayExists(p -> t.run = p.2 AND {inside}, {_PROMOTED})"
+    )
+
+
 def _result(table: Table, engine: str, ttl: str = "") -> Storage:
-    final = f"SELECT * FROM {DATABASE}.{table.name} FINAL" if engine.startswith("Replacing") else ""
+    final = ""
+    if engine.startswith("Replacing"):
+        final = _as_promoted(table) if table.name in FINAL_TABLES else f"SELECT * FROM {DATABASE}.{table.name} FINAL"
     return Storage(table.name, (_RUN, *table.stored), engine, ("run", *table.key), f"toYYYYMM({table.time})", ttl, final)
 
 
@@ -132,12 +161,35 @@ _RUNS: Final = Storage(
         Column("input_to_at", "time", null=True),
         Column("note", "str"),
         Column("revision", "i64"),
+        Column("from_at", "time", null=True),
+        Column("to_at", "time", null=True),
+        Column("plan", "str"),
+        Column("result", "str"),
     ),
     _VERSIONED,
     ("run", "zone"),
     final=f"SELECT * FROM {DATABASE}.runs FINAL",
 )
-"""`input_from` and `input_to` are JSON objects partition -> offset, the end exclusive."""
+"""`input_from` and `input_to` are JSON objects partition -> offset, the end exclusive. A run of the topic has the stretch `from_at` to
+`to_at`, its `plan` (streams/replay/plan.py) and, when done, its `result`: rows and digest by table, as JSON."""
+PROMOTIONS: Final = Storage(
+    "promotions",
+    (
+        Column("zone", "code"),
+        _RUN,
+        Column("from_at", "time"),
+        Column("to_at", "time"),
+        Column("is_active", "i32"),
+        Column("who", "str"),
+        Column("why", "str"),
+        Column("at", "time"),
+        Column("revision", "i64"),
+    ),
+    _VERSIONED,
+    ("zone", "run"),
+    final=f"SELECT * FROM {DATABASE}.promotions FINAL",
+)
+"""Which runs' stretches stand as the live rows; `is_active` 0: not any more."""
 LANGUAGES: Final = ("en", "de", "zh")
 """Of the names in the registry tables: `name_en`, ..."""
 _NAMES: Final = tuple(Column(f"name_{language}", "str") for language in LANGUAGES)
@@ -247,6 +299,7 @@ REGISTRY_SOURCES: Final = _registry(
 """`position` counts from 0 in the order of zone.yaml; `efficiency` and `initial_*` (micro-kWh, mg) are those of storages."""
 
 _RESULT_STORAGES: Final = (
+    PROMOTIONS,
     *(_result(t, _VERSIONED) for t in (INTERVALS, EMISSIONS, TOTALS, INTENSITY, ALERTS)),
     _result(LIVE, "MergeTree", "toDateTime(at) + INTERVAL 7 DAY"),
     _result(DEAD_LETTERS, "ReplacingMergeTree"),

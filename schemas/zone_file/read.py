@@ -40,12 +40,18 @@ _SECTIONS: Final = (
 
 
 def parse_zone(
-    text: str, *, file: str = "zone.yaml", factors_csv: str | None = None, known_ids: frozenset[str] = frozenset()
+    text: str,
+    *,
+    file: str = "zone.yaml",
+    factors_csv: str | None = None,
+    known_ids: frozenset[str] = frozenset(),
+    factors_as_of: str | None = None,
 ) -> Registry:
     """The registry that a zone.yaml describes, as version 0; the meters are in the order of their first mention, then of time.
 
     `file` names it in messages. `factors_csv` replaces the shipped factor table. `known_ids` exist already and stay valid,
-    whatever characters they have. Raises RegistryError with every mistake found, up to MOST_PROBLEMS.
+    whatever characters they have. `factors_as_of`, an ISO date, takes the place of the zone's own. Raises RegistryError with every mistake
+    found, up to MOST_PROBLEMS.
     """
     report = Report(file, known_ids=known_ids)
     fields = Fields(compose(text, report), _SECTIONS)
@@ -53,7 +59,10 @@ def parse_zone(
     if zone is None:
         report.add("", "`zone` is missing", "begin with `zone:` and its id and timezone")
         raise RegistryError(report.problems)
-    draft, shipped = _read(fields, read_zone(zone), factors_csv)
+    policy = read_zone(zone)
+    if factors_as_of is not None:
+        policy = replace(policy, factors_as_of=factors_as_of)
+    draft, shipped = _read(fields, policy, factors_csv)
     known = _as_known(draft)
     check_registry(draft, shipped, report)
     check_network(draft, report)

@@ -20,10 +20,14 @@ from zonepulse.streams.demo.run import PREFIX, Feed, Progress, oracle_difference
 from zonepulse.streams.demo.screen import View, save_picture, summary_tables, utc
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 from zonepulse.streams.exit_codes import FAILED
+from zonepulse.streams.notify.inbox import messages
 from zonepulse.streams.screen import SafeConsole, print_json
 from zonepulse.streams.workers.warm_up import warm_up
 
 _POLL_S: Final = 0.5
+_MAIL_WAIT_S: Final = 5
+"""How long a group of alerts waits for others."""
+_MOST_MAILS: Final = 8
 _PATIENCE_S: Final = 300.0
 _COMPANIES: Final = """
 SELECT entity AS company,
@@ -71,6 +75,7 @@ def demo(
             print_json(summary)
         else:
             console.print(summary_tables(summary))
+            print_lines(console, f"{len(summary['mails'])} mails to the zone's subscribers:", *summary["mails"][:_MOST_MAILS])
         if keep and once:
             _wait(stack, console)
     if summary["oracle_differences"]:
@@ -99,6 +104,7 @@ def _run(
     sample = demo_sample(until_ms, days, seed)
     publish(stack.kafka, PREFIX, registry, stack.partitions, timestamp_ms=int(sample.arrival_ms[0]))
     stack.start_workers()
+    inbox = stack.start_notify({"ZONEPULSE_NOTIFY_WAIT_S": str(_MAIL_WAIT_S)})
     feed = Feed(stack.kafka, sample, stack.partitions, registry.zone, speed_up)
     view = View(registry.zone.name.get("en", registry.zone.id), len(sample))
     begun = time.monotonic()
@@ -109,10 +115,20 @@ def _run(
                 _follow(stack, feed, progress, client, view, live, picture)
             seconds = time.monotonic() - begun
             console.print("the ledger is complete; the oracle reads the topic and checks every row")
-            return _summary(stack, client, zone_yaml, feed, seconds)
+            return _summary(stack, client, zone_yaml, feed, seconds) | {"mails": _mails(inbox)}
         finally:
             feed.stop()
             progress.close()
+
+
+def _mails(inbox: Path | None) -> list[str]:
+    """Subjects of what the demo's subscribers were told; they were told while the oracle was at work."""
+    if inbox is None:
+        return []
+    deadline = time.monotonic() + 4 * _MAIL_WAIT_S
+    while not (found := messages(inbox)) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return [subject for subject, _ in found]
 
 
 def _follow(stack: ZoneStack, feed: Feed, progress: Progress, client: Client, view: View, live: Live, picture: Path | None) -> None:
@@ -171,6 +187,7 @@ def _wait(stack: ZoneStack, console: Console) -> None:
     print_lines(console, f"passwords: {stack.clickhouse_process.passwords_file}", "for a Grafana (grafana/README.md, step 3):")
     print_lines(console, *grafana_exports(reader, stack.clickhouse_process.passwords_file))
     print_lines(console, "for zonepulse explain and the other commands, besides those:", f"export ZONEPULSE_BROKER={stack.kafka}")
+    print_lines(console, f"mail: {stack.folder / 'inbox.mbox'}")
     console.print("Ctrl-C ends it")
     try:
         while True:

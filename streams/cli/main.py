@@ -27,7 +27,7 @@ COMMANDS: Final = {
     "worker": Command("worker", "run_task", "Run one worker process: intervals, ledger, store or notify."),
     "produce": Command("produce", "produce", "Send the readings of files to Kafka."),
     "convert": Command("convert", "convert", "Look at files of readings; write them in one form."),
-    "replay": Command("replay", "app", "Run readings through the ledger again, from files or Kafka."),
+    "replay": Command("replay.command", "app", "Run readings through the ledger again, from files or Kafka."),
     "sql": Command("sql", "sql", "Ask the store in SQL."),
     "explain": Command("explain", "explain", "Explain a company's CO2e, from the kilogram to the readings."),
     "registry": Command("registry.command", "app", "Write, publish and show a zone's registry."),

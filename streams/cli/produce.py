@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 from kafka import KafkaProducer
@@ -144,10 +145,13 @@ def paced(records: Iterable[Outgoing], speed_up: float | None) -> Iterator[Outgo
 
 
 def total_rows(files: list[Path]) -> int | None:
-    """How many rows the files hold, None where counting means reading them."""
-    if all(path.suffix in (".parquet", ".pq") for path in files):
+    """How many rows the files hold, None where counting means reading them, or where one is no such file: reading it says so by name."""
+    if not all(path.suffix in (".parquet", ".pq") for path in files):
+        return None
+    try:
         return sum(int(pq.read_metadata(path).num_rows) for path in files)
-    return None
+    except (OSError, pa.ArrowException):
+        return None
 
 
 class Shown:

@@ -34,9 +34,12 @@ def up(
         elif not load_versions(stack.kafka, "zp.registry"):
             console.print("no registry yet: `zonepulse registry apply zone.yaml`; the workers wait for it")
         stack.start_workers()
+        inbox = stack.start_notify()
         for number in range(1, workers):
             stack.start_worker("intervals", str(number))
         _tell(stack, console)
+        if inbox is not None:
+            print_lines(console, f"mail        {inbox} (no ZONEPULSE_SMTP_HOST); zonepulse subscribe NAME@COMPANY.EXAMPLE")
         _watch(stack, console)
 
 

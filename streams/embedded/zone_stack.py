@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from zonepulse.streams.embedded.processes.process import ChildProcess
+from zonepulse.streams.embedded.processes.process import ChildProcess, free_port
 from zonepulse.streams.embedded.processes.supervisor import Restart
 from zonepulse.streams.embedded.stack import Stack
 from zonepulse.streams.kafka.topics_admin import ensure_topics
@@ -57,6 +57,21 @@ class ZoneStack(Stack):
         env = self.worker_environment | {"ZONEPULSE_INSTANCE": instance, "ZONEPULSE_STATIC": "on"} | dict(extra or {})
         self.workers[name] = self.supervise(name, argv, self.restart, env)
         return self.workers[name]
+
+    def start_notify(self, extra: Mapping[str, str] | None = None) -> Path | None:
+        """Start the worker that tells people. Without a mail server in the environment, mail goes to an inbox, which is returned."""
+        if "ZONEPULSE_SMTP_HOST" in self.environment:
+            self.start_worker("notify", extra=extra)
+            return None
+        port, inbox = free_port(), self.folder / "inbox.mbox"
+        argv = [sys.executable, "-m", "zonepulse.streams.notify.inbox", str(port), str(inbox)]
+        self.supervise("inbox", argv, self.restart)
+        server = {
+            "ZONEPULSE_SMTP_HOST": "127.0.0.1", "ZONEPULSE_SMTP_PORT": str(port), "ZONEPULSE_SMTP_SECURITY": "insecure",
+            "ZONEPULSE_SMTP_FROM": "zonepulse@localhost.localdomain",
+        }  # fmt: skip
+        self.start_worker("notify", extra={**server, **(extra or {})})
+        return inbox
 
     def start_workers(self) -> None:
         """One worker a task."""

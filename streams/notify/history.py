@@ -10,6 +10,7 @@ from zonepulse.streams.settings import Settings
 
 TIMEOUT_S: Final = 5
 MICRO: Final = 1_000_000
+HOUR_MS: Final = 3_600_000
 _QUERY: Final = """
 SELECT toUnixTimestamp64Milli(start), length_s, value_micro FROM intervals_final
 WHERE run = 'live' AND zone = {zone:String} AND meter = {meter:String} AND register = {register:String}
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def history_of(row: Row, reader: Subscriber, known: Directory, settings: Settings, now_ms: int) -> History | None:
-    """A day of the meter's register up to now, or to an hour behind the alert's end; None where nothing is known.
+    """A day of the meter's register up to now, or to an hour behind the alert's end; where nothing is known of it, the day of its begin.
 
     Only what lies in the time in which the meter belonged to the alert's company. Blocks.
     """
@@ -29,10 +30,12 @@ def history_of(row: Row, reader: Subscriber, known: Directory, settings: Setting
     meter, register = known.meters.get(row.meter), row.facts().get("register")
     if meter is None or not isinstance(register, str) or register not in meter.registers:
         return None
-    last = min(now_ms, (row.ends_at or now_ms) + 3_600_000, owner[1])
-    first = max(last - DAY_MS, owner[0])
+    asked = {"zone": row.zone, "meter": row.meter, "register": register}
     try:
-        found = _ask(settings, {"zone": row.zone, "meter": row.meter, "register": register, "first": first, "last": last})
+        found: list[tuple[int, int, int | None]] = []
+        for last in (min(now_ms, (row.ends_at or now_ms) + HOUR_MS), row.starts_at + 4 * HOUR_MS):
+            end = min(last, owner[1])
+            found = found or _ask(settings, {**asked, "first": max(end - DAY_MS, owner[0]), "last": end})
     except Exception as error:  # whatever the store's client says: the message goes out without a picture
         log.warning("no picture of %s: %s", row.identity, str(error)[:200])
         return None

@@ -20,7 +20,7 @@ from zonepulse.schemas.messages.commands import BadCommand, parse_command
 from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.topics import ALERTS, COMMANDS, RESULTS, SUBSCRIBERS
 from zonepulse.schemas.registry.model import Registry
-from zonepulse.schemas.registry.subscribers import BadSubscriber
+from zonepulse.schemas.registry.subscribers import BadSubscriber, masked
 from zonepulse.schemas.tables.results import DELIVERIES
 from zonepulse.streams.control.command_log import CommandLog
 from zonepulse.streams.health.quarantine import Quarantine
@@ -33,7 +33,7 @@ from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.notify.channels.delivering import Outgoing
 from zonepulse.streams.notify.faults import reach
 from zonepulse.streams.notify.routing.delivery import Breaker, blocks, due, gap_ms, rows, settle
-from zonepulse.streams.notify.routing.facts import BadAlert, parse_row
+from zonepulse.streams.notify.routing.facts import UNDELIVERED, BadAlert, parse_row
 from zonepulse.streams.notify.routing.intake import take_command, take_row
 from zonepulse.streams.notify.routing.people import People
 from zonepulse.streams.notify.routing.planning import USUAL, Pace, greet, plan
@@ -197,6 +197,23 @@ class Notifier:
         finally:
             del self._busy[parcel.target]
 
+    async def _tell_operations(self, parcel: Parcel) -> None:
+        """What was given up is an alert of its own, until something arrives again; it goes to the others who are told of the zone."""
+        ops, labels = self.quarantine.ops, {"subscriber": parcel.subscriber, "channel": masked(parcel.target)}
+        if ops is None or parcel.kind in ("test", "confirm"):
+            return
+        if parcel.outcome == "dead":
+            evidence = {
+                **labels,
+                "message": parcel.key,
+                "alerts": len(parcel.items),
+                "attempts": parcel.attempts,
+                "error": parcel.error,
+            }
+            await ops.raised(UNDELIVERED, labels, evidence, parcel.ended_at_ms)
+        elif parcel.outcome == "sent":
+            await ops.resolved(UNDELIVERED, labels, parcel.ended_at_ms)
+
     def _try(self, parcel: Parcel, marked_at: float) -> Result:
         """In a thread. A process that stood still since its mark may have lost its partition: it does not send."""
         try:
@@ -215,6 +232,8 @@ class Notifier:
         found = [row for parcel in parcels for row in rows(parcel, self.state, zone)]
         for block in blocks(found):
             await self._outbox.send(RESULTS.full_name(self._prefix), DELIVERIES.name.encode(), encode(block))
+        for parcel in parcels:
+            await self._tell_operations(parcel)
         if not found:
             return
         await self._outbox.flush()

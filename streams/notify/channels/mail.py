@@ -20,7 +20,8 @@ from zonepulse.streams.notify.settings import Mail
 
 TIMEOUT_S: Final = 20
 PICTURE: Final = "last-24-hours.png"
-_PERMANENT: Final = re.compile(r"refused: (55[0-9]|5\d\d) ")
+_PERMANENT: Final = re.compile(r"(?:refused: |\()55[013]\b")
+"""No such mailbox here, not local, no such name."""
 _HOST: Final = re.compile(r"[^a-z0-9.-]+")
 
 

@@ -16,6 +16,7 @@ from zonepulse.schemas.messages.alerts import alert_key
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.subscribers import SEVERITIES, Subscriber
 
+UNDELIVERED: Final = "ops_undelivered"
 MOST_EVIDENCE: Final = 20_000
 """Characters of evidence that are looked at."""
 
@@ -141,6 +142,8 @@ def is_visible(row: Row, subscriber: Subscriber, known: Directory) -> bool:
 def is_wanted(row: Row, subscriber: Subscriber, known: Directory) -> bool:
     """Whether the subscriber's filters let the alert through; says nothing of whether it may."""
     meter = known.meters.get(row.meter)
+    if row.rule == UNDELIVERED and row.facts().get("subscriber") == subscriber.id:
+        return False  # by whom it cannot be heard
     return (
         SEVERITIES.index(row.severity) >= SEVERITIES.index(subscriber.severity)
         and (not subscriber.companies or row.company in subscriber.companies)

@@ -8,8 +8,9 @@ import pytest
 
 from zonepulse.streams.cli.doctor import command as doctor
 from zonepulse.streams.cli.doctor.checks import enough
+from zonepulse.streams.cli.produce import total_rows
 from zonepulse.streams.cli.registry.command import _line_of
-from zonepulse.streams.cli.replay import run_id
+from zonepulse.streams.cli.replay.command import run_id
 from zonepulse.streams.cli.shared.zone_files import read_zone, require_files
 from zonepulse.streams.cli.sql import statement
 from zonepulse.streams.screen import BadInput, Stop
@@ -107,3 +108,9 @@ def test_too_little_is_a_warning_and_far_too_little_a_failure() -> None:
 def test_installed_versions_are_compared_with_those_asked_for(requirement: str, wrong: str | None) -> None:
     told = doctor._wrong_version(requirement)
     assert (told is None) if wrong is None else (wrong in str(told))
+
+
+def test_rows_of_what_is_no_parquet_file_are_not_counted_reading_it_names_it(tmp_path: Path) -> None:
+    (tmp_path / "r.parquet").write_bytes(b"\x07" * 5_000)
+    assert total_rows([tmp_path / "r.parquet"]) is None
+    assert total_rows([tmp_path / "missing.parquet"]) is None

@@ -1,7 +1,6 @@
-"""`zonepulse replay`: readings through the ledger again."""
+"""`zonepulse replay`: readings through the ledger again, from files here, from the topic in topic.py."""
 
 import os
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,9 +11,9 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from zonepulse.schemas.registry.model import Registry
-from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.schemas.tables.results import TABLES
 from zonepulse.streams import servers
+from zonepulse.streams.cli.replay.topic import COMMANDS, run_id
 from zonepulse.streams.cli.shared.file_options import with_file_form
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.cli.shared.refused import show_refused
@@ -23,12 +22,11 @@ from zonepulse.streams.control.command_file import skips_in
 from zonepulse.streams.exit_codes import NONE_ACCEPTED
 from zonepulse.streams.files.form import FileForm
 from zonepulse.streams.replay.file import Replayed, replay_files, write_parquet
-from zonepulse.streams.screen import BadInput, JsonOption, Stop, count, print_facts, print_json, print_table, show_error, stderr
+from zonepulse.streams.screen import JsonOption, Stop, count, print_facts, print_json, print_table, show_error, stderr
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.workers.kernel_cache import mark_compiled
 
 INSERT_ROWS = 200_000
-_RUN_ID = re.compile(r"[A-Za-z0-9][\w.:-]{0,63}")
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -87,15 +85,6 @@ def file(
         named = ", ".join(map(str, files))
         show_error(f"{named}: not one of {count(replayed.readings)} readings was accepted; nothing could be booked")
         raise typer.Exit(NONE_ACCEPTED)
-
-
-def run_id(given: str | None) -> str:
-    """The given id if it can be one, else one made of the time. Raises BadInput."""
-    if given is None:
-        return f"file-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"[:-3] + "Z"
-    if given == LIVE_RUN or not _RUN_ID.fullmatch(given):
-        raise BadInput(f"--run {given!r}: choose another id: letters, digits and _ . : -, at most 64; {LIVE_RUN!r} is the workers'")
-    return given
 
 
 def require_new_run(settings: Settings, run: str) -> None:
@@ -174,3 +163,7 @@ def show(summary: dict[str, Any]) -> None:
     speed = f"{summary['seconds']:.1f} s, {count(summary['readings_per_s'])} readings/s, {summary['partitions']} partitions"
     readings = f"{count(summary['readings'])}, of which {count(summary['accepted'])} were accepted"
     print_facts([("readings", readings), ("took", speed), ("run", summary["run"]), ("written to", where)])
+
+
+for _name, _command in COMMANDS.items():
+    app.command(_name)(_command)

@@ -1,0 +1,94 @@
+"""Readings of the topic for a run: by direct assignment, in no group, committed records only, as raw record batches.
+
+What live tasks read is not touched: no offset is committed anywhere.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+from faust.types import TP
+
+from zonepulse.schemas.messages.records import RecordSpans
+from zonepulse.streams.kafka.log_facts import admin_of, ends_of
+from zonepulse.streams.kafka.raw_batches import RawFetch, read_batches, read_raw
+from zonepulse.streams.kafka.record_arrays import spans
+from zonepulse.streams.replay.plan import CannotReplay, Plan
+
+MOST_RECORDS: Final = 200_000
+MOST_BYTES: Final = 64 << 20
+FETCH_BYTES: Final = 8 << 20
+POLL_MS: Final = 500
+
+
+async def fetches(broker: str, plan: Plan) -> AsyncIterator[RecordSpans]:
+    """The records of a plan, a partition a fetch; always of the partition whose time is furthest behind, so that little waits for it.
+
+    Raises CannotReplay where retention overtakes it.
+    """
+    read_raw([plan.topic])
+    tps = [TopicPartition(plan.topic, number) for number in range(len(plan.offsets))]
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=broker, group_id=None, enable_auto_commit=False, auto_offset_reset="none",
+        isolation_level="read_committed", max_partition_fetch_bytes=FETCH_BYTES,
+    )  # fmt: skip
+    await consumer.start()
+    try:
+        consumer.assign(tps)
+        for tp, (first, _) in zip(tps, plan.offsets, strict=True):
+            consumer.seek(tp, first)
+        behind = {tp: -1 for tp, (first, end) in zip(tps, plan.offsets, strict=True) if end > first}
+        while behind:
+            tp = min(behind, key=lambda tp: behind[tp])
+            end = plan.offsets[tp.partition][1]
+            for found in await _fetched(consumer, broker, tp):
+                if len(kept := _before(found, end)):
+                    behind[tp] = max(behind[tp], int(kept.timestamp_ms[-1]))
+                    yield kept
+            if await consumer.position(tp) >= end:
+                del behind[tp]
+    finally:
+        await consumer.stop()
+
+
+async def _fetched(consumer: AIOKafkaConsumer, broker: str, tp: TopicPartition) -> list[RecordSpans]:
+    start = await consumer.position(tp)
+    try:
+        records = (await consumer.getmany(tp, timeout_ms=POLL_MS)).get(tp, [])
+    except OffsetOutOfRangeError as error:
+        ours = TP(tp.topic, tp.partition)
+        with admin_of(broker) as admin:
+            begins = ends_of(admin, [ours])[ours].start
+        raise CannotReplay(
+            f"{tp.topic} partition {tp.partition}: offsets {start} to {begins - 1} are gone, the log begins at {begins} now. Retention has"
+            f" overtaken this run; plan it anew, it will be approximate, or replay the files of that time"
+        ) from error
+    place = TP(tp.topic, tp.partition)
+    if records and isinstance(records[0], RawFetch):
+        raw = records[0]
+        return await asyncio.to_thread(lambda: list(read_batches(place, raw, start, 0, MOST_RECORDS, MOST_BYTES)))
+    return [spans(place, records, records[-1].offset + 1, 0)] if records else []
+
+
+def _before(found: RecordSpans, end: int) -> RecordSpans:
+    """The records before offset `end`."""
+    n = int(np.searchsorted(found.offset, end))
+    if n == len(found):
+        return found
+    here = slice(0, n)
+    return replace(
+        found,
+        key_start=found.key_start[here],
+        key_end=found.key_end[here],
+        value_start=found.value_start[here],
+        value_end=found.value_end[here],
+        offset=found.offset[here],
+        timestamp_ms=found.timestamp_ms[here],
+        next_offset=end,
+        headers={i: headers for i, headers in found.headers.items() if i < n},
+        refused={i: refusal for i, refusal in found.refused.items() if i < n},
+    )

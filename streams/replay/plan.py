@@ -1,0 +1,88 @@
+"""What a replay of the topic will read, write and cannot know: a plan is data, kept with its run, and the same whenever it is run."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Final
+
+import msgspec
+from faust.types import TP
+from kafka import KafkaConsumer, TopicPartition
+
+from zonepulse.processors.ledger.horizon import reach_ms
+from zonepulse.schemas.messages.topics import READINGS
+from zonepulse.schemas.registry.model import Registry, ZonePolicy
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.kafka.log_facts import Ends, admin_of, ends_of, partitions_of
+
+ANSWER_MS: Final = 10_000
+
+
+class CannotReplay(ValueError):
+    """The message names what is missing, and the remedy."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """One run to be. Times in epoch ms; `offsets` by partition: the first to be read, and the end (exclusive)."""
+
+    run: str
+    zone: str
+    from_ms: int
+    to_ms: int
+    topic: str
+    offsets: tuple[tuple[int, int], ...]
+    zone_yaml: str = ""
+    """The registry of the run, whatever the log says; '': the versions that the log names, as live tasks had them."""
+    factors_as_of: str = ""
+    caveats: tuple[str, ...] = ()
+    """Why its rows may differ from those that live tasks would have made of the whole log; with any, the run is approximate."""
+    made_at_ms: int = 0
+
+    @property
+    def records(self) -> int:
+        """An upper bound: offsets also count records of transactions, and what compaction has left out."""
+        return sum(end - first for first, end in self.offsets)
+
+    def registry(self) -> Registry | None:
+        """The run's own registry, if it has one. Raises problems.RegistryError."""
+        return parse_zone(self.zone_yaml, factors_as_of=self.factors_as_of or None) if self.zone_yaml else None
+
+
+def make_plan(
+    broker: str, prefix: str, zone: ZonePolicy, run: str, stretch: tuple[int, int], zone_yaml: str, factors_as_of: str, now_ms: int
+) -> Plan:
+    """Reads where the log stands; nothing is changed. Raises CannotReplay and kafka.errors.KafkaError."""
+    from_ms, to_ms = stretch
+    topic = READINGS.full_name(prefix)
+    with admin_of(broker) as admin:
+        tps = sorted(partitions_of(admin, [topic]), key=lambda tp: tp.partition)
+        if not tps:
+            raise CannotReplay(f"topic {topic} is not there: set ZONEPULSE_TOPIC_PREFIX to that of the zone, or replay files")
+        ends = ends_of(admin, tps)
+    last_ms = to_ms + reach_ms(zone)
+    until = _offsets_at(broker, tps, last_ms)
+    offsets = tuple((ends[tp].start, ends[tp].stable if until[tp] is None else min(until[tp] or 0, ends[tp].stable)) for tp in tps)
+    return Plan(
+        run, zone.id, from_ms, to_ms, topic, offsets, zone_yaml, factors_as_of,
+        tuple(_caveats(tps, [ends[tp] for tp in tps], [until[tp] for tp in tps], last_ms)), now_ms,
+    )  # fmt: skip
+
+
+def _offsets_at(broker: str, tps: Sequence[TP], at_ms: int) -> dict[TP, int | None]:
+    """The first offset of each partition whose record is of that time or later; None: there is none yet."""
+    with closing(KafkaConsumer(bootstrap_servers=broker.split(","), enable_auto_commit=False, group_id=None)) as consumer:
+        found = consumer.offsets_for_times({TopicPartition(tp.topic, tp.partition): at_ms for tp in tps})
+    by_tp = {TP(tp.topic, tp.partition): at for tp, at in found.items()}
+    return {tp: None if by_tp.get(tp) is None else int(by_tp[tp].offset) for tp in tps}
+
+
+def _caveats(tps: Sequence[TP], ends: Sequence[Ends], until: Sequence[int | None], last_ms: int) -> list[str]:
+    found = [
+        f"{tp.topic} partition {tp.partition} begins at offset {at.start}: what its registers showed before is gone with retention"
+        for tp, at in zip(tps, ends, strict=True)
+        if at.start > 0
+    ]
+    if open_ones := [str(tp.partition) for tp, at in zip(tps, until, strict=True) if at is None]:
+        found.append(
+            f"partitions {', '.join(open_ones)} have not reached {last_ms} ms: a reading in time can still revise the stretch"
+        )
+    return found

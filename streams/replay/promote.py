@@ -1,0 +1,91 @@
+"""Taking a run's stretch for the live rows, and back: one row of `promotions`, which every `_final` view reads. No row is moved.
+
+Only a stretch that no reading in time can revise any more may be promoted: the next revision of the live tasks would be hidden.
+"""
+
+import getpass
+import socket
+import time
+from typing import Final
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+
+from zonepulse.processors.ledger.horizon import reach_ms
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.streams.replay import runs
+from zonepulse.streams.replay.plan import CannotReplay, Plan
+from zonepulse.streams.replay.runs import Run, instant
+
+PROMOTED, REVERTED = "promoted", "reverted"
+_MS: Final = pa.timestamp("ms", tz="UTC")
+_SCHEMA: Final = pa.schema(
+    [(name, pa.string()) for name in ("zone", "run", "who", "why")]
+    + [(name, _MS) for name in ("from_at", "to_at", "at")]
+    + [("is_active", pa.int32()), ("revision", pa.int64())]
+)
+
+
+def promote(client: Client, run: Run, registry: Registry, ingest_ms: int, why: str) -> None:
+    """The run's rows of its stretch stand as the live ones from the next statement on. `ingest_ms`: how far the live log has come.
+
+    Raises CannotReplay: the run is not done, is approximate, may still be revised, overlaps a promoted one, or carries on into what comes.
+    """
+    plan = run.plan
+    if plan is None or run.state not in (runs.DONE, REVERTED):
+        raise CannotReplay(f"run {run.name!r} is {run.state}: only a run of the topic that is done can be promoted")
+    if plan.caveats:
+        raise CannotReplay(f"run {run.name!r} is approximate and cannot be promoted: {plan.caveats[0]}")
+    settled_ms = plan.to_ms + reach_ms(registry.zone)
+    if ingest_ms < settled_ms:
+        raise CannotReplay(
+            f"a reading in time can still revise {instant(plan.from_ms)} to {instant(plan.to_ms)}; the live log has come to"
+            f" {instant(ingest_ms)}: promote once it has passed {instant(settled_ms)}"
+        )
+    _check_edge(plan, registry)
+    for other, from_ms, to_ms in _active(client, plan.zone):
+        if from_ms < plan.to_ms and plan.from_ms < to_ms and other != run.name:
+            raise CannotReplay(f"run {other!r} is promoted for a part of the stretch: `zonepulse replay revert {other}` first")
+    _decide(client, plan, 1, why)
+    runs.save(client, plan, PROMOTED, run.result, why)
+
+
+def revert(client: Client, run: Run, why: str) -> None:
+    """The live tasks' own rows stand again. Raises CannotReplay."""
+    if run.plan is None or run.name not in [name for name, _, _ in _active(client, run.plan.zone)]:
+        raise CannotReplay(f"run {run.name!r} is not promoted")
+    _decide(client, run.plan, 0, why)
+    runs.save(client, run.plan, REVERTED, run.result, why)
+
+
+def is_promoted(client: Client, run: Run) -> bool:
+    """Whether its rows stand as the live ones."""
+    return run.plan is not None and run.name in [name for name, _, _ in _active(client, run.plan.zone)]
+
+
+def _check_edge(plan: Plan, registry: Registry) -> None:
+    """Sums that go on behind the stretch's end would no longer follow from what stands before it."""
+    carried = [s.id for s in registry.network.sources if s.kind == "storage"]
+    carried += [c.id for c in registry.contracts if c.hourly is None and c.valid_from_ms < plan.to_ms < c.valid_to_ms]
+    if carried:
+        raise CannotReplay(
+            f"what {', '.join(carried)} hold at {instant(plan.to_ms)} goes on into the windows behind it, which the live tasks have made"
+            " from their own past: end the stretch where the contract ends, or compare and report the run under its own name"
+        )
+
+
+def _active(client: Client, zone: str) -> list[tuple[str, int, int]]:
+    sql = (
+        "SELECT run, toUnixTimestamp64Milli(from_at), toUnixTimestamp64Milli(to_at) FROM promotions_final"
+        " WHERE zone = {zone:String} AND is_active = 1 ORDER BY from_at"
+    )
+    return [(str(run), int(a), int(b)) for run, a, b in client.query(sql, parameters={"zone": zone}).result_rows]
+
+
+def _decide(client: Client, plan: Plan, is_active: int, why: str) -> None:
+    now_ms = round(time.time() * 1000)
+    row = {
+        "zone": plan.zone, "run": plan.run, "from_at": plan.from_ms, "to_at": plan.to_ms, "is_active": is_active,
+        "who": f"{getpass.getuser()}@{socket.gethostname()}", "why": why, "at": now_ms, "revision": time.time_ns(),
+    }  # fmt: skip
+    client.insert_arrow("promotions", pa.Table.from_pylist([row], _SCHEMA), settings={"async_insert": 0})

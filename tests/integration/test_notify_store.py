@@ -1,0 +1,183 @@
+"""The whole way: alerts are told, the delivery log is in the store, commands show and forget it; a dead address becomes an alert."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+from live_parts import process, wait_until
+from notify_parts import MailServer, html_of, notify_worker, send_alerts, text_of, transition
+from store_parts import START_MS, WORKER, ClickHouse, options
+from zones import zone
+
+from zonepulse.streams.clickhouse import migrations
+from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.embedded.kafka.broker import Broker
+from zonepulse.streams.embedded.processes.process import free_port
+from zonepulse.streams.kafka.interval_codec import CANDIDATES, KIND, block_metadata, decode_block
+from zonepulse.streams.kafka.topics_admin import ensure_topics
+
+pytestmark = pytest.mark.integration
+PEOPLE = """
+subscribers:
+  - {id: desk, to: ["mailto:desk@plant.example"]}
+  - {id: gone, to: ["mailto:gone@plant.example"], company: a}
+"""
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    broker = Broker(tmp_path_factory.mktemp("kafka"))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture(scope="module")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
+    clickhouse = ClickHouse(tmp_path_factory.mktemp("clickhouse"))
+    clickhouse.start()
+    with clickhouse.client() as client:
+        migrations.apply(client)
+    yield clickhouse
+    clickhouse.process.stop()
+
+
+@pytest.fixture
+def mails(tmp_path: Path) -> Iterator[MailServer]:
+    server = MailServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+class Zone:
+    """Its topics, and the commands as a person runs them."""
+
+    def __init__(self, broker: Broker, clickhouse: ClickHouse, folder: Path) -> None:
+        self.prefix, self.broker, self.clickhouse = f"n{uuid4().hex[:8]}.", broker, clickhouse
+        ensure_topics(broker.bootstrap, self.prefix, 2, is_simulated=True)
+        publish(broker.bootstrap, self.prefix, zone(more=PEOPLE), 2, timestamp_ms=1)
+        self.folder = folder
+        self.access = {
+            "ZONEPULSE_CLICKHOUSE_PORT": str(clickhouse.port), "ZONEPULSE_CLICKHOUSE_USER": "worker",
+            "ZONEPULSE_CLICKHOUSE_PASSWORD": "secret",
+        }  # fmt: skip
+
+    def run(self, *words: str, code: int = 0) -> str:
+        environment = {
+            **os.environ,
+            **self.access,
+            "ZONEPULSE_BROKER": self.broker.bootstrap,
+            "ZONEPULSE_TOPIC_PREFIX": self.prefix,
+        }
+        argv = [sys.executable, "-m", "zonepulse.streams.cli.main", *words]
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, cwd=self.folder, timeout=120)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    def deliveries(self, *words: str) -> list[dict[str, Any]]:
+        return json.loads(self.run("alerts", "deliveries", "--json", *words))["deliveries"]  # type: ignore[no-any-return]
+
+    def candidates(self) -> list[dict[str, Any]]:
+        """What tasks propose to the ledger."""
+        consumer = KafkaConsumer(bootstrap_servers=self.broker.bootstrap, group_id=None)
+        tp = TopicPartition(f"{self.prefix}intervals", 0)
+        consumer.assign([tp])
+        consumer.seek_to_beginning(tp)
+        found: list[dict[str, Any]] = []
+        end = consumer.end_offsets([tp])[tp]
+        while consumer.position(tp) < end:
+            for record in consumer.poll(500).get(tp, ()):
+                if block_metadata(record.value).get(KIND) == CANDIDATES:
+                    found += decode_block(record.value).candidates or []
+        consumer.close()
+        return found
+
+
+@pytest.fixture
+def one(broker: Broker, clickhouse: ClickHouse, tmp_path: Path) -> Zone:
+    return Zone(broker, clickhouse, tmp_path)
+
+
+def test_the_delivery_log_is_in_the_store_and_commands_show_and_forget_it(one: Zone, mails: MailServer, tmp_path: Path) -> None:
+    mails.dead = {"gone@plant.example"}
+    alert = transition(company="a", meter="M", starts_at=START_MS, value=12.5, evidence='{"register":"1.8.0"}')
+    store = {**options(one.broker, one.clickhouse, one.prefix, tmp_path / "store"), "zone": "z"}
+    with (
+        process(WORKER, store, tmp_path / "store.log"),
+        notify_worker(one.broker.bootstrap, one.prefix, tmp_path, **mails.environment(), **one.access),
+    ):
+        said = one.run("subscribe", "new@plant.example", "--id", "new", "--language", "de")
+        assert "new: mailto:new@plant.example gets a test message" in said
+        mails.wait_for("new@plant.example", 1, 60)
+        send_alerts(one.broker.bootstrap, one.prefix, alert)
+        mails.wait_for("desk@plant.example", 1, 60)
+        mails.wait_for("new@plant.example", 2, 60)
+        wait_until(lambda: len(one.deliveries()) >= 4, 60, "a row for each message")
+        rows = one.deliveries()
+        assert {(r["subscriber"], r["purpose"], r["outcome"]) for r in rows} == {
+            ("desk", "alert", "sent"), ("gone", "alert", "dead"), ("new", "alert", "sent"), ("new", "test", "sent"),
+        }  # fmt: skip
+        (failed,) = one.deliveries("--failed")
+        assert "550" in failed["error"] and "gone@" not in json.dumps(rows)
+        wait_until(lambda: any(c["rule"] == "ops_undelivered" for c in one.candidates()), 30, "an alert about it")
+        shown = one.run("subscribers", "list")
+        assert "mailto:n***@***.example" in shown and "new@" not in shown and "zone.yaml" in shown
+        page = one.run("notify", "preview", alert["fingerprint"], "--subscriber", "gone", "--language", "zh")
+        assert "没有读数" in page and (tmp_path / f"alert-{alert['fingerprint']}-zh.html").exists()
+        one.run("subscribers", "test", "new")
+        mails.wait_for("new@plant.example", 3, 60)
+        one.run("subscribers", "forget", "new")
+        wait_until(lambda: not one.deliveries("--subscriber", "new"), 30, "its rows are gone")
+        assert "there are desk, gone" in one.run("subscribers", "test", "new", code=2)
+
+
+def ask(url: str, data: bytes | None = None) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data), timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_links_show_pages_and_only_a_post_acts(one: Zone, mails: MailServer, tmp_path: Path) -> None:
+    port = free_port()
+    links = {
+        "ZONEPULSE_PUBLIC_URL": f"http://127.0.0.1:{port}", "ZONEPULSE_LINK_KEYS": "k" * 32, "ZONEPULSE_LINKS_PORT": str(port),
+        "ZONEPULSE_NOTIFY_REPEAT_S": "6",
+    }  # fmt: skip
+    alert = transition(company="a", meter="M", starts_at=START_MS)
+    with notify_worker(one.broker.bootstrap, one.prefix, tmp_path, **mails.environment(), **links, **one.access):
+        one.run("subscribe", "asked@plant.example", "--id", "asked", "--ask")
+        (question,) = mails.wait_for("asked@plant.example", 1, 60)
+        send_alerts(one.broker.bootstrap, one.prefix, alert)
+        (first,) = mails.wait_for("desk@plant.example", 1, 60)[:1]
+        urls = [word for word in text_of(first).split() if "/n/" in word]
+        assert len(urls) == 3 and all(url in html_of(first) for url in urls)
+        for url in urls:  # as a mail gateway does
+            assert ask(url)[0] == 200 and ask(url)[0] == 200
+        mails.wait_for("desk@plant.example", 2, 60)  # still said again: nothing was acknowledged
+        assert "M, a" in ask(urls[0])[1] and ask(urls[0][:-2] + "xx", b"")[0] == 403
+        assert ask(urls[0], b"")[0] == 200
+        acknowledged = len(mails.wait_for("desk@plant.example", 2))
+        agree = next(word for word in text_of(question).split() if "/n/" in word)
+        assert ask(agree, b"")[0] == 200
+        mails.wait_for("asked@plant.example", 2, 60)  # the test message that a subscriber gets
+        stop = str(mails.to("asked@plant.example")[1]["List-Unsubscribe"]).strip("<>")
+        assert ask(stop, b"List-Unsubscribe=One-Click")[0] == 200
+        wait_until(lambda: "unsubscribed" in one.run("subscribers", "list"), 30, "it is unsubscribed")
+        send_alerts(one.broker.bootstrap, one.prefix, transition("stuck", company="a", meter="M", starts_at=START_MS))
+        wait_until(
+            lambda: any("still" in str(m["Subject"]) for m in mails.to("desk@plant.example")), 60, "desk hears of the second"
+        )
+        told = [m for m in mails.to("desk@plant.example")[acknowledged:] if "No readings" in str(m["Subject"])]
+        assert len(told) <= 1 and len(mails.to("asked@plant.example")) == 2

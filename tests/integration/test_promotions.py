@@ -1,0 +1,168 @@
+"""A promoted run stands as the live one in every view at once: readers never see a mixture, a window twice or a gap."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from clickhouse_connect import get_client
+from clickhouse_connect.driver.client import Client
+
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.tables.results import FINAL_TABLES
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.clickhouse import migrations
+from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
+from zonepulse.streams.replay import runs
+from zonepulse.streams.replay.plan import CannotReplay, Plan
+from zonepulse.streams.replay.promote import promote, revert
+from zonepulse.streams.replay.runs import Run
+
+pytestmark = pytest.mark.integration
+WINDOW_MS, WINDOWS, ENTITIES = 900_000, 96 * 3, 40
+START_MS = 1_771_977_600_000
+FROM_MS, TO_MS = START_MS + 96 * WINDOW_MS, START_MS + 192 * WINDOW_MS
+SETTLED_MS = TO_MS + 60 * 86_400_000
+ZONE = "zone: {id: z, timezone: UTC, window: 15m, tick: 1m}\ncompanies: [{id: a}]\nsites: [{id: s, company: a}]\n"
+FILL = """INSERT INTO {table} SELECT '{run}', 'z', {columns} FROM numbers({n})"""
+TOTALS = (
+    "'company', concat('c', toString(number % {e})), fromUnixTimestamp64Milli(toInt64({start} + intDiv(number, {e}) * {w})), 900,"
+    " 'electricity', 2, 'location', 1000, {mg}, 0, 900000, 900000, 7"
+)
+INTENSITY_COLUMNS = "SELECT name FROM system.columns WHERE database = 'zonepulse' AND table = '{table}' ORDER BY position"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseProcess]:
+    process = ClickHouseProcess(tmp_path_factory.mktemp("clickhouse"))
+    process.start()
+    yield process
+    process.stop()
+
+
+def connected(server: ClickHouseProcess, user: str = WRITER) -> Client:
+    return get_client(
+        host="127.0.0.1", port=server.port, username=user, password=server.password(user),
+        database="zonepulse" if user == READER else "default", autogenerate_session_id=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def client(server: ClickHouseProcess) -> Iterator[Client]:
+    """Three days of totals and emissions: every live row has 1 mg, every row of the run 1,000,001."""
+    with connected(server) as made:
+        migrations.apply(made)
+        made.database = "zonepulse"
+        for run, mg, first, n in (("live", 1, START_MS, WINDOWS), ("r", 1_000_001, FROM_MS, 96)):
+            totals = TOTALS.format(e=ENTITIES, start=first, w=WINDOW_MS, mg=mg)
+            made.command(FILL.format(table="zonepulse.totals", run=run, columns=totals, n=n * ENTITIES))
+            emissions = (
+                f"concat('c', toString(number % {ENTITIES})), 'm', 'r', fromUnixTimestamp64Milli(toInt64({first} + intDiv(number,"
+                f" {ENTITIES}) * {WINDOW_MS})), 900, 2, 'location', 1000, {mg}, 0, 'f', 'CN', 7"
+            )
+            made.command(FILL.format(table="zonepulse.emissions", run=run, columns=emissions, n=n * ENTITIES))
+        yield made
+
+
+def registry(text: str = ZONE) -> Registry:
+    return parse_zone(text)
+
+
+def done(client: Client, **changes: object) -> Run:
+    plan = Plan("r", "z", FROM_MS, TO_MS, "zp.readings", ((0, 10),), made_at_ms=START_MS)
+    run = Run("r", runs.DONE, plan, {}, START_MS, "")
+    return replace(run, **changes)  # type: ignore[arg-type]
+
+
+BOTH = """SELECT (SELECT (count(), sum(co2e_mg), uniqExact(start)) FROM zonepulse.totals_final WHERE run = 'live' AND zone = 'z'),
+(SELECT (count(), sum(co2e_mg), uniqExact(start)) FROM zonepulse.emissions_final WHERE run = 'live' AND zone = 'z')"""
+JOINED = """SELECT countIf(t.co2e_mg != e.co2e_mg), count() FROM zonepulse.totals_final t JOIN zonepulse.emissions_final e
+ON t.run = e.run AND t.zone = e.zone AND t.entity = e.company AND t.start = e.start WHERE t.run = 'live'"""
+ALL = WINDOWS * ENTITIES
+LIVE = (ALL, ALL, WINDOWS)
+PROMOTED = (ALL, ALL + 96 * ENTITIES * 1_000_000, WINDOWS)
+
+
+def test_readers_see_the_live_rows_or_the_promoted_ones_and_nothing_between(server: ClickHouseProcess, client: Client) -> None:
+    run, zone, is_over, seen, wrong = done(client), registry(), threading.Event(), set[object](), list[object]()
+
+    def read() -> None:
+        with connected(server, READER) as reader:
+            while not is_over.is_set():
+                totals, emissions = reader.query(BOTH).result_rows[0]
+                differing, joined = reader.query(JOINED).result_rows[0]
+                if totals != emissions or totals not in (LIVE, PROMOTED) or differing or joined != ALL:
+                    wrong.append((totals, emissions, differing, joined))
+                seen.add(totals)
+
+    readers = [threading.Thread(target=read) for _ in range(10)]
+    for reader in readers:
+        reader.start()
+    try:
+        for _ in range(50):
+            promote(client, run, zone, SETTLED_MS, "a test")
+            revert(client, run, "a test")
+    finally:
+        is_over.set()
+        for reader in readers:
+            reader.join()
+    assert wrong == []
+    assert seen == {LIVE, PROMOTED}
+
+
+def test_the_run_keeps_its_name_and_the_live_rows_come_back(client: Client) -> None:
+    own = "SELECT count(), sum(co2e_mg) FROM totals_final WHERE run = 'r'"
+    before = client.query(own).result_rows
+    promote(client, done(client), registry(), SETTLED_MS, "a test")
+    try:
+        assert client.query(own).result_rows == before
+        assert client.query(BOTH).result_rows[0][0] == PROMOTED
+        assert runs.find(client, "r").state == "promoted"
+    finally:
+        revert(client, done(client), "a test")
+    assert client.query(BOTH).result_rows[0][0] == LIVE
+    assert runs.find(client, "r").state == "reverted"
+    for table in FINAL_TABLES:
+        client.query(f"SELECT * FROM {table}_final LIMIT 1")
+
+
+STORAGE = """
+    network:
+      nodes: [n]
+      sources: [{id: battery, kind: storage, node: n, meter: m}]
+"""
+
+
+def test_what_cannot_be_promoted_is_refused_with_what_would_help(client: Client) -> None:
+    zone = registry()
+    with pytest.raises(CannotReplay, match=r"a reading in time can still revise .* promote once it has passed"):
+        promote(client, done(client), zone, TO_MS, "")
+    plan = done(client).plan
+    assert plan is not None
+    approximate = Plan(**{f: getattr(plan, f) for f in plan.__struct_fields__} | {"caveats": ("the log begins late",)})
+    with pytest.raises(CannotReplay, match=r"approximate .* the log begins late"):
+        promote(client, done(client, plan=approximate), zone, SETTLED_MS, "")
+    with pytest.raises(CannotReplay, match="is planned"):
+        promote(client, done(client, state=runs.PLANNED), zone, SETTLED_MS, "")
+    with pytest.raises(CannotReplay, match="is not promoted"):
+        revert(client, done(client), "")
+    promote(client, done(client), zone, SETTLED_MS, "")
+    try:
+        other = Plan(**{f: getattr(plan, f) for f in plan.__struct_fields__} | {"run": "q"})
+        with pytest.raises(CannotReplay, match="'r' is promoted for a part of the stretch"):
+            promote(client, done(client, name="q", plan=other), zone, SETTLED_MS, "")
+    finally:
+        revert(client, done(client), "")
+
+
+def test_the_views_cost_no_multiple_of_reading_the_table(client: Client) -> None:
+    """Reading a company's day through the view, beside the same without promotions; both in this run, many times."""
+    times: dict[str, list[float]] = {"view": [], "table": []}
+    where = "WHERE run = 'live' AND zone = 'z' AND entity_kind = 'company' AND entity = 'c7'"
+    for _ in range(30):
+        for name, source in (("view", "totals_final"), ("table", "(SELECT * FROM totals FINAL)")):
+            begun = time.perf_counter()
+            client.query(f"SELECT sum(co2e_mg) FROM {source} {where}")
+            times[name].append(time.perf_counter() - begun)
+    assert sorted(times["view"])[10] < 6 * sorted(times["table"])[10]

@@ -1,0 +1,108 @@
+"""Runs of the topic: the same rows as the live tasks', other rows where a factor is other, and nothing of the live ledger touched."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from zone_runs import SampleRun, sample_run, wait_until_complete
+
+pytestmark = pytest.mark.integration
+UNTIL_MS = 1_772_000_000_000 // 86_400_000 * 86_400_000
+FROM, TO = "2026-02-23", "2026-02-25"
+OWN = """
+  - {id: tea-own, activity: grid_electricity, company: tea-house, value: 0.9, unit: kgCO2/kWh, source: test, valid_from: 2020-01-01}
+"""
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[SampleRun]:
+    """Two days of the sample zone, all the way to the store."""
+    with sample_run(UNTIL_MS, 2, 86_400 / 4) as run:
+        wait_until_complete(run.stack, run.feed.zone, run.feed.end_ms, 300)
+        yield run
+
+
+def zonepulse(live: SampleRun, *arguments: str, code: int = 0) -> Any:
+    command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", *arguments, "--json"]
+    done = subprocess.run(command, env=live.stack.worker_environment, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def planned_and_run(live: SampleRun, name: str, *options: str, stretch: tuple[str, str] = (FROM, TO)) -> Any:
+    zonepulse(live, "plan", "--from", stretch[0], "--to", stretch[1], "--run", name, *options)
+    return zonepulse(live, "run", name)
+
+
+def test_a_run_of_the_whole_log_has_the_live_rows_bit_for_bit(live: SampleRun) -> None:
+    before = {table: live.rows(table) for table in ("intervals", "totals", "alerts")}
+    result = planned_and_run(live, "same")
+    assert result["tables"]["totals"]["rows"] > 1000
+    found = zonepulse(live, "diff", "live", "same")
+    assert [t["rows"][0] for t in found["tables"]] == [t["rows"][1] for t in found["tables"]]
+    assert found["differences"] == 0
+    assert {table: live.rows(table) for table in before} == before
+
+
+def test_a_run_again_has_the_same_digests_and_writes_no_row_twice(live: SampleRun) -> None:
+    first = planned_and_run(live, "again", stretch=("2026-02-24", "2026-02-25"))
+    assert zonepulse(live, "run", "again")["tables"] == first["tables"]
+
+
+def test_another_factor_changes_exactly_the_rows_that_it_must(live: SampleRun, tmp_path: Path) -> None:
+    assert live.zone_yaml.count("\nfactors:\n") == 1
+    other = tmp_path / "zone.yaml"
+    other.write_text(live.zone_yaml.replace("\nfactors:\n", f"\nfactors:{OWN}", 1), "utf-8")
+    planned_and_run(live, "what-if", "--registry", str(other))
+    found = zonepulse(live, "diff", "live", "what-if", code=1)
+    tables = {t["name"]: t for t in found["tables"]}
+    unchanged = ("only_a", "only_b", "changed", "revised")
+    assert [tables[name][kind] for name in ("intervals", "dead_letters") for kind in unchanged] == [0] * 8
+    changed = live.client.query(
+        "SELECT DISTINCT a.company FROM emissions_final a JOIN emissions_final b"
+        " USING (zone, company, meter, register, start, scope, basis) WHERE a.run = 'live' AND b.run = 'what-if'"
+        " AND a.co2e_mg != b.co2e_mg"
+    ).result_rows
+    assert [row[0] for row in changed] == ["tea-house"]
+    assert {day["who"] for day in tables["emissions"]["days"]} == {"tea-house"}
+    assert tables["emissions"]["first"][0]["differs"].keys() <= {"co2e_mg", "factor_id", "rung", "revision"}
+
+
+def test_a_past_hour_is_verified_and_a_forged_row_is_found(live: SampleRun) -> None:
+    hour = "2026-02-24T10:00:00+08:00"
+    assert zonepulse(live, "verify", "--hour", hour)["differences"] == 0
+    live.client.command(
+        "INSERT INTO totals SELECT * REPLACE (co2e_mg + 1 AS co2e_mg, revision + 1000000 AS revision) FROM totals_final"
+        " WHERE run = 'live' AND co2e_mg > 0 AND start >= '2026-02-24 02:00:00' AND start < '2026-02-24 03:00:00' LIMIT 1"
+    )
+    try:
+        assert zonepulse(live, "verify", "--hour", hour, code=1)["differences"] == 1
+    finally:
+        newest = "(SELECT max(revision) FROM intervals)"
+        live.client.command(f"ALTER TABLE totals DELETE WHERE revision > {newest} SETTINGS mutations_sync = 1")
+
+
+def test_a_discarded_run_leaves_nothing_and_the_live_one_cannot_be_discarded(live: SampleRun) -> None:
+    planned_and_run(live, "gone", stretch=("2026-02-24", "2026-02-25"))
+    command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", "discard"]
+    subprocess.run([*command, "gone"], env=live.stack.worker_environment, check=True, capture_output=True)
+    assert live.client.query("SELECT count() FROM totals WHERE run = 'gone'").result_rows[0][0] == 0
+    done = subprocess.run([*command, "live"], env=live.stack.worker_environment, capture_output=True, text=True)
+    assert done.returncode == 1 and "'live' is not in the store" in done.stderr
+
+
+def test_a_stretch_that_may_still_be_revised_is_not_promoted(live: SampleRun) -> None:
+    planned_and_run(live, "early", stretch=("2026-02-24", "2026-02-25"))
+    command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", "promote", "early"]
+    done = subprocess.run(command, env=live.stack.worker_environment, capture_output=True, text=True)
+    assert done.returncode == 1 and "approximate" in done.stderr and "can still revise" in done.stderr
+
+
+def test_what_is_asked_wrongly_is_told(live: SampleRun) -> None:
+    assert "is not before" in zonepulse(live, "plan", "--from", TO, "--to", FROM, code=2)
+    assert "known:" in zonepulse(live, "run", "nobody", code=1)
+    assert "needs --registry" in zonepulse(live, "plan", "--from", FROM, "--to", TO, "--factors-as-of", "2024-01-01", code=2)
