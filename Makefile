@@ -11,8 +11,6 @@ SHELL := bash
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --custom-compile-command "make lock"
-# Numba does not see that a kernel in another file changed: a change of any kernel starts a new cache.
-NUMBA_CACHE = $(CURDIR)/.venv/numba/$(firstword $(shell find processors -name "*.py" | sort | xargs cat | sha256sum))
 
 # Programs that a package only lends (promtool) lie here; see deploy/system-packages.txt.
 export PATH := $(CURDIR)/.venv/tools:$(PATH)
@@ -20,13 +18,13 @@ export PATH := $(CURDIR)/.venv/tools:$(PATH)
 UNITS := -n 2 --dist worksteal
 SERVERS := -n 3 --dist loadfile
 
-.PHONY: help demo test quick soak hunt cases dashboards contracts fmt lint typecheck bench setup dev lock clean
+.PHONY: help demo test quick units soak hunt cases dashboards contracts fmt lint typecheck bench setup dev lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo: needs-demo .venv/.ready ## run a whole zone on this machine and show its ledger (ARGS="--keep" leaves it running)
-	NUMBA_CACHE_DIR=$(NUMBA_CACHE) $(BIN)/zonepulse demo $(ARGS)
+	$(BIN)/zonepulse demo $(ARGS)
 
 test: needs-test lint typecheck ## everything that must hold; the last line is pytest's summary
 	@echo "== 1/3 unit tests of the kernels without the compiler"
@@ -36,7 +34,10 @@ test: needs-test lint typecheck ## everything that must hold; the last line is p
 	@echo "== 3/3 contracts, and real Kafka and ClickHouse"
 	$(BIN)/python -m pytest $(SERVERS) --durations=10 tests/contract tests/integration
 
-quick: lint typecheck ## what a developer runs after each change: style, types, unit tests
+quick: dev .typeroot ## what a developer runs after each change: style, types, unit tests, side by side
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target lint typecheck units
+
+units: dev
 	$(BIN)/python -m pytest $(UNITS) --quiet tests/unit
 
 soak: needs-test dev ## the long versions of what `make test` does in short, one after another

@@ -1,9 +1,12 @@
 """What an installation chooses, read once from `ZONEPULSE_*` and passed down."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
+
+import platformdirs
 
 T = TypeVar("T")
 PREFIX: Final = "ZONEPULSE_"
@@ -113,3 +116,8 @@ def _password(environ: Mapping[str, str]) -> str:
         return Path(file).read_text("utf-8").rstrip("\r\n")
     except OSError as error:
         raise BadSetting(f"{PREFIX}CLICKHOUSE_PASSWORD_FILE names {file!r}, which cannot be read: {error.strerror}") from error
+
+
+def cache_folder() -> Path:
+    """What can be made or fetched again: `$ZONEPULSE_CACHE`, else zonepulse's folder among this user's caches."""
+    return Path(os.environ.get("ZONEPULSE_CACHE") or platformdirs.user_cache_path("zonepulse"))

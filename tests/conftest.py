@@ -1,6 +1,5 @@
 """What holds for every test: no hidden I/O, a kernel cache that cannot be stale, and how hard Hypothesis tries."""
 
-import hashlib
 import os
 import sys
 import threading
@@ -11,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from zonepulse.streams.workers.kernel_cache import use_kernel_cache
+
 REPOSITORY = Path(__file__).parents[1]
 
 # `make test` tries the same examples every time; `make hunt` looks for new ones.
@@ -20,15 +21,7 @@ settings.register_profile("brief", settings.get_profile("thorough"), max_example
 settings.load_profile("thorough")
 
 
-def _kernel_cache() -> Path:
-    """One directory for each version of the kernels, with and without bounds checks: numba's own cache tells neither apart."""
-    digest = hashlib.sha256(os.environ.get("NUMBA_BOUNDSCHECK", "").encode())
-    for source in sorted((REPOSITORY / "processors").rglob("*.py")):
-        digest.update(source.read_bytes())
-    return REPOSITORY / ".venv" / "numba" / digest.hexdigest()[:16]
-
-
-os.environ.setdefault("NUMBA_CACHE_DIR", str(_kernel_cache()))
+use_kernel_cache(os.environ)
 
 
 class Guard:

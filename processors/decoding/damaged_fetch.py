@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from zonepulse.processors.decoding.crc32c import scan_checked
 from zonepulse.processors.decoding.kafka_format import Bytes, CorruptBatch, committed, spans_of_batches
-from zonepulse.processors.decoding.record_batches import BATCH, COMPLETE, HEADER_BYTES, big_endian, is_sane, scan
+from zonepulse.processors.decoding.record_batches import BATCH, COMPLETE, HEADER_BYTES, big_endian, is_sane
 from zonepulse.schemas.messages.readings import POISON
 from zonepulse.schemas.messages.records import RecordSpans
 
@@ -55,7 +56,7 @@ def _parts(buffer: Bytes, start_offset: int, must_check_crc: bool) -> Iterator[A
     at, next_offset = 0, start_offset
     while at < len(buffer):
         batches = np.empty((len(buffer) - at) // HEADER_BYTES + 1, BATCH).view(np.recarray)
-        n, outcome, stopped = scan(buffer[at:], must_check_crc, batches)
+        n, outcome, stopped = scan_checked(buffer[at:], must_check_crc, batches)
         found: Any = batches[:n]
         found.start += at
         found.end += at

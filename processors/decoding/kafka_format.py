@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zonepulse.processors.decoding.compression import MAX_BYTES, BadCompression, decompress
+from zonepulse.processors.decoding.crc32c import scan_checked
 from zonepulse.processors.decoding.record_batches import (
     BAD_CRC,
     BAD_HEADER,
@@ -24,7 +25,6 @@ from zonepulse.processors.decoding.record_batches import (
     SHORTEST_RECORD,
     TRANSACTIONAL,
     Records,
-    scan,
     varint,
     walk,
 )
@@ -60,7 +60,7 @@ class OldFormat(ValueError):
 def batches_of(buffer: Bytes, topic: str, partition: int, start_offset: int, must_check_crc: bool = True) -> Any:
     """The complete batches of a fetch as BATCH records. Raises CorruptBatch, OldFormat."""
     batches = np.empty(len(buffer) // HEADER_BYTES + 1, BATCH).view(np.recarray)
-    n, outcome, at = scan(buffer, must_check_crc, batches)
+    n, outcome, at = scan_checked(buffer, must_check_crc, batches)
     if outcome == OLD_FORMAT:
         raise OldFormat(
             f"{topic}/{partition}: message format {buffer[at + 16]} at byte {at} of the fetch from offset {start_offset}"

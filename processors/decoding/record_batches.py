@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from zonepulse.processors.decoding.crc32c import crc32c
 from zonepulse.processors.kernel import byte_at, kernel
 
 HEADER_BYTES: Final = 61
@@ -21,7 +20,7 @@ _LIMIT: Final = 1 << 61
 CODEC_BITS, LOG_APPEND_TIME, TRANSACTIONAL, CONTROL = 7, 8, 16, 32
 """Bits of `attributes`."""
 COMPLETE, OLD_FORMAT, BAD_SIZE, BAD_CRC, BAD_HEADER = range(5)
-"""Why `scan` stopped."""
+"""Why `scan` or `scan_checked` stopped."""
 
 BATCH: Final = np.dtype(
     [
@@ -34,6 +33,7 @@ BATCH: Final = np.dtype(
         ("max_ms", "i8"),
         ("producer", "i8"),
         ("count", "i8"),
+        ("crc", "i8"),  # as the header says
     ]
 )
 
@@ -72,10 +72,11 @@ def is_sane(number: int) -> bool:
 
 
 @kernel
-def scan(buffer: Any, must_check_crc: bool, batches: Any) -> tuple[int, int, int]:
+def scan(buffer: Any, batches: Any) -> tuple[int, int, int]:
     """The complete batches of a fetch into `batches` (BATCH).
 
-    Returns their number, why it stopped, and where. A batch that is cut off at the end is left for the next fetch.
+    Returns their number, why it stopped, and where; with BAD_HEADER the row behind them is that batch. A batch that is cut off at the
+    end is left for the next fetch. Checksums are `scan_checked`'s.
     """
     at, n, size = 0, 0, len(buffer)
     while at + _PREFIX_BYTES <= size:
@@ -87,13 +88,12 @@ def scan(buffer: Any, must_check_crc: bool, batches: Any) -> tuple[int, int, int
             return n, OLD_FORMAT, at
         if end - at < HEADER_BYTES or byte_at(buffer, at + 16) != _MAGIC:
             return n, BAD_SIZE, at
-        if must_check_crc and crc32c(buffer, at + 21, end) != big_endian(buffer, at + 17, 4) & 0xFFFFFFFF:
-            return n, BAD_CRC, at
         batch = batches[n]
         batch.start, batch.end, batch.base_offset = at + HEADER_BYTES, end, big_endian(buffer, at, 8)
         batch.attributes = big_endian(buffer, at + 21, 2)
         batch.first_ms, batch.max_ms = big_endian(buffer, at + 27, 8), big_endian(buffer, at + 35, 8)
         batch.producer, batch.count = big_endian(buffer, at + 43, 8), big_endian(buffer, at + 57, 4)
+        batch.crc = big_endian(buffer, at + 17, 4) & 0xFFFFFFFF
         last_delta = big_endian(buffer, at + 23, 4)
         if (
             batch.count < 0

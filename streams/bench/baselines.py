@@ -25,7 +25,8 @@ from zonepulse.processors.decoding.kafka_format import spans_of_fetch
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
 from zonepulse.streams.bench.load import WINDOW_MS, Load
-from zonepulse.streams.embedded.kafka.jars import cache_folder, find_java, kafka_jars
+from zonepulse.streams.embedded.kafka.jars import find_java, kafka_jars
+from zonepulse.streams.settings import cache_folder
 
 TIMEOUT_S: Final = 120
 FETCH_BYTES: Final = 8_000_000
@@ -39,7 +40,7 @@ class BaselineFailed(RuntimeError):
 
 def java_poll(broker: str, topic: str, records: int) -> dict[str, Any]:
     """A bare Java `KafkaConsumer.poll`; needs a JDK (Debian: openjdk-17-jdk-headless), a runtime has no compiler."""
-    jars = kafka_jars(cache_folder(os.environ))
+    jars = kafka_jars(cache_folder())
     with as_file(files("zonepulse.deploy").joinpath("bench", "PollRate.java")) as source:
         return _told([find_java(), "-Xmx512m", "-cp", f"{jars}/*", str(source), broker, topic, str(records)])
 

@@ -1,44 +1,51 @@
-"""Where numba keeps compiled kernels: one folder for each version of the processors' sources.
+"""Where compiled kernels are kept: in the user's cache, for every clone and installation of the same sources.
 
-Numba compiles a kernel anew when its own file changes, and does not notice a change in another file whose kernels it calls.
-A folder named after all of them cannot be stale.
+`kernel_locator` is what numba asks; it is named by an environment variable, so that the pure core and child processes need not know.
 """
 
 import hashlib
+import importlib.metadata
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from zonepulse.streams.embedded.kafka.jars import cache_folder
+from zonepulse.streams.settings import cache_folder
 
 VARIABLE: Final = "NUMBA_CACHE_DIR"
-_DONE: Final = "compiled"
-_BOUNDS: Final = "NUMBA_BOUNDSCHECK"
-"""Compiled into the kernels, and not part of numba's own key."""
+_LOCATORS: Final = "NUMBA_CACHE_LOCATOR_CLASSES"
+_OURS: Final = "zonepulse.streams.workers.kernel_locator.ContentLocator,UserProvidedCacheLocator"
+_PLACES: Final = frozenset({VARIABLE, _LOCATORS, "NUMBA_NUM_THREADS", "NUMBA_DEBUG_CACHE"})
+"""What changes no compiled code; every other `NUMBA_*` may, and most are not part of numba's own key."""
 
 
 def use_kernel_cache(environ: MutableMapping[str, str]) -> None:
-    """Sets `NUMBA_CACHE_DIR` unless it is set; call it before numba is imported. Child processes inherit it."""
-    environ.setdefault(VARIABLE, str(cache_folder(environ) / "kernels" / kernels_digest(environ.get(_BOUNDS, ""))))
+    """Sets where numba keeps kernels, unless it is set; call it before numba is imported. Child processes inherit it."""
+    environ.setdefault(VARIABLE, str(cache_folder() / "kernels"))
+    environ.setdefault(_LOCATORS, _OURS)
+
+
+def compiler_options(environ: Mapping[str, str]) -> str:
+    """Versions and options that compiled code depends on; the processor is kernel_locator's."""
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("numba", "llvmlite", "numpy")]
+    return "\n".join([*versions, *sorted(f"{k}={v}" for k, v in environ.items() if k.startswith("NUMBA_") and k not in _PLACES)])
 
 
 def are_compiled(environ: Mapping[str, str]) -> bool:
     """Whether `mark_compiled` was called for kernels of these sources."""
-    return VARIABLE in environ and (Path(environ[VARIABLE]) / _DONE).exists()
+    return VARIABLE in environ and _mark(environ).exists()
 
 
 def mark_compiled(environ: Mapping[str, str]) -> None:
     """Every kernel that a run needs is in the cache; nothing where the cache cannot be written."""
     if VARIABLE in environ:
         with suppress(OSError):
-            (Path(environ[VARIABLE]) / _DONE).touch()
+            _mark(environ).touch(0o600)
 
 
-def kernels_digest(salt: str = "") -> str:
-    """16 hex digits that change with any source file of the processors, or `salt`."""
-    digest = hashlib.sha256(salt.encode())
+def _mark(environ: Mapping[str, str]) -> Path:
+    digest = hashlib.sha256(compiler_options(environ).encode())
     for source in sorted(Path(str(files("zonepulse.processors"))).rglob("*.py")):
         digest.update(source.read_bytes())
-    return digest.hexdigest()[:16]
+    return Path(environ[VARIABLE]) / f"compiled-{digest.hexdigest()[:16]}"

@@ -14,6 +14,7 @@ import pytest
 from zonepulse.streams.embedded.kafka import jars as kafka_jars
 from zonepulse.streams.embedded.kafka.broker import MAX_MESSAGE_BYTES, Broker
 from zonepulse.streams.embedded.processes.process import FolderTaken, PortTaken, ProcessDied
+from zonepulse.streams.settings import cache_folder
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -120,7 +121,7 @@ def test_jars_that_are_not_ours_are_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_broker_does_not_start_on_jars_that_somebody_changed(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    shutil.copytree(kafka_jars.cache_folder(os.environ), cache, ignore=shutil.ignore_patterns("kernels", "fetch-*"))
+    shutil.copytree(cache_folder(), cache, ignore=shutil.ignore_patterns("kernels", "fetch-*"))
     (jar,) = cache.glob("kafka-*/kafka_2.13-4.3.1.jar")
     jar.write_bytes(jar.read_bytes() + b"x")
     with pytest.raises(kafka_jars.WrongJars, match=r"kafka_2\.13-4\.3\.1\.jar"):
@@ -128,7 +129,7 @@ def test_a_broker_does_not_start_on_jars_that_somebody_changed(tmp_path: Path) -
 
 
 def test_a_second_start_needs_no_maven(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = kafka_jars.cache_folder(os.environ)
+    cache = cache_folder()
     jars = kafka_jars.kafka_jars(cache)
     monkeypatch.setenv("PATH", "/nowhere")
     assert kafka_jars.kafka_jars(cache) == jars
@@ -153,12 +154,6 @@ def test_an_old_java_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with pytest.raises(kafka_jars.MissingTool, match=r"Java 17 or newer, .*11\.0\.2"):
         kafka_jars.find_java()
-
-
-def test_the_cache_folder_follows_the_environment() -> None:
-    assert kafka_jars.cache_folder({"ZONEPULSE_CACHE": "/a", "XDG_CACHE_HOME": "/b"}) == Path("/a")
-    assert kafka_jars.cache_folder({"XDG_CACHE_HOME": "/b"}) == Path("/b/zonepulse")
-    assert kafka_jars.cache_folder({}) == Path.home() / ".cache" / "zonepulse"
 
 
 def test_a_port_in_use_is_named(broker: Broker, tmp_path: Path) -> None:

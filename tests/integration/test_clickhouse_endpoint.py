@@ -454,7 +454,8 @@ def test_readers_do_not_hold_up_writers_and_too_many_are_turned_away(server: Cli
     assert (last.status, last.getheader("X-ClickHouse-Exception-Code")) == (503, "202")
     for connection in connections:
         connection.close()
-    time.sleep(2.5)
+    asleep = "SELECT count() FROM system.processes WHERE query LIKE 'SELECT sleep%'"
+    wait_until(lambda: client.query(asleep).result_rows == [(0,)])
 
 
 def test_a_client_that_goes_away_ends_its_statement(server: ClickHouseProcess, client: Client) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import importlib.metadata
 import os
-import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -13,16 +12,17 @@ from typing import Final
 
 import psutil
 import typer
+from packaging.requirements import Requirement
 from rich.text import Text
 
 from zonepulse.streams import servers
 from zonepulse.streams.cli.doctor.checks import Check, State, enough
 from zonepulse.streams.cli.doctor.servers import broker, store
-from zonepulse.streams.embedded.kafka.jars import MissingTool, cache_folder, deploy_text, find_java
+from zonepulse.streams.embedded.kafka.jars import MissingTool, deploy_text, find_java
 from zonepulse.streams.embedded.processes.process import free_port, is_listening
 from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.screen import JsonOption, console, exit_code, explain, print_json, say
-from zonepulse.streams.settings import PREFIX, BadSetting, Settings
+from zonepulse.streams.settings import PREFIX, BadSetting, Settings, cache_folder
 from zonepulse.streams.workers.kernel_cache import VARIABLE
 
 PYTHONS: Final = ((3, 11), (3, 14))
@@ -94,7 +94,7 @@ def python() -> Iterator[Check]:
 
 def libraries() -> Iterator[Check]:
     """Installed versions against those that this version of zonepulse asks for."""
-    asked = [r for r in importlib.metadata.requires("zonepulse") or () if "extra ==" not in r]
+    asked = importlib.metadata.requires("zonepulse") or []
     wrong = [line for line in map(_wrong_version, asked) if line]
     remedy = "install the locked versions: make setup, or pip install --require-hashes -r requirements.lock"
     if wrong:
@@ -107,20 +107,15 @@ def libraries() -> Iterator[Check]:
 
 def _wrong_version(requirement: str) -> str | None:
     """What is wrong with a requirement such as `aiokafka==0.14.0`; None where it is met."""
-    found = re.match(r"([\w.-]+)\s*(==|>=)\s*([\d.]+)", requirement)
-    if found is None:
+    asked = Requirement(requirement)
+    if asked.marker is not None and not asked.marker.evaluate():
         return None
-    name, sign, wanted = found.groups()
     try:
-        installed = importlib.metadata.version(name)
+        installed = importlib.metadata.version(asked.name)
     except importlib.metadata.PackageNotFoundError:
-        return f"{name} is missing"
-    is_met = installed == wanted if sign == "==" else _numbers(installed) >= _numbers(wanted)
-    return None if is_met else f"{name} is {installed}, asked for is {sign}{wanted}"
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(n) for n in re.findall(r"\d+", version.split("+")[0])]
+        return f"{asked.name} is missing"
+    is_met = asked.specifier.contains(installed, prereleases=True)
+    return None if is_met else f"{asked.name} is {installed}, asked for is {asked.specifier}"
 
 
 def java() -> Iterator[Check]:
@@ -134,7 +129,7 @@ def java() -> Iterator[Check]:
 def maven() -> Iterator[Check]:
     """Only to fetch the broker's jars, once."""
     if kafka_is_cached():
-        yield Check("maven", "ok", f"not needed: Apache Kafka is in {cache_folder(os.environ)}")
+        yield Check("maven", "ok", f"not needed: Apache Kafka is in {cache_folder()}")
     elif found := shutil.which("mvn"):
         yield Check("maven", "ok", f"{found}; the first `zonepulse up` or `demo` fetches Apache Kafka (54 MB)")
     else:
@@ -144,7 +139,7 @@ def maven() -> Iterator[Check]:
 def kafka_is_cached() -> bool:
     """Whether the jars are there already."""
     digest = hashlib.sha256(deploy_text("pom.xml").encode()).hexdigest()[:16]
-    return (cache_folder(os.environ) / f"kafka-{digest}").is_dir()
+    return (cache_folder() / f"kafka-{digest}").is_dir()
 
 
 def _needed_for_broker() -> State:
@@ -177,7 +172,7 @@ def kernel_cache() -> Iterator[Check]:
         writable = os.access(folder, os.W_OK)
     except OSError:
         writable = False
-    compiled = len(list(folder.glob("*/*.nbi"))) if folder.is_dir() else 0
+    compiled = len(list(folder.glob("*/*.nbc"))) if folder.is_dir() else 0
     found = f"{folder}, {compiled} kernels" if compiled else f"{folder}, empty: the first run compiles for half a minute"
     remedy = f"{VARIABLE} or ZONEPULSE_CACHE must name a folder that can be written, or each start compiles anew"
     yield Check("kernel cache", "ok" if writable else "warn", found, "" if writable else remedy)

@@ -1,7 +1,6 @@
 """A real Apache Kafka broker (KRaft) as a child process, on loopback."""
 
 import base64
-import os
 import subprocess
 import uuid
 import warnings
@@ -11,9 +10,10 @@ from typing import Final
 
 from kafka.errors import KafkaError
 
-from zonepulse.streams.embedded.kafka.jars import cache_folder, deploy_text, find_java, kafka_jars
+from zonepulse.streams.embedded.kafka.jars import deploy_text, find_java, kafka_jars
 from zonepulse.streams.embedded.processes.private_files import write_private
 from zonepulse.streams.embedded.processes.process import TAIL_LINES, ChildProcess, free_port, is_listening, locked, require_free
+from zonepulse.streams.settings import cache_folder
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python reads its protocol through importlib.resources.read_text
@@ -38,7 +38,7 @@ class Broker:
         self.folder = folder.resolve()
         self.port = port or free_port()
         self.controller_port = controller_port or free_port()
-        self._cache = cache or cache_folder(os.environ)
+        self._cache = cache or cache_folder()
         self.process = ChildProcess("Kafka broker", (), self.folder / "broker.log")
 
     @property

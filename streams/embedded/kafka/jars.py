@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
@@ -29,14 +28,6 @@ class MissingTool(RuntimeError):
 def deploy_text(name: str) -> str:
     """A file of deploy/kafka."""
     return files("zonepulse.deploy").joinpath("kafka", name).read_text("utf-8")
-
-
-def cache_folder(environ: Mapping[str, str]) -> Path:
-    """`$ZONEPULSE_CACHE`, else `$XDG_CACHE_HOME/zonepulse`, else `~/.cache/zonepulse`."""
-    if environ.get("ZONEPULSE_CACHE"):
-        return Path(environ["ZONEPULSE_CACHE"])
-    base = environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "zonepulse"
 
 
 def find_java() -> str:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import platformdirs
 import pytest
 from typer.testing import CliRunner
 
@@ -12,8 +13,8 @@ from zonepulse.streams.cli import main
 from zonepulse.streams.cli.main import COMMANDS, Command, app, is_here
 from zonepulse.streams.cli.shared import kernels
 from zonepulse.streams.screen import BadInput, Stop, exit_code, explain
-from zonepulse.streams.settings import BadSetting
-from zonepulse.streams.workers.kernel_cache import are_compiled, kernels_digest, mark_compiled, use_kernel_cache
+from zonepulse.streams.settings import BadSetting, cache_folder
+from zonepulse.streams.workers.kernel_cache import are_compiled, mark_compiled, use_kernel_cache
 
 
 def test_help_lists_every_command_in_one_line_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,14 +75,21 @@ def test_mistakes_in_the_program_keep_their_traceback() -> None:
     assert exit_code(ValueError("x")) is None
 
 
-def test_the_kernel_cache_is_named_after_the_sources_and_a_given_one_is_kept() -> None:
-    environment = {"ZONEPULSE_CACHE": "/c"}
+def test_the_kernel_cache_is_the_users_and_a_given_one_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZONEPULSE_CACHE", "/c")
+    environment: dict[str, str] = {}
     use_kernel_cache(environment)
-    assert environment["NUMBA_CACHE_DIR"] == f"/c/kernels/{kernels_digest()}"
-    assert kernels_digest() != kernels_digest("1")
-    given = {"NUMBA_CACHE_DIR": "/mine"}
-    use_kernel_cache(given)
-    assert given == {"NUMBA_CACHE_DIR": "/mine"}
+    assert environment["NUMBA_CACHE_DIR"] == "/c/kernels"
+    given = {"NUMBA_CACHE_DIR": "/mine", "NUMBA_CACHE_LOCATOR_CLASSES": "UserWideCacheLocator"}
+    use_kernel_cache(environment := dict(given))
+    assert environment == given
+
+
+def test_the_cache_folder_is_the_users_unless_another_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZONEPULSE_CACHE", "/a")
+    assert cache_folder() == Path("/a")
+    monkeypatch.delenv("ZONEPULSE_CACHE")
+    assert cache_folder() == Path(platformdirs.user_cache_dir("zonepulse"))
 
 
 def test_the_first_start_says_at_once_that_it_compiles(
