@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "replay": Command("replay.command", "app", "Run readings through the ledger again, from files or Kafka."),
     "sql": Command("sql", "sql", "Ask the store in SQL."),
     "explain": Command("explain", "explain", "Explain a company's CO2e, from the kilogram to the readings."),
+    "detect": Command("detect", "app", "Find what is unusual in a series, on its own history."),
     "registry": Command("registry.command", "app", "Write, publish and show a zone's registry."),
     "subscribe": Command("people.subscribe", "subscribe", "Send alerts to an address."),
     "subscribers": Command("people.subscribers", "app", "Who is told of alerts; tests, pauses, forgetting."),
