@@ -3,7 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from zonepulse.streams.health.ops_candidates import REGISTRY_MISSING, OpsAlerts
 from zonepulse.streams.metrics import Metrics
@@ -44,19 +44,8 @@ class Holds:
         self._metrics.registry_missing.labels(str(partition)).set(version)
         self.say(partition)
         if ops is not None:
-            await ops.raised(REGISTRY_MISSING, {"partition": str(partition)}, self._evidence(partition, hold), hold.since_ms)
-
-    async def tell_resting(self, partition: int, resting: list[int], ops: OpsAlerts | None) -> None:
-        """Other partitions rest, or go on, because of those that stand: said in the log, and in the alert."""
-        hold = self._holds[partition]
-        if resting:
-            log.error("%s/%d stands, and partitions %s rest until it goes on: they are far ahead", self._topic, partition, resting)
-        if ops is not None:
-            evidence = self._evidence(partition, hold) | {"resting": resting}
-            await ops.raised(REGISTRY_MISSING, {"partition": str(partition)}, evidence, round(time.time() * 1000))
-
-    def _evidence(self, partition: int, hold: Hold) -> dict[str, Any]:
-        return {"topic": self._topic, "partition": partition, "offset": hold.offset, "version": hold.version}
+            evidence = {"topic": self._topic, "partition": partition, "offset": offset, "version": version}
+            await ops.raised(REGISTRY_MISSING, {"partition": str(partition)}, evidence, hold.since_ms)
 
     async def end(self, partition: int, ops: OpsAlerts | None) -> None:
         """It goes on."""

@@ -33,7 +33,6 @@ from zonepulse.streams.kafka.interval_codec import live_block
 from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Instant, Metrics
 from zonepulse.streams.settings import Settings
-from zonepulse.streams.workers.pacing import Pace
 from zonepulse.streams.workers.reading_fold import MOST_RECORDS, Folded, PieceSize, fold
 
 NAME: Final = "intervals"
@@ -71,7 +70,6 @@ class IntervalsTask:
         self.quarantine = Quarantine(outbox, settings.topic_prefix, metrics)
         self._sizes: dict[int, PieceSize] = {}
         self._holds = Holds(self._topic, metrics)
-        self._pace = Pace()
 
     async def assigned(self, tps: set[TP]) -> None:
         """Goes on from the newest snapshot of each partition, or begins."""
@@ -112,7 +110,6 @@ class IntervalsTask:
         """Somebody else goes on, from a final snapshot if there is time for one."""
         numbers = {tp.partition for tp in tps} & self._partitions.keys()
         self._holds.forget(numbers)
-        self._pace.forget(numbers)
         done = set()
         try:
             async with asyncio.timeout(self._last_words_s):
@@ -167,7 +164,6 @@ class IntervalsTask:
                     self._partitions.pop(batch.partition, None)  # half a piece is in it: no snapshot of this
                     raise
         assert partition is not None
-        await self._keep_pace()
         lag = self._lag(partition)
         self._metrics.took(READINGS.name, batch, lag)
         if lag == 0 and batch.partition in self._behind:
@@ -213,28 +209,6 @@ class IntervalsTask:
         assert self.batches is not None
         self.batches.pause([TP(self._topic, partition.partition)])
         await self._holds.begin(partition.partition, version, partition.next_offset, self.quarantine.ops)
-
-    async def _keep_pace(self) -> None:
-        """Partitions far ahead of the slowest one rest, until it has come near."""
-        if self.batches is None or len(self._partitions) < 2:
-            return
-        ticks = {n: UNSET if p.ingest == UNSET else p.ingest // int(p.policy.tick) for n, p in self._partitions.items()}
-        standing = {number for number, _ in self._holds.waiting()}
-        rest, go_on = self._pace.judge(ticks, {n for n, p in self._partitions.items() if self._lag(p)}, standing)
-        if rest:
-            self.batches.pause(TP(self._topic, n) for n in rest)
-            log.info("partitions %s rest: they are far ahead of others, and what they make would only wait", sorted(rest))
-        if go_on:
-            self.batches.resume(TP(self._topic, n) for n in go_on if n not in standing)
-            log.info("partitions %s go on", sorted(go_on))
-        if rest or go_on:
-            for number in standing:
-                await self._holds.tell_resting(number, sorted(self._pace.resting), self.quarantine.ops)
-
-    async def look_around(self) -> None:
-        """What may let partitions go on although none of their records is handled."""
-        await self.end_holds()
-        await self._keep_pace()
 
     async def end_holds(self) -> None:
         """Lets partitions go on whose registry version has come, or whose switch a command skips."""
@@ -299,7 +273,7 @@ class IntervalsTask:
         """Sums per entity of every partition that has reached the end of its log; in catch-up none."""
         async with self._folding:
             for partition in list(self._partitions.values()):
-                if self._lag(partition) == 0 and partition.ingest != UNSET and partition.partition not in self._pace.resting:
+                if self._lag(partition) == 0 and partition.ingest != UNSET:
                     await self._send_sums(partition)
             await self._outbox.flush()
 
@@ -317,8 +291,7 @@ class IntervalsTask:
             return
         for number, partition in list(self._partitions.items()):
             silent_s = time.monotonic() - self._heard[number]
-            is_silent = silent_s >= partition.channels.registry.zone.idle_ms / 1000
-            if is_silent and number not in self._pace.resting and self._lag(partition) == 0:
+            if silent_s >= partition.channels.registry.zone.idle_ms / 1000 and self._lag(partition) == 0:
                 self._heard[number] = time.monotonic()
                 await self._outbox.send(READINGS.full_name(self._prefix), None, HEARTBEAT, partition=number)
 
@@ -344,7 +317,7 @@ def add_intervals_agent(
 
     app.on_partitions_assigned.connect(given, weak=False)
     app.agent(batches.channel, name=NAME)(fold_readings)
-    app.timer(LOOK_S, name="holds")(task.look_around)
+    app.timer(LOOK_S, name="holds")(task.end_holds)
     app.timer(1.0, name="heartbeats")(task.send_heartbeats)
     app.timer(live_s, name="live")(task.send_live)
     app.timer(POLL_S, name="checkpoints")(task.checkpoint_due)
