@@ -14,6 +14,7 @@ _CHECKED: Final = {
     "message.timestamp.type={expected}; records already there keep their times, so prefer a new topic prefix",
 }
 """Setting -> remedy."""
+_BYTES: Final = "retention.bytes"
 
 
 class WrongTopic(RuntimeError):
@@ -49,6 +50,22 @@ def ensure_topics(
         admin.close()
 
 
+def unbounded(broker: str, prefix: str, topics: Iterable[Topic], *, is_simulated: bool = False) -> list[tuple[str, int]]:
+    """(name, bytes of a partition) of those that exist and are to be bounded in bytes, and are not.
+
+    Nobody sets the bound but the operator: where a partition is larger already, the broker deletes its oldest records at once.
+    Raises kafka.errors.KafkaError when the broker cannot be reached.
+    """
+    wanted = {t.full_name(prefix): int((simulated(t) if is_simulated else t).config()["retention.bytes"]) for t in topics}
+    bounded = {name: limit for name, limit in wanted.items() if limit > 0}
+    admin = KafkaAdminClient(bootstrap_servers=broker.split(","), client_id="zonepulse-topics")
+    try:
+        names = sorted(bounded.keys() & set(admin.list_topics()))
+        return [(name, bounded[name]) for name in names if int(_found(admin, name)[_BYTES]) < 0]
+    finally:
+        admin.close()
+
+
 def _create(admin: Any, name: str, topic: Topic, partitions: int, replication: int) -> None:
     options = {"num_partitions": topic.partitions or partitions, "replication_factor": replication, "configs": topic.config()}
     try:
@@ -61,7 +78,7 @@ def _found(admin: Any, name: str) -> dict[str, str]:
     resource = ConfigResource(ConfigResourceType.TOPIC, name)
     configs = admin.describe_configs([resource], config_filter="all")["topic"][name]
     (description,) = admin.describe_topics([name])
-    return {"partitions": str(len(description["partitions"]))} | {key: configs[key]["value"] for key in _CHECKED}
+    return {"partitions": str(len(description["partitions"]))} | {key: configs[key]["value"] for key in (*_CHECKED, _BYTES)}
 
 
 def _differences(name: str, topic: Topic, found: dict[str, str], partitions: int) -> Iterator[str]:

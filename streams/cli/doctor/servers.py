@@ -41,7 +41,7 @@ def topic_names(address: str) -> set[str]:
 
 def topics(settings: Settings, existing: set[str]) -> Iterator[Check]:
     """Those that exist have the settings that the ledger relies on."""
-    from zonepulse.streams.kafka.topics_admin import WrongTopic, ensure_topics
+    from zonepulse.streams.kafka.topics_admin import WrongTopic, ensure_topics, unbounded
 
     present = [t for t in TOPICS if t.full_name(settings.topic_prefix) in existing]
     missing = [t.full_name(settings.topic_prefix) for t in TOPICS if t not in present]
@@ -53,6 +53,12 @@ def topics(settings: Settings, existing: set[str]) -> Iterator[Check]:
             yield Check("topics", "ok", f"{len(present)} with the prefix {settings.topic_prefix!r} are as they must be")
     except WrongTopic as wrong:
         yield from (Check("topics", "fail", line) for line in str(wrong).splitlines())
+    for name, limit in unbounded(settings.broker, settings.topic_prefix, present, is_simulated=settings.is_simulated):
+        remedy = (
+            f"kafka-configs --alter --entity-type topics --entity-name {name} --add-config retention.bytes={limit}; "
+            "what a partition holds beyond it is deleted at once, oldest first"
+        )
+        yield Check("topics", "warn", f"topic {name} has no retention.bytes: only its days bound what it takes of the disk", remedy)
     if missing:
         yield Check("topics", "warn", f"missing: {', '.join(missing)}", "`zonepulse registry apply zone.yaml` creates them")
 
