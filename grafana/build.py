@@ -9,11 +9,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from boards.limits import limits_of
-from boards.texts import LANGUAGES
 from boards.zone_live import zone_live
 
 from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.queries.limits import limits_of
+from zonepulse.streams.queries.texts import LANGUAGES
 
 DASHBOARDS = Path(__file__).parent / "dashboards"
 

@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from boards.carbon_queries import CarbonQueries
-from boards.limits import Limits
 from boards.parts import ACT, NOTHING, OK, TOOLTIP, WATCH, Json, fields, fixed, legend, override, panel, target, thresholds
-from boards.texts import Texts
+from zonepulse.streams.queries.carbon_queries import CarbonQueries
+from zonepulse.streams.queries.limits import Limits
+from zonepulse.streams.queries.texts import Texts
 
 _TABLE: Final[Json] = {"showHeader": True, "cellHeight": "sm"}
 _PLAIN: Final = thresholds(("text", None))
@@ -25,7 +25,7 @@ class CarbonPanels:
     def _flows(self) -> Json:
         say = self._say
         energy: dict[str, Any] = {"unit": "kwatth", "decimals": 1, "noValue": NOTHING, "custom__width": 92}
-        mass: dict[str, Any] = {"unit": "masskg", "decimals": 1, "noValue": NOTHING, "custom__width": 92}
+        mass: dict[str, Any] = {"unit": "masst", "decimals": 3, "noValue": NOTHING, "custom__width": 92}
         return panel(
             "table", say("flows"), say("flows_about"), (0, 26, 14, 9), [target("A", self._sql.flows())],
             fieldConfig=fields(

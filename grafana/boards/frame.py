@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from boards.parts import DATASOURCE, WATCH, Json, query
-from boards.texts import LANGUAGE_NAMES, LANGUAGES
+from zonepulse.streams.queries.texts import LANGUAGE_NAMES, LANGUAGES
 
 ALL: Final[Json] = {"text": ["All"], "value": ["$__all"]}
 

@@ -61,6 +61,11 @@ def override(name: str, **properties: object) -> Json:
     }
 
 
+def every(**properties: object) -> Json:
+    """Properties of every field; they leave the panel's own message as it is."""
+    return {"matcher": {"id": "byRegexp", "options": "/.*/"}, "properties": [{"id": k, "value": v} for k, v in properties.items()]}
+
+
 def fields(*overrides: Json, **defaults: Any) -> Json:
     """`fieldConfig`."""
     return {"defaults": defaults, "overrides": list(overrides)}
@@ -113,6 +118,8 @@ def legend(mode: str = "list", placement: str = "bottom", calcs: Sequence[str] =
 def panel(kind: str, title: str, about: str, place: tuple[int, int, int, int], targets: Sequence[Json], **rest: Any) -> Json:
     """A panel without its id; `place` = x, y, width, height in the grid of 24 columns."""
     x, y, w, h = place
+    if kind in ("table", "timeseries"):  # the message of an empty panel is no text for an empty cell or a gap's tooltip
+        rest["fieldConfig"]["overrides"] = [every(noValue=NOTHING), *rest["fieldConfig"]["overrides"]]
     return {
         "type": kind,
         "title": title,

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from boards import frame
 from boards.carbon_panels import CarbonPanels
-from boards.limits import COMPLETE, COMPLETE_WATCH, ESTIMATED_ACT, ESTIMATED_WATCH, LATE_ACT, LATE_WATCH, Limits
 from boards.parts import (
     ACT,
     CORRECTED,
@@ -36,9 +35,10 @@ from boards.parts import (
     thresholds,
     value_mappings,
 )
-from boards.texts import LANGUAGE_NAMES, Texts
-from boards.variable_queries import bases, companies, runs, zones
-from boards.zone_live_queries import NOTHING_AT_ALL, QUALITIES, REASONS, SEVERITIES, ZoneLiveQueries
+from zonepulse.streams.queries.limits import COMPLETE, COMPLETE_WATCH, ESTIMATED_ACT, ESTIMATED_WATCH, LATE_ACT, LATE_WATCH, Limits
+from zonepulse.streams.queries.texts import LANGUAGE_NAMES, Texts
+from zonepulse.streams.queries.variable_queries import bases, companies, runs, zones
+from zonepulse.streams.queries.zone_live_queries import NOTHING_AT_ALL, QUALITIES, REASONS, SEVERITIES, ZoneLiveQueries
 
 UID: Final = "zp-zone-live"
 _SEVERITY_COLOURS: Final = (ACT, WATCH, OK)

@@ -92,7 +92,7 @@ def parse_subscriber(value: bytes) -> Subscriber:
     """A record's value. Raises BadSubscriber."""
     try:
         return checked(msgspec.json.decode(value, type=Subscriber))
-    except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as bad:
         raise BadSubscriber(f"no subscriber: {bad}") from None
 
 
@@ -100,7 +100,7 @@ def parse_wish(value: bytes) -> Wish:
     """A record's value. Raises BadSubscriber."""
     try:
         return msgspec.json.decode(value, type=Wish)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as bad:
         raise BadSubscriber(f"no wish: {bad}") from None
 
 

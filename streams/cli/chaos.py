@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -10,8 +10,10 @@ from zonepulse.streams.chaos.kinds import BY_NAME
 from zonepulse.streams.chaos.run import run_chaos
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.exit_codes import FAILED
-from zonepulse.streams.screen import BadInput, JsonOption, print_json, stderr
+from zonepulse.streams.screen import BadInput, JsonOption, print_facts, print_json, stderr
 from zonepulse.streams.workers.warm_up import warm_up
+
+ALERTS_A_READING: Final = 25_000
 
 
 def chaos(
@@ -22,6 +24,7 @@ def chaos(
         float, typer.Option(help="seconds; no fault lasts longer (the store is away for up to 180)", min=0.5)
     ] = 180.0,
     only: Annotated[list[str] | None, typer.Option(metavar="KIND", help="draw only these kinds; may be repeated")] = None,
+    notify: Annotated[bool, typer.Option("--notify", help="alerts and their messages instead of readings and rows")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Stream readings (late, doubled, shuffled, malformed ones among them) through a zone of its own while its workers, its broker
@@ -29,9 +32,16 @@ def chaos(
     deleted, hostile records come on every topic, hostile requests to the store and hostile files to the commands; then compare every row
     with an independent oracle, which reads what the workers could read.
 
+    With --notify two notify workers, Kafka and the receivers are broken while --readings / 25,000 alerts come and end; delivered, doubled,
+    lost and leaked messages are counted.
+
     Exit code 0 only if every row of every table is as the oracle says.
     """
     console = stderr()
+    seed = secrets.randbelow(1 << 31) if seed is None else seed
+    if notify:
+        _notify(seed, faults, max(1, readings // ALERTS_A_READING), as_json)
+        return
     for name in only or ():
         if name not in BY_NAME:
             raise BadInput(f"--only {name!r}: no such kind of fault; there are {', '.join(BY_NAME)}")
@@ -40,7 +50,7 @@ def chaos(
         logging.getLogger(name).setLevel(logging.CRITICAL)  # deaths are meant, and reported
     tell_if_compiling()
     warm_up()
-    result = run_chaos(secrets.randbelow(1 << 31) if seed is None else seed, faults, readings, console.print, longest, kinds)
+    result = run_chaos(seed, faults, readings, console.print, longest, kinds)
     if as_json:
         print_json(result)
     else:
@@ -48,4 +58,17 @@ def chaos(
         if result["first_difference"]:
             console.print(f"the first: {result['first_difference']}", markup=False)
     if result["differences"]:
+        raise typer.Exit(FAILED)
+
+
+def _notify(seed: int, faults: int, alerts: int, as_json: bool) -> None:
+    """Prints what was counted. Exit code 0 only if nothing was lost and nothing leaked."""
+    from zonepulse.streams.chaos.notify_run import run_notify_chaos
+
+    result = run_notify_chaos(seed, faults, alerts, stderr().print)
+    if as_json:
+        print_json(result)
+    else:
+        print_facts(result.items())
+    if result["lost"] or result["leaked"]:
         raise typer.Exit(FAILED)

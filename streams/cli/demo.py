@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.live import Live
 
 from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.cli.shared.board_process import start_board
 from zonepulse.streams.cli.shared.grafana_hint import grafana_exports, print_lines
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.data import DEFAULT_DAYS, DEFAULT_SEED, demo_sample, demo_zone_yaml
 from zonepulse.streams.demo.drain import Drain
+from zonepulse.streams.demo.going_on import DAYS_ON, GoingOn
 from zonepulse.streams.demo.run import PREFIX, Feed, Progress, oracle_differences, readings_of
 from zonepulse.streams.demo.screen import View, save_picture, summary_tables, utc
 from zonepulse.streams.embedded.zone_stack import ZoneStack
@@ -24,6 +26,8 @@ from zonepulse.streams.notify.inbox import messages
 from zonepulse.streams.screen import SafeConsole, print_json
 from zonepulse.streams.workers.warm_up import warm_up
 
+LONGEST_DAYS: Final = 364
+DAY_MS: Final = 86_400_000
 _POLL_S: Final = 0.5
 _MAIL_WAIT_S: Final = 5
 """How long a group of alerts waits for others."""
@@ -48,13 +52,13 @@ class DemoFailed(RuntimeError):
 
 def demo(
     until: Annotated[str | None, typer.Option(help="end of the stretch, ISO 8601 with offset; default: the last full hour")] = None,
-    days: Annotated[int, typer.Option(help="length of the stretch", min=1, max=364)] = DEFAULT_DAYS,
+    days: Annotated[int, typer.Option(help="length of the stretch", min=1, max=LONGEST_DAYS)] = DEFAULT_DAYS,
     seed: Annotated[int, typer.Option(help="seed of the sprinkled faults")] = DEFAULT_SEED,
     speed_up: Annotated[float, typer.Option(help="times real time", min=1.0)] = 100_000.0,
     partitions: Annotated[int, typer.Option(help="partitions of zp.readings", min=1, max=64)] = 4,
     folder: Annotated[Path | None, typer.Option(help="keep the data here; default: a temporary folder")] = None,
     once: Annotated[bool, typer.Option(help="end after the summary (the default)")] = True,
-    keep: Annotated[bool, typer.Option(help="keep the stack running after the summary, until Ctrl-C")] = False,
+    keep: Annotated[bool, typer.Option(help="then show the zone in a browser, live, until Ctrl-C")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the summary as one JSON object")] = False,
     picture: Annotated[Path | None, typer.Option(help="save the live screen, as it was before sending ended, as SVG")] = None,
 ) -> None:
@@ -63,21 +67,23 @@ def demo(
     Exit code 0 only if ledger and oracle agree exactly.
     """
     console = SafeConsole(stderr=as_json)
-    until_ms = _until(until)
+    until_ms, goes_on = _until(until), keep and until is None and days <= LONGEST_DAYS - DAYS_ON
+    more = DAYS_ON if goes_on else 0
     console.print(f"seed {seed}, {days} days until {utc(until_ms)}")
     console.print("loading the kernels")
     tell_if_compiling()
     warm_up()
     console.print("starting Kafka and ClickHouse (the first time Kafka is fetched: 54 MB)")
     with ZoneStack(partitions, folder, is_simulated=True) as stack:
-        summary = _run(stack, console, until_ms, days, seed, speed_up, picture)
+        summary = _run(stack, console, until_ms, days, seed, speed_up, picture, more)
         if as_json:
             print_json(summary)
         else:
             console.print(summary_tables(summary))
             print_lines(console, f"{len(summary['mails'])} mails to the zone's subscribers:", *summary["mails"][:_MOST_MAILS])
         if keep and once:
-            _wait(stack, console)
+            following = _following(stack, until_ms, days, seed) if goes_on else None
+            _wait(stack, console, following, until_ms)
     if summary["oracle_differences"]:
         for line in summary["first_differences"]:
             console.print(line, markup=False)
@@ -97,11 +103,12 @@ def _until(text: str | None) -> int:
 
 
 def _run(
-    stack: ZoneStack, console: Console, until_ms: int, days: int, seed: int, speed_up: float, picture: Path | None
+    stack: ZoneStack, console: Console, until_ms: int, days: int, seed: int, speed_up: float, picture: Path | None, more: int
 ) -> dict[str, Any]:
-    zone_yaml = demo_zone_yaml(until_ms, days, seed)
+    end_ms, all_days = until_ms + more * DAY_MS, days + more
+    zone_yaml = demo_zone_yaml(end_ms, all_days, seed)
     registry = parse_zone(zone_yaml)
-    sample = demo_sample(until_ms, days, seed)
+    sample = demo_sample(end_ms, all_days, seed, arrived=(-1, until_ms))
     publish(stack.kafka, PREFIX, registry, stack.partitions, timestamp_ms=int(sample.arrival_ms[0]))
     stack.start_workers()
     inbox = stack.start_notify({"ZONEPULSE_NOTIFY_WAIT_S": str(_MAIL_WAIT_S)})
@@ -181,17 +188,35 @@ def _summary(stack: ZoneStack, client: Client, zone_yaml: str, feed: Feed, secon
     }
 
 
-def _wait(stack: ZoneStack, console: Console) -> None:
-    reader = stack.dashboard
+def _following(stack: ZoneStack, until_ms: int, days: int, seed: int) -> GoingOn:
+    """What the meters send after `until_ms`."""
+    end_ms = until_ms + DAYS_ON * DAY_MS
+    sample = demo_sample(end_ms, days + DAYS_ON, seed, arrived=(until_ms, end_ms))
+    return GoingOn(stack.kafka, sample, stack.partitions)
+
+
+def _wait(stack: ZoneStack, console: Console, following: GoingOn | None, until_ms: int) -> None:
+    """Keep everything running; the zone goes on where its stretch ended now."""
+    reader, address = stack.dashboard, start_board(stack)
+    if following is None:
+        address += f"?at={datetime.fromtimestamp(until_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
     console.print(f"Kafka {stack.kafka}   ClickHouse http://{reader.host}:{reader.port}, database zonepulse, user {reader.user}")
     print_lines(console, f"passwords: {stack.clickhouse_process.passwords_file}", "for a Grafana (grafana/README.md, step 3):")
     print_lines(console, *grafana_exports(reader, stack.clickhouse_process.passwords_file))
     print_lines(console, "for zonepulse explain and the other commands, besides those:", f"export ZONEPULSE_BROKER={stack.kafka}")
     print_lines(console, f"mail: {stack.folder / 'inbox.mbox'}")
+    print_lines(console, "", f"the zone in a browser: {address}", "")
     console.print("Ctrl-C ends it")
     try:
+        if following is not None:
+            following.start()
         while True:
             stack.check()
+            if following is not None and following.failure is not None:
+                raise DemoFailed(f"sending failed: {following.failure}") from following.failure
             time.sleep(1)
     except KeyboardInterrupt:
         console.print("stopping")
+    finally:
+        if following is not None:
+            following.stop()

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from zonepulse.schemas.factors.shipped import shipped_factors_csv
 from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.cli.shared.board_process import start_board
 from zonepulse.streams.cli.shared.grafana_hint import grafana_exports, print_lines
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.control.registry_topic import load_versions, publish
@@ -37,14 +38,15 @@ def up(
         inbox = stack.start_notify()
         for number in range(1, workers):
             stack.start_worker("intervals", str(number))
-        _tell(stack, console)
+        _tell(stack, console, start_board(stack))
         if inbox is not None:
             print_lines(console, f"mail        {inbox} (no ZONEPULSE_SMTP_HOST); zonepulse subscribe NAME@COMPANY.EXAMPLE")
         _watch(stack, console)
 
 
-def _tell(stack: ZoneStack, console: Console) -> None:
+def _tell(stack: ZoneStack, console: Console, board: str) -> None:
     reader = stack.dashboard
+    print_lines(console, f"board       {board}      open it in a browser: the zone, live")
     console.print(f"Kafka       {stack.kafka}      export ZONEPULSE_BROKER={stack.kafka}")
     console.print(
         f"ClickHouse  http://{reader.host}:{reader.port}  database zonepulse, users {stack.clickhouse.user} and {reader.user}"

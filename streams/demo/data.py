@@ -54,9 +54,19 @@ def demo_zone_yaml(until_ms: int, days: int = DEFAULT_DAYS, seed: int = DEFAULT_
     return text
 
 
-def demo_sample(until_ms: int, days: int = DEFAULT_DAYS, seed: int = DEFAULT_SEED, *, faults: bool = True) -> Sample:
-    """The records that reach the sample zone in the `days` before `until_ms` (1 to 364). The same arguments give the same bytes."""
-    return make_sample(load_series(), until_ms, days, seed, utc_offset_ms=UTC_OFFSET_MS, faults=faults)
+def demo_sample(
+    until_ms: int,
+    days: int = DEFAULT_DAYS,
+    seed: int = DEFAULT_SEED,
+    *,
+    faults: bool = True,
+    arrived: tuple[int, int] | None = None,
+) -> Sample:
+    """The records that reach the sample zone in the `days` before `until_ms` (1 to 364). The same arguments give the same bytes.
+
+    `arrived` (after, by) leaves those that arrive in between; see make_sample.
+    """
+    return make_sample(load_series(), until_ms, days, seed, utc_offset_ms=UTC_OFFSET_MS, faults=faults, arrived=arrived)
 
 
 def load_series() -> tuple[Series, ...]:

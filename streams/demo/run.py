@@ -118,11 +118,11 @@ class Feed:
         )
         await producer.start()
         try:
-            await self._send_all(_Batches(producer))
+            await self._send_all(Batches(producer))
         finally:
             await producer.stop()
 
-    async def _send_all(self, batches: "_Batches") -> None:
+    async def _send_all(self, batches: "Batches") -> None:
         first, begun = int(self.sample.arrival_ms[0]), time.monotonic()
         for i, at in enumerate(self.sample.arrival_ms.tolist()):
             ahead_s = (at - first) / 1000 / self.speed_up - (time.monotonic() - begun)
@@ -142,7 +142,7 @@ class Feed:
         await batches.acknowledged()
 
 
-class _Batches:
+class Batches:
     """Records on their way to `zp.readings`, a batch a partition: much cheaper than record by record."""
 
     def __init__(self, producer: AIOKafkaProducer) -> None:

@@ -57,9 +57,18 @@ class Sample:
 
 
 def make_sample(
-    series: Sequence[Series], until_ms: int, days: int, seed: int, *, utc_offset_ms: int = 0, faults: bool = True
+    series: Sequence[Series],
+    until_ms: int,
+    days: int,
+    seed: int,
+    *,
+    utc_offset_ms: int = 0,
+    faults: bool = True,
+    arrived: tuple[int, int] | None = None,
 ) -> Sample:
     """The records that arrive by `until_ms` of the `days` before it, the series laid on a local time `utc_offset_ms` ahead of UTC.
+
+    `arrived` (after, by; epoch milliseconds) leaves only those that arrive in between: the pieces of one stretch continue one another.
 
     Without `faults` nothing is lost, late, doubled or damaged, no counter rolls over and no meter is exchanged.
     Raises ValueError when `days` is beyond what the series fill.
@@ -72,7 +81,8 @@ def make_sample(
     if faults:
         rows, gaps = with_gaps(rows, series, stretch, plan, rng)
         rows = with_faults(rows, series, labels, plan, rng)
-    rows = _in_order(rows[rows["arrival"] <= until_ms])
+    after_ms, by_ms = arrived or (-1, until_ms)
+    rows = _in_order(rows[(rows["arrival"] <= min(by_ms, until_ms)) & (rows["arrival"] > after_ms)])
     key, value, first, headers = _records(rows, labels)
     counts = _counts(rows) | {"gap": gaps, "rollover": len(plan.rolling)}
     counts |= {"swap_recorded": sum(s.recorded for s in plan.swaps), "swap_unrecorded": sum(not s.recorded for s in plan.swaps)}

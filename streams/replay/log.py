@@ -1,9 +1,11 @@
 """Readings of the topic for a run: by direct assignment, in no group, committed records only, as raw record batches.
 
-What live tasks read is not touched: no offset is committed anywhere.
+What live tasks read is not touched: no offset is committed anywhere. What the plan names and the log no longer has is told, with the range;
+nothing is passed over, and no other offset is taken in its place.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Final
@@ -14,7 +16,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from faust.types import TP
 
 from zonepulse.schemas.messages.records import RecordSpans
-from zonepulse.streams.kafka.log_facts import admin_of, ends_of
+from zonepulse.streams.kafka.log_facts import admin_of, ends_of, topic_ids
 from zonepulse.streams.kafka.raw_batches import RawFetch, read_batches, read_raw
 from zonepulse.streams.kafka.record_arrays import spans
 from zonepulse.streams.replay.plan import CannotReplay, Plan
@@ -23,13 +25,16 @@ MOST_RECORDS: Final = 200_000
 MOST_BYTES: Final = 64 << 20
 FETCH_BYTES: Final = 8 << 20
 POLL_MS: Final = 500
+SILENCE_S: Final = 30.0
 
 
-async def fetches(broker: str, plan: Plan) -> AsyncIterator[RecordSpans]:
+async def fetches(broker: str, plan: Plan, silence_s: float = SILENCE_S) -> AsyncIterator[RecordSpans]:
     """The records of a plan, a partition a fetch; always of the partition whose time is furthest behind, so that little waits for it.
 
-    Raises CannotReplay where retention overtakes it.
+    Raises CannotReplay where the log is not the one that was planned, where retention overtakes it, or where nothing comes for
+    `silence_s`.
     """
+    await asyncio.to_thread(check_log, broker, plan)
     read_raw([plan.topic])
     tps = [TopicPartition(plan.topic, number) for number in range(len(plan.offsets))]
     consumer = AIOKafkaConsumer(
@@ -42,17 +47,54 @@ async def fetches(broker: str, plan: Plan) -> AsyncIterator[RecordSpans]:
         for tp, (first, _) in zip(tps, plan.offsets, strict=True):
             consumer.seek(tp, first)
         behind = {tp: -1 for tp, (first, end) in zip(tps, plan.offsets, strict=True) if end > first}
+        heard = time.monotonic()
         while behind:
             tp = min(behind, key=lambda tp: behind[tp])
-            end = plan.offsets[tp.partition][1]
+            start, end = await consumer.position(tp), plan.offsets[tp.partition][1]
             for found in await _fetched(consumer, broker, tp):
                 if len(kept := _before(found, end)):
                     behind[tp] = max(behind[tp], int(kept.timestamp_ms[-1]))
                     yield kept
-            if await consumer.position(tp) >= end:
+            if (position := await consumer.position(tp)) > start:
+                heard = time.monotonic()
+            if position >= end:
                 del behind[tp]
+            elif time.monotonic() - heard > silence_s:
+                raise CannotReplay(
+                    f"{tp.topic} partition {tp.partition}: nothing came from offset {position} on in {silence_s:g} s, though the plan ends"
+                    f" at {end}; look with `zonepulse doctor`, then run it again"
+                )
     finally:
         await consumer.stop()
+
+
+def check_log(broker: str, plan: Plan) -> None:
+    """Whether the log still is the one that was planned, and has all of it. Blocks. Raises CannotReplay, kafka.errors.KafkaError."""
+    tps = [TP(plan.topic, number) for number in range(len(plan.offsets))]
+    with admin_of(broker) as admin:
+        now = topic_ids(admin, [plan.topic]).get(plan.topic, "")
+        if not now:
+            raise CannotReplay(f"topic {plan.topic} is no longer there; replay the files of that time")
+        if plan.topic_id not in ("", now):
+            raise CannotReplay(
+                f"{plan.topic} was deleted and made anew: other records stand at the offsets of the plan; plan it anew"
+            )
+        ends = ends_of(admin, tps)
+    for tp, (first, end) in zip(tps, plan.offsets, strict=True):
+        if first < min(end, ends[tp].start):
+            raise CannotReplay(_gone(tp, first, ends[tp].start))
+        if end > ends[tp].end:
+            raise CannotReplay(
+                f"{tp.topic} partition {tp.partition} ends at offset {ends[tp].end}, before the {end} of the plan: it was made anew or lost"
+                " its end; plan it anew"
+            )
+
+
+def _gone(tp: TP, start: int, begins: int) -> str:
+    return (
+        f"{tp.topic} partition {tp.partition}: offsets {start} to {begins - 1} are gone, the log begins at {begins} now. Retention has"
+        " overtaken this run; plan it anew, it will be approximate, or replay the files of that time"
+    )
 
 
 async def _fetched(consumer: AIOKafkaConsumer, broker: str, tp: TopicPartition) -> list[RecordSpans]:
@@ -63,10 +105,7 @@ async def _fetched(consumer: AIOKafkaConsumer, broker: str, tp: TopicPartition) 
         ours = TP(tp.topic, tp.partition)
         with admin_of(broker) as admin:
             begins = ends_of(admin, [ours])[ours].start
-        raise CannotReplay(
-            f"{tp.topic} partition {tp.partition}: offsets {start} to {begins - 1} are gone, the log begins at {begins} now. Retention has"
-            f" overtaken this run; plan it anew, it will be approximate, or replay the files of that time"
-        ) from error
+        raise CannotReplay(_gone(ours, start, begins)) from error
     place = TP(tp.topic, tp.partition)
     if records and isinstance(records[0], RawFetch):
         raw = records[0]

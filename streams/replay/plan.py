@@ -12,7 +12,7 @@ from zonepulse.processors.ledger.horizon import reach_ms
 from zonepulse.schemas.messages.topics import READINGS
 from zonepulse.schemas.registry.model import Registry, ZonePolicy
 from zonepulse.schemas.zone_file.read import parse_zone
-from zonepulse.streams.kafka.log_facts import Ends, admin_of, ends_of, partitions_of
+from zonepulse.streams.kafka.log_facts import Ends, admin_of, ends_of, partitions_of, topic_ids
 
 ANSWER_MS: Final = 10_000
 
@@ -36,6 +36,8 @@ class Plan(msgspec.Struct, frozen=True):
     caveats: tuple[str, ...] = ()
     """Why its rows may differ from those that live tasks would have made of the whole log; with any, the run is approximate."""
     made_at_ms: int = 0
+    topic_id: str = ""
+    """Kafka's id of the topic; '' where a plan does not know it."""
 
     @property
     def records(self) -> int:
@@ -57,13 +59,14 @@ def make_plan(
         tps = sorted(partitions_of(admin, [topic]), key=lambda tp: tp.partition)
         if not tps:
             raise CannotReplay(f"topic {topic} is not there: set ZONEPULSE_TOPIC_PREFIX to that of the zone, or replay files")
-        ends = ends_of(admin, tps)
+        ends, ids = ends_of(admin, tps), topic_ids(admin, [topic])
     last_ms = to_ms + reach_ms(zone)
     until = _offsets_at(broker, tps, last_ms)
     offsets = tuple((ends[tp].start, ends[tp].stable if until[tp] is None else min(until[tp] or 0, ends[tp].stable)) for tp in tps)
     return Plan(
         run, zone.id, from_ms, to_ms, topic, offsets, zone_yaml, factors_as_of,
         tuple(_caveats(tps, [ends[tp] for tp in tps], [until[tp] for tp in tps], last_ms)), now_ms,
+        ids.get(topic, ""),
     )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-from grafana_macros import TimeRange, with_macros, with_variables
 
 from zonepulse.processors.flow import METER_RULES
 from zonepulse.schemas.messages.readings import REASONS
@@ -20,14 +19,16 @@ from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.tables.ddl import DATABASE, EXPLAIN, STORAGES
 from zonepulse.schemas.tables.results import QUALITIES
 from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.queries.macros import TimeRange, with_macros, with_variables
 
 GRAFANA = Path(__file__).parents[2] / "grafana"
 sys.path.insert(0, str(GRAFANA))
 
-from boards import texts, zone_live_queries  # noqa: E402
-from boards.limits import Limits, limits_of  # noqa: E402
 from boards.zone_live import zone_live  # noqa: E402
 from build import dashboards, demo_zone, text_of  # noqa: E402
+
+from zonepulse.streams.queries import texts, zone_live_queries  # noqa: E402
+from zonepulse.streams.queries.limits import Limits, limits_of  # noqa: E402
 
 BUILT = dashboards(demo_zone())
 FILES = {path.name: json.loads(path.read_text("utf-8")) for path in sorted((GRAFANA / "dashboards").glob("*.json"))}
@@ -205,7 +206,8 @@ def test_every_text_exists_in_every_language_with_the_same_names_to_fill_in() ->
 
 
 def test_every_text_is_used() -> None:
-    sources = "".join(path.read_text("utf-8") for path in (GRAFANA / "boards").glob("*.py"))
+    folders = (GRAFANA / "boards", Path(texts.__file__).parent)
+    sources = "".join(path.read_text("utf-8") for folder in folders for path in folder.glob("*.py"))
     assert [key for key in texts.TEXTS if f'"{key}"' not in sources] == []
 
 
@@ -319,8 +321,31 @@ def test_macros_expand_as_the_plugin_expands_them(sql: str, expanded: str) -> No
 
 @pytest.mark.parametrize("sql", ["$__columns(a, b)", "$__lttb(a)", "$__nothing"])
 def test_macros_of_later_plugin_versions_are_refused(sql: str) -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError):
         with_macros(sql, TimeRange(0, 1))
+
+
+@pytest.mark.parametrize("sql", ["$__timeFilter(a, b)", "$__timeFilter()", "$__timeInterval(f(a, b), c)"])
+def test_macros_refuse_what_the_plugin_refuses(sql: str) -> None:
+    with pytest.raises(ValueError, match="one argument"):
+        with_macros(sql, TimeRange(0, 1))
+    assert with_macros("$__dateFilter(f(a, b))", TimeRange(0, 86_400_000)) == (
+        "f(a, b) >= toDate('1970-01-01') AND f(a, b) <= toDate('1970-01-02')"
+    )
+
+
+@every_dashboard
+def test_an_empty_cell_and_a_gap_show_a_dash_and_the_message_is_the_panels(name: str) -> None:
+    for panel in FILES[name]["panels"]:
+        if panel["type"] in ("table", "timeseries"):
+            first = panel["fieldConfig"]["overrides"][0]
+            assert first["matcher"] == {"id": "byRegexp", "options": "/.*/"}, panel["title"]
+            assert first["properties"] == [{"id": "noValue", "value": "–"}], panel["title"]
+
+
+@every_dashboard
+def test_masses_are_tonnes(name: str) -> None:
+    assert "masskg" not in set(strings(FILES[name]))
 
 
 def test_variables_are_replaced_as_grafana_replaces_them() -> None:

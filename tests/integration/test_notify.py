@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from live_parts import wait_until
+from live_parts import produce, wait_until
 from notify_parts import PASSWORD, MailServer, html_of, notify_worker, send_alerts, text_of, transition
 from zones import zone
 
@@ -126,3 +126,32 @@ def test_a_zombie_that_wakes_up_sends_nothing(broker: Broker, prefix: str, mails
             mails.wait_for(DESK, 2, 60)
             time.sleep(3)
     assert len({mail["Message-ID"] for mail in mails.to(DESK)}) == len(mails.to(DESK)) == 2
+
+
+def test_junk_on_its_topics_stops_nothing(broker: Broker, prefix: str, mails: MailServer, tmp_path: Path) -> None:
+    junk = [b"", b"\xff\xfe", b"{}", b"[1]", b'{"a":' * 2_000, b"null", b'{"severity":"loud"}']
+    hostile = transition(company="a", meter="M", rule="x" * 5_000, value=1e300, evidence='{"register":' + "[" * 9_000)
+    for topic in ("alerts", "subscribers", "commands", "notify"):
+        records = [(0, key, value, [], None) for value in junk for key in (None, b"alert/x", b"desk", b"\xff", b"group/a/b")]
+        produce(broker.bootstrap, f"{prefix}{topic}", [r for r in records if r[1] is not None or topic == "commands"])
+    with notify_worker(broker.bootstrap, prefix, tmp_path, **mails.environment()) as worker:
+        send_alerts(broker.bootstrap, prefix, hostile, transition(company="a", meter="M"))
+        subjects = [str(mail["Subject"]) for mail in mails.wait_for(DESK, 2, 60)]
+        assert any("No readings" in subject for subject in subjects)
+        assert worker.is_running
+
+
+def test_ten_thousand_alerts_at_once_are_few_mails_that_count_them(
+    broker: Broker, prefix: str, mails: MailServer, tmp_path: Path
+) -> None:
+    flood = [transition(company="a", meter="M", starts_at=1_790_000_100_000 + n) for n in range(10_000)]
+    send_alerts(broker.bootstrap, prefix, *flood)
+    with notify_worker(broker.bootstrap, prefix, tmp_path, **mails.environment(), ZONEPULSE_NOTIFY_WAIT_S="5") as worker:
+        wait_until(lambda: sum(count(mail) for mail in mails.to(DESK)) == 10_000, 120, "all are told")
+        assert len(mails.to(DESK)) <= 4 and max(len(text_of(mail)) for mail in mails.mails) < 20_000
+        assert worker.is_running
+
+
+def count(mail: EmailMessage) -> int:
+    """Of alerts that a mail is about, by its subject."""
+    return int(str(mail["Subject"]).split(" ")[0].replace(",", ""))

@@ -61,7 +61,11 @@ def _alert(one: View, words: Words) -> str:
     c = words.colon
     lines = [f"{one.mark} {one.state or one.severity}{c}{one.title}", f"{words('Where')}{c}{flat(one.where)}"]
     lines.append(f"{words('Since')}{c}{one.since} ({one.lasted})")
-    lines += [f"{words(label)}{c}{flat(text)}" for label, text in (("Seen", one.seen), ("Expected", one.expected)) if text]
+    lines += [
+        f"{words(label)}{c}{flat(text)}"
+        for label, text in (("Until", one.ended), ("Seen", one.seen), ("Expected", one.expected))
+        if text
+    ]
     lines += [f"{words('Impact')}{c}{one.impact}"] if one.impact else []
     lines += [f"{words('Acknowledge')}{c}{one.links.acknowledge}"] if one.links.acknowledge and not one.is_over else []
     return "\n".join(lines)

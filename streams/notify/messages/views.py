@@ -57,6 +57,7 @@ class View:
     since: str
     short_since: str
     lasted: str
+    ended: str
     seen: str
     expected: str
     impact: str
@@ -88,6 +89,7 @@ def view(row: Row, what: str, reader: Subscriber, known: Directory, words: Words
         since=words.moment(row.starts_at),
         short_since=words.short_moment(row.starts_at, now_ms),
         lasted=words.span(max(0, end_ms - row.starts_at)),
+        ended=words.moment(row.ends_at) if is_over and row.ends_at is not None else "",
         seen="" if row.value is None else _quantity(row.value, row, known, words),
         expected=_band(row, known, words),
         impact="" if row.impact_kg is None else words("{number} kg CO2e", number=words.number(row.impact_kg)),

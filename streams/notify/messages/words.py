@@ -93,7 +93,7 @@ class Words:
 
     def span(self, length_ms: int) -> str:
         """A duration, roughly."""
-        return format_timedelta(timedelta(milliseconds=length_ms), granularity="minute", threshold=1.5, locale=self.locale)
+        return format_timedelta(timedelta(milliseconds=length_ms), granularity="minute", threshold=2, locale=self.locale)
 
     def offset(self, at: datetime) -> str:
         """Of the clock: UTC+8, UTC+5:30."""

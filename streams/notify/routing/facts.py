@@ -65,7 +65,7 @@ class Row(msgspec.Struct, frozen=True):
         """The evidence; empty where it is none."""
         try:
             found = msgspec.json.decode(self.evidence[:MOST_EVIDENCE])
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -74,7 +74,7 @@ def parse_row(value: bytes) -> Row:
     """A record of `zp.alerts`. Raises BadAlert."""
     try:
         row = msgspec.json.decode(value, type=Row)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as bad:
         raise BadAlert(f"no alert: {bad}") from None
     if row.severity not in SEVERITIES:
         raise BadAlert(f"severity is {row.severity[:40]!r}, expected {', '.join(SEVERITIES)}")

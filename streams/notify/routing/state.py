@@ -118,7 +118,7 @@ class State:
             return
         try:
             table[key[len(prefix) :]] = msgspec.json.decode(value, type=_TYPES[prefix])
-        except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as bad:
             raise BadEntry(f"{key[:80]}: {bad}") from None
 
     def changed(self, key: str) -> None:

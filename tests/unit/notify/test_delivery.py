@@ -139,7 +139,8 @@ def test_targets_that_cannot_be_are_refused(to: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"{}", b"[]", b"\xff", b'{"id":"x","to":["mailto:a@b.c"],"severity":"loud"}', b'{"id":"x","to":[]}']
+    "value",
+    [b"", b"{}", b"[]", b"\xff", b'{"id":"x","to":["mailto:a@b.c"],"severity":"loud"}', b'{"id":"x","to":[]}', b'{"a":' * 5_000],
 )
 def test_records_that_are_no_subscriber_are_refused(value: bytes) -> None:
     with pytest.raises(BadSubscriber):

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from notify_parts import transition
 from zones import zone
@@ -11,10 +12,10 @@ from zones import zone
 from zonepulse.schemas.messages.alerts import alert_key
 from zonepulse.schemas.messages.commands import Command
 from zonepulse.schemas.registry.subscribers import Subscriber, Wish
-from zonepulse.streams.notify.routing.facts import Directory, Row, directory, parse_row
+from zonepulse.streams.notify.routing.facts import BadAlert, Directory, Row, directory, parse_row
 from zonepulse.streams.notify.routing.intake import take_command, take_row
 from zonepulse.streams.notify.routing.planning import INTERVAL_MS, REPEAT_MS, WAIT_MS, plan
-from zonepulse.streams.notify.routing.state import Parcel, State
+from zonepulse.streams.notify.routing.state import BadEntry, Parcel, State
 
 T0 = 1_790_000_100_000
 DESK = Subscriber("desk", ("mailto:desk@plant.example",))
@@ -265,3 +266,12 @@ def test_what_is_over_is_forgotten_in_the_end() -> None:
         desk.plan(T0 + hour * HOUR_MS)
     assert not desk.state.alerts and not desk.state.groups
     assert alert_key("f", 1) == b"f/1"
+
+
+@pytest.mark.parametrize("value", [b'{"a":' * 5_000, b"[" * 5_000, b"\xff", b"", b"null", b'{"severity":"loud"}'])
+def test_what_is_no_transition_or_entry_is_refused_however_deep(value: bytes) -> None:
+    with pytest.raises(BadAlert):
+        parse_row(value)
+    with pytest.raises(BadEntry):
+        State().put("alert/x", value)
+    assert msgspec.structs.replace(row(), evidence=value.decode("latin-1")).facts().keys() <= {"severity"}

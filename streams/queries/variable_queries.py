@@ -1,8 +1,8 @@
 """The SQL of a dashboard's variables. Two columns are (value, text). Each has a row before there is any result."""
 
-from boards.limits import Limits
-from boards.sql_parts import MINE, company_names, quoted, translated
-from boards.texts import Texts
+from zonepulse.streams.queries.limits import Limits
+from zonepulse.streams.queries.sql_parts import MINE, company_names, quoted, translated
+from zonepulse.streams.queries.texts import Texts
 
 
 def runs() -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from boards.limits import COMPLETE, ESTIMATED_WATCH, Limits
-from boards.sql_parts import (
+from zonepulse.streams.queries.limits import COMPLETE, ESTIMATED_WATCH, Limits
+from zonepulse.streams.queries.sql_parts import (
     CHOSEN,
     CHOSEN_INTENSITY,
     FULL,
@@ -17,12 +17,14 @@ from boards.sql_parts import (
     PARTS,
     ZONE_CARBON,
     ZONE_TOTALS,
+    bucket,
     company_names,
     named,
     quoted,
+    step_of,
     translated,
 )
-from boards.texts import Texts
+from zonepulse.streams.queries.texts import Texts
 
 BUILT_IN_RULES: Final = (
     "silent_channel", "stuck", "impossible_value", "register_held", "series_restarted", "gap_too_long", "no_factor", "flow_residual",
@@ -47,10 +49,11 @@ class ZoneLiveQueries:
 
     def __init__(self, limits: Limits, say: Texts) -> None:
         self._limits, self._say = limits, say
-        window = limits.window_s
-        self._step = f"toIntervalSecond(intDiv($__interval_s + {window - 1}, {window}) * {window})"
-        """The automatic interval as a whole number of windows: other buckets draw a comb."""
+        self._step = step_of(limits.window_s)
         self._midnight = f"toStartOfDay({NOW}, {quoted(limits.timezone)}) AS midnight"
+
+    def _bucket(self, moment: str) -> str:
+        return bucket(moment, self._step, self._limits.timezone)
 
     def _as(self, key: str) -> str:
         return f"AS {named(self._say(key))}"
@@ -136,7 +139,7 @@ SELECT sum(covered_ms) / nullIf(sum(expected_ms) / nullIf(uniqExact(start), 0) *
   sumOrNullIf(estimated_micro, energy_micro IS NOT NULL) / nullIf(sumOrNull(energy_micro), 0) {self._as("estimated")},
   (SELECT count() FROM zonepulse.dead_letters_final WHERE {MINE}
     AND reason = 'late' AND received_at > {NOW} - INTERVAL 1 DAY AND received_at <= {NOW}) {self._as("too_late")},
-  greatest(0, dateDiff('second', {NEWEST_VALUE}, {NOW})) {self._as("newest_value")}
+  if({NEWEST_VALUE} IS NULL, NULL, greatest(0, dateDiff('second', {NEWEST_VALUE}, {NOW}))) {self._as("newest_value")}
 FROM {ZONE_TOTALS}
   AND carrier = 'electricity' AND scope = 0 AND start > due - INTERVAL 1 DAY AND start <= due"""
 
@@ -148,7 +151,7 @@ SELECT time, if(p = 0, g, NULL) {self._as("measured")},
 FROM (
   SELECT time, g, ifNull(estimated >= {ESTIMATED_WATCH} OR covered < {COMPLETE} * expected, 1) AS p
   FROM (
-    SELECT toStartOfInterval(start, {self._step}) AS time,
+    SELECT {self._bucket("start")} AS time,
       sumOrNull(co2e_mg) / nullIf(sumOrNull(energy_micro), 0) * 1000 AS g,
       sumOrNull(estimated_share * energy_micro) / nullIf(sumOrNull(energy_micro), 0) AS estimated,
       sum(covered_ms) AS covered, sum(expected_ms) AS expected
@@ -161,7 +164,7 @@ ORDER BY time WITH FILL STEP {self._step}"""
         """The full windows of so many days before, at today's time."""
         shifted = f"start + INTERVAL {days} DAY"
         return f"""\
-SELECT toStartOfInterval({shifted}, {self._step}) AS time,
+SELECT {self._bucket(shifted)} AS time,
   sumOrNull(co2e_mg) / nullIf(sumOrNull(energy_micro), 0) * 1000 {self._as(key)}
 FROM {CHOSEN_INTENSITY} AND g_per_kwh IS NOT NULL AND {FULL}
   AND $__timeFilter_ms({shifted})
@@ -198,7 +201,7 @@ ORDER BY indexOf({list(SEVERITIES)}, severity), first_start DESC LIMIT 50"""
 SELECT * FROM (
   SELECT time, named_power.1 AS source, named_power.2 AS power
   FROM (
-    SELECT toStartOfInterval(i.start, {step}) AS time,
+    SELECT {self._bucket("i.start")} AS time,
       sumOrNull(i.energy_micro) AS all_micro, sumOrNull(t.energy_micro) AS grid_micro, count() * any(i.length_s) / 3600 AS hours
     FROM (SELECT start, length_s, energy_micro FROM {INTENSITY}
       AND energy_micro IS NOT NULL AND {FULL} AND $__timeFilter_ms(start)) AS i
@@ -253,7 +256,7 @@ ORDER BY {named(self._say("today"))} DESC LIMIT 50"""
         return f"""\
 SELECT * FROM (
   SELECT * FROM (
-    SELECT toStartOfInterval(start, {step}) AS time, concat(meter, ' ', register) AS channel,
+    SELECT {self._bucket("start")} AS time, concat(meter, ' ', register) AS channel,
       toNullable(toUInt8(max(indexOf({list(QUALITIES)}, toString(quality)) - 1))) AS q
     FROM zonepulse.intervals_final WHERE {mine}
       AND (meter, register) IN (
@@ -262,9 +265,9 @@ SELECT * FROM (
         ORDER BY countIf(quality = 'missing') DESC, countIf(quality = 'estimated') DESC, meter, register LIMIT 12)
     GROUP BY time, channel
     ORDER BY channel, time WITH FILL STEP {step})
-  UNION ALL SELECT toStartOfInterval($__fromTime, {step}) + toIntervalSecond(number * {window}) AS time,
+  UNION ALL SELECT {self._bucket("$__fromTime")} + number * {step} AS time,
     {quoted(self._say("none"))} AS channel, toNullable(toUInt8({NOTHING_AT_ALL})) AS q
-  FROM numbers(toUInt64(intDiv(dateDiff('second', $__fromTime, $__toTime), {window})) + 1)
+  FROM numbers(toUInt64(intDiv(dateDiff('second', $__fromTime, $__toTime), intDiv($__interval_s + {window - 1}, {window}) * {window})) + 1)
   WHERE NOT EXISTS (SELECT 1 FROM zonepulse.intervals WHERE {mine}))
 ORDER BY time, channel"""
 
@@ -274,11 +277,11 @@ ORDER BY time, channel"""
         counts = [f"countIf(reason IN ({', '.join(map(quoted, reasons))})) {self._as(key)}" for key, reasons in REASONS.items()]
         lines = ",\n  ".join(counts)
         return f"""\
-SELECT toStartOfInterval(received_at, {step}) AS time,
+SELECT {bucket("received_at", step, self._limits.timezone)} AS time,
   {lines}
 FROM zonepulse.dead_letters_final WHERE {MINE} AND $__timeFilter_ms(received_at)
 GROUP BY time
-ORDER BY time WITH FILL FROM toStartOfInterval($__fromTime, {step}) TO $__toTime STEP {step}"""
+ORDER BY time WITH FILL FROM {bucket("$__fromTime", step, self._limits.timezone)} TO $__toTime STEP {step}"""
 
     def alert_marks(self) -> str:
         """Annotations: critical alerts and those of the zone, as regions."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from boards.limits import COMPLETE
+from zonepulse.streams.queries.limits import COMPLETE
 
 NOW: Final = "least(now64(3), $__toTime_ms)"
 """The end of the picker, at most the wall clock: a replay, or a day long past, is shown as it stood then."""
@@ -72,3 +72,14 @@ def company_names(language: str) -> str:
         f"(SELECT toString(company) AS company, name_{language} AS name FROM zonepulse.registry_companies_final"
         " WHERE zone = ${zone:singlequote})"
     )
+
+
+def step_of(window_s: int) -> str:
+    """The automatic interval as a whole number of windows: other steps draw a comb."""
+    return f"toIntervalSecond(intDiv($__interval_s + {window_s - 1}, {window_s}) * {window_s})"
+
+
+def bucket(moment: str, step: str, timezone: str) -> str:
+    """The step that a moment lies in; steps are counted from the zone's midnight, by its clock at the end of the range."""
+    ahead = f"toIntervalSecond(timeZoneOffset(toTimeZone($__toTime, {quoted(timezone)})))"
+    return f"toStartOfInterval({moment} + {ahead}, {step}) - {ahead}"

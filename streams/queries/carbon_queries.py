@@ -2,11 +2,13 @@
 
 from typing import Final
 
-from boards.limits import Limits
-from boards.sql_parts import CHOSEN, MINE, company_names, named, quoted, translated
-from boards.texts import Texts
+from zonepulse.streams.queries.limits import Limits
+from zonepulse.streams.queries.sql_parts import CHOSEN, MINE, bucket, company_names, named, quoted, step_of, translated
+from zonepulse.streams.queries.texts import Texts
 
 NODAL: Final = f"zonepulse.totals_final WHERE {MINE} AND basis = 'nodal'"
+TOP: Final = 20
+"""Nodes drawn at most: those with most energy."""
 _RANGE: Final = "$__timeFilter_ms(start)"
 
 
@@ -14,8 +16,11 @@ class CarbonQueries:
     """The queries of one language for a zone with these limits."""
 
     def __init__(self, limits: Limits, say: Texts) -> None:
-        self._say, window = say, limits.window_s
-        self._step = f"toIntervalSecond(intDiv($__interval_s + {window - 1}, {window}) * {window})"
+        self._say, self._timezone = say, limits.timezone
+        self._step = step_of(limits.window_s)
+
+    def _bucket(self, moment: str) -> str:
+        return bucket(moment, self._step, self._timezone)
 
     def _as(self, key: str) -> str:
         return f"AS {named(self._say(key))}"
@@ -26,8 +31,8 @@ class CarbonQueries:
         def kwh(kind: str) -> str:
             return f"sumOrNullIf(energy_micro, entity_kind = '{kind}') / 1e6"
 
-        def kg(kind: str) -> str:
-            return f"sumOrNullIf(co2e_mg, entity_kind = '{kind}') / 1e6"
+        def tonnes(kind: str) -> str:
+            return f"sumOrNullIf(co2e_mg, entity_kind = '{kind}') / 1e9"
 
         def g(kind: str) -> str:
             known = f"sumOrNullIf(energy_micro, entity_kind = '{kind}' AND co2e_mg IS NOT NULL)"
@@ -35,13 +40,13 @@ class CarbonQueries:
 
         return f"""\
 SELECT concat(n.from_node, ' → ', n.to_node) {self._as("way")}, t.line {self._as("edge")},
-  t.there {self._as("energy")}, t.there_kg {self._as("carbon")}, t.there_g {self._as("g_per_kwh")},
-  nullIf(t.back, 0) {self._as("back")}, if(t.back > 0, t.back_kg, NULL) {self._as("back_carbon")},
+  t.there {self._as("energy")}, t.there_t {self._as("carbon")}, t.there_g {self._as("g_per_kwh")},
+  nullIf(t.back, 0) {self._as("back")}, if(t.back > 0, t.back_t, NULL) {self._as("back_carbon")},
   t.lost {self._as("lost")}, t.lost / nullIf(t.there + ifNull(t.back, 0) + t.lost, 0) {self._as("lost_share")},
-  t.lost_kg {self._as("lost_carbon")}
+  t.lost_t {self._as("lost_carbon")}
 FROM (
-  SELECT toString(entity) AS line, {kwh("flow")} AS there, {kg("flow")} AS there_kg, {g("flow")} AS there_g,
-    {kwh("flow_back")} AS back, {kg("flow_back")} AS back_kg, {kwh("loss")} AS lost, {kg("loss")} AS lost_kg
+  SELECT toString(entity) AS line, {kwh("flow")} AS there, {tonnes("flow")} AS there_t, {g("flow")} AS there_g,
+    {kwh("flow_back")} AS back, {tonnes("flow_back")} AS back_t, {kwh("loss")} AS lost, {tonnes("loss")} AS lost_t
   FROM {NODAL} AND entity_kind IN ('flow', 'flow_back', 'loss') AND {_RANGE}
   GROUP BY line HAVING countIf(entity_kind = 'flow') > 0) AS t
 LEFT JOIN (SELECT toString(edge) AS edge, from_node, to_node FROM zonepulse.registry_edges_final WHERE zone = ${{zone:singlequote}}) AS n
@@ -51,14 +56,16 @@ ORDER BY t.there DESC NULLS LAST LIMIT 100"""
     def node_intensity(self) -> str:
         """g/kWh of what flowed through each node, sum over sum, and of what each storage held at the end of the step."""
         stored = quoted(" (" + self._say("storage") + ")")
+        nodes = f"{MINE} AND basis = 'nodal' AND node != '' AND {_RANGE}"
         return f"""\
 SELECT * FROM (
   SELECT * FROM (
-    SELECT toStartOfInterval(start, {self._step}) AS time, CAST(node AS String) AS place,
+    SELECT {self._bucket("start")} AS time, CAST(node AS String) AS place,
       sumOrNullIf(co2e_mg, energy_micro IS NOT NULL) / nullIf(sumOrNullIf(energy_micro, co2e_mg IS NOT NULL), 0) * 1000 AS g
-    FROM zonepulse.intensity_final WHERE {MINE} AND basis = 'nodal' AND node != '' AND {_RANGE}
+    FROM zonepulse.intensity_final WHERE {nodes}
+      AND node IN (SELECT node FROM zonepulse.intensity_final WHERE {nodes} GROUP BY node ORDER BY sum(energy_micro) DESC, node LIMIT {TOP})
     GROUP BY time, place
-    UNION ALL SELECT toStartOfInterval(start, {self._step}) AS time, concat(CAST(entity AS String), {stored}) AS place,
+    UNION ALL SELECT {self._bucket("start")} AS time, concat(CAST(entity AS String), {stored}) AS place,
       argMax(tuple(co2e_mg / nullIf(energy_micro, 0)), start).1 * 1000 AS g
     FROM {NODAL} AND entity_kind = 'storage' AND {_RANGE}
     GROUP BY time, place)
@@ -69,7 +76,7 @@ ORDER BY time, place"""
         """kWh that each storage holds at the end of each step, as it can give them back."""
         return f"""\
 SELECT * FROM (
-  SELECT toStartOfInterval(start, {self._step}) AS time, CAST(entity AS String) AS place,
+  SELECT {self._bucket("start")} AS time, CAST(entity AS String) AS place,
     argMax(tuple(energy_micro), start).1 / 1e6 AS kwh
   FROM {NODAL} AND entity_kind = 'storage' AND {_RANGE}
   GROUP BY time, place
@@ -82,7 +89,7 @@ ORDER BY time, place"""
         untraced = quoted(" " + self._say("untraced"))
         return f"""\
 SELECT * FROM (
-  SELECT toStartOfInterval(start, {self._step}) AS time,
+  SELECT {self._bucket("start")} AS time,
     concat(CAST(entity AS String), if(entity_kind = 'untraced', {untraced}, '')) AS place,
     sumOrNull(energy_micro) / 1e6 / nullIf(countIf(energy_micro IS NOT NULL) * any(length_s) / 3600, 0) AS kw
   FROM {mine}

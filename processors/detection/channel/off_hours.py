@@ -1,0 +1,24 @@
+"""`off_hours`: use, three windows in a row, in hours of the week that have never been in use."""
+
+from typing import Any, Final
+
+from zonepulse.processors.detection.channel.state import Detector
+from zonepulse.processors.kernel import kernel
+
+DETECTOR: Final = Detector("off_hours", "warning", "in use at an hour that has never been in use", "value, the hour's level")
+USED: Final = 0.5
+SPEAKS: Final = 1.0
+RUN: Final = 3
+TAUGHT: Final = 4
+
+
+@kernel
+def judge_off_hours(s: Any, slot: int, value: float, strictness: float, is_learning: bool) -> float:
+    """The run over RUN. A slot was in use above USED slow means; it speaks above `strictness` slow means, once taught TAUGHT times."""
+    if s.active[slot] == 0 and s.seen[slot] >= TAUGHT and value > strictness * SPEAKS * s.mean:
+        s.off_run += 1
+    else:
+        s.off_run = 0
+    if is_learning and value > USED * s.mean:
+        s.active[slot] = 1
+    return s.off_run / RUN

@@ -1,0 +1,138 @@
+"""The pages behind the zone's: a company, a meter, alerts, the factors."""
+
+import json
+from collections import defaultdict
+from typing import Any
+
+from zonepulse.streams.board import charts
+from zonepulse.streams.board.charts import Line
+from zonepulse.streams.board.facts import HOUR_MS, Answer, Zone
+from zonepulse.streams.board.store import Row
+from zonepulse.streams.board.words import NOTHING, Words
+from zonepulse.streams.board.zone_view import SEVERITY_KINDS, axes, company_name, rule_name, to_ms
+from zonepulse.streams.queries.limits import COMPLETE
+
+_MICRO = 1e6
+QUALITY_KINDS = {"measured": "ok", "corrected": "corrected", "estimated": "watch", "missing": "unknown"}
+_EXPLAINED = 40
+"""Rows of the explanation on a company's page."""
+
+
+def company_view(zone: Zone, answer: Answer, words: Words, company: str) -> dict[str, Any]:
+    """A company's page."""
+    rows = answer["hours"]
+    weak = frozenset(int(row["time_ms"]) for row in rows if row["is_provisional"])
+    series = [
+        Line(words(f"scope_{n}"), f"scope{n}", [(int(r["time_ms"]), _kg(r["mg"])) for r in rows if r["scope"] == n]) for n in (2, 1)
+    ]
+    by_time: dict[int, dict[int, Row]] = defaultdict(dict)
+    for row in rows:
+        by_time[int(row["time_ms"])][int(row["scope"])] = row
+    return {
+        "company": company,
+        "name": company_name(zone, company, words),
+        "row": answer.first("emitters"),
+        "hours": charts.bars(series, HOUR_MS, weak, axes(answer, words, words("hours_title"))),
+        "hour_rows": [
+            (
+                words.clock(ms),
+                *(words.kilograms(scopes[n]["mg"] if n in scopes else None) for n in (1, 2)),
+                words("provisional") if ms in weak else "",
+            )
+            for ms, scopes in sorted(by_time.items(), reverse=True)
+        ],
+        "alerts": [alert(zone, row, words) for row in answer["alerts"] if row["company"] == company],
+        "meters": [_meter(zone, row, words) for row in answer["meters"]],
+        "contracts": [row for row in answer["contracts"] if row["company"] in (company, company_name(zone, company, words),
+                      zone.companies[company].name.get("en"))],
+        "explained": [
+            row | {"time_ms": to_ms(row["time"])}
+            for row in answer["explain"] if row["company"] in (company, zone.companies[company].name.get("en"))
+        ][:_EXPLAINED],
+    }  # fmt: skip
+
+
+def meter_view(zone: Zone, answer: Answer, words: Words, meter: str) -> dict[str, Any]:
+    """A meter's page: a chart and a table a register."""
+    units = {(m.id, r.id): r.base_unit for m in zone.registry.meters for r in m.registers}
+    registers: dict[str, list[Row]] = defaultdict(list)
+    for row in answer["windows"]:
+        registers[str(row["register"])].append(row)
+    parts = []
+    for register, rows in registers.items():
+        unit = units.get((meter, register), "")
+        weak = frozenset(
+            int(r["start_ms"]) for r in rows if r["quality"] != "measured" or r["covered_ms"] < COMPLETE * r["length_s"] * 1000
+        )
+        points = [(int(r["start_ms"]), None if r["value_micro"] is None else r["value_micro"] / _MICRO) for r in rows]
+        title = f"{meter} {register}, {unit}"
+        chart = charts.bars(
+            [Line(register, "scope2", points)], int(rows[0]["length_s"]) * 1000, weak, axes(answer, words, title, height=160)
+        )
+        parts.append({
+            "register": register, "unit": unit, "chart": chart, "carrier": rows[0]["carrier"], "direction": rows[0]["direction"],
+            "rows": [
+                (words.clock(r["start_ms"]), _amount(r["value_micro"], words), words(r["quality"]), QUALITY_KINDS[r["quality"]],
+                 r["method"], words.percent(_covered(r)))
+                for r in reversed(rows)
+            ],
+        })  # fmt: skip
+    company = zone.owner.get(meter, "")
+    return {"meter": meter, "company": company, "name": company_name(zone, company, words), "registers": parts}
+
+
+def alert(zone: Zone, row: Row, words: Words) -> dict[str, Any]:
+    """One alert as a line."""
+    return {
+        **row,
+        "title": rule_name(zone, str(row["rule"]), words),
+        "name": company_name(zone, str(row["company"]), words),
+        "kind": SEVERITY_KINDS[row["severity"]],
+        "began": words.moment(row["starts_ms"]),
+        "ended": words.moment(row["ends_ms"]) if row["ends_ms"] is not None and not row["is_open"] else "",
+    }
+
+
+def alert_view(zone: Zone, answer: Answer, words: Words) -> dict[str, Any]:
+    """One alert with its evidence, and its earlier lives."""
+    lives = [alert(zone, row, words) for row in answer["lives"]]
+    newest = lives[0]
+    return {"alert": newest, "lives": lives[1:], "evidence": _evidence(newest["evidence"]),
+            "value": words.number(newest["value"], 2), "low": words.number(newest["expected_low"], 2),
+            "high": words.number(newest["expected_high"], 2), "impact": words.number(newest["impact_kg"], 1)}  # fmt: skip
+
+
+def _covered(row: Row) -> float:
+    """Share of a window that was metered."""
+    return float(row["covered_ms"] / (row["length_s"] * 1000))
+
+
+def _evidence(text: str) -> list[tuple[str, str]]:
+    """The evidence's fields as they stand there."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return [("", text)]
+    if not isinstance(found, dict):
+        return [("", text)]
+    return [(str(key), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) for key, value in found.items()]
+
+
+def _meter(zone: Zone, row: Row, words: Words) -> dict[str, Any]:
+    units = {(m.id, r.id): r.base_unit for m in zone.registry.meters for r in m.registers}
+    return {
+        **row,
+        "unit": units.get((row["meter"], row["register"]), ""),
+        "newest": _amount(row["newest_micro"], words),
+        "sum": _amount(row["range_micro"], words),
+        "kind": QUALITY_KINDS[row["quality"]],
+        "at": words.clock(row["newest_ms"]),
+    }
+
+
+def _amount(micro: int | None, words: Words) -> str:
+    return NOTHING if micro is None else words.number(micro / _MICRO, 2)
+
+
+def _kg(mg: int | None) -> float | None:
+    return None if mg is None else mg / _MICRO

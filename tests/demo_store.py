@@ -1,0 +1,79 @@
+"""The embedded engine with what the core makes of the demo's readings."""
+
+from collections import defaultdict
+from typing import Any
+
+import clickhouse_connect
+import numpy as np
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+
+from zonepulse.processors.final_rows import final_rows
+from zonepulse.processors.zone_run import ZoneRun
+from zonepulse.schemas.messages.partitioner import partition_of
+from zonepulse.schemas.messages.records import RecordSpans
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.tables.results import TABLES
+from zonepulse.streams.clickhouse import migrations
+from zonepulse.streams.clickhouse.registry_rows import registry_rows
+from zonepulse.streams.clickhouse.stored_rows import stored
+from zonepulse.streams.demo.data import demo_sample
+from zonepulse.streams.embedded.clickhouse.process import WRITER, ClickHouseProcess
+
+UNTIL_MS = 1_763_942_400_000
+"""2025-11-24T00:00Z, a Monday: eight o'clock in the zone."""
+DAYS = 9
+PARTITIONS = 4
+DAY_MS = 86_400_000
+
+
+def run_demo(registry: Registry) -> dict[str, pa.Table]:
+    """The final rows of the whole sample, table by table."""
+    sample, run, made = demo_sample(UNTIL_MS, DAYS), ZoneRun(registry, PARTITIONS), defaultdict[str, list[pa.RecordBatch]](list)
+    records: dict[int, list[int]] = defaultdict(list)
+    for i, key in enumerate(sample.key):
+        records[partition_of(key.decode(), PARTITIONS)].append(i)
+    run.begin(int(min(sample.arrival_ms)))
+    for partition, chosen in sorted(records.items()):
+        for name, batches in run.records(spans(sample, partition, chosen)).items():
+            made[name] += batches
+    for name, batches in run.finish().items():
+        made[name] += batches
+    return {name: final_rows(pa.Table.from_batches(batches).unify_dictionaries(), TABLES[name]) for name, batches in made.items()}
+
+
+def spans(sample: Any, partition: int, chosen: list[int]) -> RecordSpans:
+    """Records of one partition in one buffer, values first."""
+    values, keys = [sample.value[i] for i in chosen], [sample.key[i] for i in chosen]
+    ends = np.cumsum([len(part) for part in values + keys])
+    starts = np.concatenate(([0], ends[:-1]))
+    n = len(chosen)
+    return RecordSpans(
+        "zp.readings", partition, np.frombuffer(b"".join(values + keys), np.uint8), starts[n:], ends[n:], starts[:n], ends[:n],
+        np.arange(n), sample.arrival_ms[chosen], n, {at: sample.headers[i] for at, i in enumerate(chosen) if i in sample.headers},
+    )  # fmt: skip
+
+
+def insert_registry(client: Client, registry: Registry) -> None:
+    """Its dimension tables."""
+    for name, rows in registry_rows(registry):
+        client.insert_arrow(name, rows)
+
+
+def connect(server: ClickHouseProcess, user: str, database: str = "zonepulse") -> Client:
+    return clickhouse_connect.get_client(
+        host="127.0.0.1", port=server.port, username=user, password=server.password(user), database=database, compress=False,
+        autogenerate_session_id=False,
+    )  # fmt: skip
+
+
+def fill(server: ClickHouseProcess, registry: Registry) -> dict[str, pa.Table]:
+    """Migrations, registry and rows of the whole sample; the rows, table by table."""
+    rows = run_demo(registry)
+    with connect(server, WRITER, "default") as client:
+        migrations.apply(client)
+    with connect(server, WRITER) as client:
+        insert_registry(client, registry)
+        for name, table in rows.items():
+            client.insert_arrow(name, stored(TABLES[name], table))
+    return rows
