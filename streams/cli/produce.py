@@ -150,7 +150,7 @@ def total_rows(files: list[Path]) -> int | None:
         return None
     try:
         return sum(int(pq.read_metadata(path).num_rows) for path in files)
-    except (OSError, pa.ArrowException):
+    except (OSError, pa.ArrowException, UnicodeError):
         return None
 
 

@@ -4,6 +4,8 @@ import io
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from zonepulse.streams.cli.doctor import command as doctor
@@ -114,3 +116,10 @@ def test_rows_of_what_is_no_parquet_file_are_not_counted_reading_it_names_it(tmp
     (tmp_path / "r.parquet").write_bytes(b"\x07" * 5_000)
     assert total_rows([tmp_path / "r.parquet"]) is None
     assert total_rows([tmp_path / "missing.parquet"]) is None
+
+
+def test_rows_are_not_counted_in_a_parquet_file_whose_text_is_damaged(tmp_path: Path) -> None:
+    file = tmp_path / "r.parquet"
+    pq.write_table(pa.table({"meter": ["a"]}), file)
+    file.write_bytes(file.read_bytes().replace(b"meter", b"\xffeter"))
+    assert total_rows([file]) is None
