@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import typer
@@ -47,9 +48,11 @@ def run(
     table = verdict(series, judge_series(series, timezone, strictness, off))
     if out is not None and out.suffix == ".parquet":
         pyarrow.parquet.write_table(table, out)
+    elif out is not None:
+        pyarrow.csv.write_csv(table, out)
     else:
-        with out.open("wb") if out else sys.stdout.buffer as sink:
-            pyarrow.csv.write_csv(table, sink)
+        pyarrow.csv.write_csv(table, pa.PythonFile(sys.stdout.buffer))
+        sys.stdout.buffer.flush()
     raised = table["decision"].to_pylist().count("raised")
     say(f"{table.num_rows} rows, raised {raised} times", err=True)
 
