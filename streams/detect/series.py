@@ -14,6 +14,7 @@ import pyarrow.parquet
 from zonepulse.processors.detection.channel.calendar import calendar_of
 from zonepulse.processors.detection.channel.state import NAMES, new_channel, settings
 from zonepulse.processors.detection.channel.step import JUDGED, judge_windows
+from zonepulse.processors.flow import new_rows
 from zonepulse.streams.screen import BadInput
 
 DAY_MS = 86_400_000
@@ -71,7 +72,7 @@ def judge_series(series: Series, zone: str, strictness: float, holidays: Collect
 
 def judge_values(slots: Any, days: Any, values: Any, per_day: int, strictness: float, enabled: int = 255) -> Any:
     """JUDGED, shape (rows,), of a channel without history."""
-    out = np.zeros(len(values), JUDGED)
+    out = new_rows(JUDGED, len(values))
     judge_windows(new_channel(), settings(per_day, strictness, enabled), slots, days, values, out)
     return out
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from zonepulse.oracle import detection as oracle
 from zonepulse.processors.detection.channel.state import ALERT_BUDGET, DETECTORS, NAMES, new_channel, settings
 from zonepulse.processors.detection.channel.step import JUDGED, judge_windows
+from zonepulse.processors.flow import new_rows
 
 FAULTS = ("none", "spike", "zero", "stuck", "reverse", "shift", "night", "gap", "closed")
 
@@ -40,7 +41,7 @@ def loads(draw: st.DrawFn) -> Any:
 
 def _judge(load: Any, strictness: float, cuts: tuple[int, ...] = ()) -> tuple[Any, bytes]:
     per_day, slots, days, values = load
-    state, out = new_channel(), np.zeros(len(values), JUDGED)
+    state, out = new_channel(), new_rows(JUDGED, len(values))
     edges = [0, *sorted(cuts), len(values)]
     for a, b in pairwise(edges):
         judge_windows(state, settings(per_day, strictness), slots[a:b], days[a:b], values[a:b], out[a:b])

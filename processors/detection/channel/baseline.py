@@ -11,7 +11,7 @@ CLIP: Final = 4.0
 @kernel
 def spread_at(s: Any, slot: int) -> float:
     """What one unit of residual is at `slot`: the mean |residual|, at least 2 % of the slow mean."""
-    return max(float(s.spread[slot % 24]), 0.02 * s.mean, 1e-9)
+    return max(float(s.spread[slot % 24]), 0.02 * s.usual, 1e-9)
 
 
 @kernel
@@ -31,4 +31,4 @@ def learn(s: Any, slot: int, value: float) -> None:
         s.spread[slot % 24] = old + max(0.02, 1.0 / (seen + 1.0)) * (abs(residual) - old)
     if seen < 255:
         s.seen[slot] = seen + 1
-    s.mean += max(0.01, 1.0 / (s.windows + 1.0)) * (abs(value) - s.mean)
+    s.usual += max(0.01, 1.0 / (s.windows + 1.0)) * (abs(value) - s.usual)

@@ -16,7 +16,7 @@ def judge_day(s: Any, per_day: int, strictness: float, may_speak: bool) -> float
     ratio = 0.0
     if 4 * s.day_windows >= 3 * per_day:
         mean = s.day_sum / s.day_windows
-        unit = max(s.day_spread, 0.02 * s.mean, 1e-9)
+        unit = max(s.day_spread, 0.02 * s.usual, 1e-9)
         z = mean / unit
         for side in range(2):
             total = cusum_step(s.shift[side], z if side == 0 else -z)

@@ -19,7 +19,7 @@ def judge_night(s: Any, per_day: int, strictness: float, may_speak: bool, is_lea
         low = s.night_low
         if s.nights == 0:
             s.night_level = low
-        unit = max(s.night_spread, 0.02 * abs(s.night_level), 0.005 * s.mean, 1e-9)
+        unit = max(s.night_spread, 0.02 * abs(s.night_level), 0.005 * s.usual, 1e-9)
         residual = low - s.night_level
         total = cusum_step(s.creep, residual / unit)
         if total <= 0.0:

@@ -15,10 +15,10 @@ TAUGHT: Final = 4
 @kernel
 def judge_off_hours(s: Any, slot: int, value: float, strictness: float, is_learning: bool) -> float:
     """The run over RUN. A slot was in use above USED slow means; it speaks above `strictness` slow means, once taught TAUGHT times."""
-    if s.active[slot] == 0 and s.seen[slot] >= TAUGHT and value > strictness * SPEAKS * s.mean:
+    if s.active[slot] == 0 and s.seen[slot] >= TAUGHT and value > strictness * SPEAKS * s.usual:
         s.off_run += 1
     else:
         s.off_run = 0
-    if is_learning and value > USED * s.mean:
+    if is_learning and value > USED * s.usual:
         s.active[slot] = 1
     return s.off_run / RUN

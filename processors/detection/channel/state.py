@@ -4,6 +4,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from zonepulse.processors.flow import Rows, new_rows
+
 NAMES: Final = ("unusual", "level_shift", "night_use", "stuck", "zero_run", "reverse_flow", "off_hours", "record")
 UNUSUAL, LEVEL_SHIFT, NIGHT_USE, STUCK, ZERO_RUN, REVERSE_FLOW, OFF_HOURS, RECORD = range(8)
 DETECTORS: Final = len(NAMES)
@@ -14,7 +16,7 @@ CHANNEL: Final = np.dtype(
     [
         ("windows", "i8"),  # measured windows so far
         ("day", "i8"),  # local day that is being gathered, -1 = none
-        ("mean", "f8"),  # slow mean of |value|
+        ("usual", "f8"),  # slow mean of |value|
         ("level", "f4", (SLOTS,)),  # baseline by hour of week
         ("spread", "f4", (24,)),  # mean |residual| by hour of day
         ("seen", "u1", (SLOTS,)),  # windows that taught a slot, at most 255
@@ -83,15 +85,15 @@ class Detector(NamedTuple):
     evidence: str
 
 
-def settings(per_day: int, strictness: float = 1.0, enabled: int = 255, budget: float = ALERT_BUDGET) -> np.ndarray:
+def settings(per_day: int, strictness: float = 1.0, enabled: int = 255, budget: float = ALERT_BUDGET) -> Rows:
     """SETTINGS, shape (1,), for windows of 1/`per_day` day: 14 days of history; the budget, alerts a channel-month, shared evenly."""
     tail = budget / (30 * per_day * DETECTORS)
-    return np.array([(per_day, 14 * per_day, tail, strictness, enabled)], SETTINGS)
+    return np.array([(per_day, 14 * per_day, tail, strictness, enabled)], SETTINGS).view(np.recarray)
 
 
-def new_channel() -> np.ndarray:
+def new_channel() -> Rows:
     """CHANNEL, shape (1,), of a channel without history."""
-    state = np.zeros(1, CHANNEL)
+    state = new_rows(CHANNEL)
     state["day"] = -1
     state["bin"] = -1
     state["tail_from"] = 3.0

@@ -8,6 +8,7 @@ import pytest
 from zonepulse.processors.detection.channel.calendar import calendar_of
 from zonepulse.processors.detection.channel.state import CHANNEL, NAMES, new_channel, settings
 from zonepulse.processors.detection.channel.step import JUDGED, judge_windows
+from zonepulse.processors.flow import new_rows
 
 START_MS = 1_767_538_800_000  # Monday 2026-01-05 00:00 in Shanghai, less nine hours
 HOURS = 60 * 24
@@ -23,7 +24,7 @@ def _load() -> np.ndarray:
 def _raised(values: np.ndarray) -> dict[str, int]:
     """Hours after the fault began, of what was raised."""
     index = np.arange(len(values))
-    state, out = new_channel(), np.zeros(len(values), JUDGED)
+    state, out = new_channel(), new_rows(JUDGED, len(values))
     judge_windows(state, settings(24), index % 168, index // 24, values, out)
     return {
         name: int(np.flatnonzero(out["raised"] >> d & 1)[0]) - FAULT
