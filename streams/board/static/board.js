@@ -9,8 +9,9 @@
   const load = async () => {
     if (loading) { again = true; return; }
     loading = true;
+    clearTimeout(dead); // a page that is on its way is not lost: a busy store may take longer than three beats
     try {
-      const answer = await fetch(location.href, { cache: "no-cache", signal: AbortSignal.timeout(15000) });
+      const answer = await fetch(location.href, { cache: "no-cache", signal: AbortSignal.timeout(30000) });
       if (!answer.ok) throw new Error(String(answer.status));
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.querySelector("main"), shown = document.querySelector("main");
