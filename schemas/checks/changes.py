@@ -22,6 +22,8 @@ from zonepulse.schemas.values import instant_text
 H = TypeVar("H", bound=Hashable)
 _FIXED: Final = ("id", "window_ms", "tick_ms", "delay_ms", "key")
 """Settings of a zone that its stored state is made with."""
+RESTATE: Final = "restate the past"
+"""What a remedy says where a replay can do what is refused."""
 
 
 def diff(old: Registry, new: Registry) -> list[str]:
@@ -57,7 +59,7 @@ def check_applicable(old: Registry, new: Registry, latest_closed_ms: int, *, fil
 
 def restate(file: str) -> str:
     """What to do for a change of the past: the end of a remedy."""
-    return f"restate the past: `zonepulse replay file --zone {file} READINGS`, with the files of its readings"
+    return f"{RESTATE}: `zonepulse replay plan --registry {file} --from TIME --to TIME`"
 
 
 def _check_keys(old: Registry, new: Registry, report: Report) -> None:
