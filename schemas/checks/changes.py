@@ -25,6 +25,8 @@ _FIXED: Final = (
 )  # fmt: skip
 """Settings of a zone that its stored state is made with: what was accepted, settled, held and booked under others cannot be judged anew."""
 _OF_VEE: Final = ("n_confirm", "boundary_tolerance_ms")
+RESTATE: Final = "restate the past"
+"""What a remedy says where a replay can do what is refused."""
 
 
 def diff(old: Registry, new: Registry) -> list[str]:
@@ -80,7 +82,7 @@ def _setting_text(name: str, value: object) -> str:
 
 def restate(file: str) -> str:
     """What to do for a change of the past: the end of a remedy."""
-    return f"restate the past: `zonepulse replay file --zone {file} READINGS`, with the files of its readings"
+    return f"{RESTATE}: `zonepulse replay plan --registry {file} --from TIME --to TIME`"
 
 
 def _check_keys(old: Registry, new: Registry, report: Report) -> None:

@@ -1,6 +1,7 @@
 """`zonepulse registry apply` while the zone runs: a meter that nobody knew is counted from its first window on."""
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -88,6 +89,25 @@ def replayed(stack: ZoneStack) -> dict[str, object]:
     return answer
 
 
+def restated(stack: ZoneStack, zone: Path) -> tuple[str, dict[str, object]]:
+    """What a refused apply says, and how the live rows differ from the run that its first commands, pasted, make."""
+    program = f"{shlex.quote(sys.executable)} -m zonepulse.streams.cli.main"
+    refused = subprocess.run(
+        [*shlex.split(program), "registry", "apply", str(zone)], env=stack.worker_environment, capture_output=True, text=True
+    )
+    assert refused.returncode == 2, refused.stderr
+    plan, run, diff, promote = [line.strip() for line in refused.stderr.splitlines() if line.startswith("    zonepulse replay ")]
+    answers = [
+        subprocess.run(
+            command.replace("zonepulse", program, 1), shell=True, env=stack.worker_environment, capture_output=True, text=True
+        )
+        for command in (plan, run, f"{diff} --json", promote)
+    ]
+    assert [answer.returncode for answer in answers] == [0, 0, 1, 1], answers
+    assert "can still revise" in answers[3].stderr
+    return refused.stderr, json.loads(answers[2].stdout)
+
+
 def test_a_meter_added_while_running_is_refused_before_and_counted_after(tmp_path: Path) -> None:
     zone = parse_zone(FIRST).zone
     warm_up()
@@ -110,11 +130,15 @@ def test_a_meter_added_while_running_is_refused_before_and_counted_after(tmp_pat
         company_b = client.query(COMPANY_B).result_rows
         letters = client.query(refused).first_row
         again = replayed(stack)
+        (tmp_path / "the past.yaml").write_text(SECOND.replace("max_power: 1000000", "max_power: 1000000, multiplier: 2", 1))
+        said, difference = restated(stack, tmp_path / "the past.yaml")
         names = client.query("SELECT company FROM registry_companies_final WHERE version = 2 ORDER BY company").result_rows
     oracle = run_oracle(SECOND, shipped_factors_csv(), log, PARTITIONS)
     assert [line for name, rows in stored.items() for line in differences(oracle[name], rows, name)] == []
     assert letters == (4, 1, "unknown_meter")
     assert again["differences"] == 0, f"a replay switches where the live tasks did: {again}"
+    assert "meters.M-1: changes what was valid in closed windows" in said
+    assert {day["who"] for table in difference["tables"] for day in table["days"] if table["name"] == "intervals"} == {"a"}
     assert names == [("a",), ("b",)]
     window_ms, first = zone.window_ms, START_MS + 75 * MINUTE_MS
     full = [(first + i * window_ms, 3_000_000, window_ms, window_ms) for i in range(1, 7)]

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import typer
 
-from zonepulse.schemas.checks.changes import check_applicable, check_settings, diff
+from zonepulse.schemas.checks.changes import RESTATE, check_applicable, check_settings, diff
 from zonepulse.schemas.checks.notices import identifiers, notices
 from zonepulse.schemas.messages.topics import INTERVALS, REGISTRY
 from zonepulse.schemas.problems import Problem, RegistryError
@@ -22,6 +22,7 @@ from zonepulse.streams import servers
 from zonepulse.streams.cli.deadletters.letters import unknown_channels
 from zonepulse.streams.cli.registry.factor_answers import factor_answers
 from zonepulse.streams.cli.registry.new import new
+from zonepulse.streams.cli.registry.restate import first_window_ms, restatement
 from zonepulse.streams.cli.shared.zone_files import read_zone
 from zonepulse.streams.control.registry_topic import load_versions, mend, plan_mends, publish, read_to_end
 from zonepulse.streams.exit_codes import BAD_INPUT
@@ -74,7 +75,7 @@ def apply(
     versions = load_versions(broker, topic)
     old = versions[max(versions)] if versions else None
     closed_ms = latest_closed_ms(settings, old) if old else None
-    refuse(old, new, closed_ms, zone)
+    refuse(old, new, closed_ms, zone, settings)
     changes = diff(old, new) if old else []
     if dry_run:
         version = max(versions, default=0) + (1 if old is None or old != replace(new, version=old.version) else 0)
@@ -116,8 +117,8 @@ def read_change(zone: Path, settings: Settings) -> Registry:
         return read_zone(zone, known)
 
 
-def refuse(old: Registry | None, new: Registry, closed_ms: int | None, zone: Path) -> None:
-    """Ends the command where `new` may not follow `old`, with every reason."""
+def refuse(old: Registry | None, new: Registry, closed_ms: int | None, zone: Path, settings: Settings) -> None:
+    """Ends the command where `new` may not follow `old`, with every reason and the commands that restate the past."""
     if old is not None and old.zone.id != new.zone.id:
         wrong = f"zone {new.zone.id!r} cannot follow zone {old.zone.id!r} on the same topics"
         raise Stop(f"{zone}: {wrong}; set ZONEPULSE_TOPIC_PREFIX to a prefix of its own", BAD_INPUT)
@@ -129,6 +130,9 @@ def refuse(old: Registry | None, new: Registry, closed_ms: int | None, zone: Pat
         text = zone.read_text("utf-8")
         for problem in problems:
             show_error(str(replace(problem, line=_line_of(problem.path, text))))
+        first_ms = first_window_ms(settings, new.zone.id) if any(RESTATE in str(problem) for problem in problems) else None
+        if old is not None and closed_ms is not None and first_ms is not None and first_ms < closed_ms:
+            say(*restatement(zone, old, first_ms, closed_ms), err=True)
         raise typer.Exit(BAD_INPUT)
 
 

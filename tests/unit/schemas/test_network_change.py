@@ -75,8 +75,7 @@ def test_a_network_begins_with_what_is_metered_from_now_on() -> None:
     (problem,) = check_applicable(zone(SITE, more=METERS), network(), CLOSED_MS, file="new.yaml")
     assert str(problem) == (
         "new.yaml: network: adds flow tracing to closed windows; let its meters have versions from 2026-01-01T10:00:00+08:00 on, at"
-        " sites of their own with nodes, or restate the past: `zonepulse replay file --zone new.yaml READINGS`, with the files of its"
-        " readings"
+        " sites of their own with nodes, or restate the past: `zonepulse replay plan --registry new.yaml --from TIME --to TIME`"
     )
     assert paths(network(), zone(SITE, more=METERS))
     empty = (SITE[0], "  - {id: s2, company: b}\n  - {id: s3, company: b, node: later}\n")

@@ -111,8 +111,7 @@ def test_a_meter_may_get_a_new_version_from_the_latest_closed_window_on() -> Non
     (problem,) = check_applicable(old, renewed("2026-01-01T09:45:00+08:00", BY_METER), CLOSED_MS)
     assert str(problem) == (
         "zone.yaml: meters.M: changes what was valid in closed windows; let the change begin at 2026-01-01T10:00:00+08:00 or later"
-        " (a new version of the meter), or restate the past: `zonepulse replay file --zone zone.yaml READINGS`, with the files of its"
-        " readings"
+        " (a new version of the meter), or restate the past: `zonepulse replay plan --registry zone.yaml --from TIME --to TIME`"
     )
 
 
