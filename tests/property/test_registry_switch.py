@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from core_runs import final, plain, spans
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from small_logs import DAY, MINUTE, meter, zone_text
 from snapshots import Shelf
@@ -34,6 +34,8 @@ SECOND = zone_text(
     meter(FLOW, KNOWN), {**meter(FLOW, NEW), "site": "s2", "valid_from": "2026-03-04T01:00:00+00:00"}, zone={"key": "meter"}
 )
 SWITCH = b"switch"
+
+FEWER = settings(max_examples=settings.default.max_examples // 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ def booked(plan: Plan, turns: list[int], restores: list[int]) -> dict[str, pa.Ta
     return {name: pa.Table.from_batches(made[name], TABLES[name].arrow_schema).unify_dictionaries() for name in FINAL_TABLES}
 
 
+@FEWER
 @given(plans, st.lists(st.integers(1, 30), min_size=1, max_size=5), st.lists(st.integers(0, 30), max_size=3))
 @example(Plan(200, 61, (3, 4, 5, 6, 7, 8), 2), [1], [])
 @example(Plan(200, 61, (3, 4, 5, 6, 7, 8), 2), [30, 1], [1])
