@@ -252,6 +252,7 @@ ORDER BY {named(self._say("today"))} DESC LIMIT 50"""
     def quality(self) -> str:
         """The worst quality of each step, of the twelve registers with most gaps; grey when nothing was closed at all."""
         window, step = self._limits.window_s, self._step
+        step_s = f"intDiv($__interval_s + {window - 1}, {window}) * {window}"
         mine = f"{MINE} AND {CHOSEN} AND $__timeFilter_ms(start)"
         return f"""\
 SELECT * FROM (
@@ -265,9 +266,9 @@ SELECT * FROM (
         ORDER BY countIf(quality = 'missing') DESC, countIf(quality = 'estimated') DESC, meter, register LIMIT 12)
     GROUP BY time, channel
     ORDER BY channel, time WITH FILL STEP {step})
-  UNION ALL SELECT {self._bucket("$__fromTime")} + number * {step} AS time,
+  UNION ALL SELECT {self._bucket("$__fromTime")} + toIntervalSecond(number * {step_s}) AS time,
     {quoted(self._say("none"))} AS channel, toNullable(toUInt8({NOTHING_AT_ALL})) AS q
-  FROM numbers(toUInt64(intDiv(dateDiff('second', $__fromTime, $__toTime), intDiv($__interval_s + {window - 1}, {window}) * {window})) + 1)
+  FROM numbers(toUInt64(intDiv(dateDiff('second', $__fromTime, $__toTime), {step_s})) + 1)
   WHERE NOT EXISTS (SELECT 1 FROM zonepulse.intervals WHERE {mine}))
 ORDER BY time, channel"""
 
