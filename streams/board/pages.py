@@ -10,7 +10,8 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import PackageLoader, StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
 
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.streams.board import charts, detail_views, zone_view
@@ -48,7 +49,7 @@ class Pages:
         self._answers, self._texts, self._registry = Shared(refresh_s), Shared(refresh_s), Shared(_REGISTRY_S)
         self._zone: Zone | None = None
         templates = PackageLoader("zonepulse.streams.board")
-        self._jinja = Environment(
+        self._jinja = SandboxedEnvironment(
             loader=templates, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
         self._version = version("zonepulse")
