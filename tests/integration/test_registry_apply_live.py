@@ -138,7 +138,7 @@ def test_a_meter_added_while_running_is_refused_before_and_counted_after(tmp_pat
     assert letters == (4, 1, "unknown_meter")
     assert again["differences"] == 0, f"a replay switches where the live tasks did: {again}"
     assert "meters.M-1: changes what was valid in closed windows" in said
-    assert {day["who"] for table in difference["tables"] for day in table["days"] if table["name"] == "intervals"} == {"a"}
+    assert {day["who"] for table in difference["tables"] for day in table["days"] if table["name"] == "intervals"} == {"M-1"}
     assert names == [("a",), ("b",)]
     window_ms, first = zone.window_ms, START_MS + 75 * MINUTE_MS
     full = [(first + i * window_ms, 3_000_000, window_ms, window_ms) for i in range(1, 7)]

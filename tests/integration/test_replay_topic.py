@@ -26,6 +26,12 @@ def live() -> Iterator[SampleRun]:
         yield run
 
 
+@pytest.fixture(scope="module")
+def day(live: SampleRun) -> Any:
+    """A run of the second day."""
+    return planned_and_run(live, "day", stretch=("2026-02-24", "2026-02-25"))
+
+
 def zonepulse(live: SampleRun, *arguments: str, code: int = 0) -> Any:
     command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", *arguments, "--json"]
     done = subprocess.run(command, env=live.stack.worker_environment, capture_output=True, text=True)
@@ -48,9 +54,8 @@ def test_a_run_of_the_whole_log_has_the_live_rows_bit_for_bit(live: SampleRun) -
     assert {table: live.rows(table) for table in before} == before
 
 
-def test_a_run_again_has_the_same_digests_and_writes_no_row_twice(live: SampleRun) -> None:
-    first = planned_and_run(live, "again", stretch=("2026-02-24", "2026-02-25"))
-    assert zonepulse(live, "run", "again")["tables"] == first["tables"]
+def test_a_run_again_has_the_same_digests_and_writes_no_row_twice(live: SampleRun, day: Any) -> None:
+    assert zonepulse(live, "run", "day")["tables"] == day["tables"]
 
 
 def test_another_factor_changes_exactly_the_rows_that_it_must(live: SampleRun, tmp_path: Path) -> None:
@@ -76,18 +81,18 @@ def test_a_past_hour_is_verified_and_a_forged_row_is_found(live: SampleRun) -> N
     hour = "2026-02-24T10:00:00+08:00"
     assert zonepulse(live, "verify", "--hour", hour)["differences"] == 0
     live.client.command(
-        "INSERT INTO totals SELECT * REPLACE (co2e_mg + 1 AS co2e_mg, revision + 1000000 AS revision) FROM totals_final"
-        " WHERE run = 'live' AND co2e_mg > 0 AND start >= '2026-02-24 02:00:00' AND start < '2026-02-24 03:00:00' LIMIT 1"
+        "INSERT INTO totals SELECT * REPLACE ('forged' AS entity) FROM totals_final"
+        " WHERE run = 'live' AND start >= '2026-02-24 02:00:00' AND start < '2026-02-24 03:00:00' LIMIT 1"
     )
     try:
         assert zonepulse(live, "verify", "--hour", hour, code=1)["differences"] == 1
     finally:
-        newest = "(SELECT max(revision) FROM intervals)"
-        live.client.command(f"ALTER TABLE totals DELETE WHERE revision > {newest} SETTINGS mutations_sync = 1")
+        live.client.command("ALTER TABLE totals DELETE WHERE entity = 'forged' SETTINGS mutations_sync = 1")
 
 
 def test_a_discarded_run_leaves_nothing_and_the_live_one_cannot_be_discarded(live: SampleRun) -> None:
-    planned_and_run(live, "gone", stretch=("2026-02-24", "2026-02-25"))
+    zonepulse(live, "plan", "--from", FROM, "--to", TO, "--run", "gone")
+    live.client.command("INSERT INTO totals SELECT * REPLACE ('gone' AS run) FROM totals WHERE run = 'live' LIMIT 100")
     command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", "discard"]
     subprocess.run([*command, "gone"], env=live.stack.worker_environment, check=True, capture_output=True)
     assert live.client.query("SELECT count() FROM totals WHERE run = 'gone'").result_rows[0][0] == 0
@@ -95,9 +100,9 @@ def test_a_discarded_run_leaves_nothing_and_the_live_one_cannot_be_discarded(liv
     assert done.returncode == 1 and "'live' is not in the store" in done.stderr
 
 
+@pytest.mark.usefixtures("day")
 def test_a_stretch_that_may_still_be_revised_is_not_promoted(live: SampleRun) -> None:
-    planned_and_run(live, "early", stretch=("2026-02-24", "2026-02-25"))
-    command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", "promote", "early"]
+    command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", "promote", "day"]
     done = subprocess.run(command, env=live.stack.worker_environment, capture_output=True, text=True)
     assert done.returncode == 1 and "approximate" in done.stderr and "can still revise" in done.stderr
 
