@@ -175,11 +175,12 @@ def _pieces(found: RecordSpans, lease: int, max_records: int, max_bytes: int) ->
     while first < len(found):
         fitting = int(np.searchsorted(behind, before + max_bytes, side="right"))
         stop = min(len(found), first + max_records, max(first + 1, fitting))
-        yield _piece(found, first, stop, lease)
+        yield piece(found, first, stop, lease)
         first, before = stop, int(behind[stop - 1])
 
 
-def _piece(found: RecordSpans, first: int, stop: int, lease: int) -> Fetch:
+def piece(found: RecordSpans, first: int, stop: int, lease: int = 0) -> Fetch:
+    """Records [first, stop) of a fetch, under a lease."""
     here = slice(first, stop)
     next_offset = found.next_offset if stop == len(found) else int(found.offset[stop])
     if stop - first == len(found):

@@ -7,7 +7,6 @@ nothing is passed over, and no other offset is taken in its place.
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -17,7 +16,7 @@ from faust.types import TP
 
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.streams.kafka.log_facts import admin_of, ends_of, topic_ids
-from zonepulse.streams.kafka.raw_batches import RawFetch, read_batches, read_raw
+from zonepulse.streams.kafka.raw_batches import RawFetch, piece, read_batches, read_raw
 from zonepulse.streams.kafka.record_arrays import spans
 from zonepulse.streams.replay.plan import CannotReplay, Plan
 
@@ -115,19 +114,4 @@ async def _fetched(consumer: AIOKafkaConsumer, broker: str, tp: TopicPartition) 
 
 def _before(found: RecordSpans, end: int) -> RecordSpans:
     """The records before offset `end`."""
-    n = int(np.searchsorted(found.offset, end))
-    if n == len(found):
-        return found
-    here = slice(0, n)
-    return replace(
-        found,
-        key_start=found.key_start[here],
-        key_end=found.key_end[here],
-        value_start=found.value_start[here],
-        value_end=found.value_end[here],
-        offset=found.offset[here],
-        timestamp_ms=found.timestamp_ms[here],
-        next_offset=end,
-        headers={i: headers for i, headers in found.headers.items() if i < n},
-        refused={i: refusal for i, refusal in found.refused.items() if i < n},
-    )
+    return piece(found, 0, int(np.searchsorted(found.offset, end)))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Final
 
 import msgspec
 from faust.types import TP
@@ -13,8 +12,6 @@ from zonepulse.schemas.messages.topics import READINGS
 from zonepulse.schemas.registry.model import Registry, ZonePolicy
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.kafka.log_facts import Ends, admin_of, ends_of, partitions_of, topic_ids
-
-ANSWER_MS: Final = 10_000
 
 
 class CannotReplay(ValueError):

@@ -6,20 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.zone_run import ZoneRun
-from zonepulse.schemas.messages.commands import Place
 from zonepulse.schemas.messages.records import RecordSpans
-from zonepulse.schemas.messages.topics import READINGS, REGISTRY
+from zonepulse.schemas.messages.topics import REGISTRY
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES, Table
 from zonepulse.streams.clickhouse.stored_rows import stored
-from zonepulse.streams.control.command_log import read_commands, skips_of
+from zonepulse.streams.control.command_log import CommandLog
 from zonepulse.streams.control.registry_store import RegistryStore
 from zonepulse.streams.control.registry_topic import load_versions
 from zonepulse.streams.replay import runs
@@ -28,7 +26,6 @@ from zonepulse.streams.replay.log import fetches
 from zonepulse.streams.replay.plan import CannotReplay, Plan
 
 SAY_S: Final = 1.0
-MS_PER_DAY: Final = 86_400_000
 Say = Callable[["Progress"], None]
 
 
@@ -76,12 +73,10 @@ def run_plan(broker: str, prefix: str, plan: Plan, client: Client, say: Say) -> 
 
 async def _folded(broker: str, prefix: str, plan: Plan, say: Say) -> tuple[FinalRows, Progress]:
     zone = await _zone_run(broker, prefix, plan)
-    skips = _skips(await asyncio.to_thread(read_commands, broker, prefix))
+    commands = await asyncio.to_thread(CommandLog.of, broker, prefix)
     rows, progress, said = FinalRows(), Progress(plan), 0.0
     async for records in fetches(broker, plan):
-        offsets = skips.get(records.partition)
-        skipped = [] if offsets is None else np.flatnonzero(np.isin(records.offset, offsets)).tolist()
-        rows.add(await asyncio.to_thread(zone.records, records, None, skipped))
+        rows.add(await asyncio.to_thread(zone.records, records, None, commands.positions(records)))
         _count(progress, records)
         if time.monotonic() - said > SAY_S:
             said = time.monotonic()
@@ -94,15 +89,6 @@ def _count(progress: Progress, records: RecordSpans) -> None:
     progress.records += len(records)
     progress.bytes += int((records.value_end - records.value_start).sum())
     progress.ingest_ms = max(progress.ingest_ms, int(records.timestamp_ms.max()))
-
-
-def _skips(told: Any) -> dict[int, list[int]]:
-    out: dict[int, list[int]] = {}
-    places: frozenset[Place] = skips_of(one.command for one in told)
-    for place in places:
-        if place.topic == READINGS.name:
-            out.setdefault(place.partition, []).append(place.offset)
-    return out
 
 
 async def _zone_run(broker: str, prefix: str, plan: Plan) -> ZoneRun:

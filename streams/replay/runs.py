@@ -1,5 +1,6 @@
 """Runs in the store: their rows in `runs`, the result rows they wrote, and digests of these."""
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -43,17 +44,22 @@ class Run:
 
 def save(client: Client, plan: Plan, state: str, result: Mapping[str, Any] | None = None, note: str = "") -> None:
     """The newest word on a run; states only follow one another through here."""
-    now_ms, registry = round(time.time() * 1000), plan.registry()
+    now_ms = round(time.time() * 1000)
     is_over = state in (DONE, DISCARDED)
     row = {
         "run": plan.run, "zone": plan.zone, "started_at": plan.made_at_ms, "finished_at": now_ms if is_over else None, "state": state,
-        "registry_version": 0 if registry is None else registry.version, "registry_hash": "" if registry is None else registry.sha256,
+        "registry_version": 0, "registry_hash": hashlib.sha256(plan.zone_yaml.encode()).hexdigest() if plan.zone_yaml else "",
         "input_topic": plan.topic, "input_from": _by_partition(first for first, _ in plan.offsets),
         "input_to": _by_partition(end for _, end in plan.offsets), "input_from_at": None, "input_to_at": None, "from_at": plan.from_ms,
         "to_at": plan.to_ms, "note": note, "plan": msgspec.json.encode(plan).decode(), "result": json.dumps(result or {}),
         "revision": now_ms,
     }  # fmt: skip
-    client.insert_arrow("runs", pa.Table.from_pylist([row], _SCHEMA), settings={"async_insert": 0})
+    write_row(client, row)
+
+
+def write_row(client: Client, row: Mapping[str, Any]) -> None:
+    """A row of `runs`, whole: every column but those that may be null."""
+    client.insert_arrow("runs", pa.Table.from_pylist([dict(row)], _SCHEMA), settings={"async_insert": 0})
 
 
 def _by_partition(offsets: Any) -> str:
@@ -61,7 +67,7 @@ def _by_partition(offsets: Any) -> str:
 
 
 def list_runs(client: Client) -> list[Run]:
-    """Every run that was not discarded, the newest first; the live one has no row."""
+    """Every run, discarded ones too, the newest first; the live one has no row."""
     rows = client.query(
         "SELECT run, state, plan, result, toUnixTimestamp64Milli(started_at), note FROM runs_final ORDER BY started_at DESC"
     ).result_rows

@@ -5,13 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import pyarrow as pa
 import typer
-from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from zonepulse.schemas.registry.model import Registry
-from zonepulse.schemas.tables.results import TABLES
 from zonepulse.streams import servers
 from zonepulse.streams.cli.replay.topic import COMMANDS, run_id
 from zonepulse.streams.cli.shared.file_options import with_file_form
@@ -21,12 +18,12 @@ from zonepulse.streams.cli.shared.zone_files import read_zone, require_files
 from zonepulse.streams.control.command_file import skips_in
 from zonepulse.streams.exit_codes import NONE_ACCEPTED
 from zonepulse.streams.files.form import FileForm
+from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.file import Replayed, replay_files, write_parquet
 from zonepulse.streams.screen import JsonOption, Stop, count, print_facts, print_json, print_table, show_error, stderr
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.workers.kernel_cache import mark_compiled
 
-INSERT_ROWS = 200_000
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -100,31 +97,11 @@ def store(settings: Settings, replayed: Replayed, run: str, registry: Registry, 
     with servers.store_client(settings) as client:
         try:
             for name, rows in replayed.tables.items():
-                _insert(client, name, rows.sort_by(TABLES[name].time))
-            _insert(client, "runs", pa.Table.from_pylist([_run_row(replayed, run, registry, files)], _RUNS))
+                runs.insert(client, name, rows)
+            runs.write_row(client, _run_row(replayed, run, registry, files))
         except ClickHouseError as error:
             why = servers.first_line(error)
             raise Stop(f"run {run} is only partly stored: {why}; mend the store and replay again under another --run") from error
-
-
-def _insert(client: Client, table: str, rows: pa.Table) -> None:
-    for start in range(0, rows.num_rows, INSERT_ROWS):
-        client.insert_arrow(table, rows.slice(start, INSERT_ROWS), settings={"async_insert": 0})
-
-
-_MS = pa.timestamp("ms", tz="UTC")
-_RUNS = pa.schema(
-    [pa.field(n, pa.string()) for n in ("run", "zone")]
-    + [pa.field("started_at", _MS), pa.field("finished_at", _MS), pa.field("state", pa.string())]
-    + [pa.field("registry_version", pa.int64())]
-    + [pa.field(n, pa.string()) for n in ("registry_hash", "input_topic", "input_from", "input_to")]
-    + [
-        pa.field("input_from_at", _MS),
-        pa.field("input_to_at", _MS),
-        pa.field("note", pa.string()),
-        pa.field("revision", pa.int64()),
-    ]
-)
 
 
 def _run_row(replayed: Replayed, run: str, registry: Registry, files: list[Path]) -> dict[str, Any]:
@@ -133,7 +110,7 @@ def _run_row(replayed: Replayed, run: str, registry: Registry, files: list[Path]
         "run": run, "zone": registry.zone.id, "started_at": now_ms - round(replayed.seconds * 1000), "finished_at": now_ms,
         "state": "finished", "registry_version": registry.version, "registry_hash": registry.sha256, "input_topic": "",
         "input_from": "", "input_to": "", "input_from_at": replayed.first_ingest_ms, "input_to_at": replayed.last_ingest_ms,
-        "note": f"replay file {' '.join(map(str, files))}", "revision": now_ms,
+        "note": f"replay file {' '.join(map(str, files))}", "revision": now_ms, "plan": "", "result": "",
     }  # fmt: skip
 
 
