@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
@@ -76,6 +76,13 @@ def _instant(option: str, text: str, zone: ZonePolicy) -> int:
         raise BadInput(f"{option}: {bad}") from bad
 
 
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise BadInput(f"--factors-as-of {text!r}: write a date, such as 2026-06-30") from error
+
+
 def plan(
     from_: Annotated[str, typer.Option("--from", metavar="TIME", help="Begin of the stretch: a date of the zone, or an instant.")],
     to: Annotated[str, typer.Option("--to", metavar="TIME", help="Its end, exclusive.")],
@@ -92,6 +99,8 @@ def plan(
     settings = servers.settings()
     if factors_as_of and registry is None:
         raise BadInput("--factors-as-of needs --registry: versions on the topic hold the factors as their zone.yaml chose them")
+    if factors_as_of:
+        factors_as_of = _day(factors_as_of)
     if registry is not None:
         read_zone(registry)
     with _explained(), servers.store_client(settings) as client:
@@ -104,7 +113,7 @@ def plan(
         made = make_plan(
             settings.broker, settings.topic_prefix, zone, name, stretch, text, factors_as_of or "", round(time.time() * 1000)
         )
-        made.registry()  # mistakes show now
+        made.registry()  # what this day's factors lack shows now
         runs.save(client, made, runs.PLANNED)
     if json:
         print_json(_plan_facts(made))

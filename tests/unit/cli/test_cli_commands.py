@@ -7,9 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from zonepulse.streams.cli.doctor import command as doctor
 from zonepulse.streams.cli.doctor.checks import enough
+from zonepulse.streams.cli.main import app
 from zonepulse.streams.cli.produce import total_rows
 from zonepulse.streams.cli.registry.command import _line_of
 from zonepulse.streams.cli.replay.command import run_id
@@ -123,3 +125,21 @@ def test_rows_are_not_counted_in_a_parquet_file_whose_text_is_damaged(tmp_path: 
     pq.write_table(pa.table({"meter": ["a"]}), file)
     file.write_bytes(file.read_bytes().replace(b"meter", b"\xffeter"))
     assert total_rows([file]) is None
+
+
+def test_factors_are_known_as_of_a_day_and_nothing_else() -> None:
+    asked = [
+        "replay",
+        "plan",
+        "--from",
+        "2026-01-01",
+        "--to",
+        "2026-01-02",
+        "--registry",
+        "zone.yaml",
+        "--factors-as-of",
+        "last year",
+    ]
+    found = CliRunner().invoke(app, asked)
+    assert found.exit_code == 2
+    assert "--factors-as-of 'last year': write a date" in found.output
