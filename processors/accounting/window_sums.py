@@ -2,14 +2,14 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zonepulse.processors.accounting.cold_sums import Arrays, ColdSums
 from zonepulse.processors.accounting.plan import GENERATION, AggregationPlan
-from zonepulse.processors.accounting.posting import CO2E, HAS_CO2E, SERIES_VALUE, PlanArrays, Sums, read_series
+from zonepulse.processors.accounting.posting import CO2E, HAS_CO2E, SERIES_VALUE, PlanArrays, Sums, read_one, read_series
 from zonepulse.processors.accounting.series import FIELDS, Emitted, changed, series_names
 from zonepulse.processors.flow import UNSET, Rows, new_rows
 from zonepulse.schemas.units import MS_PER_HOUR
@@ -135,6 +135,13 @@ class WindowSums:
     def open_slots(self) -> set[int]:
         """The slots of all windows that have not settled."""
         return {self.pages.slot(start) for start in self.starts[bisect_left(self.starts, self.open_from) :]}
+
+    def read_one(self, series: int, start: int) -> Any:
+        """What a location series says now of the window that begins at `start`: a SERIES_VALUE row."""
+        slot = self.pages.slot(start)  # first: opening a page may replace the sums
+        value = new_rows(SERIES_VALUE)
+        read_one(self.plan, self.sums, series, slot, self.length_ms, value[0])
+        return value[0]
 
     def read(self, pairs: list[tuple[int, int]]) -> dict[tuple[int, int], SeriesValue]:
         """What location series say now, by (series, slot)."""

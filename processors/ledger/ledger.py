@@ -29,7 +29,7 @@ import numpy as np
 
 from zonepulse.processors.accounting.factor_table import FactorTable
 from zonepulse.processors.accounting.plan import INTENSITY, SCOPE, USE, compile_accounts
-from zonepulse.processors.accounting.posting import EMISSION, SERIES_VALUE, changed_series, post, read_one, remember
+from zonepulse.processors.accounting.posting import EMISSION, SERIES_VALUE, changed_series, post, remember
 from zonepulse.processors.accounting.series import LOCATION, SeriesTable
 from zonepulse.processors.accounting.window_sums import WindowSums
 from zonepulse.processors.bases.market import Market
@@ -454,7 +454,7 @@ class Ledger:
         starts = self.windows.starts
         for at in range(bisect_left(starts, max(subject.next_start, subject.unseen)), len(starts)):
             start = starts[at]
-            value = self._read(subject.series, start)
+            value = self.windows.read_one(subject.series, start)
             if not value["exists"]:
                 continue
             subject.unseen = start
@@ -476,11 +476,6 @@ class Ledger:
     def _due(self, start: int) -> int:
         return -(-(start + self._length + self._delay) // self._tick_ms)
 
-    def _read(self, series: int, start: int) -> Any:
-        value = new_rows(SERIES_VALUE)
-        read_one(self.windows.plan, self.windows.sums, series, self.windows.pages.slot(start), self._length, value[0])
-        return value[0]
-
     def _evaluate(self, subject: Subject, start: int, tick: int, results: Results) -> None:
         for rule, state in subject.rules:
             moved = evaluate(rule, state, start, self._indicator(subject, rule.indicator, start), self._length)
@@ -496,12 +491,12 @@ class Ledger:
 
     def _indicator(self, subject: Subject, name: str, start: int) -> float | None:
         if name == "g_per_kwh":
-            return g_per_kwh(self._read(subject.series, start))
+            return g_per_kwh(self.windows.read_one(subject.series, start))
         if name == "co2e_kg":
-            found = [self._read(series, start) for series in subject.scope_series]
+            found = [self.windows.read_one(series, start) for series in subject.scope_series]
             known = [int(v["co2e"]) for v in found if v["has_co2e"]]
             return sum(known) / MICRO if known else None
-        use = self._read(self._use_series(subject), start)
+        use = self.windows.read_one(self._use_series(subject), start)
         if not use["has_energy"]:
             return None
         over_ms = self._length if name == "power_kw" else MS_PER_HOUR

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 from core_runs import plain
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from snapshots import Shelf
 
@@ -104,7 +104,16 @@ def booked(ledger: Ledger, log: list[Step], known: dict[int, Channels], cuts: li
 PLACES = st.lists(st.integers(0, 24), max_size=8)
 
 
+PAGES_OPEN_AGAIN = [
+    Step(1, ((0, 1, 0), (0, 1, 0)), 2),
+    Step(1000, ((0, 1, 0), (0, 28, 0)), 2),
+    Step(1, ((0, 1, 0), (0, 76, 0), (0, 11, 0)), 2),
+]
+"""A rule reads a packed window while every place is taken: the sums grow in the middle of the read."""
+
+
 @given(logs(), st.sampled_from((1, 12, 40)), PLACES, PLACES)
+@example(PAGES_OPEN_AGAIN, 40, [], [])
 def test_forgetting_changes_no_row(log: list[Step], max_gap_hours: int, cuts: list[int], restores: list[int]) -> None:
     known = versions(max_gap_hours)
     every = list(range(len(log)))
