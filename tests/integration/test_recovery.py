@@ -3,7 +3,6 @@
 import re
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -29,14 +28,6 @@ from zonepulse.streams.embedded.zone_stack import ZoneStack
 pytestmark = pytest.mark.integration
 JUMPING_CLOCK = Path(__file__).with_name("jumping_clock")
 STALLED = Path(__file__).with_name("stalled_worker.py")
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = Broker(tmp_path_factory.mktemp("kafka"))
-    broker.start()
-    yield broker
-    broker.stop()
 
 
 def test_a_plan_is_a_function_of_its_seed() -> None:
