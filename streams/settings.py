@@ -51,6 +51,10 @@ class Settings:
     """Copies of the checkpoint topics, which workers make; take as many as the brokers keep of the other topics."""
     stall_s: float = 60.0
     """A worker that handles nothing for so long although there is work ends, to be started again."""
+    archive: str = ""
+    """Folder or URL (s3://bucket/path, ...) that the worker `archive` writes and `replay` reads; '' = no archive."""
+    archive_age_s: float = 600.0
+    """How long a record waits at most until it is in a file of the archive."""
 
     def __repr__(self) -> str:
         clickhouse = f"{self.clickhouse_host}:{self.clickhouse_port}"
@@ -77,6 +81,8 @@ class Settings:
             instance=environ.get(PREFIX + "INSTANCE", default.instance),
             replication=_read(environ, "REPLICATION", _positive, default.replication, "a whole number from 1"),
             stall_s=_read(environ, "STALL_S", float, default.stall_s, "seconds"),
+            archive=environ.get(PREFIX + "ARCHIVE", default.archive),
+            archive_age_s=_read(environ, "ARCHIVE_AGE_S", float, default.archive_age_s, "seconds"),
             is_static=_read(environ, "STATIC", _switch, default.is_static, "on or off"),
             session_timeout_s=_read(environ, "SESSION_TIMEOUT_S", float, default.session_timeout_s, "seconds"),
             data_dir=Path(environ.get(PREFIX + "DATA_DIR", default.data_dir)),

@@ -16,7 +16,7 @@ from zonepulse.streams.clickhouse import migrations
 from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.plan import CannotReplay, Plan
-from zonepulse.streams.replay.promote import promote, revert
+from zonepulse.streams.replay.promote import promote, require_reverted, revert
 from zonepulse.streams.replay.runs import Run
 
 pytestmark = pytest.mark.integration
@@ -123,6 +123,17 @@ def test_the_run_keeps_its_name_and_the_live_rows_come_back(client: Client) -> N
         revert(client, done(client), "a test")
     assert client.query(BOTH).result_rows[0][0] == LIVE
     assert runs.find(client, "r").state == "reverted"
+
+
+def test_a_promoted_run_is_neither_run_again_nor_discarded(client: Client) -> None:
+    require_reverted(client, done(client))
+    promote(client, done(client), registry(), SETTLED_MS, "")
+    try:
+        with pytest.raises(CannotReplay, match=r"is promoted.*replay revert r"):
+            require_reverted(client, done(client))
+    finally:
+        revert(client, done(client), "")
+    require_reverted(client, done(client))
     for table in FINAL_TABLES:
         client.query(f"SELECT * FROM {table}_final LIMIT 1")
 
