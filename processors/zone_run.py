@@ -19,6 +19,7 @@ from zonepulse.processors.flow import UNSET, ReadingColumns
 from zonepulse.processors.ledger.ledger import Ledger
 from zonepulse.processors.metering.dead_letters import dead_letters, expected_partition
 from zonepulse.processors.metering.interval_rows import dead_letter_batch, interval_batch
+from zonepulse.processors.metering.late import LateReadings
 from zonepulse.processors.metering.partition import Partition, Step
 from zonepulse.processors.metering.windows import new_out, new_work
 from zonepulse.schemas.messages.dead_letters import DeadLetter
@@ -47,7 +48,12 @@ class ZoneRun:
     """
 
     def __init__(
-        self, registry: Registry, partitions: int, topic: str = "zp.readings", versions: Mapping[int, Channels] | None = None
+        self,
+        registry: Registry,
+        partitions: int,
+        topic: str = "zp.readings",
+        versions: Mapping[int, Channels] | None = None,
+        late: LateReadings | None = None,
     ) -> None:
         self.registry = registry
         self.versions = versions or {}
@@ -56,6 +62,8 @@ class ZoneRun:
         self.partitions = [Partition(self.channels, p, work, out) for p in range(partitions)]
         self.ledger = Ledger(self.channels)
         self.topic = topic
+        self.late = late
+        """Readings behind `lateness` that this run takes in all the same; records only."""
         self._latest_ingest = UNSET
 
     def begin(self, ingest_ms: int) -> None:
@@ -104,12 +112,22 @@ class ZoneRun:
     ) -> dict[str, list[pa.RecordBatch]]:
         ingest = partition.ingest_times(records.timestamp_ms)
         batch, _ = decode_contained(records, start, stop, ingest, partition.channels, skipped)
-        step = self._apply(partition, batch.items, int(ingest[stop - 1]))
+        step = self._judged(partition, batch.items, int(ingest[stop - 1]))
         capped: frozenset[int] = frozenset()
         if item is None:  # lines that were taken apart before: what they leave is sent nowhere
             refused = batch.record[batch.items.reason != 0]
             capped = partition.letters.capped(refused, records, ingest, int(partition.policy.tick))
         return self._collect(partition, step, list(dead_letters(batch, records, partition.channels, item, capped)))
+
+    def _judged(self, partition: Partition, items: ReadingColumns, ingest_ms: int) -> Step:
+        """Applies items, and the late ones that belong among them; the items' reasons are filled in place."""
+        if self.late is None:
+            return self._apply(partition, items, ingest_ms)
+        both, place = self.late.among(partition, items, ingest_ms)
+        step = self._apply(partition, both, ingest_ms)
+        items.reason[:] = both.reason[place]
+        self.late.note(partition.partition, items)
+        return step
 
     def columns(
         self, chunk: ColumnChunk, partition_of: NDArray[np.int64], skipped: NDArray[np.bool_] | None = None

@@ -46,7 +46,7 @@ async def fetches(broker: str, plan: Plan, silence_s: float = SILENCE_S) -> Asyn
     try:
         kept = _archives(plan)
         live = {tp: first for tp in tps if (first := plan.topic_first(tp.partition)) < plan.offsets[tp.partition][1]}
-        consumer.assign(live)
+        consumer.assign(list(live))
         for tp, first in live.items():
             consumer.seek(tp, first)
         behind = {tp: -1 for tp in tps if tp in live or tp.partition in kept}
@@ -87,9 +87,9 @@ def _archives(plan: Plan) -> dict[int, Iterator[RecordSpans]]:
         return {}
     archive = Archive(plan.archive, plan.zone, plan.topic, plan.topic_id)
     return {
-        number: archive.read(number, first, stop)
-        for number, ((first, _), stop) in enumerate(zip(plan.offsets, plan.archived, strict=True))
-        if first < stop
+        number: archive.read(number, first, min(stop, end))
+        for number, ((first, end), stop) in enumerate(zip(plan.offsets, plan.archived, strict=True))
+        if first < min(stop, end)
     }
 
 

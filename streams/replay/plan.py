@@ -48,10 +48,18 @@ class Plan(msgspec.Struct, frozen=True):
         """An upper bound: offsets also count records of transactions, and what compaction has left out."""
         return sum(end - first for first, end in self.offsets)
 
+    late_offsets: tuple[int, ...] = ()
+    """By partition: how far (exclusive) readings behind `lateness` are looked for, which this run takes in; () = they stay out."""
+
     def topic_first(self, partition: int) -> int:
         """The first offset that is read from the topic."""
         first = self.offsets[partition][0]
         return max(first, self.archived[partition]) if self.archived else first
+
+    def looking_for_late(self) -> "Plan":
+        """The same over all that may hold a late reading of the stretch."""
+        offsets = tuple((first, late) for (first, _), late in zip(self.offsets, self.late_offsets, strict=True))
+        return msgspec.structs.replace(self, offsets=offsets)
 
     def registry(self) -> Registry | None:
         """The run's own registry, if it has one. Raises problems.RegistryError."""
@@ -70,9 +78,13 @@ def make_plan(
     *,
     archive: str = "",
     source: str = AUTO,
+    include_late: bool = False,
 ) -> Plan:
-    """Reads where log and archive stand; nothing is changed. By `source` the archive is read where the topic's beginning is gone (AUTO), as
-    far as it goes (ARCHIVE), or not (TOPIC). Raises CannotReplay, archive.BadArchive and kafka.errors.KafkaError."""
+    """Reads where log and archive stand; nothing is changed.
+
+    By `source` the archive is read where the topic's beginning is gone (AUTO), as far as it goes (ARCHIVE), or not (TOPIC).
+    `include_late` looks for late readings up to the log's end. Raises CannotReplay, archive.BadArchive and kafka.errors.KafkaError.
+    """
     from_ms, to_ms = stretch
     topic = READINGS.full_name(prefix)
     with admin_of(broker) as admin:
@@ -89,11 +101,12 @@ def make_plan(
         for tp in tps:
             if source == ARCHIVE or ends[tp].start > 0:
                 begin[tp], behind = covered(files.get(tp.partition, []), ends[tp].start)
-                archived[tp] = min(behind, end[tp])
+                archived[tp] = min(behind, ends[tp].stable if include_late else end[tp])
     return Plan(
         run, zone.id, from_ms, to_ms, topic, tuple((begin[tp], end[tp]) for tp in tps), zone_yaml, factors_as_of,
         tuple(_caveats(begin, until, last_ms, archive)), now_ms, ids.get(topic, ""),
         archive if any(archived.values()) else "", tuple(archived.values()) if any(archived.values()) else (),
+        tuple(ends[tp].stable for tp in tps) if include_late else (),
     )  # fmt: skip
 
 

@@ -96,6 +96,9 @@ def plan(
     source: Annotated[
         str, typer.Option(metavar="WHAT", help="topic, archive, or auto: the archive where the topic's beginning is gone.")
     ] = AUTO,
+    include_late: Annotated[
+        bool, typer.Option("--include-late", help="Take in the stretch's readings that came behind the zone's lateness.")
+    ] = False,
     run: Annotated[str | None, typer.Option(metavar="ID", help="Name of the run; default replay-<time>.")] = None,
     json: JsonOption = False,
 ) -> None:
@@ -120,7 +123,7 @@ def plan(
         text = "" if registry is None else registry.read_text("utf-8")
         made = make_plan(
             settings.broker, settings.topic_prefix, zone, name, stretch, text, factors_as_of or "", round(time.time() * 1000),
-            archive=settings.archive, source=source,
+            archive=settings.archive, source=source, include_late=include_late,
         )  # fmt: skip
         made.registry()  # what this day's factors lack shows now
         runs.save(client, made, runs.PLANNED)
@@ -152,6 +155,7 @@ def _plan_facts(plan: Plan) -> dict[str, Any]:
         "run": plan.run, "zone": plan.zone, "from": instant(plan.from_ms), "to": instant(plan.to_ms), "topic": plan.topic,
         "offsets": {str(p): list(at) for p, at in enumerate(plan.offsets)}, "records": plan.records,
         "archive": plan.archive or None, "archived": {str(p): at for p, at in enumerate(plan.archived)},
+        "include_late": bool(plan.late_offsets),
         "registry": "of the log" if not plan.zone_yaml else "its own", "factors_as_of": plan.factors_as_of or None,
         "is_approximate": bool(plan.caveats), "caveats": list(plan.caveats),
     }  # fmt: skip
@@ -166,6 +170,7 @@ def _show_plan(plan: Plan) -> None:
             ("stretch", f"{instant(plan.from_ms)} to {instant(plan.to_ms)}"),
             ("reads", f"{plan.topic}, up to {count(plan.records)} records ({offsets})"),
             *([("archive", f"{plan.archive}, up to offsets {_places(plan)}")] if plan.archived else []),
+            *([("takes in", "the stretch's readings that came behind lateness")] if plan.late_offsets else []),
             ("registry", registry + (f", factors as of {plan.factors_as_of}" if plan.factors_as_of else "")),
             *(("approximate", caveat) for caveat in plan.caveats),
         ]
