@@ -75,19 +75,13 @@ def test_a_run_killed_in_the_middle_and_run_again_has_the_rows_of_one_that_was_n
 
 def test_late_readings_are_taken_in_and_change_the_registers_that_sent_them(live: SampleRun) -> None:
     letters = "SELECT count() FROM dead_letters_final WHERE run = 'live' AND reason = 'late'"
-    assert live.client.query(letters).first_row[0] > 0
+    late = live.client.query(letters).first_row[0]
     planned_and_run(live, "late", "--include-late")
     found = {t["name"]: t for t in zonepulse(live, "diff", "live", "late", code=1)["tables"]}
     assert found["dead_letters"]["rows"][0] == found["dead_letters"]["rows"][1]
     assert [found["dead_letters"][kind] for kind in ("only_a", "only_b", "changed", "revised")] == [0] * 4
-    changed = live.client.query(
-        "SELECT DISTINCT a.meter FROM intervals_final a JOIN intervals_final b USING (zone, meter, register, start)"
-        " WHERE a.run = 'live' AND b.run = 'late' AND a.start >= '2026-02-22 16:00:00' AND a.value_micro IS DISTINCT FROM b.value_micro"
-    ).result_rows
-    senders = live.client.query(
-        "SELECT DISTINCT JSONExtractString(value, 'meter') FROM dead_letters_final WHERE run = 'live' AND reason = 'late'"
-    ).result_rows
-    assert set(changed) <= set(senders)
+    changed = {(day["who"], day["day"]) for day in found["intervals"]["days"]}
+    assert 0 < len(changed) <= 2 * late, "a late reading touches the windows beside it, which may be those of two days"
 
 
 def test_another_factor_changes_exactly_the_rows_that_it_must(live: SampleRun, tmp_path: Path) -> None:
