@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import yaml
 
-from zonepulse.processors.flow import METER_RULES
 from zonepulse.schemas.messages.readings import REASONS
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.tables.ddl import DATABASE, EXPLAIN, STORAGES
@@ -234,11 +233,10 @@ def test_names_of_fields_are_unique_within_a_panel_in_every_language() -> None:
 # What the registry and the contracts say
 
 
-def test_every_reason_quality_and_built_in_rule_is_shown() -> None:
+def test_every_reason_and_quality_is_shown() -> None:
     shown = [reason for reasons in zone_live_queries.REASONS.values() for reason in reasons]
     assert sorted(shown) == sorted(REASONS[1:])
     assert sorted(zone_live_queries.QUALITIES) == sorted(QUALITIES)
-    assert set(METER_RULES) < set(zone_live_queries.BUILT_IN_RULES)
 
 
 def _steps(dashboard: dict[str, Any], title: str) -> list[float]:
