@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import yaml
 from clickhouse_connect.driver.client import Client
-from demo_store import DAY_MS, DAYS, UNTIL_MS, connect, insert_registry, run_demo
+from demo_store import DAY_MS, DAYS, UNTIL_MS, DemoRows, connect, insert_registry, run_demo
 
 from zonepulse.processors.detection.meter.rules import RULES
 from zonepulse.schemas.registry.model import Registry
@@ -54,7 +53,7 @@ class Frame(NamedTuple):
 class Board:
     """The engine with the demo's rows, asked as Grafana would ask."""
 
-    def __init__(self, client: Client, registry: Registry, rows: dict[str, pa.Table]) -> None:
+    def __init__(self, client: Client, registry: Registry, rows: DemoRows) -> None:
         self._client, self.registry, self.rows = client, registry, rows
         self.variables: dict[str, Value] = {
             "run": "live",
@@ -84,8 +83,7 @@ class Board:
         return [row for row in self.list("intensity") if (row["node"], row["basis"]) == ("", "location")]
 
     def list(self, table: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.rows[table].to_pylist()
-        return found
+        return self.rows.dicts(table)
 
 
 @pytest.fixture(scope="module")
