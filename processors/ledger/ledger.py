@@ -124,6 +124,15 @@ class Ledger:
 
     # --- input ----------------------------------------------------------------------------------------------------------------
 
+    @property
+    def waiting_rows(self) -> int:
+        """Rows and proposed alerts that wait for partitions that are slower than their own."""
+        return len(self.candidates) + sum(len(rows) for waiting in self.waiting for rows in waiting)
+
+    def waits_for(self, partition: int) -> bool:
+        """Whether no partition is slower: without more of this one nothing that waits can be applied."""
+        return bool(self.through[partition] <= self.through.min())
+
     def announce(self, partition: int, channels: Channels) -> None:
         """A partition's rows are made with this registry version from here on; the ledger follows when all partitions have it."""
         version = channels.registry.version
