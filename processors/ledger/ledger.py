@@ -330,6 +330,8 @@ class Ledger:
         self._settle(tick)
         windows.forget(self.horizon(tick))
         rows = self._bounded(rows, tick, results)
+        if not len(rows):
+            return
         starts = np.ascontiguousarray(rows["start"])
         slots = windows.pages.slots(starts)
         self._look_again_from(int(starts.min()))
@@ -348,7 +350,8 @@ class Ledger:
         self._judge_residuals(self.nodal.update(rows, slots, after, windows, tick), tick, results)
 
     def _bounded(self, rows: Rows, tick: int, results: Results) -> Rows:
-        """Rows above the bound that proves the zone's sums are not booked, as if they were missing; `ops_sum_refused` names them."""
+        """Rows above the bound that proves the zone's sums are not booked, as if they were missing; `ops_sum_refused` names them. One that
+        was refused before and has nothing now either says nothing new."""
         most = self.plan.postings["most"][rows["version"]]
         refused, was_refused = rows["val"] > most, rows["was_val"] > most
         if not (refused.any() or was_refused.any()):
@@ -365,7 +368,7 @@ class Ledger:
             results.alerts.append(
                 Alert(zone, "ops_sum_refused", labels, "critical", "raised", start, tick, evidence, meter=meter).row()
             )
-        return kept
+        return kept[~was_refused | (kept["cov"] > 0)].view(np.recarray)
 
     def _settle(self, tick: int) -> None:
         """Windows settle whose last regular tick, at end + lateness (or delay, if longer), lies before this one."""

@@ -161,7 +161,7 @@ def begin_at(view: LogView, tp: TP, start: int, note: Note) -> tuple[int, Loss |
     if is_moved(view, tp, start, note):
         is_other = _is_other(view, tp, note)
         if view.order(tp) == "accept":
-            return (ends.start if is_other or not note.topic_id else ends.end), None
+            return (ends.start if is_other or not note.topic_id else min(start, ends.end)), None
         raise LogMoved(_moved(view, tp, _furthest(start, note), ends.end, is_other=is_other))
     if 0 < start < ends.start:
         return ends.start, Loss(tp, start, ends.start, note.at_ms if note.read_to is None else None)
