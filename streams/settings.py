@@ -75,7 +75,9 @@ class Settings:
             clickhouse_user=environ.get(PREFIX + "CLICKHOUSE_USER", default.clickhouse_user),
             clickhouse_password=_password(environ),
             zone_file=Path(environ.get(PREFIX + "ZONE_FILE", default.zone_file)),
-            partitions=_read(environ, "PARTITIONS", _whole(1, MOST_PARTITIONS), default.partitions, "a whole number from 1 to 100000"),
+            partitions=_read(
+                environ, "PARTITIONS", _whole(1, MOST_PARTITIONS), default.partitions, "a whole number from 1 to 100000"
+            ),
             instance=environ.get(PREFIX + "INSTANCE", default.instance),
             replication=_read(environ, "REPLICATION", _whole(1, 32_767), default.replication, "a whole number from 1 to 32767"),
             stall_s=_read(environ, "STALL_S", _seconds, default.stall_s, "seconds, more than 0"),

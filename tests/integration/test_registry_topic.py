@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
+from aiokafka.errors import InvalidRecord
 from kafka import KafkaProducer
 from live_parts import produce
 from zones import SMALL, small, zone
@@ -80,6 +81,14 @@ def test_junk_on_the_topic_is_removed_and_what_it_damaged_is_whole_again(broker:
     assert plan_mends(broker.bootstrap, topic, registry) == []
     newest = {record.key: record.value for record in read_to_end(broker.bootstrap, topic)}
     assert [newest[key] for key in junk] == [None] * 4
+
+
+def test_a_record_without_a_key_is_refused_by_the_broker(broker: Broker, prefix: str) -> None:
+    ensure_topics(broker.bootstrap, prefix, 1)
+    topic = REGISTRY.full_name(prefix)
+    with pytest.raises(InvalidRecord):
+        produce(broker.bootstrap, topic, [(0, None, b"{}", [], None)])
+    assert publish(broker.bootstrap, prefix, zone(), 1) == 1
 
 
 def test_without_a_topic_there_are_no_versions(broker: Broker, prefix: str) -> None:

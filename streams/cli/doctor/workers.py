@@ -71,7 +71,9 @@ def partitions(settings: Settings, watch_s: float = WATCH_S) -> Iterator[Check]:
         for task in [task for task, tps in left.items() if tps]:
             now = view_of(settings, task)
             left[task] &= {tp for tp in _behind(now) if _at(now, tp) == _at(before[task], tp)}
-    standing = [text for task in TASKS for tp in sorted(left[task]) for text in _standing(settings, task, tp, before[task], watch_s)]
+    standing = [
+        text for task in TASKS for tp in sorted(left[task]) for text in _standing(settings, task, tp, before[task], watch_s)
+    ]
     for text, remedy in standing:
         yield Check("partitions", "fail", text, remedy)
     if not standing:
