@@ -1,7 +1,6 @@
 """Alerts that are long over get tombstones, and no others: real broker, a topic with a past."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from kafka import TopicPartition
@@ -10,7 +9,6 @@ from kafka.structs import OffsetAndMetadata
 from live_parts import Record, produce
 
 from zonepulse.schemas.messages.topics import ALERTS
-from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.kafka.consumer_groups import commit_offsets, coordinated
 from zonepulse.streams.kafka.topics_admin import ensure_topics
 from zonepulse.streams.workers.alert_sweep import KEEP_MS, AlertSweep
@@ -20,20 +18,12 @@ NOW_MS = 1_795_392_000_000
 OLD, NEW = NOW_MS - KEEP_MS - 1, NOW_MS - KEEP_MS
 
 
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    broker = Broker(tmp_path_factory.mktemp("kafka"))
-    broker.start()
-    yield broker.bootstrap
-    broker.stop()
-
-
 def said(key: bytes, state: str | None, at_ms: int) -> Record:
     return 0, key, None if state is None else json.dumps({"zone": "z", "state": state}).encode(), [], at_ms
 
 
-def pass_to(broker: str, group: str, offset: int) -> None:
-    admin = KafkaAdminClient(bootstrap_servers=broker)
+def pass_to(bootstrap: str, group: str, offset: int) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         commits = {TopicPartition("zp.alerts", 0): OffsetAndMetadata(offset, "", -1)}
         coordinated(lambda: commit_offsets(admin, group, commits))
@@ -41,24 +31,24 @@ def pass_to(broker: str, group: str, offset: int) -> None:
         admin.close()
 
 
-def test_what_is_long_over_and_passed_by_every_reader_goes_and_nothing_else(broker: str) -> None:
-    ensure_topics(broker, "zp.", 1, is_simulated=True, replication=1, topics=[ALERTS])
+def test_what_is_long_over_and_passed_by_every_reader_goes_and_nothing_else(bootstrap: str) -> None:
+    ensure_topics(bootstrap, "zp.", 1, is_simulated=True, replication=1, topics=[ALERTS])
     records = [
         said(b"over", "raised", OLD), said(b"over", "resolved", OLD), said(b"open", "raised", OLD), said(b"young", "resolved", NEW),
         said(b"again", "resolved", OLD), said(b"again", "updated", OLD), said(b"gone", "resolved", OLD), said(b"gone", None, OLD),
         (0, b"junk", b"no JSON", [], OLD), said(b"moves", "resolved", OLD), said(b"unread", "resolved", OLD),
     ]  # fmt: skip
-    produce(broker, "zp.alerts", records)
-    sweep = AlertSweep(broker, "zp.")
+    produce(bootstrap, "zp.alerts", records)
+    sweep = AlertSweep(bootstrap, "zp.")
     assert sweep.find(NOW_MS) == set(), "the store has read nothing yet"
-    pass_to(broker, "zp.store", len(records) - 1)
+    pass_to(bootstrap, "zp.store", len(records) - 1)
     assert sweep.find(NOW_MS) == {b"over", b"moves"}
-    pass_to(broker, "zp.notify", 1)
+    pass_to(bootstrap, "zp.notify", 1)
     assert sweep.find(NOW_MS) == set(), "those who notify lag behind"
-    pass_to(broker, "zp.notify", len(records))
+    pass_to(bootstrap, "zp.notify", len(records))
     found = sweep.find(NOW_MS)
-    produce(broker, "zp.alerts", [said(b"moves", "updated", OLD)])
+    produce(bootstrap, "zp.alerts", [said(b"moves", "updated", OLD)])
     assert sweep.confirm(found) == [b"over"]
-    produce(broker, "zp.alerts", [said(b"over", None, NOW_MS)])
+    produce(bootstrap, "zp.alerts", [said(b"over", None, NOW_MS)])
     assert sweep.find(NOW_MS) == set()
-    assert AlertSweep(broker, "zp.").find(NOW_MS) == set()
+    assert AlertSweep(bootstrap, "zp.").find(NOW_MS) == set()

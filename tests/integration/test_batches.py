@@ -3,7 +3,6 @@
 import json
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,14 +16,6 @@ from zonepulse.streams.embedded.kafka.broker import Broker
 pytestmark = pytest.mark.integration
 WORKER = Path(__file__).with_name("batch_worker.py")
 PARTITIONS = 4
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = Broker(tmp_path_factory.mktemp("kafka"))
-    broker.start()
-    yield broker
-    broker.stop()
 
 
 class Case:

@@ -29,14 +29,6 @@ subscribers:
 """
 
 
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = Broker(tmp_path_factory.mktemp("kafka"))
-    broker.start()
-    yield broker
-    broker.stop()
-
-
 @pytest.fixture
 def mails(tmp_path: Path) -> Iterator[MailServer]:
     server = MailServer(tmp_path)

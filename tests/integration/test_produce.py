@@ -1,7 +1,6 @@
 """`produce` on a real broker: what is in a file is what is in the topic, under the zone's keys."""
 
 import json
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -24,14 +23,6 @@ pytestmark = pytest.mark.integration
 T0 = 1_790_784_900_000
 N = 3
 _numbers = count()
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = Broker(tmp_path_factory.mktemp("kafka"))
-    broker.start()
-    yield broker
-    broker.stop()
 
 
 class Zone:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,6 @@ pytestmark = pytest.mark.integration
 WORKER = Path(__file__).with_name("raw_batch_worker.py")
 CODECS = [None, "gzip", "snappy", "lz4", "zstd"]
 EACH = 300
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = Broker(tmp_path_factory.mktemp("kafka"))
-    broker.start()
-    yield broker
-    broker.stop()
 
 
 async def send_all(bootstrap: str, topic: str) -> None:

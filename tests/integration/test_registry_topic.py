@@ -1,6 +1,5 @@
 """Registry versions on a real broker: published whole, numbered once, and announced to every partition."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
@@ -21,14 +20,6 @@ from zonepulse.streams.kafka.topics_admin import ensure_topics
 pytestmark = pytest.mark.integration
 PARTITIONS = 3
 _numbers = count()
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = Broker(tmp_path_factory.mktemp("kafka"))
-    broker.start()
-    yield broker
-    broker.stop()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A replay reads the log that it was planned from, to the end that it was planned to, or says what is gone: nothing is passed over."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +12,6 @@ from live_parts import create_topics, produce_many
 from zones import ONE_METER
 
 from zonepulse.schemas.zone_file.read import parse_zone
-from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.replay.log import FETCH_BYTES, fetches
 from zonepulse.streams.replay.plan import CannotReplay, Plan, make_plan
 
@@ -22,40 +21,32 @@ MANY = 6 * FETCH_BYTES // len(VALUE)
 """Records that no reader has fetched whole when it hands on its first ones."""
 
 
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    broker = Broker(tmp_path_factory.mktemp("kafka"))
-    broker.start()
-    yield broker.bootstrap
-    broker.stop()
-
-
-def admin(broker: str, what: str, *arguments: Any) -> None:
-    client = KafkaAdminClient(bootstrap_servers=broker)
+def admin(bootstrap: str, what: str, *arguments: Any) -> None:
+    client = KafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         getattr(client, what)(*arguments)
     finally:
         client.close()
 
 
-def planned(broker: str, prefix: str) -> Plan:
-    return make_plan(broker, prefix, parse_zone(ONE_METER).zone, "r", (0, 1), "", "", 0)
+def planned(bootstrap: str, prefix: str) -> Plan:
+    return make_plan(bootstrap, prefix, parse_zone(ONE_METER).zone, "r", (0, 1), "", "", 0)
 
 
-def topic_of(broker: str, records: int) -> str:
+def topic_of(bootstrap: str, records: int) -> str:
     """A new topic of readings with so many records; its prefix."""
     prefix = f"{uuid4().hex[:6]}."
-    create_topics(broker, {f"{prefix}readings": 1})
-    produce_many(broker, f"{prefix}readings", 0, (VALUE for _ in range(records)))
+    create_topics(bootstrap, {f"{prefix}readings": 1})
+    produce_many(bootstrap, f"{prefix}readings", 0, (VALUE for _ in range(records)))
     return prefix
 
 
-def offsets_read(broker: str, plan: Plan, meanwhile: Callable[[], None] = lambda: None, silence_s: float = 30) -> list[int]:
+def offsets_read(bootstrap: str, plan: Plan, meanwhile: Callable[[], None] = lambda: None, silence_s: float = 30) -> list[int]:
     """The offsets that come; `meanwhile` happens after the first of them."""
     found: list[int] = []
 
     async def read() -> None:
-        async for records in fetches(broker, plan, silence_s):
+        async for records in fetches(bootstrap, plan, silence_s):
             if not found:
                 await asyncio.to_thread(meanwhile)
             found.extend(records.offset.tolist())
@@ -68,50 +59,50 @@ def offsets_read(broker: str, plan: Plan, meanwhile: Callable[[], None] = lambda
     return found
 
 
-def test_the_log_is_read_to_the_planned_end_and_not_to_what_came_since(broker: str) -> None:
-    prefix = topic_of(broker, 20)
-    plan = replace_end(planned(broker, prefix), 20)
-    produce_many(broker, plan.topic, 0, (VALUE for _ in range(5)))
-    assert offsets_read(broker, plan) == list(range(20))
+def test_the_log_is_read_to_the_planned_end_and_not_to_what_came_since(bootstrap: str) -> None:
+    prefix = topic_of(bootstrap, 20)
+    plan = replace_end(planned(bootstrap, prefix), 20)
+    produce_many(bootstrap, plan.topic, 0, (VALUE for _ in range(5)))
+    assert offsets_read(bootstrap, plan) == list(range(20))
 
 
 def replace_end(plan: Plan, end: int) -> Plan:
     return Plan(**{f: getattr(plan, f) for f in plan.__struct_fields__} | {"offsets": ((0, end),)})
 
 
-def test_retention_that_overtakes_a_running_replay_ends_it_with_the_range_that_is_gone(broker: str) -> None:
-    plan = replace_end(planned(broker, topic_of(broker, MANY)), MANY)
+def test_retention_that_overtakes_a_running_replay_ends_it_with_the_range_that_is_gone(bootstrap: str) -> None:
+    plan = replace_end(planned(bootstrap, topic_of(bootstrap, MANY)), MANY)
 
     def retention() -> None:
-        admin(broker, "delete_records", {TopicPartition(plan.topic, 0): MANY - 1})
+        admin(bootstrap, "delete_records", {TopicPartition(plan.topic, 0): MANY - 1})
 
     with pytest.raises(CannotReplay, match=rf"offsets \d+ to {MANY - 2} are gone, the log begins at {MANY - 1} now"):
-        offsets_read(broker, plan, retention)
+        offsets_read(bootstrap, plan, retention)
 
 
-def test_what_retention_took_since_the_plan_is_named_before_anything_is_read(broker: str) -> None:
-    plan = replace_end(planned(broker, topic_of(broker, 20)), 20)
-    admin(broker, "delete_records", {TopicPartition(plan.topic, 0): 7})
+def test_what_retention_took_since_the_plan_is_named_before_anything_is_read(bootstrap: str) -> None:
+    plan = replace_end(planned(bootstrap, topic_of(bootstrap, 20)), 20)
+    admin(bootstrap, "delete_records", {TopicPartition(plan.topic, 0): 7})
     with pytest.raises(CannotReplay, match=r"offsets 0 to 6 are gone, the log begins at 7 now.*plan it anew"):
-        offsets_read(broker, plan)
+        offsets_read(bootstrap, plan)
 
 
-def test_a_topic_made_anew_under_the_same_name_is_another_one(broker: str) -> None:
-    plan = replace_end(planned(broker, topic_of(broker, 20)), 20)
-    admin(broker, "delete_topics", [plan.topic])
-    create_topics(broker, {plan.topic: 1})
-    produce_many(broker, plan.topic, 0, (VALUE for _ in range(30)))
+def test_a_topic_made_anew_under_the_same_name_is_another_one(bootstrap: str) -> None:
+    plan = replace_end(planned(bootstrap, topic_of(bootstrap, 20)), 20)
+    admin(bootstrap, "delete_topics", [plan.topic])
+    create_topics(bootstrap, {plan.topic: 1})
+    produce_many(bootstrap, plan.topic, 0, (VALUE for _ in range(30)))
     with pytest.raises(CannotReplay, match=r"was deleted and made anew.*plan it anew"):
-        offsets_read(broker, plan)
+        offsets_read(bootstrap, plan)
 
 
-def test_a_log_that_ends_before_the_planned_end_is_not_waited_for(broker: str) -> None:
-    plan = replace_end(planned(broker, topic_of(broker, 20)), 25)
+def test_a_log_that_ends_before_the_planned_end_is_not_waited_for(bootstrap: str) -> None:
+    plan = replace_end(planned(bootstrap, topic_of(bootstrap, 20)), 25)
     with pytest.raises(CannotReplay, match="ends at offset 20, before the 25 of the plan"):
-        offsets_read(broker, plan)
+        offsets_read(bootstrap, plan)
 
 
-def test_a_topic_that_goes_away_meanwhile_ends_the_replay(broker: str) -> None:
-    plan = replace_end(planned(broker, topic_of(broker, MANY)), MANY)
+def test_a_topic_that_goes_away_meanwhile_ends_the_replay(bootstrap: str) -> None:
+    plan = replace_end(planned(bootstrap, topic_of(bootstrap, MANY)), MANY)
     with pytest.raises(CannotReplay, match=r"nothing came from offset \d+ on"):
-        offsets_read(broker, plan, lambda: admin(broker, "delete_topics", [plan.topic]), silence_s=3)
+        offsets_read(bootstrap, plan, lambda: admin(bootstrap, "delete_topics", [plan.topic]), silence_s=3)

@@ -1,6 +1,5 @@
 """Topics made before their bound in bytes are named by `doctor`, with the command that sets it; nothing deletes records unasked."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,14 +11,6 @@ from zonepulse.streams.kafka.topics_admin import ensure_topics, unbounded
 from zonepulse.streams.settings import Settings
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = Broker(tmp_path_factory.mktemp("kafka"))
-    broker.start()
-    yield broker
-    broker.stop()
 
 
 def test_a_topic_without_a_bound_in_bytes_is_named_and_left_as_it_is(broker: Broker) -> None:

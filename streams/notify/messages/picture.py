@@ -14,7 +14,7 @@ from zonepulse.streams.notify.routing.times import local
 DAY_MS: Final = 86_400_000
 WIDTH_IN, HEIGHT_IN, DPI = 4.0, 2.5, 280
 """Twice the pixels that it is shown with: sharp on a phone, where its letters are as large as the text beside it."""
-FONTS: Final = ["Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "DejaVu Sans"]
+FONTS: Final = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "DejaVu Sans")
 _INK: Final = "#1b2733"
 
 
@@ -51,7 +51,9 @@ def draw(history: History, begin_ms: int, end_ms: int, words: Words) -> bytes:
     axes.xaxis.set_major_locator(MultipleLocator(DAY_MS / 4, offset=-_offset_ms(first, words)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: words.short_moment(round(at), round(at))))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(float(value))))
-    axes.set_title(f"{history.unit} · {words('The last 24 hours')}", loc="left", fontfamily=_fonts(), fontsize=10, color=_INK)
+    title = f"{history.unit} · {words('The last 24 hours')}"
+    fonts = fonts_with(title)
+    axes.set_title(title if fonts else history.unit, loc="left", fontfamily=fonts or ["sans-serif"], fontsize=10, color=_INK)
     axes.tick_params(labelsize=9, colors=_INK)
     axes.grid(axis="y", color="#d5dce2", linewidth=0.6)
     for side in ("top", "right"):
@@ -89,11 +91,13 @@ def _steps(axes: Any, history: History) -> None:
     )
 
 
-def _fonts() -> list[str]:
+def fonts_with(text: str, names: Sequence[str] = FONTS) -> list[str]:
+    """Those of the fonts that this machine has, if they can write the text between them; else none."""
     from matplotlib import font_manager
 
-    there = {font.name for font in font_manager.fontManager.ttflist}
-    return [name for name in FONTS if name in there] or ["sans-serif"]
+    there = {font.name: font.fname for font in font_manager.fontManager.ttflist if font.name in names}
+    drawn = {code for path in there.values() for code in font_manager.get_font(path).get_charmap()}
+    return [name for name in names if name in there] if drawn.issuperset(map(ord, text)) else []
 
 
 def _offset_ms(at_ms: int, words: Words) -> int:

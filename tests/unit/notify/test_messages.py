@@ -21,7 +21,7 @@ from zonepulse.streams.notify.channels import mail
 from zonepulse.streams.notify.composing import Composer
 from zonepulse.streams.notify.messages.brief import Brief, Limit, fit, flat
 from zonepulse.streams.notify.messages.pages import Message
-from zonepulse.streams.notify.messages.picture import History, draw
+from zonepulse.streams.notify.messages.picture import History, draw, fonts_with
 from zonepulse.streams.notify.messages.rule_texts import RULE_TEXTS, SEVERITY_TEXTS
 from zonepulse.streams.notify.messages.views import STATES
 from zonepulse.streams.notify.messages.words import Words, catalogue, clean
@@ -163,6 +163,12 @@ def test_the_picture_is_a_png_that_is_sharp_on_a_phone(language: str) -> None:
     data = draw(history, T0 + 80_000_000, T0 + 86_400_000, Words(language, "Asia/Shanghai"))
     assert data.startswith(b"\x89PNG") and int.from_bytes(data[16:20], "big") == 1_120 and len(data) < 200_000
     assert draw(History([T0], [None], 900_000, "kWh"), T0, T0, Words(language, "UTC")) == b""
+
+
+def test_a_machine_without_a_font_for_a_language_leaves_its_words_out_of_pictures() -> None:
+    assert fonts_with("kWh · Die letzten 24 Stunden", ["DejaVu Sans"]) == ["DejaVu Sans"], "matplotlib brings it"
+    assert fonts_with("kWh · 最近 24 小时", ["DejaVu Sans"]) == []
+    assert fonts_with("kWh", ["no such font"]) == []
 
 
 @pytest.mark.parametrize(("name", "text", "told"), [
