@@ -1,7 +1,6 @@
 """What `doctor` says of workers that die again and again, of partitions behind open transactions and of clocks that ran ahead."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,14 +22,6 @@ from zonepulse.streams.kafka.topics_admin import ensure_topics
 from zonepulse.streams.settings import Settings
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = Broker(tmp_path_factory.mktemp("kafka"))
-    broker.start()
-    yield broker
-    broker.stop()
 
 
 @pytest.fixture
