@@ -14,9 +14,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emi
 
 # Programs that a package only lends (promtool) lie here; see deploy/system-packages.txt.
 export PATH := $(CURDIR)/.venv/tools:$(PATH)
-# Both cores; a file's tests stay together, so that the servers of a module start once.
+# Both cores; a file's tests stay together, so that the servers of a module start once, and the longest files begin first.
 UNITS := -n 2 --dist worksteal
-SERVERS := -n 3 --dist loadfile
+SERVERS := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test quick units soak hunt cases dashboards contracts fmt lint typecheck bench setup dev lock clean
 

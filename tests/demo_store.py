@@ -1,6 +1,7 @@
 """The embedded engine with what the core makes of the demo's readings."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import clickhouse_connect
@@ -27,8 +28,22 @@ PARTITIONS = 4
 DAY_MS = 86_400_000
 
 
-def run_demo(registry: Registry) -> dict[str, pa.Table]:
-    """The final rows of the whole sample, table by table."""
+class DemoRows(dict[str, pa.Table]):
+    """Final rows, table by table."""
+
+    def __init__(self, tables: Mapping[str, pa.Table]) -> None:
+        super().__init__(tables)
+        self._lists: dict[str, list[dict[str, Any]]] = {}
+
+    def dicts(self, table: str) -> list[dict[str, Any]]:
+        """The rows of a table, made once; to be read only."""
+        if table not in self._lists:
+            self._lists[table] = self[table].to_pylist()
+        return self._lists[table]
+
+
+def run_demo(registry: Registry) -> DemoRows:
+    """The final rows of the whole sample."""
     sample, run, made = demo_sample(UNTIL_MS, DAYS), ZoneRun(registry, PARTITIONS), defaultdict[str, list[pa.RecordBatch]](list)
     records: dict[int, list[int]] = defaultdict(list)
     for i, key in enumerate(sample.key):
@@ -39,7 +54,7 @@ def run_demo(registry: Registry) -> dict[str, pa.Table]:
             made[name] += batches
     for name, batches in run.finish().items():
         made[name] += batches
-    return {name: final_rows(pa.Table.from_batches(batches).unify_dictionaries(), TABLES[name]) for name, batches in made.items()}
+    return DemoRows({n: final_rows(pa.Table.from_batches(b).unify_dictionaries(), TABLES[n]) for n, b in made.items()})
 
 
 def spans(sample: Any, partition: int, chosen: list[int]) -> RecordSpans:
@@ -67,7 +82,7 @@ def connect(server: ClickHouseProcess, user: str, database: str = "zonepulse") -
     )  # fmt: skip
 
 
-def fill(server: ClickHouseProcess, registry: Registry) -> dict[str, pa.Table]:
+def fill(server: ClickHouseProcess, registry: Registry) -> DemoRows:
     """Migrations, registry and rows of the whole sample; the rows, table by table."""
     rows = run_demo(registry)
     with connect(server, WRITER, "default") as client:

@@ -20,3 +20,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 def bootstrap(broker: Broker) -> str:
     """Where it listens."""
     return broker.bootstrap
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files marked `long` come first, behind whatever order: no core waits for the last of them."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
-import pyarrow as pa
 import pytest
-from demo_store import DAYS, UNTIL_MS, connect, fill
+from demo_store import DAYS, UNTIL_MS, DemoRows, connect, fill
 from patience import patience_s
 
 from zonepulse.schemas.registry.model import Registry
@@ -37,11 +36,10 @@ FRESH_S = 3600.0
 class Zone(NamedTuple):
     server: ClickHouseProcess
     registry: Registry
-    rows: dict[str, pa.Table]
+    rows: DemoRows
 
     def list(self, table: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.rows[table].to_pylist()
-        return found
+        return self.rows.dicts(table)
 
 
 @pytest.fixture(scope="module")

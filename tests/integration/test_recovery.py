@@ -7,7 +7,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from chaos_runs import chaos
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from live_parts import create_topics, process, produce_many, wait_until
@@ -16,8 +15,6 @@ from patience import patience_s
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams import exit_codes
 from zonepulse.streams.chaos.data import chaos_sample, chaos_zone_yaml
-from zonepulse.streams.chaos.kinds import KINDS
-from zonepulse.streams.chaos.plan import planned
 from zonepulse.streams.chaos.run import RESTART
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.drain import Drain
@@ -25,24 +22,9 @@ from zonepulse.streams.demo.run import PREFIX, Feed, Progress, oracle_difference
 from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 JUMPING_CLOCK = Path(__file__).with_name("jumping_clock")
 STALLED = Path(__file__).with_name("stalled_worker.py")
-
-
-def test_a_plan_is_a_function_of_its_seed() -> None:
-    plan = planned(7, len(KINDS), KINDS, longest_s=10)
-    assert plan == planned(7, len(KINDS), KINDS, longest_s=10) != planned(8, len(KINDS), KINDS, longest_s=10)
-    assert {fault.kind for fault in plan} == {kind.name for kind in KINDS}, "with as many faults as kinds each strikes"
-    assert max(fault.seconds for fault in plan) <= 10
-    shares = [fault.share for fault in plan]
-    assert shares == sorted(shares)
-
-
-@pytest.mark.timeout(1800)
-def test_some_minutes_of_chaos_leave_every_row_as_the_oracle_says(tmp_path: Path) -> None:
-    result = chaos(tmp_path, 20261119, len(KINDS), 130_000, "--longest", "12")
-    assert result["faults"] == len(KINDS)
 
 
 @pytest.mark.timeout(1800)
