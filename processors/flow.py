@@ -7,7 +7,7 @@ Arrays of these dtypes are `np.recarray`s, so that kernels and plain Python read
 |---|---|---|
 | ReadingColumns | decoding | metering.intake |
 | ROW | metering.windows | metering.interval_rows, and as Arrow blocks the ledger |
-| TRANSITION | detection.meter_rules, metering.windows | detection.transitions |
+| TRANSITION | detection.meter, metering.windows | detection.transitions |
 """
 
 from typing import Any, Final, NamedTuple
@@ -64,12 +64,10 @@ ROW: Final = np.dtype(
 )
 
 # --- transitions of the meters' rules -------------------------------------------------------------------------------------------
-METER_RULES: Final = ("silent_channel", "stuck", "impossible_value", "register_held", "gap_too_long", "series_restarted")
-SILENT, STUCK, IMPOSSIBLE_VALUE, REGISTER_HELD, GAP_TOO_LONG, SERIES_RESTARTED = range(6)
 TRANSITION: Final = np.dtype(
     [
         ("channel", "i8"),
-        ("rule", "i8"),
+        ("rule", "i8"),  # place in detection.meter.rules.RULES
         ("raised", "i8"),  # 1 raised, 0 resolved
         ("starts_at", "i8"),
         ("ends_at", "i8"),  # UNSET = open

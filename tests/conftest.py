@@ -22,6 +22,7 @@ settings.load_profile("thorough")
 
 
 use_kernel_cache(os.environ)
+os.environ.pop("COLUMNS", None)  # a terminal's width: tables that tests read are as wide as for a pipe
 
 
 class Guard:

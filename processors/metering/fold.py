@@ -8,7 +8,7 @@ from typing import Any
 from zonepulse.processors.channels.periods import period_begin
 from zonepulse.processors.channels.table import CUMULATIVE, INTERVAL, POWER
 from zonepulse.processors.channels.versions import answering, version_of
-from zonepulse.processors.flow import M_REGISTER, NEVER, SERIES_RESTARTED
+from zonepulse.processors.flow import M_REGISTER, NEVER
 from zonepulse.processors.kernel import kernel
 from zonepulse.processors.metering.journal import anchor_of, close_journal
 from zonepulse.processors.metering.registers import (
@@ -38,6 +38,7 @@ from zonepulse.processors.metering.registers import (
     undo_reset,
 )
 from zonepulse.processors.metering.state import (
+    ANEW,
     CONFLICT,
     CONFLICT_NEW,
     CORRECTED,
@@ -154,7 +155,7 @@ def confirm_series(
     decider = ring[last].ts
     version = versions[version_of(versions, ring[first].ts)]
     ts, e = ring[first].ts, energy_micro(ring[first].reg, version)
-    add_note(span, notes, SERIES_RESTARTED, st.ts, ts, st.e, e, decider)
+    add_note(span, notes, ANEW, st.ts, ts, st.e, e, decider)
     gap_ts, gap_adv, gap_ms = open_gap(st, ts, version.period)
     start_series(st, ts, e, reading_flags(ring[first].meta, old), version.series)
     st.gap_ts, st.gap_adv, st.gap_ms = gap_ts, gap_adv, gap_ms
@@ -265,7 +266,7 @@ def fold(
             rise = e - held_e
             if 0 <= rise <= energy_within(version.power, max(ts - held_ts, version.period), MARGIN_MS_PER_HOUR):
                 if wait_restarts:
-                    add_note(span, notes, SERIES_RESTARTED, st.ts, held_ts, st.e, held_e, ts)
+                    add_note(span, notes, ANEW, st.ts, held_ts, st.e, held_e, ts)
                 held_flags = reading_flags(ring[wait_i].meta, old)
                 if not accept_frozen(win, span, st, journal, held_ts, held_e, wait_advance, held_flags, ts, policy, notes):
                     return
@@ -277,7 +278,7 @@ def fold(
         verdict, advance = judge(st, ts, e, version, policy.max_gap)
         if verdict in (GOOD, ROLLED):
             if verdict == ROLLED and st.silence > st.ts:
-                add_note(span, notes, SERIES_RESTARTED, st.ts, ts, st.e, e, ts)
+                add_note(span, notes, ANEW, st.ts, ts, st.e, e, ts)
             accept(win, span, st, journal, ts, e, advance, flags, ts, versions, version, policy, notes)
             pending = NOTHING_PENDS
             continue

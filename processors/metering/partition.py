@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.detection.meter_rules import empty_detectors
+from zonepulse.processors.detection.meter.rules import ROWS_PER_WINDOW, empty_detectors
 from zonepulse.processors.flow import NEVER, ROW, TRANSITION, UNSET, ReadingColumns, Rows, new_rows
 from zonepulse.processors.metering.intake import (
     DIRTY,
@@ -37,7 +37,6 @@ from zonepulse.processors.metering.intake import (
 from zonepulse.processors.metering.letter_counts import LetterCounts
 from zonepulse.processors.metering.state import POLICY, READING, empty_channels, empty_heads
 from zonepulse.processors.metering.windows import (
-    ROWS_PER_WINDOW,
     Out,
     Work,
     close_channels,

@@ -23,7 +23,6 @@ from zonepulse.processors.channels.versions import version_at, version_of
 from zonepulse.processors.flow import (
     BIT_CORRECTED,
     BIT_ESTIMATED,
-    GAP_TOO_LONG,
     M_INTERPOLATED,
     M_INTERVAL,
     M_POWER,
@@ -36,7 +35,17 @@ from zonepulse.processors.flow import (
 from zonepulse.processors.kernel import kernel
 from zonepulse.processors.metering.journal import close_journal, find_record, journalise, open_journal, record_reset, rewind
 from zonepulse.processors.metering.segments import book_power, book_segment, scaled
-from zonepulse.processors.metering.state import CONFLICT, CONFLICT_NEW, CORRECTED, ESTIMATED, GONE, IMPOSSIBLE, NEW, NO_HOLD
+from zonepulse.processors.metering.state import (
+    CONFLICT,
+    CONFLICT_NEW,
+    CORRECTED,
+    ESTIMATED,
+    GONE,
+    IMPOSSIBLE,
+    NEW,
+    NO_HOLD,
+    TOO_LONG,
+)
 
 HELD, GOOD, FROZEN, ROLLED, ROLLED_FROZEN, RESET = range(6)
 MARGIN_MS_PER_HOUR = 3_000_000
@@ -112,11 +121,11 @@ def note_arrival(st: Any, ts: int, e: int, is_joined: bool, version: Any) -> Non
 
 
 @kernel
-def add_note(span: Any, notes: Any, rule: int, t0: int, t1: int, before: int, value: int, decider: int) -> None:
+def add_note(span: Any, notes: Any, kind: int, t0: int, t1: int, before: int, value: int, decider: int) -> None:
     """Remember what is worth an alert."""
     if span.notes < len(notes):
         n = notes[span.notes]
-        n.rule, n.t0, n.t1, n.before, n.value, n.decider = rule, t0, t1, before, value, decider
+        n.kind, n.t0, n.t1, n.before, n.value, n.decider = kind, t0, t1, before, value, decider
         span.notes += 1
 
 
@@ -168,7 +177,7 @@ def accept(
         if adv == 0 and st.since == NEVER:
             st.gap_ts = NEVER
             open_journal(win, span, st, policy.length)
-        add_note(span, notes, GAP_TOO_LONG, st.ts, ts, 0, adv, decider)
+        add_note(span, notes, TOO_LONG, st.ts, ts, 0, adv, decider)
         move_r0(st, ts, e, adv, 0, flags, policy.n_confirm)
         return
     if st.gap_ts != NEVER:
@@ -206,7 +215,7 @@ def accept_frozen(
     """Make a reading that waited R0: its advance is booked since the register stood still. False where the fold must begin earlier."""
     begin = min(st.ts, max(frozen_since(st, ts, policy.max_gap), decider - policy.max_gap))
     if decider - begin > policy.max_gap:
-        add_note(span, notes, GAP_TOO_LONG, begin, ts, 0, adv, decider)
+        add_note(span, notes, TOO_LONG, begin, ts, 0, adv, decider)
         move_r0(st, ts, e, adv, 0, flags, policy.n_confirm)
         return True
     if begin < st.ts and not rewind(win, span, st, journal, begin, policy.length):
@@ -222,7 +231,7 @@ def accept_frozen(
 def accept_reset(win: Any, span: Any, st: Any, journal: Any, ts: int, e: int, flags: int, policy: Any, notes: Any) -> None:
     """A new series that began at 0 somewhere since R0; it may be undone until it has shown n_confirm different values."""
     if ts - st.ts > policy.max_gap:
-        add_note(span, notes, GAP_TOO_LONG, st.ts, ts, 0, e, ts)
+        add_note(span, notes, TOO_LONG, st.ts, ts, 0, e, ts)
         start_series(st, ts, e, flags, st.series)
         return
     if st.since == NEVER:

@@ -17,7 +17,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.detection.meter_rules import DETECTOR
+from zonepulse.processors.detection.meter.rules import DETECTOR
 from zonepulse.processors.flow import NEVER, Rows, new_rows
 from zonepulse.processors.metering.intake import DIRTY, LATEST_TS, POOL_USED, touched_chunks
 from zonepulse.processors.metering.letter_counts import LetterCounts
@@ -25,7 +25,7 @@ from zonepulse.processors.metering.partition import Partition, usual_rooms
 from zonepulse.processors.metering.state import CHANNEL, CHUNK_CHANNELS, HEAD, READING
 from zonepulse.processors.metering.windows import Out, Work
 
-SCHEMA: Final = 5
+SCHEMA: Final = 7
 """Of snapshots as a whole: raise it when what an array or a fact means changes."""
 Arrays = Mapping[str, NDArray[Any]]
 _MAGIC: Final = b"ZPS"
@@ -88,7 +88,10 @@ def check_schema(found: int) -> None:
 def check_layout(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
     """Raises BadSnapshot where an array is laid out otherwise than this program needs."""
     if array.dtype != dtype:
-        raise BadSnapshot(f"{name} of the snapshot has fields {array.dtype.names}, this program has {dtype.names}: raise SCHEMA")
+        raise BadSnapshot(
+            f"{name} of the snapshot have fields {array.dtype.names}, this program has {dtype.names}: run the version that wrote it,"
+            " or delete the checkpoint topic and let the log be read again"
+        )
 
 
 # --- a partition ------------------------------------------------------------------------------------------------------------------

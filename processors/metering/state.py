@@ -108,8 +108,9 @@ WINDOW: Final = np.dtype(
         ("bad_n", "i8"),
     ]
 )
-NOTE: Final = np.dtype([("rule", "i8"), ("t0", "i8"), ("t1", "i8"), ("before", "i8"), ("value", "i8"), ("decider", "i8")])
-"""What a fold found: a gap that is too long and its advance, a new series without a record and both values."""
+TOO_LONG, ANEW = range(2)
+NOTE: Final = np.dtype([("kind", "i8"), ("t0", "i8"), ("t1", "i8"), ("before", "i8"), ("value", "i8"), ("decider", "i8")])
+"""What a fold found: a gap that is TOO_LONG and its advance, a series that begins ANEW without a record and both values."""
 POLICY: Final = np.dtype(
     [
         ("length", "i8"),

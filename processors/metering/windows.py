@@ -11,11 +11,14 @@ import numpy as np
 from zonepulse.processors.channels.periods import period_begin
 from zonepulse.processors.channels.table import CUMULATIVE, INTERVAL
 from zonepulse.processors.channels.versions import VERSION_SHIFT, answering, chain_end, version_at, version_of
-from zonepulse.processors.detection.meter_rules import emit, judge_held, judge_impossible, judge_window
+from zonepulse.processors.detection.meter.held import judge_held
+from zonepulse.processors.detection.meter.impossible import judge_impossible
+from zonepulse.processors.detection.meter.rule import Seen, emit
+from zonepulse.processors.detection.meter.rules import GAP, HELD, RESTARTED, ROWS_PER_WINDOW, judge_window
+from zonepulse.processors.detection.meter.rules import IMPOSSIBLE as IMPOSSIBLE_VALUE
 from zonepulse.processors.flow import (
     BIT_CORRECTED,
     BIT_ESTIMATED,
-    GAP_TOO_LONG,
     M_REGISTER,
     M_RESET,
     M_SWAP_GAP,
@@ -31,6 +34,7 @@ from zonepulse.processors.metering.intake import is_quiet, make_room, settled_af
 from zonepulse.processors.metering.journal import anchor_of, pack_state, packed_entries, rebook, trim, unpack
 from zonepulse.processors.metering.segments import estimated_of, value_of
 from zonepulse.processors.metering.state import (
+    ANEW,
     CHUNK_CHANNELS,
     CONFLICT,
     CONFLICT_NEW,
@@ -43,12 +47,11 @@ from zonepulse.processors.metering.state import (
     READING,
     SPAN,
     STATE,
+    TOO_LONG,
     WAITS,
     WINDOW,
 )
 
-ROWS_PER_WINDOW = 6
-"""Room for transitions per judged window."""
 ENTRIES_PER_NOTE = 6
 """A reading adds at most these entries to a journal: what is missing before it, a reset's record and its booking."""
 
@@ -272,7 +275,7 @@ def has_note(notes: Any, n: int, note: Any) -> bool:
     """Whether a note is among the first n."""
     for k in range(n):
         m = notes[k]
-        if m.rule == note.rule and m.t0 == note.t0 and m.t1 == note.t1 and m.before == note.before and m.value == note.value:
+        if m.kind == note.kind and m.t0 == note.t0 and m.t1 == note.t1 and m.before == note.before and m.value == note.value:
             return True
     return False
 
@@ -282,13 +285,14 @@ def emit_notes(work: Any, found: int, was_found: int, channel: int, out: Any, ti
     """gap_too_long and series_restarted for what the old view did not have; the end of a restart that only the old view has."""
     for k in range(was_found):
         was = work.old_notes[k]
-        if was.rule != GAP_TOO_LONG and was.decider >= unsettled_from and not has_note(work.notes, found, was):
-            emit(out, channel, was.rule, 0, (was.t1, was.t1), tick, was.value, 0, was.before, was.t1 - was.t0)
+        if was.kind == ANEW and was.decider >= unsettled_from and not has_note(work.notes, found, was):
+            emit(out, channel, RESTARTED, 0, (was.t1, was.t1), tick, was.value, 0, was.before, was.t1 - was.t0)
     for k in range(found):
         note = work.notes[k]
         if not has_note(work.old_notes, was_found, note):
-            span = (note.t0, note.t1) if note.rule == GAP_TOO_LONG else (note.t1, UNSET)
-            emit(out, channel, note.rule, 1, span, tick, note.value, 0, note.before, note.t1 - note.t0)
+            rule = GAP if note.kind == TOO_LONG else RESTARTED
+            span = (note.t0, note.t1) if note.kind == TOO_LONG else (note.t1, UNSET)
+            emit(out, channel, rule, 1, span, tick, note.value, 0, note.before, note.t1 - note.t0)
 
 
 @kernel
@@ -324,9 +328,9 @@ def judge_windows(
             if tick > ticks[1]:
                 break
             period = facts.versions[version].period
-            is_behind = end[0] <= w * length < end[1]
             win = work.win[w - span.origin]
-            judge_window(det, win, value_of(win), is_behind, w * length, period, length, out, channel, tick)
+            is_heard = win.cov > 0 or end[0] <= w * length < end[1]
+            judge_window(det, Seen(win, value_of(win), is_heard, w * length, period, length, channel, tick), out)
             det.next_win = w + 1
         w += 1
 
@@ -344,7 +348,8 @@ def judge_late(det: Any, channel: int, ring: Any, ticks: Any, work: Any, out: An
             w = (entry.ts - 1 if v > 0 else entry.ts) // length
             is_judged = w < det.next_win or is_passed(det, w, ticks, policy)
             if is_judged and span.origin <= w < span.origin + span.n:
-                judge_impossible(det, work.win[w - span.origin], w * length, out, channel, ticks[0])
+                seen = Seen(work.win[w - span.origin], 0, True, w * length, 0, length, channel, ticks[0])
+                judge_impossible(det, seen, IMPOSSIBLE_VALUE, out)
                 return
 
 
@@ -502,7 +507,7 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
     tick = raising_tick(pending, t0, ts, period, ticks, policy)
     start = -(-t0 // length) * length if pending != NOTHING_PENDS else UNSET
     ended = t0 if work.state[0].kind == CUMULATIVE else det.held_start
-    judge_held(det, start, (tick, e0, e, ts - t0, steps), ended, ticks[0], out, channel)
+    judge_held(det, start, (tick, e0, e, ts - t0, steps), ended, ticks[0], out, channel, HELD)
     ch.anchor, ch.notes, ch.retro = anchor, found, retro
     settle_ring(state, ch, place, keep, bound, versions, settled, work.settled_journal)
     return True

@@ -17,6 +17,8 @@ from zonepulse.schemas.factors.shipped import LOOKUP_BASES, RESIDUAL_BASES, chan
 from zonepulse.schemas.messages.partitioner import partition_key
 from zonepulse.schemas.problems import Problem, Report
 from zonepulse.schemas.registry.model import MeterChange, Registry
+from zonepulse.schemas.registry.section import Section
+from zonepulse.schemas.registry.sections import SECTIONS, entities_of
 from zonepulse.schemas.values import duration_text, instant_text
 
 H = TypeVar("H", bound=Hashable)
@@ -32,11 +34,11 @@ RESTATE: Final = "restate the past"
 def diff(old: Registry, new: Registry) -> list[str]:
     """What changed, one line an entity: `+ meters X`, `- sites Y`, `~ companies Z`."""
     lines = [f"~ zone {new.zone.id}"] if old.zone != new.zone else []
-    for section in ("companies", "sites", "gateways", "meters", "meter_changes", "factors", "rules", "contracts", "entries"):
-        lines += _changed(section, _by_id(getattr(old, section)), _by_id(getattr(new, section)))
-    for section in ("nodes", "edges", "sources"):
-        was, now = ({e if isinstance(e, str) else e.id: e for e in getattr(r.network, section)} for r in (old, new))
-        lines += _changed(f"network.{section}", was, now)
+    for section in SECTIONS:
+        lines += _changed(section.name, *(_named(section, entities_of(registry, section)) for registry in (old, new)))
+    for part in ("nodes", "edges", "sources"):
+        was, now = ({e if isinstance(e, str) else e.id: e for e in getattr(r.network, part)} for r in (old, new))
+        lines += _changed(f"network.{part}", was, now)
     return lines + _changed("extra", {k: (v,) for k, v in old.extra.items()}, {k: (v,) for k, v in new.extra.items()})
 
 
@@ -53,6 +55,8 @@ def check_applicable(old: Registry, new: Registry, latest_closed_ms: int, *, fil
     _check_meter_changes(old, new, latest_closed_ms, report)
     _check_factors(old, new, latest_closed_ms, since, report)
     check_network_change(old, new, latest_closed_ms, since, restate(file), report)
+    for section in SECTIONS:
+        _check_booked(section, old, new, latest_closed_ms, since, report)
     return report.problems
 
 
@@ -121,6 +125,17 @@ def _booked(registry: Registry, closed_ms: int) -> dict[str, frozenset[Hashable]
             seen = replace(version, valid_to_ms=min(version.valid_to_ms, closed_ms))
             facts.setdefault(version.id, set()).add((seen, site.get(version.site)))
     return {meter: frozenset(seen) for meter, seen in facts.items()}
+
+
+def _check_booked(section: Section, old: Registry, new: Registry, closed_ms: int, since: str, report: Report) -> None:
+    """Report what changes among entities that closed windows were booked with."""
+    booked = section.booked
+    if booked is None:
+        return
+    was, now = (_named(section, (e for e in entities_of(r, section) if booked.from_ms(e) < closed_ms)) for r in (old, new))
+    for name in _differing(was, now):
+        remedy = f"{booked.remedy.format(since=since)}, or {restate(report.file)}"
+        report.add(f"{section.name}.{name}", "is added, removed or altered in closed windows", remedy)
 
 
 def _check_meter_changes(old: Registry, new: Registry, closed_ms: int, report: Report) -> None:
@@ -199,10 +214,10 @@ def _differing(old: Mapping[H, object], new: Mapping[H, object]) -> list[H]:
     return [key for key in {**old, **new} if old.get(key) != new.get(key)]
 
 
-def _by_id(entities: Iterable[Any]) -> dict[str, tuple[object, ...]]:
+def _named(section: Section, entities: Iterable[Any]) -> dict[str, tuple[object, ...]]:
     groups: dict[str, tuple[object, ...]] = {}
     for entity in entities:
-        name = f"{entity.meter} {entity.register} {entity.at_ms}" if isinstance(entity, MeterChange) else entity.id
+        name = section.name_of(entity, " ")
         groups[name] = (*groups.get(name, ()), entity)
     return groups
 

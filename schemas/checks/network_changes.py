@@ -1,10 +1,10 @@
-"""What a new registry version may change of the network, the contracts and the entries: nothing that closed windows were booked with."""
+"""What a new registry version may change of the network and the contracts: nothing that closed windows were booked with."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from zonepulse.schemas.problems import Report
-from zonepulse.schemas.registry.model import Contract, Edge, Entry, Network, Registry, Source
+from zonepulse.schemas.registry.model import Contract, Edge, Network, Registry, Source
 
 
 def check_network_change(old: Registry, new: Registry, closed_ms: int, since: str, restate: str, report: Report) -> None:
@@ -20,10 +20,6 @@ def check_network_change(old: Registry, new: Registry, closed_ms: int, since: st
     for contract in _differing(_contracts(old, closed_ms), _contracts(new, closed_ms)):
         remedy = f"end it at {since} or later and write another contract for the rest, or {restate}"
         report.add(f"contracts.{contract}", "changes what closed windows were matched with", remedy)
-    was, now = (_by_id(e for e in r.entries if e.at_ms < closed_ms) for r in (old, new))
-    for entry in _differing(was, now):
-        remedy = f"let `at` be {since} or later and keep the true time in `occurred`, or {restate}"
-        report.add(f"entries.{entry}", "is added, removed or altered in closed windows", remedy)
 
 
 def _check_topology(old: Registry, new: Registry, closed_ms: int, remedy: str, report: Report) -> None:
@@ -70,5 +66,5 @@ def _differing(old: Mapping[str, object], new: Mapping[str, object]) -> list[str
     return [key for key in {**old, **new} if old.get(key) != new.get(key)]
 
 
-def _by_id(entities: Iterable[str | Edge | Source | Entry]) -> dict[str, object]:
+def _by_id(entities: Iterable[str | Edge | Source]) -> dict[str, object]:
     return {e if isinstance(e, str) else e.id: e for e in entities}

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from functools import partial
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from zonepulse.schemas.factors.series import end_ms
@@ -25,6 +25,7 @@ from zonepulse.schemas.registry.model import (
     Series,
     ZonePolicy,
 )
+from zonepulse.schemas.registry.sections import SECTIONS, entities_of
 from zonepulse.schemas.units import LIMIT_REG, MS_PER_HOUR
 from zonepulse.schemas.values import instant_text
 
@@ -64,17 +65,10 @@ def _is_window(length_ms: int) -> bool:
 
 
 def _check_identities(registry: Registry, shipped: int, report: Report) -> None:
-    sections: tuple[tuple[str, tuple[Any, ...]], ...] = (
-        ("companies", registry.companies),
-        ("sites", registry.sites),
-        ("gateways", registry.gateways),
-        ("rules", registry.rules),
-        ("factors", registry.factors[shipped:]),
-        ("contracts", registry.contracts),
-        ("entries", registry.entries),
-    )
-    for section, entities in sections:
-        _check_unique(((f"{section}[{i}].id", e.id) for i, e in enumerate(entities)), report)
+    for section in SECTIONS:
+        if section.identity == ("id",) and not section.is_versioned:
+            entities = entities_of(registry, section)[shipped if section.name == "factors" else 0 :]
+            _check_unique(((f"{section.name}[{i}].id", e.id) for i, e in enumerate(entities)), report)
     _check_unique(((f"network.nodes[{i}]", node) for i, node in enumerate(registry.network.nodes)), report)
     ends = [(f"network.edges[{i}].id", e.id) for i, e in enumerate(registry.network.edges)]
     ends += [(f"network.sources[{i}].id", s.id) for i, s in enumerate(registry.network.sources)]
@@ -99,6 +93,7 @@ def _check_unique(named: Iterable[tuple[str, str]], report: Report) -> None:
 
 
 def _check_references(registry: Registry, shipped: int, report: Report) -> None:
+    _check_declared_references(registry, report)
     company = partial(_refer, report, "company", "companies", {c.id for c in registry.companies})
     site = partial(_refer, report, "site", "sites", {s.id for s in registry.sites})
     gateway = partial(_refer, report, "gateway", "gateways", {g.id for g in registry.gateways})
@@ -106,17 +101,12 @@ def _check_references(registry: Registry, shipped: int, report: Report) -> None:
     nodes = set(registry.network.nodes)
     node = partial(_refer, report, "node", "network.nodes", nodes)
     for i, s in enumerate(registry.sites):
-        company(f"sites[{i}].company", s.company)
         if nodes:
             node(f"sites[{i}].node", s.node)
-    for i, g in enumerate(registry.gateways):
-        site(f"gateways[{i}].site", g.site)
     for i, m in enumerate(registry.meters):
         site(f"meters[{i}].site", m.site)
         gateway(f"meters[{i}].gateway", m.gateway)
         meter(f"meters[{i}].parent", m.parent)
-    for i, change in enumerate(registry.meter_changes):
-        meter(f"meter_changes[{i}].meter", change.meter)
     for i, factor in enumerate(registry.factors[shipped:]):
         company(f"factors[{i}].company", factor.company)
     for i, edge in enumerate(registry.network.edges):
@@ -132,6 +122,16 @@ def _check_references(registry: Registry, shipped: int, report: Report) -> None:
         company(f"contracts[{i}].company", contract.company)
     for i, entry in enumerate(registry.entries):
         company(f"entries[{i}].company", entry.company)
+
+
+def _check_declared_references(registry: Registry, report: Report) -> None:
+    sections = {section.name: section for section in SECTIONS}
+    ids = {name: {section.name_of(e) for e in entities_of(registry, section)} for name, section in sections.items()}
+    for section in SECTIONS:
+        for field in (field for field in section.fields if field.of):
+            for i, entity in enumerate(entities_of(registry, section)):
+                path, name = f"{section.name}[{i}].{field.key}", getattr(entity, field.attribute)
+                _refer(report, sections[field.of].kind, field.of, ids[field.of], path, name)
 
 
 def _refer(report: Report, what: str, section: str, known: set[str], path: str, name: str) -> None:

@@ -7,6 +7,7 @@ from typing import get_args
 
 from zonepulse.schemas.checks.zone import INDICATORS
 from zonepulse.schemas.documents.carbon_schema import contract_schema, entry_schema, factor_schema, network_schema
+from zonepulse.schemas.documents.declared import entity_schema
 from zonepulse.schemas.documents.parts import (
     DAY,
     DEFINITIONS,
@@ -24,23 +25,22 @@ from zonepulse.schemas.documents.parts import (
 from zonepulse.schemas.documents.subscriber_schema import subscriber_schema
 from zonepulse.schemas.factors.gwp import REPORTS
 from zonepulse.schemas.registry.model import Direction, Kind, Role, Rule, ZonePolicy
+from zonepulse.schemas.registry.sections import SECTIONS
+from zonepulse.schemas.registry.subscribers import SUBSCRIBERS
 from zonepulse.schemas.units import GAS_CARRIERS
 
 
 def zone_schema() -> Schema:
     """The schema document."""
-    sections = {
-        "companies": _company(),
-        "sites": _site(),
-        "gateways": _gateway(),
-        "meters": _meter(),
-        "meter_changes": _meter_change(),
-        "factors": factor_schema(),
-        "contracts": contract_schema(),
-        "entries": entry_schema(),
-        "rules": _rule(),
-        "subscribers": subscriber_schema(),
+    own = {
+        "meters": _meter,
+        "factors": factor_schema,
+        "rules": _rule,
+        "contracts": contract_schema,
+        "entries": entry_schema,
     }
+    sections = {s.name: own[s.name]() if s.name in own else entity_schema(s) for s in SECTIONS}
+    sections[SUBSCRIBERS] = subscriber_schema()
     properties = {name: list_of(item) for name, item in sections.items()}
     return {
         "$schema": DIALECT,
@@ -88,20 +88,6 @@ def _zone() -> Schema:
         "id",
         "timezone",
     )
-
-
-def _company() -> Schema:
-    employees = {"type": "integer", "minimum": 0}
-    return mapping({"id": ref("id"), "name": ref("text"), "sector": {"type": "string"}, "employees": employees}, "id")
-
-
-def _site() -> Schema:
-    company = ref("id", "absent or null: the zone's own, such as its grid point")
-    return mapping({"id": ref("id"), "company": company, "node": ref("id", "node of the network")}, "id")
-
-
-def _gateway() -> Schema:
-    return mapping({"id": ref("id"), "site": ref("id")}, "id", "site")
 
 
 def _meter() -> Schema:
@@ -159,12 +145,6 @@ def _register() -> Schema:
         "if": {"properties": gas_in_m3, "required": ["carrier", "unit"]},
         "then": {"properties": {"reference": {"type": "string"}}, "required": ["reference"]},
     }
-
-
-def _meter_change() -> Schema:
-    values = {"old_final": number("last value of the old register"), "new_initial": number("first value of the new one")}
-    keys = {"meter": ref("id"), "register": ref("id"), "at": ref("instant"), **values}
-    return mapping(keys, *keys)
 
 
 def _rule() -> Schema:

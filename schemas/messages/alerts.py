@@ -85,8 +85,6 @@ from zonepulse.schemas.values import canonical_json
 
 State = Literal["raised", "updated", "resolved", "acknowledged"]
 STATES: Final = get_args(State)
-STUCK_WINDOWS: Final = 6
-SILENT_PERIODS: Final = 3
 
 
 def alert_key(fingerprint: str, starts_at: int) -> bytes:

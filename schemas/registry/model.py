@@ -6,7 +6,7 @@ All times are epoch milliseconds; validity is half-open [valid_from_ms, valid_to
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 ALWAYS: Final = -(1 << 62)
 FOREVER: Final = 1 << 62
@@ -315,5 +315,7 @@ class Registry:
     entries: tuple[Entry, ...] = ()
     extra: dict[str, list[dict[str, object]]] = field(default_factory=dict)
     """`subscribers` (subscribers.py), as JSON has them."""
+    more: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Entities of sections (sections.py) that have no attribute here."""
     sha256: str = ""
     """Hex digest of the zone.yaml that this was read from."""

@@ -14,40 +14,14 @@ from typing import Any, Final
 
 import msgspec
 
-from zonepulse.schemas.registry.model import (
-    Company,
-    Contract,
-    Entry,
-    Factor,
-    Gateway,
-    MeterChange,
-    MeterVersion,
-    Network,
-    Register,
-    Registry,
-    Role,
-    Rule,
-    Site,
-    ZonePolicy,
-)
+from zonepulse.schemas.registry.model import MeterVersion, Network, Register, Registry, Role, ZonePolicy
+from zonepulse.schemas.registry.sections import METERS, SECTIONS, by_attribute, entities_of
 from zonepulse.schemas.values import canonical_json
 
-METER: Final = "meter"
-_KINDS: Final[dict[str, tuple[str, Any]]] = {
-    "company": ("companies", Company),
-    "site": ("sites", Site),
-    "gateway": ("gateways", Gateway),
-    METER: ("meters", MeterVersion),
-    "meter_change": ("meter_changes", MeterChange),
-    "factor": ("factors", Factor),
-    "rule": ("rules", Rule),
-    "contract": ("contracts", Contract),
-    "entry": ("entries", Entry),
-}
-"""Kind of entity -> its field of Registry and its type."""
+METER: Final = METERS.kind
 NETWORK: Final = "network"
 """One entity: the zone's whole network, under the zone's id. A zone without one has no such record."""
-ENTITY_TYPES: Final[dict[str, Any]] = {kind: entity_type for kind, (_, entity_type) in _KINDS.items()} | {NETWORK: Network}
+ENTITY_TYPES: Final[dict[str, Any]] = {section.kind: section.type for section in SECTIONS} | {NETWORK: Network}
 """Kind of entity -> its type, without `zone` and `extra`."""
 MAX_VERSION: Final = 1 << 31
 """Version numbers lie below."""
@@ -139,9 +113,9 @@ def check_entity(value: bytes) -> None:
 def to_entities(registry: Registry) -> list[tuple[str, bytes]]:
     """The records of a registry version; the zone's comes last, so that a reader in order finds it complete."""
     groups: dict[tuple[str, str], dict[str, list[Any]]] = defaultdict(lambda: {"at": [], "facts": []})
-    for kind, (section, _) in _KINDS.items():
-        for at, entity in enumerate(getattr(registry, section)):
-            group = groups[kind, _entity_id(entity)]
+    for section in SECTIONS:
+        for at, entity in enumerate(entities_of(registry, section)):
+            group = groups[section.kind, section.name_of(entity)]
             group["at"].append(at)
             group["facts"].append(_encode(entity))
     if registry.network != Network():
@@ -185,31 +159,26 @@ def from_entities(entities: Mapping[str, bytes]) -> Registry:
     meters = _Meters().decode(value for kind, _, value in named if kind == METER)
     decoded = [(kind, name, json.loads(value)) for kind, name, value in named if kind != METER]
     zone = next(value for kind, _, value in decoded if kind == ZONE)
-    sections: dict[str, Any] = {
-        section: tuple(_decode(fact, entity_type) for fact in _in_order(value for kind, _, value in decoded if kind == wanted))
-        for wanted, (section, entity_type) in _KINDS.items()
-        if wanted != METER
+    sections: dict[str, tuple[Any, ...]] = {
+        section.name: tuple(
+            _decode(fact, section.type) for fact in _in_order(value for kind, _, value in decoded if kind == section.kind)
+        )
+        for section in SECTIONS
+        if section is not METERS
     }
     return Registry(
         version=zone["version"],
-        meters=meters,
         zone=_decode(zone["facts"][0], ZonePolicy),
         network=next((_decode(value["facts"][0], Network) for kind, _, value in decoded if kind == NETWORK), Network()),
         extra={name: value["facts"][0] for kind, name, value in decoded if kind == EXTRA},
         sha256=zone["sha256"],
-        **sections,
+        **by_attribute(sections | {METERS.name: meters}),
     )
 
 
 def _in_order(groups: Iterator[dict[str, Any]]) -> list[Any]:
     placed = [pair for group in groups for pair in zip(group["at"], group["facts"], strict=True)]
     return [fact for _, fact in sorted(placed, key=lambda pair: pair[0])]
-
-
-def _entity_id(entity: Any) -> str:
-    if isinstance(entity, MeterChange):
-        return f"{entity.meter}/{entity.register}/{entity.at_ms}"
-    return str(entity.id)
 
 
 def _encode(entity: Any) -> Any:

@@ -207,7 +207,7 @@ REGISTRY_METERS: Final = Storage(
 """One row a register and validity; names are the company's; `valid_from` 1970 = always, `valid_to` null = open."""
 
 
-def _registry(name: str, columns: tuple[Column, ...], *key: str) -> Storage:
+def registry_storage(name: str, columns: tuple[Column, ...], *key: str) -> Storage:
     """A dimension of the registry. A version may have none of it, so the newest one is told by the factors, which every version has."""
     newest = f"SELECT zone, max(version) FROM {DATABASE}.registry_factors GROUP BY zone"
     final = f"SELECT * FROM {DATABASE}.{name} FINAL\nWHERE (zone, version) IN ({newest})"
@@ -220,7 +220,7 @@ def _codes(*names: str) -> tuple[Column, ...]:
 
 
 _VALIDITY: Final = (Column("valid_from", "time"), Column("valid_to", "time", null=True))
-REGISTRY_FACTORS: Final = _registry(
+REGISTRY_FACTORS: Final = registry_storage(
     "registry_factors",
     (
         *_codes("factor", "origin", "activity", "region", "company", "basis"),
@@ -243,7 +243,7 @@ REGISTRY_FACTORS: Final = _registry(
 `origin` is value, series (a row a step; equal neighbours are one), fuel (with its ncv in GJ per unit, carbon in t per GJ, oxidation)
 or contract (basis market). `factor_mg` is the integer of the product: mg CO2e per base unit; `value` is in `unit`.
 """
-REGISTRY_CONTRACTS: Final = _registry(
+REGISTRY_CONTRACTS: Final = registry_storage(
     "registry_contracts",
     (
         *_codes("contract", "company", "kind", "profile"),
@@ -256,7 +256,7 @@ REGISTRY_CONTRACTS: Final = _registry(
     "contract",
 )
 """`profile` is volume or hourly; `energy_micro` what it covers in all (micro-kWh); `ef_mg` mg CO2e per kWh."""
-REGISTRY_ENTRIES: Final = _registry(
+REGISTRY_ENTRIES: Final = registry_storage(
     "registry_entries",
     (
         *_codes("entry", "company", "carrier"),
@@ -267,13 +267,13 @@ REGISTRY_ENTRIES: Final = _registry(
     "entry",
 )
 """The audit trail of manual entries; `value_micro` in micro-kg."""
-REGISTRY_NODES: Final = _registry("registry_nodes", (*_codes("node"), Column("position", "i32")), "node")
-REGISTRY_EDGES: Final = _registry(
+REGISTRY_NODES: Final = registry_storage("registry_nodes", (*_codes("node"), Column("position", "i32")), "node")
+REGISTRY_EDGES: Final = registry_storage(
     "registry_edges",
     (*_codes("edge", "from_node", "to_node", "meter_from", "meter_to"), Column("position", "i32"), *_VALIDITY),
     "edge",
 )
-REGISTRY_SOURCES: Final = _registry(
+REGISTRY_SOURCES: Final = registry_storage(
     "registry_sources",
     (
         *_codes("source", "node", "kind", "meter", "method"),

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Any, Final
 
 from zonepulse.schemas.checks.channels import check_channels
 from zonepulse.schemas.checks.network import check_network
@@ -16,27 +16,17 @@ from zonepulse.schemas.factors.knowledge import as_known
 from zonepulse.schemas.factors.shipped import load_factors, shipped_factors_csv
 from zonepulse.schemas.problems import RegistryError, Report
 from zonepulse.schemas.registry.model import MeterVersion, Network, Registry, ZonePolicy
+from zonepulse.schemas.registry.sections import SECTIONS, by_attribute
 from zonepulse.schemas.registry.subscribers import SUBSCRIBERS, of_plain
+from zonepulse.schemas.zone_file.declared import entity_reader
 from zonepulse.schemas.zone_file.factor_sections import read_factor
 from zonepulse.schemas.zone_file.network_sections import read_contract, read_entry, read_network
 from zonepulse.schemas.zone_file.positions import Fields, Place, compose
-from zonepulse.schemas.zone_file.sections import (
-    read_change,
-    read_company,
-    read_gateway,
-    read_meter,
-    read_rule,
-    read_site,
-    read_zone,
-)
+from zonepulse.schemas.zone_file.sections import read_meter, read_rule, read_zone
 from zonepulse.schemas.zone_file.subscriber_sections import plain_subscribers
 from zonepulse.schemas.zone_file.values import Clock
 
-T = TypeVar("T")
-_SECTIONS: Final = (
-    "zone", "companies", "sites", "gateways", "meters", "meter_changes", "factors", "network", "contracts", "entries",
-    "rules", SUBSCRIBERS,
-)  # fmt: skip
+_KEYS: Final = ("zone", *(section.name for section in SECTIONS), "network", SUBSCRIBERS)
 
 
 def parse_zone(
@@ -54,7 +44,7 @@ def parse_zone(
     found, up to MOST_PROBLEMS.
     """
     report = Report(file, known_ids=known_ids)
-    fields = Fields(compose(text, report), _SECTIONS)
+    fields = Fields(compose(text, report), _KEYS)
     zone = fields.place_of("zone")
     if zone is None:
         report.add("", "`zone` is missing", "begin with `zone:` and its id and timezone")
@@ -85,28 +75,23 @@ def _read(fields: Fields, policy: ZonePolicy, factors_csv: str | None) -> tuple[
     """The entities as written, with placeholders where something could not be read; and how many factors are shipped ones."""
     clock = Clock.of(policy.timezone)
     shipped = load_factors(shipped_factors_csv() if factors_csv is None else factors_csv, policy.timezone)
-    entries = _all(fields, "entries", lambda place: read_entry(place, clock))
-    shipped += gwp_factors((entry.carrier for entry in entries), policy.gwp)
-    registry = Registry(
-        version=0,
-        zone=policy,
-        companies=_all(fields, "companies", read_company),
-        sites=_all(fields, "sites", read_site),
-        gateways=_all(fields, "gateways", read_gateway),
-        meters=_all(fields, "meters", lambda place: read_meter(place, clock, policy.window_ms)),
-        meter_changes=_all(fields, "meter_changes", lambda place: read_change(place, clock)),
-        factors=shipped + _all(fields, "factors", lambda place: read_factor(place, clock)),
-        rules=_all(fields, "rules", read_rule),
-        network=_network(fields, clock),
-        contracts=_all(fields, "contracts", lambda place: read_contract(place, clock)),
-        entries=entries,
-        extra=_extra(fields),
-    )
+    own = _own_readers(clock, policy)
+    found = {s.name: tuple(map(own.get(s.name) or entity_reader(s, clock), fields.items(s.name))) for s in SECTIONS}
+    shipped += gwp_factors((entry.carrier for entry in found["entries"]), policy.gwp)
+    found["factors"] = shipped + found["factors"]
+    registry = Registry(version=0, zone=policy, network=_network(fields, clock), extra=_extra(fields), **by_attribute(found))
     return registry, len(shipped)
 
 
-def _all(fields: Fields, section: str, read: Callable[[Place], T]) -> tuple[T, ...]:
-    return tuple(read(place) for place in fields.items(section))
+def _own_readers(clock: Clock, policy: ZonePolicy) -> dict[str, Callable[[Place], Any]]:
+    """Of the sections whose fields depend on one another."""
+    return {
+        "meters": lambda place: read_meter(place, clock, policy.window_ms),
+        "factors": lambda place: read_factor(place, clock),
+        "rules": read_rule,
+        "contracts": lambda place: read_contract(place, clock),
+        "entries": lambda place: read_entry(place, clock),
+    }
 
 
 def _network(fields: Fields, clock: Clock) -> Network:

@@ -7,16 +7,12 @@ from zonepulse.schemas.factors.steam import gj_per_tonne
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry.calendar import offsets_of
 from zonepulse.schemas.registry.model import (
-    Company,
     Direction,
-    Gateway,
     Kind,
-    MeterChange,
     MeterVersion,
     Register,
     Role,
     Rule,
-    Site,
     Steam,
     ZonePolicy,
 )
@@ -47,8 +43,6 @@ _ON_RESET: Final[Reader[Literal["unknown", "zero"]]] = one_of("unknown", "zero")
 _STAMP: Final[Reader[Literal["end", "start"]]] = one_of("end", "start")
 _REFERENCE: Final = one_of("0C", "20C")
 _GWP: Final[Reader[Literal["", "AR4", "AR5", "AR6"]]] = one_of("AR4", "AR5", "AR6")
-_NO_VALIDITY: Final = "this has no validity of its own; give the meters another version that names another site"
-_TIMELESS: Final = {"valid_from": _NO_VALIDITY, "valid_to": _NO_VALIDITY}
 _ZONE_KEYS: Final = (
     "id", "name", "factor_regions", "timezone", "key", "window", "tick", "live", "delay", "lateness", "future", "idle", "max_gap",
     "vee", "gwp", "factors_as_of",
@@ -89,25 +83,6 @@ def read_zone(place: Place) -> ZonePolicy:
         factors_as_of=f.read("factors_as_of", DAY, ""),
         utc_offsets=offsets_of(timezone),
     )
-
-
-def read_company(place: Place) -> Company:
-    """One company; its name falls back to its id."""
-    f = Fields(place, ("id", "name", "sector", "employees"), _TIMELESS)
-    company = f.need("id", IDENTIFIER)
-    return Company(company, _name(f, company), f.read("sector", TEXT, ""), f.read("employees", optional(COUNT), None))
-
-
-def read_site(place: Place) -> Site:
-    """One site; `company: null` is the zone's own."""
-    f = Fields(place, ("id", "company", "node"), _TIMELESS)
-    return Site(f.need("id", IDENTIFIER), f.read("company", IDENTIFIER, ""), f.read("node", IDENTIFIER, ""))
-
-
-def read_gateway(place: Place) -> Gateway:
-    """One gateway."""
-    f = Fields(place, ("id", "site"), _TIMELESS)
-    return Gateway(f.need("id", IDENTIFIER), f.need("site", IDENTIFIER))
 
 
 def read_meter(place: Place, clock: Clock, window_ms: int) -> MeterVersion:
@@ -211,13 +186,6 @@ def _steam_unit(f: Fields, steam: Steam, carrier: str, base_unit: str, scale: Fr
     except BadValue as error:
         place.fail(error.what, error.remedy)
         return base_unit, scale
-
-
-def read_change(place: Place, clock: Clock) -> MeterChange:
-    """One known meter change; both values as the float64 nearest to what is written."""
-    f = Fields(place, ("meter", "register", "at", "old_final", "new_initial"))
-    meter, register, at_ms = f.need("meter", IDENTIFIER), f.need("register", IDENTIFIER), f.need("at", clock.moment)
-    return MeterChange(meter, register, at_ms, f.need("old_final", FLOAT), f.need("new_initial", FLOAT))
 
 
 def read_rule(place: Place) -> Rule:

@@ -8,8 +8,9 @@ import pyarrow as pa
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.schemas.registry.lookup import RegistryIndex
 from zonepulse.schemas.registry.model import Registry, Text
+from zonepulse.schemas.registry.sections import SECTIONS, entities_of
 from zonepulse.schemas.registry.wire import ZONE, check_entity, checked_key, from_entities, split_key
-from zonepulse.schemas.tables.ddl import LANGUAGES, REGISTRY_COMPANIES, REGISTRY_METERS, Storage
+from zonepulse.schemas.tables.ddl import LANGUAGES, REGISTRY_METERS, Storage
 from zonepulse.streams.clickhouse.registry_dimensions import dimensions, validity
 from zonepulse.streams.clickhouse.stored_rows import Poison, plain_type, reason_of
 from zonepulse.streams.clickhouse.write_queue import Piece
@@ -81,22 +82,14 @@ def _size(kind: str, value: bytes) -> int | None:
 
 
 def registry_rows(registry: Registry) -> Iterator[Rows]:
-    """One version's companies and registers, and what else it has. A name not given in a language is the English one, else the id."""
-    yield _table(REGISTRY_COMPANIES, registry, _companies(registry))
+    """One version's rows, table by table. A name not given in a language is the English one, else the id."""
     yield _table(REGISTRY_METERS, registry, _registers(registry))
+    for section in SECTIONS:
+        if section.storage is not None:
+            yield _table(section.storage, registry, (section.cells(entity) for entity in entities_of(registry, section)))
     for storage, rows in dimensions(registry):
         if rows:
             yield _table(storage, registry, rows)
-
-
-def _companies(registry: Registry) -> Iterator[Mapping[str, object]]:
-    for company in registry.companies:
-        yield {
-            "company": company.id,
-            **_names(company.name, company.id),
-            "sector": company.sector,
-            "employees": company.employees,
-        }
 
 
 def _registers(registry: Registry) -> Iterator[Mapping[str, object]]:

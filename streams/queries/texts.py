@@ -1,4 +1,4 @@
-"""The texts of texts.yaml in one language, and texts that are their own keys."""
+"""The texts of texts.yaml and of the rules about meters in one language, and texts that are their own keys."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,9 +6,14 @@ from typing import Final
 
 import yaml
 
+from zonepulse.processors.detection.meter.rules import RULES
+
 LANGUAGES: Final = ("en", "de", "zh")
 LANGUAGE_NAMES: Final = {"en": "English", "de": "Deutsch", "zh": "中文"}
-TEXTS: Final[dict[str, dict[str, str]]] = yaml.safe_load((Path(__file__).parent / "texts.yaml").read_text("utf-8"))
+TEXTS: Final[dict[str, dict[str, str]]] = {
+    **yaml.safe_load((Path(__file__).parent / "texts.yaml").read_text("utf-8")),
+    **{rule.id: rule.short for rule in RULES},
+}
 """Key -> language -> text."""
 
 

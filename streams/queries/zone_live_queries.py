@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from zonepulse.processors.detection.meter.rules import RULES
 from zonepulse.streams.queries.limits import COMPLETE, ESTIMATED_WATCH, Limits
 from zonepulse.streams.queries.sql_parts import (
     CHOSEN,
@@ -26,10 +27,7 @@ from zonepulse.streams.queries.sql_parts import (
 )
 from zonepulse.streams.queries.texts import Texts
 
-BUILT_IN_RULES: Final = (
-    "silent_channel", "stuck", "impossible_value", "register_held", "series_restarted", "gap_too_long", "no_factor", "flow_residual",
-    "unexplained_energy",
-)  # fmt: skip
+BUILT_IN_RULES: Final = (*(rule.id for rule in RULES), "no_factor", "flow_residual", "unexplained_energy")
 SEVERITIES: Final = ("critical", "warning", "info")
 QUALITIES: Final = ("measured", "corrected", "estimated", "missing")
 """From good to bad; the place is the number a panel maps back to a word."""

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from zonepulse.processors.channels.table import compile_registry
-from zonepulse.processors.flow import BIT_CORRECTED, BIT_ESTIMATED, M_SWAP_GAP, METER_RULES, NEVER, NO_UNIT, ReadingColumns
+from zonepulse.processors.detection.meter.rules import RULES
+from zonepulse.processors.flow import BIT_CORRECTED, BIT_ESTIMATED, M_SWAP_GAP, NEVER, NO_UNIT, ReadingColumns
 from zonepulse.processors.metering.fold import fold
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.processors.metering.registers import MS_PER_HOUR, energy_within
@@ -191,7 +192,7 @@ class Bench:
         for row in step.rows:
             version = Row(int(row.start), int(row.val) if row.cov else None, _quality(row))
             self.rows.setdefault(version.start_ms, []).append(version)
-        self.alerts += [METER_RULES[int(t.rule)] for t in step.transitions]
+        self.alerts += [RULES[int(t.rule)].id for t in step.transitions]
 
 
 def in_unit(micro: int | None, setup: Setup) -> float | None:

@@ -15,7 +15,7 @@ import yaml
 from clickhouse_connect.driver.client import Client
 from demo_store import DAY_MS, DAYS, UNTIL_MS, DemoRows, connect, insert_registry, run_demo
 
-from zonepulse.processors.flow import METER_RULES
+from zonepulse.processors.detection.meter.rules import RULES
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.tables.results import TABLES
 from zonepulse.schemas.zone_file.read import parse_zone
@@ -203,7 +203,7 @@ def test_annotations_lie_within_the_range_and_name_their_rule(board: Board, name
     frame = board.ask(marks["target"]["rawSql"])
     assert frame.names == ("time", "timeEnd", "title", "text", "tags")
     language = name.removeprefix("zone-live").lstrip("-") or "en"
-    known = tuple(rule.text[language] for rule in board.registry.rules) + tuple(TEXTS[rule][language] for rule in METER_RULES)
+    known = tuple(rule.text[language] for rule in board.registry.rules) + tuple(rule.short[language] for rule in RULES)
     assert frame.rows and all(title.startswith(known) for title in frame.column("title"))
     assert all(start <= end for start, end in zip(frame.column("time"), frame.column("timeEnd"), strict=True))
     assert all(tags and not tags.endswith(",") for tags in frame.column("tags"))

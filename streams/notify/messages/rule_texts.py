@@ -2,26 +2,10 @@
 
 from typing import Final
 
-_CONSTANT: Final = ("Readings stand still", "The same value comes again and again. Look whether the sensor or gateway hangs.")
+from zonepulse.processors.detection.meter.rules import RULES
+
 RULE_TEXTS: Final[dict[str, tuple[str, str]]] = {
-    "silent_channel": ("No readings", "The meter sends nothing. Look at its power supply, gateway and network."),
-    "stuck": _CONSTANT,
-    "impossible_value": (
-        "Impossible reading",
-        "The value is more than the connection lets through, or negative; it was not booked. Check unit, multiplier and max_power.",
-    ),
-    "register_held": (
-        "Register held",
-        "The register jumped and is not booked until it is clear what happened. If the meter was changed, record the change.",
-    ),
-    "series_restarted": (
-        "Register began anew",
-        "The register goes on from another value. Record the meter change, so that no energy is lost.",
-    ),
-    "gap_too_long": (
-        "Gap too long",
-        "Energy came in one piece after a long gap and is not booked live; a replay with a larger max_gap books it.",
-    ),
+    **{rule.id: (rule.title["en"], rule.advice["en"]) for rule in RULES},
     "no_factor": (
         "No emission factor",
         "Energy is counted, but its emissions are not: no factor is valid. Add one to zone.yaml and apply it.",

@@ -1,4 +1,5 @@
-"""Texts, numbers and times as a reader writes them. Catalogues are gettext files in `locale/`; the English text is the key."""
+"""Texts, numbers and times as a reader writes them. Catalogues are gettext files in `locale/`; the English text is the key.
+What rules about meters say stands with the rules."""
 
 import re
 import unicodedata
@@ -14,6 +15,7 @@ from babel.dates import format_datetime, format_time, format_timedelta, get_time
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
+from zonepulse.processors.detection.meter.rules import RULES
 from zonepulse.streams.notify.routing.times import local
 
 LOCALES: Final = {"en": "en_GB", "de": "de_DE", "zh": "zh_Hans_CN"}
@@ -30,7 +32,8 @@ def catalogue(language: str) -> dict[str, str]:
     if language == "en":
         return {}
     data = (files("zonepulse.streams.notify.messages") / "locale" / f"{language}.po").read_bytes()
-    return {str(m.id): str(m.string) for m in read_po(BytesIO(data)) if m.id and m.string}
+    said = {text["en"]: text[language] for rule in RULES for text in (rule.title, rule.advice)}
+    return said | {str(m.id): str(m.string) for m in read_po(BytesIO(data)) if m.id and m.string}
 
 
 def clean(text: object, most: int = MOST_NAME) -> str:

@@ -45,7 +45,7 @@ JSON = st.recursive(
 )
 registries = st.builds(
     Registry,
-    **{name: _of(hint) for name, hint in get_type_hints(Registry).items() if name != "extra"},
+    **{name: _of(hint) for name, hint in get_type_hints(Registry).items() if name not in ("extra", "more")},
     extra=st.dictionaries(st.sampled_from(["subscribers", "x"]), JSON),
 )
 

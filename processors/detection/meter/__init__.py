@@ -1,0 +1,1 @@
+"""Rules about meters, one file each; `rules.py` lists them."""

@@ -1,0 +1,95 @@
+"""The lists of zone.yaml, in the order in which they are read, published and compared.
+
+A new one is a file beside this one with its entity and its Section, and its line in SECTIONS.
+"""
+
+from dataclasses import fields
+from typing import Any, Final
+
+from zonepulse.schemas.registry.model import (
+    Company,
+    Contract,
+    Entry,
+    Factor,
+    Gateway,
+    MeterChange,
+    MeterVersion,
+    Registry,
+    Rule,
+    Site,
+)
+from zonepulse.schemas.registry.section import Booked, Field, Section
+from zonepulse.schemas.tables.ddl import REGISTRY_COMPANIES
+
+_NO_VALIDITY: Final = "this has no validity of its own; give the meters another version that names another site"
+_TIMELESS: Final = {"valid_from": _NO_VALIDITY, "valid_to": _NO_VALIDITY}
+_ID: Final = Field("id", "id", need=True)
+
+COMPANIES: Final = Section(
+    "companies",
+    "company",
+    Company,
+    (
+        Field("id", "id", need=True, column="company"),
+        Field("name", "name"),
+        Field("sector", "text", default=""),
+        Field("employees", "count"),
+    ),
+    hints=_TIMELESS,
+    storage=REGISTRY_COMPANIES,
+)
+SITES: Final = Section(
+    "sites",
+    "site",
+    Site,
+    (
+        _ID,
+        Field("company", "id", "absent or null: the zone's own, such as its grid point", default="", of="companies"),
+        Field("node", "id", "node of the network", default=""),
+    ),
+    hints=_TIMELESS,
+)
+GATEWAYS: Final = Section("gateways", "gateway", Gateway, (_ID, Field("site", "id", need=True, of="sites")), hints=_TIMELESS)
+METERS: Final = Section("meters", "meter", MeterVersion, is_versioned=True)
+METER_CHANGES: Final = Section(
+    "meter_changes",
+    "meter_change",
+    MeterChange,
+    (
+        Field("meter", "id", need=True, of="meters"),
+        Field("register", "id", need=True),
+        Field("at", "moment", need=True),
+        Field("old_final", "float", "last value of the old register", need=True),
+        Field("new_initial", "float", "first value of the new one", need=True),
+    ),
+    identity=("meter", "register", "at_ms"),
+)
+ENTRIES: Final = Section(
+    "entries",
+    "entry",
+    Entry,
+    booked=Booked(lambda entry: entry.at_ms, "let `at` be {since} or later and keep the true time in `occurred`"),
+)
+SECTIONS: Final[tuple[Section, ...]] = (
+    COMPANIES,
+    SITES,
+    GATEWAYS,
+    METERS,
+    METER_CHANGES,
+    Section("factors", "factor", Factor),
+    Section("rules", "rule", Rule),
+    Section("contracts", "contract", Contract),
+    ENTRIES,
+)
+_OWN: Final = frozenset(one.name for one in fields(Registry))
+
+
+def entities_of(registry: Registry, section: Section) -> tuple[Any, ...]:
+    """The registry's entities of a section."""
+    return getattr(registry, section.name) if section.name in _OWN else registry.more.get(section.name, ())
+
+
+def by_attribute(found: dict[str, tuple[Any, ...]]) -> dict[str, Any]:
+    """Entities by section as arguments of Registry."""
+    more = {name: entities for name, entities in found.items() if name not in _OWN and entities}
+    return {name: entities for name, entities in found.items() if name in _OWN} | {"more": more}
