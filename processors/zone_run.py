@@ -18,13 +18,9 @@ from zonepulse.processors.flow import UNSET, ReadingColumns, Rows
 from zonepulse.processors.ledger.ledger import Ledger
 from zonepulse.processors.metering.dead_letters import expected_partition
 from zonepulse.processors.metering.interval_rows import dead_letter_batch, interval_batch
-<<<<<<< HEAD
 from zonepulse.processors.metering.late import LateReadings
-from zonepulse.processors.metering.partition import Partition, Step
-=======
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.processors.metering.step import fold_records
->>>>>>> main
 from zonepulse.processors.metering.windows import new_out, new_work
 from zonepulse.schemas.messages.dead_letters import DeadLetter
 from zonepulse.schemas.messages.reading_columns import ColumnChunk
@@ -115,29 +111,9 @@ class ZoneRun:
         skipped: Collection[int],
     ) -> dict[str, list[pa.RecordBatch]]:
         ingest = partition.ingest_times(records.timestamp_ms)
-<<<<<<< HEAD
-        batch, _ = decode_contained(records, start, stop, ingest, partition.channels, skipped)
-        step = self._judged(partition, batch.items, int(ingest[stop - 1]))
-        capped: frozenset[int] = frozenset()
-        if item is None:  # lines that were taken apart before: what they leave is sent nowhere
-            refused = batch.record[batch.items.reason != 0]
-            capped = partition.letters.capped(refused, records, ingest, int(partition.policy.tick))
-        return self._collect(partition, step, list(dead_letters(batch, records, partition.channels, item, capped)))
-=======
         self._latest_ingest = max(self._latest_ingest, int(ingest[stop - 1]))
-        folded = fold_records(partition, records, start, stop, skipped, item)
+        folded = fold_records(partition, records, start, stop, skipped, item, self.late)
         return self._collect(partition, folded.rows, folded.alerts, folded.through, list(folded.letters))
->>>>>>> main
-
-    def _judged(self, partition: Partition, items: ReadingColumns, ingest_ms: int) -> Step:
-        """Applies items, and the late ones that belong among them; the items' reasons are filled in place."""
-        if self.late is None:
-            return self._apply(partition, items, ingest_ms)
-        both, place = self.late.among(partition, items, ingest_ms)
-        step = self._apply(partition, both, ingest_ms)
-        items.reason[:] = both.reason[place]
-        self.late.note(partition.partition, items)
-        return step
 
     def columns(
         self, chunk: ColumnChunk, partition_of: NDArray[np.int64], skipped: NDArray[np.bool_] | None = None

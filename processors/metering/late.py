@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zonepulse.processors.flow import LATE, ReadingColumns
-from zonepulse.processors.metering.partition import Partition
+from zonepulse.processors.metering.partition import Partition, Step
 
 
 class LateReadings:
@@ -41,7 +41,15 @@ class LateReadings:
         self._noted.clear()
         self._is_noting = False
 
-    def among(self, partition: Partition, items: ReadingColumns, until_ms: int) -> tuple[ReadingColumns, NDArray[np.int64]]:
+    def apply(self, partition: Partition, items: ReadingColumns, ingest_ms: int) -> Step:
+        """As Partition.apply, with the late readings that belong among `items`, whose reasons are filled in place."""
+        both, place = self._among(partition, items, ingest_ms)
+        step = partition.apply(both, ingest_ms)
+        items.reason[:] = both.reason[place]
+        self.note(partition.partition, items)
+        return step
+
+    def _among(self, partition: Partition, items: ReadingColumns, until_ms: int) -> tuple[ReadingColumns, NDArray[np.int64]]:
         """`items` with the late readings stamped up to `until_ms` between them, and where each of `items` stands now.
 
         Those of registers that the partition's registry version does not know wait until it does, and are refused behind their time.

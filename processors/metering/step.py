@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from zonepulse.processors.decoding.contained import decode_contained
 from zonepulse.processors.detection.transitions import alert_rows
 from zonepulse.processors.flow import Rows
 from zonepulse.processors.metering.dead_letters import dead_letters
+from zonepulse.processors.metering.late import LateReadings
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.schemas.messages.dead_letters import DeadLetter
 from zonepulse.schemas.messages.records import RecordSpans
@@ -44,16 +46,18 @@ def fold_records(
     stop: int,
     skipped: Collection[int] = (),
     item: NDArray[np.int64] | None = None,
+    late: LateReadings | None = None,
 ) -> Folded:
     """Decode records [start, stop) and fold them into the partition's state. Mostly without Python's lock.
 
     `skipped`: positions that a command steps over. `item` names the place of a lone reading inside its former record; the letters of such
-    are not capped, as they are sent nowhere. Raises ApplyFailed.
+    are not capped, as they are sent nowhere. `late` readings are taken in among the others. Raises ApplyFailed.
     """
     ingest = partition.ingest_times(records.timestamp_ms)
     decoded, poison = decode_contained(records, start, stop, ingest, partition.channels, skipped)
     try:
-        step = partition.apply(decoded.items, int(ingest[stop - 1]))
+        apply = partition.apply if late is None else partial(late.apply, partition)
+        step = apply(decoded.items, int(ingest[stop - 1]))
     except Exception as error:
         first, last = int(records.offset[start]), int(records.offset[stop - 1])
         raise ApplyFailed(
