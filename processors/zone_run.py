@@ -18,9 +18,8 @@ from zonepulse.processors.flow import UNSET, ReadingColumns, Rows
 from zonepulse.processors.ledger.ledger import Ledger
 from zonepulse.processors.metering.dead_letters import expected_partition
 from zonepulse.processors.metering.interval_rows import dead_letter_batch, interval_batch
-from zonepulse.processors.metering.late import LateReadings
 from zonepulse.processors.metering.partition import Partition
-from zonepulse.processors.metering.step import fold_records
+from zonepulse.processors.metering.step import LateReadings, fold_records
 from zonepulse.processors.metering.windows import new_out, new_work
 from zonepulse.schemas.messages.dead_letters import DeadLetter
 from zonepulse.schemas.messages.reading_columns import ColumnChunk

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.metering.late import LateReadings
+from zonepulse.processors.metering.step import LateReadings
 from zonepulse.processors.zone_run import ZoneRun
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.schemas.messages.topics import REGISTRY

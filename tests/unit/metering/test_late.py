@@ -8,7 +8,7 @@ import pytest
 from core_runs import final, spans
 
 from zonepulse.oracle.metering.decode import Record
-from zonepulse.processors.metering.late import LateReadings
+from zonepulse.processors.metering.step import LateReadings
 from zonepulse.processors.zone_run import ZoneRun
 from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
 from zonepulse.schemas.zone_file.read import parse_zone
