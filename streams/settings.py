@@ -53,6 +53,8 @@ class Settings:
     """Copies of the checkpoint topics, which workers make; take as many as the brokers keep of the other topics."""
     stall_s: float = 60.0
     """A worker that handles nothing for so long although there is work ends, to be started again."""
+    waiting_rows: int = 1_000_000
+    """So many rows (of 88 bytes) may wait in the ledger for the slowest partition; further ones stay in Kafka until it has come nearer."""
 
     def __repr__(self) -> str:
         clickhouse = f"{self.clickhouse_host}:{self.clickhouse_port}"
@@ -81,6 +83,9 @@ class Settings:
             instance=environ.get(PREFIX + "INSTANCE", default.instance),
             replication=_read(environ, "REPLICATION", _whole(1, 32_767), default.replication, "a whole number from 1 to 32767"),
             stall_s=_read(environ, "STALL_S", _seconds, default.stall_s, "seconds, more than 0"),
+            waiting_rows=_read(
+                environ, "WAITING_ROWS", _whole(1, 10**9), default.waiting_rows, "a whole number from 1 to 1000000000"
+            ),
             is_static=_read(environ, "STATIC", _switch, default.is_static, "on or off"),
             session_timeout_s=_read(environ, "SESSION_TIMEOUT_S", _seconds, default.session_timeout_s, "seconds, more than 0"),
             data_dir=Path(environ.get(PREFIX + "DATA_DIR", default.data_dir)),

@@ -121,6 +121,15 @@ class Ledger:
 
     # --- input ----------------------------------------------------------------------------------------------------------------
 
+    @property
+    def waiting_rows(self) -> int:
+        """Rows and proposed alerts that wait for partitions that are slower than their own."""
+        return len(self.candidates) + sum(len(rows) for waiting in self.waiting for rows in waiting)
+
+    def waits_for(self, partition: int) -> bool:
+        """Whether no partition is slower: without more of this one nothing that waits can be applied."""
+        return bool(self.through[partition] <= self.through.min())
+
     def announce(self, partition: int, channels: Channels) -> None:
         """A partition's rows are made with this registry version from here on; the ledger follows when all partitions have it."""
         version = channels.registry.version
@@ -325,6 +334,8 @@ class Ledger:
         self._settle(tick)
         windows.forget(self.horizon(tick))
         rows = self._bounded(rows, tick, results)
+        if not len(rows):
+            return
         starts = np.ascontiguousarray(rows["start"])
         slots = windows.pages.slots(starts)
         self._look_again_from(int(starts.min()))
@@ -344,7 +355,8 @@ class Ledger:
         results.alerts += [alert for one in said.values() for alert in one.alerts]
 
     def _bounded(self, rows: Rows, tick: int, results: Results) -> Rows:
-        """Rows above the bound that proves the zone's sums are not booked, as if they were missing; `ops_sum_refused` names them."""
+        """Rows above the bound that proves the zone's sums are not booked, as if they were missing; `ops_sum_refused` names them. One that
+        was refused before and has nothing now either says nothing new."""
         most = self.plan.postings["most"][rows["version"]]
         refused, was_refused = rows["val"] > most, rows["was_val"] > most
         if not (refused.any() or was_refused.any()):
@@ -361,7 +373,7 @@ class Ledger:
             results.alerts.append(
                 Alert(zone, "ops_sum_refused", labels, "critical", "raised", start, tick, evidence, meter=meter).row()
             )
-        return kept
+        return kept[~was_refused | (kept["cov"] > 0)].view(np.recarray)
 
     def _settle(self, tick: int) -> None:
         """Windows settle whose last regular tick, at end + lateness (or delay, if longer), lies before this one."""

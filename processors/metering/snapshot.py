@@ -44,6 +44,10 @@ class Frozen:
     chunks: dict[int, Arrays]
     count: int
     next_offset: int
+    read_to: int | None = None
+    """Where some of the log behind `next_offset` is in the state already: what was read up to."""
+    mark: Any = None
+    """Tells states apart that differ although `next_offset` is the same; None = there are none."""
 
 
 # --- bytes ------------------------------------------------------------------------------------------------------------------------

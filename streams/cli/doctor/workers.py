@@ -76,6 +76,7 @@ def partitions(settings: Settings, watch_s: float = WATCH_S) -> Iterator[Check]:
     ]
     for text, remedy in standing:
         yield Check("partitions", "fail", text, remedy)
+    yield from _far_ahead(before)
     if not standing:
         yield Check(
             "partitions", "ok", f"all {sum(len(view.ends) for view in before.values())} that tasks read are at their end or move"
@@ -84,8 +85,20 @@ def partitions(settings: Settings, watch_s: float = WATCH_S) -> Iterator[Check]:
         yield from _ahead(before)
 
 
+def _far_ahead(views: Mapping[str, LogView]) -> Iterator[Check]:
+    for tp, note in sorted(views["ledger"].notes.items()):
+        if note.read_to is not None:
+            yield Check(
+                "partitions", "warn", f"{tp.topic}/{tp.partition}: rows of partitions far ahead stay there from offset"
+                f" {views['ledger'].committed[tp]} until the slowest partition has come nearer",
+                "if one stands, see there; else it passes. They must not stay longer than the topic's retention",
+            )  # fmt: skip
+
+
 def _at(view: LogView, tp: TP) -> int:
-    return max(view.committed.get(tp, 0), view.ends[tp].start)
+    note = view.notes.get(tp)
+    read_to = 0 if note is None or note.read_to is None else note.read_to
+    return max(view.committed.get(tp, 0), read_to, view.ends[tp].start)
 
 
 def _behind(view: LogView) -> set[TP]:

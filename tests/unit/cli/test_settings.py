@@ -29,6 +29,7 @@ def test_every_setting_has_its_variable() -> None:
             "ZONEPULSE_RAW_BATCHES": "off",
             "ZONEPULSE_STATIC": "on",
             "ZONEPULSE_STALL_S": "90",
+            "ZONEPULSE_WAITING_ROWS": "5000",
             "ZONEPULSE_REPLICATION": "3",
             "HOME": "/root",
         }
@@ -51,6 +52,7 @@ def test_every_setting_has_its_variable() -> None:
         raw_batches=False,
         is_static=True,
         stall_s=90.0,
+        waiting_rows=5000,
         replication=3,
     )
 
