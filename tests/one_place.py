@@ -44,4 +44,4 @@ class Tree:
         done = subprocess.run(
             [sys.executable, "-c", program], cwd=self.folder, env=environment, text=True, capture_output=True, timeout=_TIMEOUT_S
         )
-        assert done.returncode == 0, done.stderr[-4000:]
+        assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
