@@ -88,10 +88,10 @@ def find(client: Client, name: str) -> Run:
 
 
 def insert(client: Client, name: str, rows: pa.Table) -> None:
-    """Result rows of a run, in order of time."""
+    """Result rows of a run, in order of time. The store is not to take them for a repeat: rows that were deleted are written again."""
     rows = rows.sort_by(TABLES[name].time)
     for start in range(0, rows.num_rows, INSERT_ROWS):
-        client.insert_arrow(name, rows.slice(start, INSERT_ROWS), settings={"async_insert": 0})
+        client.insert_arrow(name, rows.slice(start, INSERT_ROWS), settings={"async_insert": 0, "insert_deduplicate": 0})
 
 
 def delete_rows(client: Client, run: str) -> None:
