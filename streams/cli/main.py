@@ -42,8 +42,8 @@ COMMANDS: Final = {
     "deadletters": Command("deadletters.command", "app", "List readings that were refused, and send them again."),
     "checkpoints": Command("checkpoints", "app", "Show where tasks stand; let them go on after a loss."),
     "doctor": Command("doctor.command", "doctor", "Check this machine and its servers; say how to mend them."),
-    "bench": Command("bench", "bench", "Measure throughput and latency."),
-    "chaos": Command("chaos", "chaos", "Kill parts of a running zone; prove that nothing is lost."),
+    "bench": Command("trials.bench", "bench", "Measure throughput and latency."),
+    "chaos": Command("trials.chaos", "chaos", "Kill parts of a running zone; prove that nothing is lost."),
 }
 
 
