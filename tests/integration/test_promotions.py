@@ -126,7 +126,8 @@ def test_the_run_keeps_its_name_and_the_live_rows_come_back(client: Client) -> N
 
 
 def test_rows_of_a_run_that_were_deleted_can_be_written_again(client: Client) -> None:
-    rows = client.query_arrow("SELECT * REPLACE ('again' AS run) FROM totals WHERE run = 'r' ORDER BY start, entity LIMIT 100")
+    rows = client.query_arrow("SELECT * REPLACE ('again' AS run) FROM totals t WHERE t.run = 'r' ORDER BY start, entity LIMIT 100")
+    assert len(rows) == 100
     for _ in range(2):
         runs.insert(client, "totals", rows)
         assert client.query("SELECT count() FROM totals WHERE run = 'again'").first_row[0] == 100

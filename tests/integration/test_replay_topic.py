@@ -67,9 +67,9 @@ def test_a_run_killed_in_the_middle_and_run_again_has_the_rows_of_one_that_was_n
         wait_until(lambda: live.client.query(state).first_row[0] == "running", 60, "it runs")
         run.kill()
     live.client.command(
-        "INSERT INTO totals SELECT * REPLACE ('killed' AS run, 'left behind' AS entity) FROM totals_final"
-        " WHERE run = 'day' LIMIT 10"
+        "INSERT INTO totals SELECT * REPLACE ('killed' AS run, 'left behind' AS entity) FROM totals t WHERE t.run = 'day' LIMIT 10"
     )
+    assert live.client.query("SELECT count() FROM totals WHERE run = 'killed' AND entity = 'left behind'").first_row[0] > 0
     assert zonepulse(live, "run", "killed")["tables"] == day["tables"]
 
 
