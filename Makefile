@@ -28,7 +28,7 @@ demo: needs-demo .venv/.ready ## run a whole zone on this machine and show its l
 
 test: needs-test lint typecheck ## everything that must hold; the last line is pytest's summary
 	@echo "== 1/3 unit tests of the kernels without the compiler"
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest $(UNITS) --hypothesis-profile=brief $$(grep -rl --include=test_*.py zonepulse.processors tests/unit)
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest $(UNITS) --hypothesis-profile=brief -m "not large" $$(grep -rl --include=test_*.py zonepulse.processors tests/unit)
 	@echo "== 2/3 unit and property tests, compiled, with bounds checked"
 	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest $(UNITS) tests/unit tests/property
 	@echo "== 3/3 contracts, and real Kafka and ClickHouse"

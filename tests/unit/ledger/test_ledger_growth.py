@@ -62,6 +62,7 @@ def state_of(ledger: Ledger) -> dict[str, int]:
     }
 
 
+@pytest.mark.large
 def test_a_ledger_at_the_age_of_six_horizons_is_as_large_as_at_that_of_two() -> None:
     page_horizon = -(-HORIZON_MS // (PAGE * WINDOW_MS)) * PAGE
     young, old = (state_of(aged(n * page_horizon)) for n in (2, 6))

@@ -13,6 +13,7 @@ from zonepulse.processors.zone_run import ZoneRun
 from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
 from zonepulse.schemas.zone_file.read import parse_zone
 
+pytestmark = pytest.mark.large
 METER = """
   - id: {}
     site: sa
