@@ -3,6 +3,8 @@
 import gc
 import time
 
+import pytest
+
 from zonepulse.processors.accounting.cold_sums import PAGE
 from zonepulse.processors.channels.table import compile_registry
 from zonepulse.processors.ledger.horizon import reach_ms
