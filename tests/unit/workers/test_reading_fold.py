@@ -54,7 +54,7 @@ def test_a_flood_of_meters_that_nobody_registered_leaves_no_memory() -> None:
             readings = [{"meter": name, "register": name, "ts": START_MS, "value": 1.0} for name in ids]
             messages.append(Message(json.dumps(readings).encode(), f"gateway {flood} {i}".encode()))
         records = ordinary(messages, 100 * flood)
-        folded = fold(partition, records, 0, len(records))
+        folded = fold(partition, records, 0, len(records)).folded
         assert folded.readings == sum(1 for _ in folded.letters) == 10_000
         del folded, records, messages, readings, ids
         grown.append(tracemalloc.get_traced_memory()[0])
