@@ -5,11 +5,14 @@ The limits, window, time zone and rule texts on a dashboard are those of the zon
 
 import argparse
 import json
+import pkgutil
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from boards.zone_live import zone_live
+import boards
+from boards.frame import Board
 
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.queries.limits import limits_of
@@ -18,11 +21,17 @@ from zonepulse.streams.queries.texts import LANGUAGES
 DASHBOARDS = Path(__file__).parent / "dashboards"
 
 
+def declared() -> list[Board]:
+    """Every board that a module of `boards` declares."""
+    modules = [import_module(f"boards.{module.name}") for module in pkgutil.iter_modules(boards.__path__)]
+    return [module.BOARD for module in modules if hasattr(module, "BOARD")]
+
+
 def dashboards(zone_yaml: str) -> dict[str, dict[str, Any]]:
     """File name -> dashboard, for the zone described by this registry file."""
     limits = limits_of(parse_zone(zone_yaml))
-    boards = [zone_live(limits, language) for language in LANGUAGES]
-    return {f"{board['uid'].removeprefix('zp-')}.json": board for board in boards}
+    made = [board.make(limits, language) for board in declared() for language in LANGUAGES]
+    return {f"{one['uid'].removeprefix('zp-')}.json": one for one in made}
 
 
 def text_of(dashboard: dict[str, Any]) -> str:

@@ -10,12 +10,35 @@ Arrays of these dtypes are `np.recarray`s, so that kernels and plain Python read
 | TRANSITION | detection.meter, metering.windows | detection.transitions |
 """
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, Protocol, TypeVar, overload
 
 import numpy as np
 
 Rows = Any
 """A numpy record array (np.recarray): fields by attribute, which mypy cannot know."""
+
+R = TypeVar("R")
+
+
+class Records(Protocol[R]):
+    """A one-dimensional array whose elements are R, as kernels see it; of a record array, R names its fields."""
+
+    def __len__(self) -> int: ...
+
+    @overload
+    def __getitem__(self, at: int, /) -> R: ...
+
+    @overload
+    def __getitem__(self, at: slice, /) -> "Records[R]": ...
+
+    def __setitem__(self, at: int, value: R, /) -> None: ...
+
+
+Ints = Records[int]
+Table = Records[Sequence[int]]
+"""Rows of a two-dimensional array of integers."""
+
 
 NEVER: Final = 1 << 62
 """A time or window that does not come."""

@@ -12,14 +12,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import Channels, compile_registry
-from zonepulse.processors.decoding.contained import decode_contained
 from zonepulse.processors.decoding.exact import decode_columns, registry_switches
 from zonepulse.processors.detection.transitions import alert_rows
-from zonepulse.processors.flow import UNSET, ReadingColumns
+from zonepulse.processors.flow import UNSET, ReadingColumns, Rows
 from zonepulse.processors.ledger.ledger import Ledger
-from zonepulse.processors.metering.dead_letters import dead_letters, expected_partition
+from zonepulse.processors.metering.dead_letters import expected_partition
 from zonepulse.processors.metering.interval_rows import dead_letter_batch, interval_batch
-from zonepulse.processors.metering.partition import Partition, Step
+from zonepulse.processors.metering.partition import Partition
+from zonepulse.processors.metering.step import fold_records
 from zonepulse.processors.metering.windows import new_out, new_work
 from zonepulse.schemas.messages.dead_letters import DeadLetter
 from zonepulse.schemas.messages.reading_columns import ColumnChunk
@@ -103,13 +103,9 @@ class ZoneRun:
         skipped: Collection[int],
     ) -> dict[str, list[pa.RecordBatch]]:
         ingest = partition.ingest_times(records.timestamp_ms)
-        batch, _ = decode_contained(records, start, stop, ingest, partition.channels, skipped)
-        step = self._apply(partition, batch.items, int(ingest[stop - 1]))
-        capped: frozenset[int] = frozenset()
-        if item is None:  # lines that were taken apart before: what they leave is sent nowhere
-            refused = batch.record[batch.items.reason != 0]
-            capped = partition.letters.capped(refused, records, ingest, int(partition.policy.tick))
-        return self._collect(partition, step, list(dead_letters(batch, records, partition.channels, item, capped)))
+        self._latest_ingest = max(self._latest_ingest, int(ingest[stop - 1]))
+        folded = fold_records(partition, records, start, stop, skipped, item)
+        return self._collect(partition, folded.rows, folded.alerts, folded.through, list(folded.letters))
 
     def columns(
         self, chunk: ColumnChunk, partition_of: NDArray[np.int64], skipped: NDArray[np.bool_] | None = None
@@ -123,17 +119,14 @@ class ZoneRun:
             rows = np.flatnonzero(partition_of == number)
             ingest = partition.ingest_times(chunk.ingest_ms[rows])
             items = decode_columns(chunk, rows, ingest, self.channels)
-            step = self._apply(partition, items, int(ingest[-1]))
+            self._latest_ingest = max(self._latest_ingest, int(ingest[-1]))
+            step = partition.apply(items, int(ingest[-1]))
             letters = [self._letter(chunk, int(rows[i]), number, items, i) for i in np.flatnonzero(items.reason).tolist()]
-            yield self._collect(partition, step, letters)
+            yield self._collect(partition, step.rows, alert_rows(step.transitions, partition.channels), step.through, letters)
 
     def _letter(self, chunk: ColumnChunk, row: int, partition: int, items: ReadingColumns, i: int) -> DeadLetter:
         place = (int(chunk.offset[row]), int(chunk.item[row]), REASONS[int(items.reason[i])], int(chunk.ingest_ms[row]))
         return DeadLetter(self.topic, partition, *place, None, chunk.row_bytes(row), expected_partition(items, i, self.channels))
-
-    def _apply(self, partition: Partition, items: ReadingColumns, ingest_ms: int) -> Step:
-        self._latest_ingest = max(self._latest_ingest, ingest_ms)
-        return partition.apply(items, ingest_ms)
 
     def final_window_start(self) -> int:
         """Start of the window that holds the largest ingest time, or accepted ts if later."""
@@ -148,19 +141,21 @@ class ZoneRun:
         out: dict[str, list[pa.RecordBatch]] = {}
         for partition in self.partitions:
             step = partition.apply(no_items(), last + zone.window_ms + zone.delay_ms + zone.tick_ms)
-            step = Step(step.rows[step.rows["start"] <= last], step.transitions, step.through)
-            for name, batches in self._collect(partition, step, []).items():
+            rows, alerts = step.rows[step.rows["start"] <= last], alert_rows(step.transitions, partition.channels)
+            for name, batches in self._collect(partition, rows, alerts, step.through, []).items():
                 out.setdefault(name, []).extend(batches)
         return out
 
-    def _collect(self, partition: Partition, step: Step, letters: list[DeadLetter]) -> dict[str, list[pa.RecordBatch]]:
+    def _collect(
+        self, partition: Partition, rows: Rows, alerts: list[dict[str, Any]], through: int, letters: list[DeadLetter]
+    ) -> dict[str, list[pa.RecordBatch]]:
         out: dict[str, list[pa.RecordBatch]] = {}
-        if len(step.rows):
-            out[INTERVALS.name] = [interval_batch(step.rows, partition.channels)]
+        if len(rows):
+            out[INTERVALS.name] = [interval_batch(rows, partition.channels)]
         if letters:
             out[DEAD_LETTERS.name] = [dead_letter_batch(letters, self.registry.zone.id)]
-        self.ledger.offer_alerts(partition.partition, alert_rows(step.transitions, partition.channels))
-        self.ledger.offer(partition.partition, step.rows, step.through, partition.channels)
+        self.ledger.offer_alerts(partition.partition, alerts)
+        self.ledger.offer(partition.partition, rows, through, partition.channels)
         results = self.ledger.advance()
         return out | {name: table.to_batches() for name, table in results.tables(self.registry.zone.id).items()}
 

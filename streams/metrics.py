@@ -57,6 +57,11 @@ class Metrics:
         self.rows_too_old = self._counter(
             "rows_too_old_total", "Interval rows of windows behind the ledger's horizon, which were not applied"
         )
+        self.waiting_rows = self._gauge("waiting_rows", "Interval rows that wait in the ledger for the slowest partition")
+        self.partitions_at_rest = self._gauge(
+            "partitions_at_rest",
+            "Partitions far ahead of the slowest one, whose interval rows stay in Kafka until it has come nearer",
+        )
         self.records_lost = self._counter("records_lost_total", "Records that were deleted before they were read", "topic")
         self.poison = self._counter("poison_total", "Records that could not be handled and went to the dead letters", "topic")
         self.kernel_seconds = self._histogram("kernel_seconds", "Time of decoding and arithmetic for a batch", _SECONDS, "task")

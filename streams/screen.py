@@ -23,6 +23,8 @@ from zonepulse.schemas.values import CONTROLS, visible
 from zonepulse.streams.exit_codes import BAD_INPUT, FAILED
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+MOST_CHARACTERS: Final = 2_000
+"""Of a cell, or a line of an error, that is shown; --json has all of it."""
 _CLIENTS: Final = ("kafka", "clickhouse_connect", "urllib3")
 """Libraries whose exceptions say what a server refused."""
 
@@ -81,8 +83,8 @@ def say(*lines: str, err: bool = False) -> None:
 
 
 def show_error(message: str) -> None:
-    """On stderr, never wrapped."""
-    say(message, err=True)
+    """On stderr, never wrapped; what a message quotes may be as long as a file, so a line is cut."""
+    say(*map(_cut, message.split("\n")), err=True)
 
 
 def show_remark(message: str) -> None:
@@ -156,7 +158,11 @@ def time_text(at: datetime) -> str:
 def _cell(cell: object) -> str:
     if cell is None:
         return "-"
-    return time_text(cell) if isinstance(cell, datetime) else visible(str(cell))
+    return time_text(cell) if isinstance(cell, datetime) else visible(_cut(str(cell)))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}... ({len(text)} characters)"
 
 
 def _plain(value: object) -> object:

@@ -36,8 +36,8 @@ def bootstrap_servers(broker: str) -> list[tuple[str, int]]:
     servers = []
     for server in broker.split(","):
         host, _, port = server.strip().rpartition(":")
-        if not host or not port.isdigit():
-            raise Stop(f"ZONEPULSE_BROKER is {broker!r}, expected host:port, several separated by commas")
+        if not host or not (port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 65_536):
+            raise Stop(f"ZONEPULSE_BROKER is {broker[:200]!r}, expected host:port, several separated by commas")
         servers.append((host.strip("[]"), int(port)))
     return servers
 

@@ -1,5 +1,6 @@
 """What an installation chooses, read once from `ZONEPULSE_*` and passed down."""
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import platformdirs
 
 T = TypeVar("T")
 PREFIX: Final = "ZONEPULSE_"
+MOST_PARTITIONS: Final = 100_000
 _SWITCH: Final = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
 
 
@@ -51,6 +53,8 @@ class Settings:
     """Copies of the checkpoint topics, which workers make; take as many as the brokers keep of the other topics."""
     stall_s: float = 60.0
     """A worker that handles nothing for so long although there is work ends, to be started again."""
+    waiting_rows: int = 1_000_000
+    """So many rows (of 88 bytes) may wait in the ledger for the slowest partition; further ones stay in Kafka until it has come nearer."""
 
     def __repr__(self) -> str:
         clickhouse = f"{self.clickhouse_host}:{self.clickhouse_port}"
@@ -69,27 +73,42 @@ class Settings:
             broker=environ.get(PREFIX + "BROKER", default.broker),
             topic_prefix=environ.get(PREFIX + "TOPIC_PREFIX", default.topic_prefix),
             clickhouse_host=environ.get(PREFIX + "CLICKHOUSE_HOST", default.clickhouse_host),
-            clickhouse_port=_read(environ, "CLICKHOUSE_PORT", int, default.clickhouse_port, "a port number"),
+            clickhouse_port=_read(environ, "CLICKHOUSE_PORT", _whole(1, 65_535), default.clickhouse_port, "a port number"),
             clickhouse_user=environ.get(PREFIX + "CLICKHOUSE_USER", default.clickhouse_user),
             clickhouse_password=_password(environ),
             zone_file=Path(environ.get(PREFIX + "ZONE_FILE", default.zone_file)),
-            partitions=_read(environ, "PARTITIONS", _positive, default.partitions, "a whole number from 1"),
+            partitions=_read(
+                environ, "PARTITIONS", _whole(1, MOST_PARTITIONS), default.partitions, "a whole number from 1 to 100000"
+            ),
             instance=environ.get(PREFIX + "INSTANCE", default.instance),
-            replication=_read(environ, "REPLICATION", _positive, default.replication, "a whole number from 1"),
-            stall_s=_read(environ, "STALL_S", float, default.stall_s, "seconds"),
+            replication=_read(environ, "REPLICATION", _whole(1, 32_767), default.replication, "a whole number from 1 to 32767"),
+            stall_s=_read(environ, "STALL_S", _seconds, default.stall_s, "seconds, more than 0"),
+            waiting_rows=_read(
+                environ, "WAITING_ROWS", _whole(1, 10**9), default.waiting_rows, "a whole number from 1 to 1000000000"
+            ),
             is_static=_read(environ, "STATIC", _switch, default.is_static, "on or off"),
-            session_timeout_s=_read(environ, "SESSION_TIMEOUT_S", float, default.session_timeout_s, "seconds"),
+            session_timeout_s=_read(environ, "SESSION_TIMEOUT_S", _seconds, default.session_timeout_s, "seconds, more than 0"),
             data_dir=Path(environ.get(PREFIX + "DATA_DIR", default.data_dir)),
             log_level=environ.get(PREFIX + "LOG_LEVEL", default.log_level).upper(),
-            metrics_port=_read(environ, "METRICS_PORT", int, default.metrics_port, "a port number, 0 = off"),
+            metrics_port=_read(environ, "METRICS_PORT", _whole(0, 65_535), default.metrics_port, "a port number, 0 = off"),
             is_simulated=_read(environ, "SIMULATED", _switch, default.is_simulated, "on or off"),
             raw_batches=_read(environ, "RAW_BATCHES", _switch, default.raw_batches, "on or off"),
         )
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = int(text)
+        if not low <= number <= high:
+            raise ValueError
+        return number
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not (math.isfinite(number) and number > 0):
         raise ValueError
     return number
 
@@ -105,7 +124,7 @@ def _read(environ: Mapping[str, str], name: str, parse: Callable[[str], T], defa
     try:
         return parse(text)
     except (ValueError, KeyError):
-        raise BadSetting(f"{PREFIX}{name} is {text!r}, expected {expected}") from None
+        raise BadSetting(f"{PREFIX}{name} is {text[:100]!r}, expected {expected}") from None
 
 
 def _password(environ: Mapping[str, str]) -> str:

@@ -1,5 +1,8 @@
 """A zone's whole pipeline under test: the sample through it, when it is complete, and where it differs from the oracle."""
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -70,3 +73,10 @@ def wait_until_complete(stack: ZoneStack, zone: ZonePolicy, end_ms: int, timeout
         while not drain.is_through():
             assert time.monotonic() < deadline, f"not complete after {timeout_s:g} s: {drain.waits_for}"
             time.sleep(_POLL_S)
+
+
+def doctor(stack: ZoneStack) -> tuple[int, list[dict[str, str]]]:
+    """Its exit code and its checks."""
+    argv = [sys.executable, "-m", "zonepulse.streams.cli.main", "doctor", "--json"]
+    done = subprocess.run(argv, env=stack.worker_environment, capture_output=True, text=True, timeout=300, check=False)
+    return done.returncode, json.loads(done.stdout)["checks"]

@@ -1,9 +1,11 @@
 """What surrounds the panels of a dashboard: its settings, variables, annotations and links."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from boards.parts import DATASOURCE, WATCH, Json, query
+from zonepulse.streams.queries.limits import Limits
 from zonepulse.streams.queries.texts import LANGUAGE_NAMES, LANGUAGES
 
 ALL: Final[Json] = {"text": ["All"], "value": ["$__all"]}
@@ -45,6 +47,15 @@ def marks(name: str, sql: str, panels: Sequence[int]) -> Json:
         "target": query("Anno", sql),
         "filter": {"exclude": False, "ids": list(panels)},
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A dashboard: a module here that says `BOARD = Board(...)` is built, once a language. `make` takes a zone's limits and a language;
+    what it makes has the uid that `uid_of` tells, `zp-` and the file's name."""
+
+    uid: str
+    make: Callable[[Limits, str], Json]
 
 
 def uid_of(board: str, language: str) -> str:

@@ -59,6 +59,9 @@ def zone_live(zone: Limits, language: str) -> Json:
     return _Board(zone, Texts(language)).dashboard()
 
 
+BOARD: Final = frame.Board(UID, zone_live)
+
+
 class _Board:
     """The panels in one language, a method each; their order is the reading order, on a phone as well."""
 

@@ -19,6 +19,7 @@ from zonepulse.processors.flow import Rows
 from zonepulse.schemas.checks.sums import most_micro
 from zonepulse.schemas.factors.shipped import carrier_bears
 from zonepulse.schemas.registry.model import ALWAYS, FOREVER, Entry, MeterVersion, Register, Registry
+from zonepulse.schemas.tables.basis_texts import BASES, ENTITY_KINDS
 from zonepulse.schemas.units import LIMIT_ENERGY
 
 CHANNEL: Final = "channel:"
@@ -96,7 +97,8 @@ def without(interval: Interval, holes: Sequence[Interval]) -> list[Interval]:
 
 @dataclass(slots=True)
 class AggregationPlan:
-    """Arrays of the plan; see the module. `texts` names entities, carriers, factors and rungs by number."""
+    """Arrays of the plan; see the module. `texts` names entities, carriers, factors, rungs, bases and kinds of entities by
+    number."""
 
     postings: Rows
     series: Rows
@@ -118,6 +120,8 @@ class AggregationPlan:
     carriers: list[str]
     factor_ids: list[str]
     rungs: list[str]
+    bases: list[str] = field(default_factory=lambda: list(BASES))
+    entity_kinds: list[str] = field(default_factory=lambda: list(ENTITY_KINDS))
 
 
 class _Builder:

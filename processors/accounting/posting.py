@@ -104,7 +104,7 @@ def co2e_mg(value_micro: int, factor_mg: int) -> int:
 
 
 @kernel
-def factor_at(plan: Any, series: int, at: int) -> int:
+def factor_at(plan: PlanArrays, series: int, at: int) -> int:
     """Row of the factor timeline that answers at `at`."""
     low, high = plan.factor_first[series], plan.factor_first[series + 1]
     while high - low > 1:
@@ -117,7 +117,7 @@ def factor_at(plan: Any, series: int, at: int) -> int:
 
 
 @kernel
-def is_within(plan: Any, guard: int, at: int) -> bool:
+def is_within(plan: PlanArrays, guard: int, at: int) -> bool:
     """Whether `at` lies in one of the guard's intervals."""
     for k in range(plan.guard_first[guard], plan.guard_first[guard + 1]):
         if plan.guard_bounds[k, 0] <= at < plan.guard_bounds[k, 1]:
@@ -126,7 +126,7 @@ def is_within(plan: Any, guard: int, at: int) -> bool:
 
 
 @kernel
-def expected_ms(plan: Any, accumulator: int, at: int, length: int) -> int:
+def expected_ms(plan: PlanArrays, accumulator: int, at: int, length: int) -> int:
     """What the counting channels of an accumulator should cover in the window that starts at `at`."""
     low, high = plan.expected_first[accumulator], plan.expected_first[accumulator + 1]
     while high - low > 1:
@@ -139,7 +139,7 @@ def expected_ms(plan: Any, accumulator: int, at: int, length: int) -> int:
 
 
 @kernel
-def touch_series(plan: Any, sums: Any, accumulator: int, slot: int, tick: int, touched: Any, n: int, length: int) -> int:
+def touch_series(plan: PlanArrays, sums: Sums, accumulator: int, slot: int, tick: int, touched: Any, n: int, length: int) -> int:
     """Remember what the series of an accumulator emitted before this tick; returns the number remembered."""
     for k in range(plan.accumulator_first[accumulator], plan.accumulator_first[accumulator + 1]):
         series = plan.accumulator_series[k]
@@ -151,7 +151,7 @@ def touch_series(plan: Any, sums: Any, accumulator: int, slot: int, tick: int, t
 
 
 @kernel
-def remember(plan: Any, sums: Any, rows: Any, slots: Any, tick: int, touched: Any, length: int) -> int:
+def remember(plan: PlanArrays, sums: Sums, rows: Any, slots: Any, tick: int, touched: Any, length: int) -> int:
     """First pass over a tick's rows: the old values of every series they touch."""
     n = 0
     for i in range(len(rows)):
@@ -167,7 +167,7 @@ def remember(plan: Any, sums: Any, rows: Any, slots: Any, tick: int, touched: An
 
 
 @kernel
-def add_to_accumulator(sums: Any, slot: int, accumulator: int, row: Any, co2e: int, has_co2e: int) -> None:
+def add_to_accumulator(sums: Sums, slot: int, accumulator: int, row: Any, co2e: int, has_co2e: int) -> None:
     """Add the difference that a row makes."""
     acc = sums.acc[slot, accumulator]
     acc[VAL] += row.val - row.was_val
@@ -179,7 +179,7 @@ def add_to_accumulator(sums: Any, slot: int, accumulator: int, row: Any, co2e: i
 
 
 @kernel
-def post(plan: Any, sums: Any, rows: Any, slots: Any, emissions: Any) -> int:
+def post(plan: PlanArrays, sums: Sums, rows: Any, slots: Any, emissions: Any) -> int:
     """Second pass: add every row to its accumulators, and make its emissions row; returns the number of emissions rows."""
     n = 0
     for i in range(len(rows)):
@@ -215,7 +215,7 @@ def post(plan: Any, sums: Any, rows: Any, slots: Any, emissions: Any) -> int:
 
 
 @kernel
-def read_one(plan: Any, sums: Any, series: int, slot: int, length: int, out: Any) -> None:
+def read_one(plan: PlanArrays, sums: Sums, series: int, slot: int, length: int, out: Any) -> None:
     """What a series says now about the window of `slot`."""
     out.series, out.slot, out.start = series, slot, sums.start[slot]
     out.exists, out.energy, out.co2e, out.has_co2e, out.est, out.cov, out.expected = 0, 0, 0, 0, 0, 0, 0
@@ -237,7 +237,7 @@ def read_one(plan: Any, sums: Any, series: int, slot: int, length: int, out: Any
 
 
 @kernel
-def add_term(plan: Any, sums: Any, accumulator: int, sign: int, slot: int, length: int, out: Any) -> None:
+def add_term(plan: PlanArrays, sums: Sums, accumulator: int, sign: int, slot: int, length: int, out: Any) -> None:
     """Add an accumulator: signed value and estimate, its coverage and co2e."""
     acc = sums.acc[slot, accumulator]
     out.energy += sign * acc[VAL]
@@ -250,7 +250,7 @@ def add_term(plan: Any, sums: Any, accumulator: int, sign: int, slot: int, lengt
 
 
 @kernel
-def add_cover(plan: Any, sums: Any, accumulator: int, slot: int, length: int, out: Any) -> None:
+def add_cover(plan: PlanArrays, sums: Sums, accumulator: int, slot: int, length: int, out: Any) -> None:
     """Add an accumulator's coverage and existence only."""
     out.cov += sums.acc[slot, accumulator, COV]
     out.exists |= sums.seen[slot, accumulator]
@@ -258,7 +258,7 @@ def add_cover(plan: Any, sums: Any, accumulator: int, slot: int, length: int, ou
 
 
 @kernel
-def read_zone_series(plan: Any, sums: Any, series: int, slot: int, length: int, out: Any) -> None:
+def read_zone_series(plan: PlanArrays, sums: Sums, series: int, slot: int, length: int, out: Any) -> None:
     """The zone's electricity (design: Totals and intensity)."""
     acc, start = sums.acc[slot], sums.start[slot]
     kind = plan.series[series].kind
@@ -314,14 +314,14 @@ def read_zone_series(plan: Any, sums: Any, series: int, slot: int, length: int, 
 
 
 @kernel
-def read_series(plan: Any, sums: Any, series: Any, slots: Any, length: int, out: Any) -> None:
+def read_series(plan: PlanArrays, sums: Sums, series: Any, slots: Any, length: int, out: Any) -> None:
     """What several series say now, each about the window of its slot."""
     for i in range(len(series)):
         read_one(plan, sums, series[i], slots[i], length, out[i])
 
 
 @kernel
-def changed_series(plan: Any, sums: Any, before: Any, n: int, after: Any, length: int, tick: int) -> int:
+def changed_series(plan: PlanArrays, sums: Sums, before: Any, n: int, after: Any, length: int, tick: int) -> int:
     """Third pass: the present values of the touched series that differ from before; returns their number."""
     m = 0
     for i in range(n):

@@ -1,4 +1,4 @@
-"""Series beyond the location basis: numbered behind those of plan.py, made by market.py and nodal.py, and remembered as last emitted,
+"""Series beyond the location basis: numbered behind those of plan.py, made by the bases, and remembered as last emitted,
 so that only what changed is emitted.
 """
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from zonepulse.processors.accounting.plan import INTENSITY, SERIES, AggregationPlan
 from zonepulse.processors.accounting.posting import SERIES_VALUE
 from zonepulse.processors.flow import Rows
-from zonepulse.schemas.tables.basis_texts import BASES, ENTITY_KINDS
+from zonepulse.schemas.tables.basis_texts import BASES
 
 MARKET_INTENSITY, NODE_INTENSITY, MARKET_EMISSION, OTHER = range(INTENSITY + 1, INTENSITY + 5)
 """Kinds of series: rows of `intensity` of the zone and of a node, of `emissions`, and of `totals`."""
@@ -35,6 +35,8 @@ class SeriesTable:
         self._plan = plan
         self._entities = {text: i for i, text in enumerate(plan.entities)}
         self._carriers = {text: i for i, text in enumerate(plan.carriers)}
+        self._bases = {text: i for i, text in enumerate(plan.bases)}
+        self._kinds = {text: i for i, text in enumerate(plan.entity_kinds)}
         self._rows: list[tuple[int, ...]] = []
         self.first = len(plan.series)
         self._location = _location_series(plan)
@@ -42,21 +44,23 @@ class SeriesTable:
     def add(self, kind: int, entity_kind: str, entity: str, carrier: str, scope: int, basis: str) -> int:
         """Number of a new series."""
         row = (
-            kind, ENTITY_KINDS.index(entity_kind), self._entities.setdefault(entity, len(self._entities)),
-            self._carriers.setdefault(carrier, len(self._carriers)), scope, BASES.index(basis),
+            kind, self._kinds.setdefault(entity_kind, len(self._kinds)), self._entities.setdefault(entity, len(self._entities)),
+            self._carriers.setdefault(carrier, len(self._carriers)), scope,
+            self._bases.setdefault(basis, len(self._bases)),
         )  # fmt: skip
         self._rows.append(row)
         return self.first + len(self._rows) - 1
 
     def location(self, entity_kind: str, entity: int) -> dict[tuple[int, str], int]:
         """(kind, carrier) -> series of scope 2 on the location basis (and of the intensity) of an entity."""
-        return self._location.get((ENTITY_KINDS.index(entity_kind), entity), {})
+        return self._location.get((self._kinds[entity_kind], entity), {})
 
     def close(self) -> int:
         """Put the series into the plan; returns how many."""
         plan = self._plan
         plan.series = np.concatenate([plan.series, np.array(self._rows, SERIES)]).view(np.recarray)
         plan.entities, plan.carriers = list(self._entities), list(self._carriers)
+        plan.bases, plan.entity_kinds = list(self._bases), list(self._kinds)
         return len(self._rows)
 
 
@@ -74,7 +78,7 @@ def series_names(plan: AggregationPlan, first: int) -> list[tuple[Any, ...]]:
     """What each series from `first` on is called, the same in every registry version."""
     columns = (plan.series[name][first:].tolist() for name in SERIES.names or ())
     return [
-        (kind, ENTITY_KINDS[entity_kind], plan.entities[entity], plan.carriers[carrier], scope, BASES[basis])
+        (kind, plan.entity_kinds[entity_kind], plan.entities[entity], plan.carriers[carrier], scope, plan.bases[basis])
         for kind, entity_kind, entity, carrier, scope, basis in zip(*columns, strict=True)
     ]
 

@@ -23,7 +23,7 @@ from zonepulse.processors.accounting.series import (
     emitted,
 )
 from zonepulse.processors.accounting.window_sums import SeriesValue, WindowSums
-from zonepulse.processors.channels.table import Channels
+from zonepulse.processors.bases.basis import Basis, Given, Posted, Said
 from zonepulse.processors.flow import Rows
 from zonepulse.schemas.registry.model import Contract, Series
 from zonepulse.schemas.units import MICRO
@@ -81,11 +81,13 @@ class Profile:
         return self._before[whole] + (self._steps[whole] * part // step if part else 0)
 
 
-class Market:
+class Market(Basis):
     """The market series of a zone, window by window."""
 
-    def __init__(self, channels: Channels, series: SeriesTable, table: FactorTable) -> None:
-        registry = channels.registry
+    name = "market"
+
+    def __init__(self, given: Given) -> None:
+        registry, series, table = given.channels.registry, given.series, given.table
         self._length, self._table = registry.zone.window_ms, table
         self._buyers: list[_Buyer] = []
         self._of_series: dict[int, int] = {}
@@ -132,15 +134,15 @@ class Market:
 
     # --- settling -------------------------------------------------------------------------------------------------------------
 
-    def used(self) -> dict[str, int]:
+    def held(self) -> dict[str, int]:
         """Contract -> micro-kWh that settled windows used; what a snapshot keeps."""
         return {c.facts.id: c.used for b in self._buyers for c in b.contracts}
 
-    def resume(self, used: dict[str, int]) -> None:
+    def resume(self, held: dict[str, int]) -> None:
         """Go on from what was used."""
         for buyer in self._buyers:
             for contract in buyer.contracts:
-                contract.used = used.get(contract.facts.id, 0)
+                contract.used = held.get(contract.facts.id, 0)
 
     def settle(self, slot: int, windows: WindowSums) -> None:
         """A window settles: what contracts covered in it is used."""
@@ -158,10 +160,9 @@ class Market:
 
     # --- windows --------------------------------------------------------------------------------------------------------------
 
-    def update(self, touched: Rows, windows: WindowSums, tick: int) -> list[tuple[str, int, bool]]:
-        """Say anew what the touched location series change. Returns (company, start, whether there is a residual factor) for each new
-        row of energy that no contract covers.
-        """
+    def update(self, posted: Posted, windows: WindowSums) -> Said:
+        """Say anew what the touched location series change; what no contract covers takes a residual factor, or has none."""
+        touched, tick = posted.touched, posted.tick
         slots: dict[int, set[int]] = defaultdict(set)
         for series, slot in zip(touched["series"].tolist(), touched["slot"].tolist(), strict=True):
             if series in self._of_series:
@@ -180,7 +181,7 @@ class Market:
         if self._zone is not None and zone:
             self._say_zone(self._zone, zone, windows)
             windows.commit(tick)
-        return bought
+        return Said(bought)
 
     def _uncovered(self, new: Rows, windows: WindowSums) -> list[tuple[str, int, bool]]:
         out = []

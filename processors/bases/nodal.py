@@ -10,19 +10,20 @@ less in the storage is booked as `storage_adjustment` in the first open window.
 
 from bisect import bisect_left
 from collections import Counter
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zonepulse.processors.accounting.factor_table import FactorTable
-from zonepulse.processors.accounting.plan import BEARING, AggregationPlan
+from zonepulse.processors.accounting.plan import BEARING
 from zonepulse.processors.accounting.posting import VAL
-from zonepulse.processors.accounting.series import EXISTS, HAS_CO2E, SeriesTable, emitted
+from zonepulse.processors.accounting.series import EXISTS, HAS_CO2E, emitted
 from zonepulse.processors.accounting.window_sums import WindowSums
+from zonepulse.processors.bases.basis import Basis, Given, Posted, Row, Said
 from zonepulse.processors.bases.nodal_series import make_series, places
+from zonepulse.processors.bases.residual import Residual, Residuals
 from zonepulse.processors.bases.unexplained import Unexplained
-from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.flow import Rows
 from zonepulse.processors.network.network_window import Bools, Flows, SeriesWriter, Sums, co2e_mg
 from zonepulse.processors.network.storage import Inventory, Lot, Passage, valuation, value
@@ -31,29 +32,15 @@ from zonepulse.processors.network.tracing_arrays import Traced
 
 Injections = tuple[Ints, Ints, Bools, Bools]
 """By source: energy, carbon, whether both are known, whether the energy is."""
-_RESIDUAL_MG: Final = 1_000
-_RESIDUAL_SHARE: Final = 1_000_000
-"""A residual above 1 g and above a millionth of the sources' carbon is worth an alert."""
 
 
-class Residual(NamedTuple):
-    """What a window's network solve left over, where that changed: mg, of the sources' mg."""
-
-    start: int
-    residual_mg: int
-    source_mg: int
-
-    @property
-    def is_breach(self) -> bool:
-        """Whether it is more than rounding explains."""
-        return self.residual_mg > max(_RESIDUAL_MG, self.source_mg // _RESIDUAL_SHARE)
-
-
-class Nodal:
+class Nodal(Basis):
     """The network of a zone, window by window. Without nodes it does nothing."""
 
-    def __init__(self, channels: Channels, plan: AggregationPlan, series: SeriesTable, table: FactorTable) -> None:
-        registry = channels.registry
+    name = "nodal"
+
+    def __init__(self, given: Given) -> None:
+        registry, plan, series, table = given.channels.registry, given.plan, given.series, given.table
         self._network, self._length, self._table = registry.network, registry.zone.window_ms, table
         self._topologies = Topologies(registry, plan)
         pairs, nodes = self._topologies.pairs, self._network.nodes
@@ -79,30 +66,36 @@ class Nodal:
         self._traced: set[int] = set()
         """Slots of the windows traced since the last tick."""
         self.is_active = bool(nodes)
-
-    def watch(self, zone: str) -> Unexplained:
-        """What judges the nodes' imbalance."""
-        return Unexplained(zone, self._network.nodes, self._series.intensity, self._series.imbalance)
-
-    @property
-    def storages(self) -> list[str]:
-        """The storages' ids."""
-        return [self._network.sources[k].id for k in self._storages]
+        self.storages = [sources[k].id for k in self._storages]
+        self._residuals = Residuals(registry.zone.id)
+        self._unexplained = Unexplained(registry.zone.id, nodes, self._series.intensity, self._series.imbalance)
 
     # --- state ----------------------------------------------------------------------------------------------------------------
 
-    def held(self) -> dict[str, list[list[int]]]:
-        """Storage -> its lots after the settled windows; what a snapshot keeps."""
+    def held(self) -> dict[str, Any]:
+        """The storages' lots after the settled windows, and its alerts."""
         return {
-            self._network.sources[k].id: inventory.to_facts() for k, inventory in zip(self._storages, self._settled, strict=True)
+            "lots": {name: inventory.to_facts() for name, inventory in zip(self.storages, self._settled, strict=True)},
+            "residual_since": self._residuals.since,
+            "unexplained": self._unexplained.held(),
         }
 
-    def resume(self, held: dict[str, list[list[int]]]) -> None:
+    def resume(self, held: dict[str, Any]) -> None:
         """Go on from what was held."""
         for i, k in enumerate(self._storages):
             source = self._network.sources[k]
-            if source.id in held:
-                self._settled[i] = Inventory.from_facts(source.method, source.efficiency, held[source.id])
+            if source.id in held["lots"]:
+                self._settled[i] = Inventory.from_facts(source.method, source.efficiency, held["lots"][source.id])
+        self._residuals.since = held["residual_since"]
+        self._unexplained.resume(held["unexplained"])
+
+    def look_again_from(self, start: int) -> None:
+        """A window may have come to exist."""
+        self._unexplained.look_again_from(start)
+
+    def judge(self, first: int, last: int, due: Callable[[int], int], windows: WindowSums) -> list[Row]:
+        """Nodes that more leaves than comes in."""
+        return self._unexplained.judge(first, last, self._length, due, windows)
 
     def settle(self, slot: int, windows: WindowSums) -> None:
         """A window settles: the storages go on from what it left."""
@@ -129,11 +122,12 @@ class Nodal:
 
     # --- windows --------------------------------------------------------------------------------------------------------------
 
-    def update(self, rows: Rows, slots: Ints, touched: Rows, windows: WindowSums, tick: int) -> list[Residual]:
+    def update(self, posted: Posted, windows: WindowSums) -> Said:
         """Trace anew the windows whose channels have new rows, and those that storages bind to them."""
         if not self.is_active:
-            return []
-        mine = np.unique(slots[self._is_own[rows["version"]]]).tolist()
+            return Said()
+        tick = posted.tick
+        mine = np.unique(posted.slots[self._is_own[posted.rows["version"]]]).tolist()
         settled = sorted((s for s in mine if windows.start(s) < windows.open_from), key=windows.start)
         first = min((windows.start(s) for s in mine if windows.start(s) >= windows.open_from), default=None)
         residuals: list[Residual] = []
@@ -146,8 +140,8 @@ class Nodal:
             self._book(booked, windows, tick)
         if first is not None:
             self._trace_open(first, set(mine), windows, tick, residuals)
-        self._say_whole(touched, windows, tick)
-        return residuals
+        self._say_whole(posted.touched, windows, tick)
+        return Said(alerts=self._residuals.judge(residuals, tick))
 
     def _trace_settled(
         self, slot: int, windows: WindowSums, tick: int, residuals: list[Residual], booked: Counter[tuple[int, str]]

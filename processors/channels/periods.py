@@ -4,15 +4,15 @@
 hour of the local clock; a period of a day is the calendar day of 23, 24 or 25 h; both are shifted by the register's `offset`.
 """
 
-from typing import Any
-
+from zonepulse.processors.channels.version import Version
+from zonepulse.processors.flow import Table
 from zonepulse.processors.kernel import kernel
 
 DAY_MS = 86_400_000
 
 
 @kernel
-def transition_at(clock: Any, utc_ms: int) -> int:
+def transition_at(clock: Table, utc_ms: int) -> int:
     """The last transition at or before `utc_ms`."""
     low, high = 0, len(clock)
     while high - low > 1:
@@ -25,7 +25,7 @@ def transition_at(clock: Any, utc_ms: int) -> int:
 
 
 @kernel
-def to_utc(clock: Any, wall_ms: int) -> int:
+def to_utc(clock: Table, wall_ms: int) -> int:
     """UTC of a local time: of a repeated hour the first, a skipped one by the clock before the change."""
     i = transition_at(clock, wall_ms + DAY_MS)
     while i > 0 and wall_ms < clock[i][0] + max(clock[i][1], clock[i - 1][1]):
@@ -34,7 +34,7 @@ def to_utc(clock: Any, wall_ms: int) -> int:
 
 
 @kernel
-def day_of(clock: Any, utc_ms: int, offset: int) -> int:
+def day_of(clock: Table, utc_ms: int, offset: int) -> int:
     """Number of the local day (begun at `offset`) that holds `utc_ms`."""
     day = (utc_ms + clock[transition_at(clock, utc_ms)][1] - offset) // DAY_MS
     while to_utc(clock, day * DAY_MS + offset) > utc_ms:
@@ -45,7 +45,7 @@ def day_of(clock: Any, utc_ms: int, offset: int) -> int:
 
 
 @kernel
-def snapped(clock: Any, version: Any, ts: int) -> int:
+def snapped(clock: Table, version: Version, ts: int) -> int:
     """The edge of a period that is nearest to `ts`: half up on a grid, of days the earlier."""
     period, offset = version.period, version.offset
     if period >= DAY_MS:
@@ -57,7 +57,7 @@ def snapped(clock: Any, version: Any, ts: int) -> int:
 
 
 @kernel
-def period_end(clock: Any, version: Any, begin: int) -> int:
+def period_end(clock: Table, version: Version, begin: int) -> int:
     """End of the period that begins at the edge `begin`."""
     if version.period >= DAY_MS:
         return to_utc(clock, (day_of(clock, begin, version.offset) + 1) * DAY_MS + version.offset)
@@ -65,7 +65,7 @@ def period_end(clock: Any, version: Any, begin: int) -> int:
 
 
 @kernel
-def period_begin(clock: Any, version: Any, end: int) -> int:
+def period_begin(clock: Table, version: Version, end: int) -> int:
     """Begin of the period that ends at the edge `end`."""
     if version.period >= DAY_MS:
         return to_utc(clock, day_of(clock, end - 1, version.offset) * DAY_MS + version.offset)

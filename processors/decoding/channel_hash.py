@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.flow import NO_METER, NO_REGISTER
@@ -44,7 +45,7 @@ def _mixed(hash_: int, word: int) -> int:
 
 
 @kernel
-def hash_part(hash_: int, text: Any, start: int, end: int) -> int:
+def hash_part(hash_: int, text: NDArray[np.uint8], start: int, end: int) -> int:
     """`hash_` carried on over `text[start:end]`."""
     i = start
     while i + 4 <= end:
@@ -59,7 +60,7 @@ def hash_part(hash_: int, text: Any, start: int, end: int) -> int:
 
 
 @kernel
-def _is_same(keys: Any, at: int, text: Any, start: int, end: int) -> bool:
+def _is_same(keys: NDArray[np.uint8], at: int, text: NDArray[np.uint8], start: int, end: int) -> bool:
     for i in range(end - start):
         if byte_at(keys, at + i) != byte_at(text, start + i):
             return False
@@ -67,7 +68,7 @@ def _is_same(keys: Any, at: int, text: Any, start: int, end: int) -> bool:
 
 
 @kernel
-def find(table: Any, a: Any, a_start: int, a_end: int, b: Any, b_start: int, b_end: int) -> int:
+def find(table: Any, a: NDArray[np.uint8], a_start: int, a_end: int, b: NDArray[np.uint8], b_start: int, b_end: int) -> int:
     """Number of the key `a[a_start:a_end], b[b_start:b_end]`, or ABSENT."""
     slots, mask = table.slots, len(table.slots) - 1
     hash_ = hash_part(hash_part(np.int64(_SEED), a, a_start, a_end), b, b_start, b_end)
@@ -87,7 +88,9 @@ def find(table: Any, a: Any, a_start: int, a_end: int, b: Any, b_start: int, b_e
 
 
 @kernel
-def find_channel(tables: Any, a: Any, a_start: int, a_end: int, b: Any, b_start: int, b_end: int) -> int:
+def find_channel(
+    tables: Any, a: NDArray[np.uint8], a_start: int, a_end: int, b: NDArray[np.uint8], b_start: int, b_end: int
+) -> int:
     """Channel number, or NO_METER / NO_REGISTER."""
     number = find(tables.channels, a, a_start, a_end, b, b_start, b_end)
     if number != ABSENT:
@@ -96,7 +99,7 @@ def find_channel(tables: Any, a: Any, a_start: int, a_end: int, b: Any, b_start:
 
 
 @kernel
-def _fill(slots: Any, keys: Any, starts: Any, splits: Any, ends: Any) -> None:
+def _fill(slots: Any, keys: NDArray[np.uint8], starts: Any, splits: Any, ends: Any) -> None:
     mask = len(slots) - 1
     for number in range(len(ends)):
         hash_ = hash_part(hash_part(np.int64(_SEED), keys, starts[number], splits[number]), keys, splits[number], ends[number])

@@ -9,6 +9,7 @@ float64, is the float64 nearest to it (Clinger 1990); 0 <= seq < 2**32.
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zonepulse.processors.decoding.channel_hash import ABSENT, find, find_channel
 from zonepulse.processors.decoding.exact import UNKNOWN_UNIT
@@ -65,7 +66,7 @@ CELL: Final = np.dtype(
 
 
 @kernel
-def is_same_text(text: Any, a: int, a_end: int, b: int, b_end: int) -> bool:
+def is_same_text(text: NDArray[np.uint8], a: int, a_end: int, b: int, b_end: int) -> bool:
     """Whether `text[a:a_end]` equals `text[b:b_end]`."""
     if a_end - a != b_end - b:
         return False
@@ -76,7 +77,7 @@ def is_same_text(text: Any, a: int, a_end: int, b: int, b_end: int) -> bool:
 
 
 @kernel
-def blank(text: Any, i: int, end: int) -> int:
+def blank(text: NDArray[np.uint8], i: int, end: int) -> int:
     """The first place from `i` that is no JSON white space."""
     while i < end and byte_at(text, i) <= 32:
         if not _IS_BLANK[byte_at(text, i)]:
@@ -86,7 +87,7 @@ def blank(text: Any, i: int, end: int) -> int:
 
 
 @kernel
-def plain_end(text: Any, i: int, end: int) -> int:
+def plain_end(text: NDArray[np.uint8], i: int, end: int) -> int:
     """Where the string that begins at `i` has its closing quote, or REFUSED."""
     while i < end and _IS_PLAIN[byte_at(text, i)]:
         i += 1
@@ -94,7 +95,7 @@ def plain_end(text: Any, i: int, end: int) -> int:
 
 
 @kernel
-def word(text: Any, i: int, end: int) -> int:
+def word(text: NDArray[np.uint8], i: int, end: int) -> int:
     """The last eight bytes of plain ASCII `text[i:end]` as one integer."""
     packed = np.int64(0)
     for k in range(i, end):
@@ -103,7 +104,7 @@ def word(text: Any, i: int, end: int) -> int:
 
 
 @kernel
-def key_word(text: Any, i: int, end: int) -> tuple[int, int]:
+def key_word(text: NDArray[np.uint8], i: int, end: int) -> tuple[int, int]:
     """(the key whose first letter stands at `i` as `word`, place behind its quote); the word is 0 unless it is one of 1 to 8 letters."""
     first, packed = i, np.int64(0)
     while i < end and byte_at(text, i) != _QUOTE:
@@ -114,7 +115,7 @@ def key_word(text: Any, i: int, end: int) -> tuple[int, int]:
 
 
 @kernel
-def integer(text: Any, i: int, end: int) -> tuple[int, int]:
+def integer(text: NDArray[np.uint8], i: int, end: int) -> tuple[int, int]:
     """(mantissa, place behind) of the digits at `i`; place REFUSED unless JSON's form of an integer below 2**53."""
     first = i
     mantissa = np.int64(0)
@@ -132,7 +133,7 @@ def integer(text: Any, i: int, end: int) -> tuple[int, int]:
 
 
 @kernel
-def decimal(text: Any, i: int, end: int) -> tuple[float, int]:
+def decimal(text: NDArray[np.uint8], i: int, end: int) -> tuple[float, int]:
     """(nearest float64, place behind) of the number at `i`, or place REFUSED."""
     is_negative = i < end and byte_at(text, i) == _MINUS
     if is_negative:
@@ -157,13 +158,13 @@ def decimal(text: Any, i: int, end: int) -> tuple[float, int]:
 
 
 @kernel
-def null_end(text: Any, i: int, end: int) -> int:
+def null_end(text: NDArray[np.uint8], i: int, end: int) -> int:
     """The place behind the `null` at `i`, or REFUSED."""
     return i + 4 if i + 4 <= end and word(text, i, i + 4) == _NULL else REFUSED
 
 
 @kernel
-def timestamp(text: Any, i: int, end: int) -> tuple[int, int]:
+def timestamp(text: NDArray[np.uint8], i: int, end: int) -> tuple[int, int]:
     """(epoch ms, place behind) of the integer or ISO 8601 string at `i`, or place REFUSED."""
     if byte_at(text, i) == _QUOTE:
         close = plain_end(text, i + 1, end)
@@ -176,7 +177,7 @@ def timestamp(text: Any, i: int, end: int) -> tuple[int, int]:
 
 
 @kernel
-def quality_code(text: Any, i: int, end: int) -> int:
+def quality_code(text: NDArray[np.uint8], i: int, end: int) -> int:
     """0 measured, 1 estimated, 2 corrected, or REFUSED."""
     packed = word(text, i, end)
     if end - i == 8 and packed == _MEASURED:
@@ -189,7 +190,7 @@ def quality_code(text: Any, i: int, end: int) -> int:
 
 
 @kernel
-def optional(text: Any, i: int, end: int, key: int, cell: Any) -> int:
+def optional(text: NDArray[np.uint8], i: int, end: int, key: int, cell: Any) -> int:
     """Unit, seq or quality at `i` into the cell; returns the place behind, or REFUSED."""
     if byte_at(text, i) == _N:
         return null_end(text, i, end)
@@ -209,7 +210,7 @@ def optional(text: Any, i: int, end: int, key: int, cell: Any) -> int:
 
 
 @kernel
-def parse_reading(text: Any, i: int, end: int, cell: Any) -> int:
+def parse_reading(text: NDArray[np.uint8], i: int, end: int, cell: Any) -> int:
     """The reading whose brace stands at `i` into the cell; returns the place behind it, or REFUSED."""
     seen = 0
     cell.unit_start, cell.seq, cell.quality = REFUSED, -1, 0
@@ -258,13 +259,13 @@ def parse_reading(text: Any, i: int, end: int, cell: Any) -> int:
 
 
 @kernel
-def array_end(text: Any, i: int, end: int) -> int:
+def array_end(text: NDArray[np.uint8], i: int, end: int) -> int:
     """`end` if the bracket at `i` closes the record, else REFUSED."""
     return end if blank(text, i + 1, end) == end else REFUSED
 
 
 @kernel
-def first_reading(text: Any, i: int, end: int) -> int:
+def first_reading(text: NDArray[np.uint8], i: int, end: int) -> int:
     """Where the first reading of the record `text[i:end]` has its brace; `end`: an empty array; or REFUSED."""
     i = blank(text, i, end)
     if i < end and byte_at(text, i) == _OPEN:
@@ -275,7 +276,7 @@ def first_reading(text: Any, i: int, end: int) -> int:
 
 
 @kernel
-def next_reading(text: Any, i: int, end: int, is_array: bool) -> int:
+def next_reading(text: NDArray[np.uint8], i: int, end: int, is_array: bool) -> int:
     """Where the reading after the one that ends before `i` has its brace; `end`: there is none; or REFUSED."""
     i = blank(text, i, end)
     if not is_array or i >= end:
@@ -288,7 +289,16 @@ def next_reading(text: Any, i: int, end: int, is_array: bool) -> int:
 
 @kernel
 def parse_records(
-    text: Any, starts: Any, ends: Any, start: int, stop: int, ingest_ms: Any, tables: Any, columns: Any, refused: Any, cells: Any
+    text: NDArray[np.uint8],
+    starts: Any,
+    ends: Any,
+    start: int,
+    stop: int,
+    ingest_ms: Any,
+    tables: Any,
+    columns: Any,
+    refused: Any,
+    cells: Any,
 ) -> tuple[int, int]:
     """All readings of records [start, stop) into `columns`; a null record starts at -1.
 

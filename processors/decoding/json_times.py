@@ -1,8 +1,9 @@
 """`YYYY-MM-DDTHH:MM:SS[.mmm[mmm]](Z|+HH:MM|-HH:MM)` -> epoch milliseconds, for kernels. Proleptic Gregorian calendar, years 1 to 9999."""
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zonepulse.processors.kernel import byte_at, kernel
 
@@ -13,7 +14,7 @@ _DASH, _DOT, _COLON, _PLUS, _T, _Z = 45, 46, 58, 43, 84, 90
 
 
 @kernel
-def digits(text: Any, i: int, count: int) -> int:
+def digits(text: NDArray[np.uint8], i: int, count: int) -> int:
     """The number written as `count` digits at `i`, or -1."""
     number = np.int64(0)
     for k in range(i, i + count):
@@ -43,7 +44,7 @@ def month_days(year: int, month: int) -> int:
 
 
 @kernel
-def offset_minutes(text: Any, i: int, end: int) -> tuple[int, bool]:
+def offset_minutes(text: NDArray[np.uint8], i: int, end: int) -> tuple[int, bool]:
     """(minutes east of UTC, whether `text[i:end]` is an offset)."""
     if end - i == 1 and byte_at(text, i) == _Z:
         return 0, True
@@ -57,7 +58,7 @@ def offset_minutes(text: Any, i: int, end: int) -> tuple[int, bool]:
 
 
 @kernel
-def parse_time(text: Any, i: int, end: int) -> tuple[int, bool]:
+def parse_time(text: NDArray[np.uint8], i: int, end: int) -> tuple[int, bool]:
     """(epoch ms, whether `text[i:end]` is a time of the common shape); a finer part is cut."""
     if end - i < 20 or byte_at(text, i + 4) != _DASH or byte_at(text, i + 7) != _DASH or byte_at(text, i + 10) != _T:
         return np.int64(0), False

@@ -7,6 +7,7 @@ within bounds whatever the bytes say: a kernel that meets nonsense stops and nam
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zonepulse.processors.kernel import byte_at, kernel
 
@@ -42,20 +43,20 @@ class Records(NamedTuple):
     """Where records are written, int64, shape (room,): the arrays of RecordSpans, and for the records with headers their position,
     the span of the headers (their count first) and `header_group`: equal for neighbours with equal bytes."""
 
-    key_start: Any
-    key_end: Any
-    value_start: Any
-    value_end: Any
-    offset: Any
-    timestamp_ms: Any
-    headed: Any
-    header_start: Any
-    header_end: Any
-    header_group: Any
+    key_start: NDArray[np.int64]
+    key_end: NDArray[np.int64]
+    value_start: NDArray[np.int64]
+    value_end: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    timestamp_ms: NDArray[np.int64]
+    headed: NDArray[np.int64]
+    header_start: NDArray[np.int64]
+    header_end: NDArray[np.int64]
+    header_group: NDArray[np.int64]
 
 
 @kernel
-def big_endian(buffer: Any, at: int, size: int) -> int:
+def big_endian(buffer: NDArray[np.uint8], at: int, size: int) -> int:
     """The signed integer of `size` bytes at `at`."""
     number = byte_at(buffer, at)
     if number > 127:
@@ -72,7 +73,7 @@ def is_sane(number: int) -> bool:
 
 
 @kernel
-def scan(buffer: Any, batches: Any) -> tuple[int, int, int]:
+def scan(buffer: NDArray[np.uint8], batches: Any) -> tuple[int, int, int]:
     """The complete batches of a fetch into `batches` (BATCH).
 
     Returns their number, why it stopped, and where; with BAD_HEADER the row behind them is that batch. A batch that is cut off at the
@@ -108,7 +109,7 @@ def scan(buffer: Any, batches: Any) -> tuple[int, int, int]:
 
 
 @kernel
-def varint(buffer: Any, at: int, end: int) -> tuple[int, int]:
+def varint(buffer: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     """(number, place behind) of the zigzag varint at `at`; place -1 if it does not end before `end` or is too long."""
     packed, shift = np.int64(0), 0
     while at < end and shift < 70:
@@ -122,7 +123,7 @@ def varint(buffer: Any, at: int, end: int) -> tuple[int, int]:
 
 
 @kernel
-def span(buffer: Any, at: int, end: int) -> tuple[int, int]:
+def span(buffer: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     """(start, end) of the bytes whose length stands at `at`: (-1, place behind) if null, end -1 if they do not end before `end`."""
     size, at = varint(buffer, at, end)
     if at < 0 or size > end - at:
@@ -131,7 +132,7 @@ def span(buffer: Any, at: int, end: int) -> tuple[int, int]:
 
 
 @kernel
-def read_record(buffer: Any, at: int, limit: int, batch: Any, row: int, records: Any) -> tuple[int, int]:
+def read_record(buffer: NDArray[np.uint8], at: int, limit: int, batch: Any, row: int, records: Any) -> tuple[int, int]:
     """The record at `at` into row `row`; returns where its headers start and where it ends, (-1, -1) if it is broken."""
     size, at = varint(buffer, at, limit)
     if at < 0 or size < SHORTEST_RECORD - 1 or size > limit - at:
@@ -157,7 +158,7 @@ def read_record(buffer: Any, at: int, limit: int, batch: Any, row: int, records:
 
 
 @kernel
-def is_same(buffer: Any, a_start: int, a_end: int, b_start: int, b_end: int) -> bool:
+def is_same(buffer: NDArray[np.uint8], a_start: int, a_end: int, b_start: int, b_end: int) -> bool:
     """Whether two spans hold equal bytes."""
     if a_end - a_start != b_end - b_start:
         return False
@@ -168,7 +169,7 @@ def is_same(buffer: Any, a_start: int, a_end: int, b_start: int, b_end: int) -> 
 
 
 @kernel
-def note_headers(buffer: Any, row: int, start: int, end: int, n: int, records: Any) -> None:
+def note_headers(buffer: NDArray[np.uint8], row: int, start: int, end: int, n: int, records: Any) -> None:
     """Headers of record `row` as entry `n`."""
     records.headed[n], records.header_start[n], records.header_end[n] = row, start, end
     records.header_group[n] = n
@@ -177,7 +178,7 @@ def note_headers(buffer: Any, row: int, start: int, end: int, n: int, records: A
 
 
 @kernel
-def walk(buffer: Any, batches: Any, start_offset: int, records: Any) -> tuple[int, int, int]:
+def walk(buffer: NDArray[np.uint8], batches: Any, start_offset: int, records: Any) -> tuple[int, int, int]:
     """The records of `batches` from `start_offset` on. Returns their number, how many have headers, and the batch that is broken or -1."""
     row, headed = 0, 0
     for b in range(len(batches)):

@@ -20,7 +20,7 @@ Six clocks, none of them on the wall:
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
@@ -32,8 +32,8 @@ from zonepulse.processors.accounting.plan import INTENSITY, SCOPE, USE, compile_
 from zonepulse.processors.accounting.posting import EMISSION, SERIES_VALUE, changed_series, post, remember
 from zonepulse.processors.accounting.series import LOCATION, SeriesTable
 from zonepulse.processors.accounting.window_sums import WindowSums
-from zonepulse.processors.bases.market import Market
-from zonepulse.processors.bases.nodal import Nodal, Residual
+from zonepulse.processors.bases.bases import BASES
+from zonepulse.processors.bases.basis import Given, Posted
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.detection.rules import Alert, RuleState, evaluate
 from zonepulse.processors.flow import ROW, UNSET, Rows, new_rows
@@ -100,8 +100,6 @@ class Ledger:
         self.candidates: list[tuple[int, int, dict[str, Any]]] = []
         """Alerts that intervals tasks propose: tick, partition and row, in the order they came."""
         self.no_factor: dict[tuple[str, ...], NoFactor] = {}
-        self.residual_since: int | None = None
-        """Start of the window that flow_residual was raised for."""
         self._made = _Made()
         self.announced: dict[int, dict[int, int]] = {}
         self.versions: dict[int, Channels] = {channels.registry.version: channels}
@@ -113,16 +111,24 @@ class Ledger:
         self.channels, self.plan = channels, compile_accounts(channels)
         series = SeriesTable(self.plan)
         table = FactorTable(channels.registry)
-        self.market = Market(channels, series, table)
-        self.nodal = Nodal(channels, self.plan, series, table)
+        self.bases = tuple(basis(Given(channels, self.plan, series, table)) for basis in BASES)
         series.close()
-        self.windows = WindowSums(self.plan, series.first, self.nodal.storages, self._length)
-        self._rows = RowMaker(channels, self.plan, self.market)
+        storages = [storage for basis in self.bases for storage in basis.storages]
+        self.windows = WindowSums(self.plan, series.first, storages, self._length)
+        self._rows = RowMaker(channels, self.plan, self.bases)
         self._entries = self._entry_rows()
         self.subjects = self._make_subjects()
-        self.unexplained = self.nodal.watch(channels.registry.zone.id)
 
     # --- input ----------------------------------------------------------------------------------------------------------------
+
+    @property
+    def waiting_rows(self) -> int:
+        """Rows and proposed alerts that wait for partitions that are slower than their own."""
+        return len(self.candidates) + sum(len(rows) for waiting in self.waiting for rows in waiting)
+
+    def waits_for(self, partition: int) -> bool:
+        """Whether no partition is slower: without more of this one nothing that waits can be applied."""
+        return bool(self.through[partition] <= self.through.min())
 
     def announce(self, partition: int, channels: Channels) -> None:
         """A partition's rows are made with this registry version from here on; the ledger follows when all partitions have it."""
@@ -190,8 +196,7 @@ class Ledger:
 
     def _use(self, channels: Channels) -> None:
         """Go on under another registry version: sums move to the accumulators of the same name, rules keep their state."""
-        windows, plan, used, held = self.windows, self.plan, self.market.used(), self.nodal.held()
-        unexplained = self.unexplained.held()
+        windows, plan, held = self.windows, self.plan, self.held()
         states = {(s.company, r.id): (s, state) for s in self.subjects for r, state in s.rules}
         self.floor = self.horizon(self.applied)
         version = channels.registry.version
@@ -200,15 +205,23 @@ class Ledger:
         self._compile(channels)
         self.waiting, self.is_waiting_touched = [self._known_now(waiting) for waiting in self.waiting], True
         self.windows.adopt(windows, plan, self.plan, self.progress)
-        self.market.resume(used)
-        self.nodal.resume(held)
-        self.unexplained.resume(unexplained)
+        self.resume(held)
         for subject in self.subjects:
             for i, (rule, _) in enumerate(subject.rules):
                 if (subject.company, rule.id) in states:
                     was, state = states[subject.company, rule.id]
                     subject.rules[i] = (rule, state)
                     subject.next_start, subject.tick = was.next_start, was.tick
+
+    def held(self) -> dict[str, Any]:
+        """What the bases hold, by name."""
+        return {basis.name: basis.held() for basis in self.bases}
+
+    def resume(self, held: Mapping[str, Any]) -> None:
+        """Go on from what the bases held."""
+        for basis in self.bases:
+            if basis.name in held:
+                basis.resume(held[basis.name])
 
     def _advance_to(self, last: int, results: Results) -> None:
         if last == UNSET or last <= self.applied:
@@ -321,6 +334,8 @@ class Ledger:
         self._settle(tick)
         windows.forget(self.horizon(tick))
         rows = self._bounded(rows, tick, results)
+        if not len(rows):
+            return
         starts = np.ascontiguousarray(rows["start"])
         slots = windows.pages.slots(starts)
         self._look_again_from(int(starts.min()))
@@ -334,12 +349,14 @@ class Ledger:
         after = after[: changed_series(windows.plan, windows.sums, before, n, after, self._length, tick)]
         self._made.series.append(after)
         self._made.emissions.append(emissions)
-        bought = self.market.update(after, windows, tick)
-        self._judge_factors(emissions, bought, tick, results)
-        self._judge_residuals(self.nodal.update(rows, slots, after, windows, tick), tick, results)
+        posted = Posted(rows, slots, after, tick)
+        said = {basis.name: basis.update(posted, windows) for basis in self.bases}
+        self._judge_factors(emissions, {name: one.bought for name, one in said.items()}, tick, results)
+        results.alerts += [alert for one in said.values() for alert in one.alerts]
 
     def _bounded(self, rows: Rows, tick: int, results: Results) -> Rows:
-        """Rows above the bound that proves the zone's sums are not booked, as if they were missing; `ops_sum_refused` names them."""
+        """Rows above the bound that proves the zone's sums are not booked, as if they were missing; `ops_sum_refused` names them. One that
+        was refused before and has nothing now either says nothing new."""
         most = self.plan.postings["most"][rows["version"]]
         refused, was_refused = rows["val"] > most, rows["was_val"] > most
         if not (refused.any() or was_refused.any()):
@@ -356,14 +373,14 @@ class Ledger:
             results.alerts.append(
                 Alert(zone, "ops_sum_refused", labels, "critical", "raised", start, tick, evidence, meter=meter).row()
             )
-        return kept
+        return kept[~was_refused | (kept["cov"] > 0)].view(np.recarray)
 
     def _settle(self, tick: int) -> None:
         """Windows settle whose last regular tick, at end + lateness (or delay, if longer), lies before this one."""
         open_from = (((tick - 1) * self._tick_ms - self._settling) // self._length + 1) * self._length
         for start in self.windows.settle_until(open_from):
-            self.market.settle(self.windows.pages.slot(start), self.windows)
-            self.nodal.settle(self.windows.pages.slot(start), self.windows)
+            for basis in self.bases:
+                basis.settle(self.windows.pages.slot(start), self.windows)
 
     def _emit(self, results: Results) -> None:
         """Everything that was made since the last call, as batches."""
@@ -377,9 +394,12 @@ class Ledger:
 
     # --- alerts ---------------------------------------------------------------------------------------------------------------
 
-    def _judge_factors(self, emissions: Rows, bought: list[tuple[str, int, bool]], tick: int, results: Results) -> None:
-        """no_factor: energy without a factor, once per company and carrier, and once for its market basis."""
-        if not self.no_factor and not (emissions["factor"] == 0).any() and all(has for *_, has in bought):
+    def _judge_factors(
+        self, emissions: Rows, bought: Mapping[str, Sequence[tuple[str, int, bool]]], tick: int, results: Results
+    ) -> None:
+        """no_factor: energy without a factor, once per company and carrier, and once for each other basis."""
+        all_have = all(has for rows in bought.values() for *_, has in rows)
+        if not self.no_factor and not (emissions["factor"] == 0).any() and all_have:
             return
         seen: dict[tuple[str, ...], tuple[list[int], list[int]]] = {}
         for version, start, cov, factor in zip(*(emissions[name] for name in ("version", "start", "cov", "factor")), strict=True):
@@ -389,8 +409,9 @@ class Ledger:
                 without.append(int(start))
             elif factor != 0:
                 with_factor.append(int(start))
-        for company, start, has_factor in bought:
-            seen.setdefault((company, "electricity", "market"), ([], []))[has_factor].append(start)
+        for basis, rows in bought.items():
+            for company, start, has_factor in rows:
+                seen.setdefault((company, "electricity", basis), ([], []))[has_factor].append(start)
         for name, (without, with_factor) in sorted(seen.items()):
             state = self.no_factor.get(name) or NoFactor()
             later = [s for s in with_factor if state.starts_at is not None and s > state.starts_at]
@@ -408,22 +429,6 @@ class Ledger:
         evidence = {name: text for name, text in labels.items() if name != "company"}
         zone = self.channels.registry.zone.id
         return Alert(zone, "no_factor", labels, "critical", state, starts_at, tick, evidence, ends_at, labels["company"]).row()
-
-    def _judge_residuals(self, residuals: list[Residual], tick: int, results: Results) -> None:
-        """flow_residual: a network solve that left over more than rounding explains."""
-        for found in sorted(residuals):
-            if found.is_breach and self.residual_since is None:
-                self.residual_since = found.start
-                results.alerts.append(self._residual_alert(found, None, tick))
-            elif not found.is_breach and self.residual_since is not None and found.start > self.residual_since:
-                results.alerts.append(self._residual_alert(found, found.start, tick))
-                self.residual_since = None
-
-    def _residual_alert(self, found: Residual, ends_at: int | None, tick: int) -> dict[str, Any]:
-        state, since = "raised" if ends_at is None else "resolved", self.residual_since
-        assert since is not None
-        evidence = {"residual_mg": found.residual_mg, "source_mg": found.source_mg}
-        return Alert(self.channels.registry.zone.id, "flow_residual", {}, "warning", state, since, tick, evidence, ends_at).row()
 
     def _make_subjects(self) -> list[Subject]:
         series, power = self.plan.series, self.plan.carriers.index("electricity")
@@ -448,7 +453,8 @@ class Ledger:
             return
         for subject in self.subjects:
             self._judge_subject(subject, first, last, results)
-        results.alerts += self.unexplained.judge(first, last, self._length, self._due, self.windows)
+        for basis in self.bases:
+            results.alerts += basis.judge(first, last, self._due, self.windows)
 
     def _judge_subject(self, subject: Subject, first: int, last: int, results: Results) -> None:
         starts = self.windows.starts
@@ -469,7 +475,8 @@ class Ledger:
 
     def _look_again_from(self, start: int) -> None:
         """A window may have come to exist."""
-        self.unexplained.look_again_from(start)
+        for basis in self.bases:
+            basis.look_again_from(start)
         for subject in self.subjects:
             subject.unseen = min(subject.unseen, start)
 

@@ -1,5 +1,6 @@
 """What the ledger made, as Arrow batches of the result tables."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,11 +10,10 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.accounting.plan import INTENSITY, AggregationPlan
 from zonepulse.processors.accounting.series import MARKET_EMISSION, MARKET_INTENSITY, NODE_INTENSITY
-from zonepulse.processors.bases.market import Market
+from zonepulse.processors.bases.basis import Basis
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.flow import Rows
 from zonepulse.processors.metering.interval_rows import alert_batch, coded, constant, table_batch, times
-from zonepulse.schemas.tables.basis_texts import BASES, ENTITY_KINDS
 from zonepulse.schemas.tables.results import ALERTS, EMISSIONS, TOTALS
 from zonepulse.schemas.tables.results import INTENSITY as INTENSITY_TABLE
 
@@ -43,8 +43,8 @@ class Results:
 class RowMaker:
     """Makes the batches under one registry version."""
 
-    def __init__(self, channels: Channels, plan: AggregationPlan, market: Market) -> None:
-        self._channels, self._plan, self._market = channels, plan, market
+    def __init__(self, channels: Channels, plan: AggregationPlan, bases: Sequence[Basis]) -> None:
+        self._channels, self._plan, self._bases = channels, plan, {basis.name: basis for basis in bases}
         self._zone, self._length_s = channels.registry.zone.id, channels.registry.zone.window_ms // 1000
         entries = channels.registry.entries
         self._labels = {
@@ -107,11 +107,11 @@ class RowMaker:
 
     def _totals(self, values: Rows, series: Rows) -> pa.RecordBatch:
         columns = self._values(values) | {
-            "entity_kind": self._texts(series, "entity_kind", ENTITY_KINDS),
+            "entity_kind": self._texts(series, "entity_kind", self._plan.entity_kinds),
             "entity": self._texts(series, "entity", self._plan.entities),
             "carrier": self._texts(series, "carrier", self._plan.carriers),
             "scope": pa.array(series["scope"].astype(np.int32)),
-            "basis": self._texts(series, "basis", BASES),
+            "basis": self._texts(series, "basis", self._plan.bases),
             "estimated_micro": pa.array(np.ascontiguousarray(values["est"])),
         }
         return table_batch(TOTALS, columns)
@@ -120,20 +120,21 @@ class RowMaker:
         nodes = [self._plan.entities[one["entity"]] if one["kind"] == NODE_INTENSITY else "" for one in series]
         columns = self._values(values) | {
             "node": pa.array(nodes, pa.string()).dictionary_encode(),
-            "basis": self._texts(series, "basis", BASES),
+            "basis": self._texts(series, "basis", self._plan.bases),
             "g_per_kwh": pa.array([g_per_kwh(v) for v in values], pa.float64()),
             "estimated_share": pa.array([int(v["est"]) / int(v["energy"]) if v["energy"] else 0.0 for v in values], pa.float64()),
         }
         return table_batch(INTENSITY_TABLE, columns)
 
     def _bought(self, values: Rows, series: Rows) -> pa.RecordBatch:
-        origins = [self._market.origin(int(v["series"]), int(v["start"])) for v in values]
+        of_basis = [self._bases[self._plan.bases[basis]] for basis in series["basis"].tolist()]
+        origins = [basis.origin(int(v["series"]), int(v["start"])) for basis, v in zip(of_basis, values, strict=True)]
         columns = self._values(values) | {
             "company": self._texts(series, "entity", self._plan.entities),
             "meter": constant("", len(values)),
             "register": self._texts(series, "carrier", self._plan.carriers),
             "scope": pa.array(series["scope"].astype(np.int32)),
-            "basis": self._texts(series, "basis", BASES),
+            "basis": self._texts(series, "basis", self._plan.bases),
             "estimated_micro": pa.array(np.ascontiguousarray(values["est"])),
             "factor_id": pa.array([factor for factor, _ in origins], pa.string()).dictionary_encode(),
             "rung": pa.array([rung for _, rung in origins], pa.string()).dictionary_encode(),

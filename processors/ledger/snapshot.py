@@ -51,10 +51,7 @@ def _facts(ledger: Ledger) -> dict[str, Any]:
         "announced": [[version, sorted(ticks.items())] for version, ticks in sorted(ledger.announced.items())],
         "no_factor": [[list(key), state.starts_at] for key, state in sorted(ledger.no_factor.items())],
         "open_from": ledger.windows.open_from,
-        "used": ledger.market.used(),
-        "held": ledger.nodal.held(),
-        "unexplained": ledger.unexplained.held(),
-        "residual_since": ledger.residual_since,
+        "bases": ledger.held(),
         "candidates": [list(candidate) for candidate in ledger.candidates],
         "subjects": [[s.company, s.next_start, s.tick] for s in ledger.subjects],
         "rules": [
@@ -85,10 +82,7 @@ def restore_ledger(
     ledger.no_factor = {tuple(key): NoFactor(start) for key, start in facts["no_factor"]}
     ledger.floor = facts["floor"]
     ledger.old_rows.first, ledger.old_rows.last = facts["old_rows"]
-    ledger.market.resume(facts["used"])
-    ledger.nodal.resume(facts["held"])
-    ledger.unexplained.resume(facts["unexplained"])
-    ledger.residual_since = facts["residual_since"]
+    ledger.resume(facts["bases"])
     ledger.candidates = [(tick, partition, row) for tick, partition, row in facts["candidates"]]
     _restore_waiting(ledger, chunks[0])
     _restore_sums(ledger, facts, chunks[1:])

@@ -3,14 +3,14 @@
 Most readings continue their series like the one before: one short loop takes these.
 """
 
-from typing import Any
-
 from zonepulse.processors.channels.periods import period_begin
 from zonepulse.processors.channels.table import CUMULATIVE, INTERVAL, POWER
+from zonepulse.processors.channels.version import Version, Versions
 from zonepulse.processors.channels.versions import answering, version_of
-from zonepulse.processors.flow import M_REGISTER, NEVER
+from zonepulse.processors.flow import M_REGISTER, NEVER, Table
 from zonepulse.processors.kernel import kernel
 from zonepulse.processors.metering.journal import anchor_of, close_journal
+from zonepulse.processors.metering.records import ChannelState, Notes, Policy, Readings, Span, Windows
 from zonepulse.processors.metering.registers import (
     FROZEN,
     GOOD,
@@ -59,7 +59,16 @@ OLD_UNUSUAL = ESTIMATED | CORRECTED | CONFLICT | NEW | CONFLICT_NEW
 
 
 @kernel
-def settle(win: Any, span: Any, st: Any, settled: Any, journal: Any, settled_journal: Any, keep: int, length: int) -> None:
+def settle(
+    win: Windows,
+    span: Span,
+    st: ChannelState,
+    settled: ChannelState,
+    journal: Readings,
+    settled_journal: Readings,
+    keep: int,
+    length: int,
+) -> None:
     """Copy the state reached at the settle bound, with what is booked in its open window."""
     settled.ts, settled.e, settled.same_since = st.ts, st.e, st.same_since
     settled.seg_adv, settled.seg_ms = st.seg_adv, st.seg_ms
@@ -84,7 +93,7 @@ def settle(win: Any, span: Any, st: Any, settled: Any, journal: Any, settled_jou
 
 
 @kernel
-def touch(span: Any, st: Any, start: int, length: int) -> None:
+def touch(span: Span, st: ChannelState, start: int, length: int) -> None:
     """Something new takes effect here: windows from the anchor (or from its own start) on may differ."""
     at = start
     if st.kind == CUMULATIVE:
@@ -94,7 +103,16 @@ def touch(span: Any, st: Any, start: int, length: int) -> None:
 
 @kernel
 def fold_steady(
-    old: bool, win: Any, span: Any, st: Any, journal: Any, ring: Any, first: int, limit: int, version: Any, policy: Any
+    old: bool,
+    win: Windows,
+    span: Span,
+    st: ChannelState,
+    journal: Readings,
+    ring: Readings,
+    first: int,
+    limit: int,
+    version: Version,
+    policy: Policy,
 ) -> int:
     """What `fold` does with most readings, in one short loop: good, unmarked ones before `limit` that continue the series within R0's
     window and the validity of `version`. Returns the first reading that is not such a one, for `fold` to judge."""
@@ -149,7 +167,17 @@ def fold_steady(
 
 @kernel
 def confirm_series(
-    old: bool, win: Any, span: Any, st: Any, journal: Any, ring: Any, first: int, last: int, versions: Any, policy: Any, notes: Any
+    old: bool,
+    win: Windows,
+    span: Span,
+    st: ChannelState,
+    journal: Readings,
+    ring: Readings,
+    first: int,
+    last: int,
+    versions: Versions,
+    policy: Policy,
+    notes: Notes,
 ) -> None:
     """A run of held readings, ring[first] to ring[last], is a new series; of equal ones in a row the first and the last are good."""
     decider = ring[last].ts
@@ -179,8 +207,8 @@ def confirm_series(
 
 @kernel
 def fold(
-    old: bool, st: Any, settled: Any, journal: Any, settled_journal: Any, ring: Any, win: Any, span: Any, versions: Any, changes: Any,
-    clock: Any, policy: Any, notes: Any,
+    old: bool, st: ChannelState, settled: ChannelState, journal: Readings, settled_journal: Readings, ring: Readings, win: Windows,
+    span: Span, versions: Versions, changes: Table, clock: Table, policy: Policy, notes: Notes,
 ) -> None:  # fmt: skip
     """Run the state `st` over a channel's ring and known changes and book into `win` (prepared by the caller).
 

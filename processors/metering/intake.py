@@ -10,6 +10,7 @@ import numpy as np
 
 from zonepulse.processors.channels.periods import period_begin
 from zonepulse.processors.channels.table import CUMULATIVE, INTERVAL
+from zonepulse.processors.channels.version import Version
 from zonepulse.processors.channels.versions import VERSION_SHIFT, is_begun, key_of, sent_version
 from zonepulse.processors.flow import (
     FUTURE,
@@ -25,8 +26,11 @@ from zonepulse.processors.flow import (
     UNKNOWN_REGISTER,
     UNSET,
     WRONG_PARTITION,
+    Ints,
+    ReadingColumns,
 )
 from zonepulse.processors.kernel import kernel
+from zonepulse.processors.metering.records import Channel, Policy, Reading, Readings
 from zonepulse.processors.metering.registers import MARGIN_MS_PER_HOUR, energy_micro, is_impossible
 from zonepulse.processors.metering.state import CHUNK_CHANNELS, CONFLICT, CONFLICT_NEW, CORRECTED, ESTIMATED, GONE, IMPOSSIBLE, NEW
 
@@ -76,21 +80,21 @@ class RegistryArrays(NamedTuple):
 
 
 @kernel
-def settled_after(policy: Any) -> int:
+def settled_after(policy: Policy) -> int:
     """How long (ms) behind a tick nothing changes any more: a known meter change may lie `lateness` before the latest closed window, and a
     window is judged up to one length after it is due."""
     return policy.lateness + max(policy.tolerance, 2 * policy.length + policy.delay + 2 * policy.tick)
 
 
 @kernel
-def usual_room(period: int, policy: Any) -> int:
+def usual_room(period: int, policy: Policy) -> int:
     """Readings that a ring holds at most while they come in time: until they are settled, and the window that closes next."""
     held = (settled_after(policy) + policy.length + policy.tick) // period + 2
     return min(max(held + 7, SMALLEST_RING) // 8 * 8, LARGEST_FIRST_RING)
 
 
 @kernel
-def make_room(state: Any, ch: Any, usual: int) -> bool:
+def make_room(state: State, ch: Channel, usual: int) -> bool:
     """Move a full ring to a larger place; False if the pool must grow first. The place left is free after the next `pack`."""
     room = usual if ch.room < usual else (ch.room + ch.room // 4 + 8) // 8 * 8
     at = state.counts[POOL_USED]
@@ -104,7 +108,7 @@ def make_room(state: Any, ch: Any, usual: int) -> bool:
 
 
 @kernel
-def pack(state: Any, pool: Any) -> None:
+def pack(state: State, pool: Readings) -> None:
     """Move all rings into `pool`, one behind the other."""
     at = 0
     for place in range(len(state.channels)):
@@ -117,7 +121,7 @@ def pack(state: Any, pool: Any) -> None:
 
 
 @kernel
-def supersede(entry: Any, reg: int, meta: int) -> int:
+def supersede(entry: Reading, reg: int, meta: int) -> int:
     """A second reading of a key, against the one that counts. 0: nothing changes; 1: the old one got a conflict; 2: replaced in place;
     3: the old one is GONE and the new one must be inserted behind it (with `conflict_of` flags)."""
     differs = reg != entry.reg
@@ -141,7 +145,7 @@ def supersede(entry: Any, reg: int, meta: int) -> int:
 
 
 @kernel
-def insert(pool: Any, ch: Any, ts: int, reg: int, meta: int) -> bool:
+def insert(pool: Readings, ch: Channel, ts: int, reg: int, meta: int) -> bool:
     """Put a reading into its ring (there is room); False when it changes nothing. Of one ts, impossible ones stand before possible ones,
     and neither displaces the other."""
     first, at = ch.ring + ch.past, ch.ring + ch.held
@@ -166,7 +170,7 @@ def insert(pool: Any, ch: Any, ts: int, reg: int, meta: int) -> bool:
 
 
 @kernel
-def is_plain(pool: Any, ch: Any, reg: int, ts: int, version: Any) -> bool:
+def is_plain(pool: Readings, ch: Channel, reg: int, ts: int, version: Version) -> bool:
     """Whether the newest reading of a register certainly continues its series like the one before: whatever else changes more than the
     windows from the last good one on, or is worth an alert."""
     at = ch.ring + ch.held - 1
@@ -179,7 +183,7 @@ def is_plain(pool: Any, ch: Any, reg: int, ts: int, version: Any) -> bool:
 
 
 @kernel
-def refusal(value: float, unit: int, version: Any, partition: int) -> int:
+def refusal(value: float, unit: int, version: Version, partition: int) -> int:
     """Reason code of a reading by what it says, 0 if there is none; `version` is the one that answers it."""
     if version.partition != partition:
         return WRONG_PARTITION
@@ -198,7 +202,7 @@ def refusal(value: float, unit: int, version: Any, partition: int) -> int:
 
 
 @kernel
-def untimely(ts: int, ingest: int, policy: Any) -> int:
+def untimely(ts: int, ingest: int, policy: Policy) -> int:
     """FUTURE, LATE or 0."""
     if ts - ingest > policy.future:
         return FUTURE
@@ -206,7 +210,7 @@ def untimely(ts: int, ingest: int, policy: Any) -> int:
 
 
 @kernel
-def is_quiet(ch: Any, open_ms: int, policy: Any) -> bool:
+def is_quiet(ch: Channel, open_ms: int, policy: Policy) -> bool:
     """Whether what is new changes no row while the windows before `open_ms` are the due ones: it lies behind them, in order, behind no
     due window without a row, and leaves no gap that is too long."""
     earliest = min(ch.min_new, ch.anchor)
@@ -216,7 +220,7 @@ def is_quiet(ch: Any, open_ms: int, policy: Any) -> bool:
 
 
 @kernel
-def must_close(clock: Any, ingest: int, counts: Any, policy: Any) -> bool:
+def must_close(clock: Ints, ingest: int, counts: Ints, policy: Policy) -> bool:
     """Whether the ticks up to `ingest` may make rows; if they cannot, the clock moves on past them."""
     if ingest >= clock[DUE_MS] or counts[IS_URGENT] != 0 or counts[DIRTY] == 0:
         return True
@@ -226,7 +230,7 @@ def must_close(clock: Any, ingest: int, counts: Any, policy: Any) -> bool:
 
 
 @kernel
-def admit(items: Any, start: int, stop: int, clock: Any, state: Any, facts: Any, policy: Any) -> int:
+def admit(items: ReadingColumns, start: int, stop: int, clock: Ints, state: State, facts: RegistryArrays, policy: Policy) -> int:
     """Judge and insert items [start, stop) and close the ticks that make no rows; returns where it stopped (before `stop`: a tick is to
     be closed, or the pool must grow). What it calls takes few arrays: each is handed over in seven words."""
     counts, pool = state.counts, state.pool

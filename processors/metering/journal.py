@@ -4,16 +4,15 @@ Two rules book anew behind what is settled: a register that was frozen, and a re
 be undone, there is no journal, and a reading costs what it costs without one.
 """
 
-from typing import Any
-
 from zonepulse.processors.flow import BIT_ESTIMATED, NEVER, UNSET
 from zonepulse.processors.kernel import kernel
+from zonepulse.processors.metering.records import ChannelState, Head, Reading, Readings, Span, Windows
 from zonepulse.processors.metering.segments import book_segment, scaled
 from zonepulse.processors.metering.state import PREFACE, RECORD, RESET_RECORD
 
 
 @kernel
-def anchor_of(st: Any) -> int:
+def anchor_of(st: ChannelState) -> int:
     """The earliest time whose booking the next reading in order may change, unless it books anew."""
     if st.kind < 0:
         return NEVER
@@ -21,13 +20,13 @@ def anchor_of(st: Any) -> int:
 
 
 @kernel
-def close_journal(st: Any) -> None:
+def close_journal(st: ChannelState) -> None:
     """Nothing is booked anew behind R0; no reset can be undone."""
     st.since, st.entries, st.fixed, st.resets = NEVER, 0, 0, 0
 
 
 @kernel
-def open_journal(win: Any, span: Any, st: Any, length: int) -> None:
+def open_journal(win: Windows, span: Span, st: ChannelState, length: int) -> None:
     """Begin at R0, or at the swap gap that ends there, with what is booked in its window."""
     close_journal(st)
     st.since = anchor_of(st)
@@ -40,13 +39,13 @@ def open_journal(win: Any, span: Any, st: Any, length: int) -> None:
 
 
 @kernel
-def journal_end(st: Any, journal: Any) -> int:
+def journal_end(st: ChannelState, journal: Readings) -> int:
     """Where the last entry ends."""
     return journal[st.entries - 1].ts if st.entries > 0 else st.since
 
 
 @kernel
-def add_entry(st: Any, journal: Any, ts: int, amount: int, bits: int) -> None:
+def add_entry(st: ChannelState, journal: Readings, ts: int, amount: int, bits: int) -> None:
     """Append (ts, amount, bits), or let the last entry go on: a register that stands still needs one entry."""
     n = st.entries
     if n > st.fixed and amount == 0 and journal[n - 1].reg == 0 and journal[n - 1].meta == bits:
@@ -58,7 +57,7 @@ def add_entry(st: Any, journal: Any, ts: int, amount: int, bits: int) -> None:
 
 
 @kernel
-def journalise(st: Any, journal: Any, t0: int, t1: int, amount: int, bits: int) -> None:
+def journalise(st: ChannelState, journal: Readings, t0: int, t1: int, amount: int, bits: int) -> None:
     """Note a booking, if there is a journal. What is missing before it is a hole; a swap gap takes the hole's place."""
     if st.since == NEVER:
         return
@@ -70,7 +69,7 @@ def journalise(st: Any, journal: Any, t0: int, t1: int, amount: int, bits: int) 
 
 
 @kernel
-def record_reset(st: Any, journal: Any) -> None:
+def record_reset(st: ChannelState, journal: Readings) -> None:
     """Keep R0, from which a reset departs."""
     if st.gap_ts != NEVER and st.entries == 0:
         add_entry(st, journal, st.ts, 0, 0)
@@ -85,7 +84,7 @@ def record_reset(st: Any, journal: Any) -> None:
 
 
 @kernel
-def find_record(st: Any, journal: Any, number: int) -> int:
+def find_record(st: ChannelState, journal: Readings, number: int) -> int:
     """Place of the record of a reset; `st.entries` if there is none."""
     i = 0
     while i < st.entries:
@@ -100,7 +99,7 @@ def find_record(st: Any, journal: Any, number: int) -> int:
 
 
 @kernel
-def rewind(win: Any, span: Any, st: Any, journal: Any, begin: int, length: int) -> bool:
+def rewind(win: Windows, span: Span, st: ChannelState, journal: Readings, begin: int, length: int) -> bool:
     """Take back what was booked behind `begin`, from journal and windows. False where that needs windows before the fold's first one."""
     if begin // length < span.origin:
         span.deep = min(span.deep, begin // length)
@@ -119,7 +118,7 @@ def rewind(win: Any, span: Any, st: Any, journal: Any, begin: int, length: int) 
 
 
 @kernel
-def rebook(win: Any, span: Any, st: Any, journal: Any, until: int, length: int) -> None:
+def rebook(win: Windows, span: Span, st: ChannelState, journal: Readings, until: int, length: int) -> None:
     """Book the journal up to `until` and cut it there."""
     t, i, fixed = st.since, 0, 0
     while i < st.entries and t < until:
@@ -140,7 +139,7 @@ def rebook(win: Any, span: Any, st: Any, journal: Any, until: int, length: int) 
 
 
 @kernel
-def drop_first(st: Any, journal: Any, n: int) -> None:
+def drop_first(st: ChannelState, journal: Readings, n: int) -> None:
     """Remove the first `n` entries."""
     for i in range(n, st.entries):
         a, b = journal[i - n], journal[i]
@@ -150,7 +149,7 @@ def drop_first(st: Any, journal: Any, n: int) -> None:
 
 
 @kernel
-def absorb(st: Any, entry: Any, length: int) -> None:
+def absorb(st: ChannelState, entry: Reading, length: int) -> None:
     """Move the base to the end of the first entry."""
     t0, t1 = st.since, entry.ts
     w = t1 // length
@@ -168,7 +167,7 @@ def absorb(st: Any, entry: Any, length: int) -> None:
 
 
 @kernel
-def trim(st: Any, journal: Any, limit: int, length: int) -> None:
+def trim(st: ChannelState, journal: Readings, limit: int, length: int) -> None:
     """Forget what lies before `limit`, a time behind which alone anything is booked anew."""
     while st.since < limit and st.entries > 0:
         first = journal[0]
@@ -189,13 +188,13 @@ def trim(st: Any, journal: Any, limit: int, length: int) -> None:
 
 
 @kernel
-def is_as_of_r0(st: Any) -> bool:
+def is_as_of_r0(st: ChannelState) -> bool:
     """Whether a HEAD alone says all of a STATE."""
     return st.since == NEVER and st.last == st.ts and st.silence <= st.ts and st.above == st.above_r0
 
 
 @kernel
-def unpack(st: Any, head: Any, ring: Any, past: int, journal: Any) -> None:
+def unpack(st: ChannelState, head: Head, ring: Readings, past: int, journal: Readings) -> None:
     """The STATE of a head and of the front of its ring; its journal."""
     st.ts, st.e, st.same_since, st.seg_adv, st.seg_ms = head.ts, head.e, head.same_since, head.seg_adv, head.seg_ms
     st.gap_ts, st.gap_adv, st.gap_ms = head.gap_ts, head.gap_adv, head.gap_ms
@@ -218,7 +217,7 @@ def unpack(st: Any, head: Any, ring: Any, past: int, journal: Any) -> None:
 
 
 @kernel
-def pack_state(st: Any, head: Any, ring: Any, journal: Any) -> None:
+def pack_state(st: ChannelState, head: Head, ring: Readings, journal: Readings) -> None:
     """Store a STATE in a head and, where it needs one, a preface; the ring has room for it."""
     head.ts, head.e, head.same_since, head.seg_adv, head.seg_ms = st.ts, st.e, st.same_since, st.seg_adv, st.seg_ms
     head.gap_ts, head.gap_adv, head.gap_ms = st.gap_ts, st.gap_adv, st.gap_ms
@@ -238,6 +237,6 @@ def pack_state(st: Any, head: Any, ring: Any, journal: Any) -> None:
 
 
 @kernel
-def packed_entries(st: Any) -> int:
+def packed_entries(st: ChannelState) -> int:
     """Entries that `pack_state` puts into the ring."""
     return 0 if is_as_of_r0(st) else PREFACE + st.entries

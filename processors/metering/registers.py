@@ -15,10 +15,11 @@ as soon as a reading at or behind it is there. Nothing is dropped: held readings
 The state machine is a STATE record; `fold.py` runs it.
 """
 
-from typing import Any
+from collections.abc import Sequence
 
 from zonepulse.processors.channels.periods import period_begin
 from zonepulse.processors.channels.table import CUMULATIVE, INTERVAL, POWER
+from zonepulse.processors.channels.version import Version, Versions
 from zonepulse.processors.channels.versions import version_at, version_of
 from zonepulse.processors.flow import (
     BIT_CORRECTED,
@@ -31,9 +32,11 @@ from zonepulse.processors.flow import (
     M_SENDER,
     M_SWAP_GAP,
     NEVER,
+    Table,
 )
 from zonepulse.processors.kernel import kernel
 from zonepulse.processors.metering.journal import close_journal, find_record, journalise, open_journal, record_reset, rewind
+from zonepulse.processors.metering.records import ChannelState, Notes, Policy, Readings, Span, Windows
 from zonepulse.processors.metering.segments import book_power, book_segment, scaled
 from zonepulse.processors.metering.state import (
     CONFLICT,
@@ -64,7 +67,7 @@ def energy_within(power: int, ms: int, per: int) -> int:
 
 
 @kernel
-def energy_micro(reg: int, version: Any) -> int:
+def energy_micro(reg: int, version: Version) -> int:
     """floor(reg * num / den); admission has checked the range."""
     if version.den == 1:
         return reg * version.num
@@ -73,20 +76,20 @@ def energy_micro(reg: int, version: Any) -> int:
 
 
 @kernel
-def frozen_since(st: Any, ts: int, max_gap: int) -> int:
+def frozen_since(st: ChannelState, ts: int, max_gap: int) -> int:
     """t*: the time since which R0's value may have been an old one."""
     return min(st.ts, max(st.same_since, ts - max_gap))
 
 
 @kernel
-def is_good(st: Any, ts: int, e: int, version: Any, max_gap: int) -> bool:
+def is_good(st: ChannelState, ts: int, e: int, version: Version, max_gap: int) -> bool:
     """Rule 1, frozen or not."""
     ms = max(ts - frozen_since(st, ts, max_gap), version.period)
     return 0 <= e - st.e <= energy_within(version.power, ms, MARGIN_MS_PER_HOUR)
 
 
 @kernel
-def judge(st: Any, ts: int, e: int, version: Any, max_gap: int) -> tuple[int, int]:
+def judge(st: ChannelState, ts: int, e: int, version: Version, max_gap: int) -> tuple[int, int]:
     """(verdict, advance) of a cumulative reading of the same series as R0."""
     rise, since = e - st.e, frozen_since(st, ts, max_gap)
     near = energy_within(version.power, max(ts - st.ts, version.period), MARGIN_MS_PER_HOUR)
@@ -110,7 +113,7 @@ def judge(st: Any, ts: int, e: int, version: Any, max_gap: int) -> tuple[int, in
 
 
 @kernel
-def note_arrival(st: Any, ts: int, e: int, is_joined: bool, version: Any) -> None:
+def note_arrival(st: ChannelState, ts: int, e: int, is_joined: bool, version: Version) -> None:
     """An accepted reading, whatever becomes of it: silence before it, and whether its step is above max_power."""
     ms = ts - st.last
     if not is_joined and 2 * ms > 3 * version.period:
@@ -121,7 +124,7 @@ def note_arrival(st: Any, ts: int, e: int, is_joined: bool, version: Any) -> Non
 
 
 @kernel
-def add_note(span: Any, notes: Any, kind: int, t0: int, t1: int, before: int, value: int, decider: int) -> None:
+def add_note(span: Span, notes: Notes, kind: int, t0: int, t1: int, before: int, value: int, decider: int) -> None:
     """Remember what is worth an alert."""
     if span.notes < len(notes):
         n = notes[span.notes]
@@ -130,7 +133,7 @@ def add_note(span: Any, notes: Any, kind: int, t0: int, t1: int, before: int, va
 
 
 @kernel
-def start_series(st: Any, ts: int, e: int, flags: int, series: int) -> None:
+def start_series(st: ChannelState, ts: int, e: int, flags: int, series: int) -> None:
     """R0 := this reading, with nothing before it."""
     st.ts, st.e, st.same_since = ts, e, ts
     st.seg_adv, st.seg_ms = 0, 0
@@ -141,7 +144,7 @@ def start_series(st: Any, ts: int, e: int, flags: int, series: int) -> None:
 
 
 @kernel
-def swap_gap(st: Any, ts: int, adv: int, ms: int, versions: Any) -> int:
+def swap_gap(st: ChannelState, ts: int, adv: int, ms: int, versions: Versions) -> int:
     """Energy of the pending gap before R0 whose first segment behind it is (adv, ms): the mean rate on both sides, at most max_power."""
     gap_ms, amount, total = st.ts - st.gap_ts, st.gap_adv + adv, st.gap_ms + ms
     most = energy_within(versions[version_of(versions, st.ts)].power, gap_ms, MS_PER_HOUR)
@@ -151,7 +154,7 @@ def swap_gap(st: Any, ts: int, adv: int, ms: int, versions: Any) -> int:
 
 
 @kernel
-def move_r0(st: Any, ts: int, e: int, adv: int, ms: int, flags: int, n_confirm: int) -> None:
+def move_r0(st: ChannelState, ts: int, e: int, adv: int, ms: int, flags: int, n_confirm: int) -> None:
     """R0 := a good reading of the series, `adv` and `ms` of its segment (0, 0: not booked)."""
     if e != st.e:
         st.shown += 1
@@ -167,8 +170,8 @@ def move_r0(st: Any, ts: int, e: int, adv: int, ms: int, flags: int, n_confirm: 
 
 @kernel
 def accept(
-    win: Any, span: Any, st: Any, journal: Any, ts: int, e: int, adv: int, flags: int, decider: int, versions: Any, version: Any,
-    policy: Any, notes: Any,
+    win: Windows, span: Span, st: ChannelState, journal: Readings, ts: int, e: int, adv: int, flags: int, decider: int,
+    versions: Versions, version: Version, policy: Policy, notes: Notes,
 ) -> None:  # fmt: skip
     """Make a good cumulative reading R0: book its segment, and the pending swap gap if this is the first segment behind it; nothing that
     begins more than max_gap before `decider`."""
@@ -210,7 +213,17 @@ def segment_bits(flags: int) -> int:
 
 @kernel
 def accept_frozen(
-    win: Any, span: Any, st: Any, journal: Any, ts: int, e: int, adv: int, flags: int, decider: int, policy: Any, notes: Any
+    win: Windows,
+    span: Span,
+    st: ChannelState,
+    journal: Readings,
+    ts: int,
+    e: int,
+    adv: int,
+    flags: int,
+    decider: int,
+    policy: Policy,
+    notes: Notes,
 ) -> bool:
     """Make a reading that waited R0: its advance is booked since the register stood still. False where the fold must begin earlier."""
     begin = min(st.ts, max(frozen_since(st, ts, policy.max_gap), decider - policy.max_gap))
@@ -228,7 +241,9 @@ def accept_frozen(
 
 
 @kernel
-def accept_reset(win: Any, span: Any, st: Any, journal: Any, ts: int, e: int, flags: int, policy: Any, notes: Any) -> None:
+def accept_reset(
+    win: Windows, span: Span, st: ChannelState, journal: Readings, ts: int, e: int, flags: int, policy: Policy, notes: Notes
+) -> None:
     """A new series that began at 0 somewhere since R0; it may be undone until it has shown n_confirm different values."""
     if ts - st.ts > policy.max_gap:
         add_note(span, notes, TOO_LONG, st.ts, ts, 0, e, ts)
@@ -248,7 +263,7 @@ def accept_reset(win: Any, span: Any, st: Any, journal: Any, ts: int, e: int, fl
 
 
 @kernel
-def fitting_reset(st: Any, journal: Any, ts: int, e: int, is_change: bool, version: Any, max_gap: int) -> int:
+def fitting_reset(st: ChannelState, journal: Readings, ts: int, e: int, is_change: bool, version: Version, max_gap: int) -> int:
     """The first reset that a reading (or the old value of a meter change) undoes, -1 if none: it goes on from that R0, not from this."""
     if is_good(st, ts, e, version, max_gap):
         return -1
@@ -264,7 +279,7 @@ def fitting_reset(st: Any, journal: Any, ts: int, e: int, is_change: bool, versi
 
 
 @kernel
-def undo_reset(win: Any, span: Any, st: Any, journal: Any, number: int, length: int) -> bool:
+def undo_reset(win: Windows, span: Span, st: ChannelState, journal: Readings, number: int, length: int) -> bool:
     """R0 is again what it was before a reset. False where the fold must begin earlier."""
     i = find_record(st, journal, number)
     a, b, c, d = journal[i], journal[i + 1], journal[i + 2], journal[i + 3]
@@ -278,7 +293,7 @@ def undo_reset(win: Any, span: Any, st: Any, journal: Any, number: int, length: 
 
 
 @kernel
-def open_gap(st: Any, ts: int, period: int) -> tuple[int, int, int]:
+def open_gap(st: ChannelState, ts: int, period: int) -> tuple[int, int, int]:
     """The swap gap that a new series at `ts` leaves behind, (start, advance, duration of the segment before); start NEVER = none booked."""
     if st.seg_ms > 0 and 2 * (ts - st.ts) <= 3 * period:
         return st.ts, st.seg_adv, st.seg_ms
@@ -286,7 +301,7 @@ def open_gap(st: Any, ts: int, period: int) -> tuple[int, int, int]:
 
 
 @kernel
-def hold_power(win: Any, span: Any, st: Any, until: int, versions: Any, policy: Any) -> None:
+def hold_power(win: Windows, span: Span, st: ChannelState, until: int, versions: Versions, policy: Policy) -> None:
     """Book the last power sample until the next one, at most 1.5 periods, and never beyond its validity."""
     v = version_of(versions, st.ts)
     if v < 0:
@@ -296,7 +311,7 @@ def hold_power(win: Any, span: Any, st: Any, until: int, versions: Any, policy: 
 
 
 @kernel
-def mark_bad(win: Any, span: Any, w: int, value: int) -> None:
+def mark_bad(win: Windows, span: Span, w: int, value: int) -> None:
     """Remember a reading that is not booked in its window, for the detectors."""
     i = w - span.origin
     if 0 <= i < span.n:
@@ -320,7 +335,7 @@ def reading_flags(meta: int, old: bool) -> int:
 
 
 @kernel
-def is_impossible(e: int, begin: int, ts: int, version: Any) -> bool:
+def is_impossible(e: int, begin: int, ts: int, version: Version) -> bool:
     """Whether a value of power, or of the energy of the period [begin, ts), is never booked."""
     if version.kind == POWER:
         return e < 0 or e > 6 * version.power // 5
@@ -329,7 +344,16 @@ def is_impossible(e: int, begin: int, ts: int, version: Any) -> bool:
 
 @kernel
 def fold_interval(
-    win: Any, span: Any, st: Any, ts: int, e: int, meta: int, flags: int, version: Any, clock: Any, policy: Any
+    win: Windows,
+    span: Span,
+    st: ChannelState,
+    ts: int,
+    e: int,
+    meta: int,
+    flags: int,
+    version: Version,
+    clock: Table,
+    policy: Policy,
 ) -> None:
     """Book the energy of the period that ends at `ts`, unless it is impossible."""
     if meta & IMPOSSIBLE:
@@ -344,7 +368,9 @@ def fold_interval(
 
 
 @kernel
-def fold_power(win: Any, span: Any, st: Any, ts: int, p: int, meta: int, flags: int, versions: Any, policy: Any) -> None:
+def fold_power(
+    win: Windows, span: Span, st: ChannelState, ts: int, p: int, meta: int, flags: int, versions: Versions, policy: Policy
+) -> None:
     """A power sample ends the hold before it; after an impossible one nothing is held."""
     if st.kind == POWER:
         hold_power(win, span, st, ts, versions, policy)
@@ -355,7 +381,16 @@ def fold_power(win: Any, span: Any, st: Any, ts: int, p: int, meta: int, flags: 
 
 
 @kernel
-def fold_change(win: Any, span: Any, st: Any, journal: Any, change: Any, versions: Any, policy: Any, notes: Any) -> bool:
+def fold_change(
+    win: Windows,
+    span: Span,
+    st: ChannelState,
+    journal: Readings,
+    change: Sequence[int],
+    versions: Versions,
+    policy: Policy,
+    notes: Notes,
+) -> bool:
     """A known meter change (at, old, new value): the old one closes the series whatever max_power says, the new one opens the next. False
     where the fold must begin earlier."""
     at = change[0]

@@ -3,10 +3,9 @@
 `win` is a work array (dtype WINDOW) whose element i is window `base + i`; what falls outside is not booked here.
 """
 
-from typing import Any
-
 from zonepulse.processors.flow import BIT_ESTIMATED
 from zonepulse.processors.kernel import kernel
+from zonepulse.processors.metering.records import Span, Window, Windows
 
 MS_PER_HOUR = 3_600_000
 _SPLIT = 20
@@ -33,7 +32,7 @@ def scaled(amount: int, x: int, total: int) -> int:
 
 
 @kernel
-def book_segment(win: Any, span: Any, length: int, t0: int, t1: int, amount: int, bits: int) -> None:
+def book_segment(win: Windows, span: Span, length: int, t0: int, t1: int, amount: int, bits: int) -> None:
     """Book `amount` flat over [t0, t1): window share = C(min(t1, end)) - C(max(t0, start)), C(t) = floor(amount (t - t0) / (t1 - t0))."""
     if t1 <= t0:
         return
@@ -57,7 +56,7 @@ def book_segment(win: Any, span: Any, length: int, t0: int, t1: int, amount: int
 
 
 @kernel
-def book_power(win: Any, span: Any, length: int, t0: int, t1: int, power: int, bits: int) -> None:
+def book_power(win: Windows, span: Span, length: int, t0: int, t1: int, power: int, bits: int) -> None:
     """Book a constant power (micro-units per hour) over [t0, t1); the window's floor is taken once, over all its samples."""
     q = power // MS_PER_HOUR
     r = power - q * MS_PER_HOUR
@@ -81,12 +80,12 @@ def book_power(win: Any, span: Any, length: int, t0: int, t1: int, power: int, b
 
 
 @kernel
-def value_of(w: Any) -> int:
+def value_of(w: Window) -> int:
     """Energy of a window in micro-units."""
     return w.val + w.rem // MS_PER_HOUR
 
 
 @kernel
-def estimated_of(w: Any) -> int:
+def estimated_of(w: Window) -> int:
     """Estimated part of a window's energy in micro-units."""
     return w.est + w.est_rem // MS_PER_HOUR

@@ -25,7 +25,7 @@ from zonepulse.processors.metering.partition import Partition, usual_rooms
 from zonepulse.processors.metering.state import CHANNEL, CHUNK_CHANNELS, HEAD, READING
 from zonepulse.processors.metering.windows import Out, Work
 
-SCHEMA: Final = 6
+SCHEMA: Final = 7
 """Of snapshots as a whole: raise it when what an array or a fact means changes."""
 Arrays = Mapping[str, NDArray[Any]]
 _MAGIC: Final = b"ZPS"
@@ -44,6 +44,10 @@ class Frozen:
     chunks: dict[int, Arrays]
     count: int
     next_offset: int
+    read_to: int | None = None
+    """Where some of the log behind `next_offset` is in the state already: what was read up to."""
+    mark: Any = None
+    """Tells states apart that differ although `next_offset` is the same; None = there are none."""
 
 
 # --- bytes ------------------------------------------------------------------------------------------------------------------------

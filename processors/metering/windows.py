@@ -10,6 +10,7 @@ import numpy as np
 
 from zonepulse.processors.channels.periods import period_begin
 from zonepulse.processors.channels.table import CUMULATIVE, INTERVAL
+from zonepulse.processors.channels.version import Versions
 from zonepulse.processors.channels.versions import VERSION_SHIFT, answering, chain_end, version_at, version_of
 from zonepulse.processors.detection.meter.held import judge_held
 from zonepulse.processors.detection.meter.impossible import judge_impossible
@@ -26,12 +27,26 @@ from zonepulse.processors.flow import (
     ROW,
     TRANSITION,
     UNSET,
+    Ints,
+    Table,
     new_rows,
 )
 from zonepulse.processors.kernel import kernel
 from zonepulse.processors.metering.fold import fold
-from zonepulse.processors.metering.intake import is_quiet, make_room, settled_after, usual_room
+from zonepulse.processors.metering.intake import RegistryArrays, State, is_quiet, make_room, settled_after, usual_room
 from zonepulse.processors.metering.journal import anchor_of, pack_state, packed_entries, rebook, trim, unpack
+from zonepulse.processors.metering.records import (
+    Channel,
+    ChannelState,
+    Head,
+    Note,
+    Notes,
+    Policy,
+    Reading,
+    Readings,
+    Window,
+    Windows,
+)
 from zonepulse.processors.metering.segments import estimated_of, value_of
 from zonepulse.processors.metering.state import (
     ANEW,
@@ -95,19 +110,19 @@ def new_out(rows: int = 65_536) -> Out:
 
 
 @kernel
-def due_window(tick: int, policy: Any) -> int:
+def due_window(tick: int, policy: Policy) -> int:
     """The last window that is due at `tick`: the largest w with (w + 1) length + delay <= tick * policy.tick."""
     return (tick * policy.tick - policy.delay) // policy.length - 1
 
 
 @kernel
-def due_tick(w: int, policy: Any) -> int:
+def due_tick(w: int, policy: Policy) -> int:
     """The tick at which window w is first emitted: ceil((end + delay) / tick)."""
     return -(-((w + 1) * policy.length + policy.delay) // policy.tick)
 
 
 @kernel
-def prepare(work: Any, head: Any, ring: Any, past: int, n: int, base: int, bound: int, length: int, win: Any) -> None:
+def prepare(work: Work, head: Head, ring: Readings, past: int, n: int, base: int, bound: int, length: int, win: Windows) -> None:
     """Set the fold's start: the settled state, and what is booked in its open window; in an earlier first window, its journal too."""
     st, span = work.state[0], work.span[0]
     unpack(st, head, ring, past, work.journal)
@@ -144,7 +159,7 @@ def quality_bits(bits: int) -> int:
 
 
 @kernel
-def is_same(a: Any, b: Any) -> bool:
+def is_same(a: Window, b: Window) -> bool:
     """Whether two windows make the same row."""
     return (
         a.cov == b.cov
@@ -155,7 +170,7 @@ def is_same(a: Any, b: Any) -> bool:
 
 
 @kernel
-def emit_row(out: Any, channel: int, version: int, start: int, revision: int, w: Any, was: Any, has_was: bool) -> None:
+def emit_row(out: Out, channel: int, version: int, start: int, revision: int, w: Window, was: Window, has_was: bool) -> None:
     """Append one interval row."""
     row = out.rows[out.used[0]]
     out.used[0] += 1
@@ -168,7 +183,7 @@ def emit_row(out: Any, channel: int, version: int, start: int, revision: int, w:
 
 
 @kernel
-def row_version(facts: Any, channel: int, start: int) -> int:
+def row_version(facts: RegistryArrays, channel: int, start: int) -> int:
     """The version (place in facts.versions) of a window's row; -1 where there is none, or it is another partition's."""
     first = facts.first[channel]
     v = version_at(facts.versions[first : first + facts.count[channel]], start)
@@ -176,13 +191,13 @@ def row_version(facts: Any, channel: int, start: int) -> int:
 
 
 @kernel
-def is_booked(w: Any) -> bool:
+def is_booked(w: Window) -> bool:
     """Whether a register's energy is booked in a window: it has a row then, whatever readings say."""
     return w.cov > 0 and w.bits & (M_REGISTER | M_SWAP_GAP | M_RESET) != 0
 
 
 @kernel
-def begin_of(entry: Any, versions: Any, clock: Any) -> int:
+def begin_of(entry: Reading, versions: Versions, clock: Table) -> int:
     """Start of what a reading covers."""
     v = entry.meta >> VERSION_SHIFT
     if v > 0 and versions[v - 1].kind == INTERVAL:
@@ -191,14 +206,16 @@ def begin_of(entry: Any, versions: Any, clock: Any) -> int:
 
 
 @kernel
-def reach_of(entry: Any, versions: Any, max_gap: int) -> int:
+def reach_of(entry: Reading, versions: Versions, max_gap: int) -> int:
     """Until when a reading gives its channel rows: max_gap behind it, or where versions end that follow each other at once."""
     v = answering(versions, entry.ts, entry.meta)
     return min(entry.ts + max_gap, chain_end(versions, v)) if v >= 0 else entry.ts + max_gap
 
 
 @kernel
-def reached(old: bool, ring: Any, at: int, reach: int, w: int, versions: Any, facts: Any, policy: Any) -> tuple[int, int]:
+def reached(
+    old: bool, ring: Readings, at: int, reach: int, w: int, versions: Versions, facts: RegistryArrays, policy: Policy
+) -> tuple[int, int]:
     """(next reading, reach) once the readings of a view are seen that begin in window w or before."""
     while at < len(ring):
         entry = ring[at]
@@ -212,7 +229,7 @@ def reached(old: bool, ring: Any, at: int, reach: int, w: int, versions: Any, fa
 
 
 @kernel
-def has_silence(ch: Any, ring: Any, versions: Any, policy: Any) -> bool:
+def has_silence(ch: Channel, ring: Readings, versions: Versions, policy: Policy) -> bool:
     """Whether there may be windows without a row between the channel's first and last, in this view or the one before."""
     last = was_last = ch.passed if ch.passed != UNSET else ch.first
     for i in range(len(ring)):
@@ -227,7 +244,7 @@ def has_silence(ch: Any, ring: Any, versions: Any, policy: Any) -> bool:
 
 
 @kernel
-def passed_reach(ch: Any, versions: Any, policy: Any) -> int:
+def passed_reach(ch: Channel, versions: Versions, policy: Policy) -> int:
     """Until when the readings that have left the ring give rows."""
     if ch.passed == UNSET:
         return UNSET
@@ -237,7 +254,16 @@ def passed_reach(ch: Any, versions: Any, policy: Any) -> int:
 
 @kernel
 def emit_rows(
-    ch: Any, channel: int, facts: Any, versions: Any, ring: Any, touched: int, ticks: Any, work: Any, out: Any, policy: Any
+    ch: Channel,
+    channel: int,
+    facts: RegistryArrays,
+    versions: Versions,
+    ring: Readings,
+    touched: int,
+    ticks: tuple[int, int],
+    work: Work,
+    out: Out,
+    policy: Policy,
 ) -> None:
     """Rows of one channel for the ticks [ticks[0], ticks[1]] from its folded windows."""
     length, span = policy.length, work.span[0]
@@ -271,7 +297,7 @@ def emit_rows(
 
 
 @kernel
-def has_note(notes: Any, n: int, note: Any) -> bool:
+def has_note(notes: Notes, n: int, note: Note) -> bool:
     """Whether a note is among the first n."""
     for k in range(n):
         m = notes[k]
@@ -281,7 +307,7 @@ def has_note(notes: Any, n: int, note: Any) -> bool:
 
 
 @kernel
-def emit_notes(work: Any, found: int, was_found: int, channel: int, out: Any, tick: int, unsettled_from: int) -> None:
+def emit_notes(work: Work, found: int, was_found: int, channel: int, out: Out, tick: int, unsettled_from: int) -> None:
     """gap_too_long and series_restarted for what the old view did not have; the end of a restart that only the old view has."""
     for k in range(was_found):
         was = work.old_notes[k]
@@ -296,14 +322,24 @@ def emit_notes(work: Any, found: int, was_found: int, channel: int, out: Any, ti
 
 
 @kernel
-def is_passed(det: Any, w: int, ticks: Any, policy: Any) -> bool:
+def is_passed(det: Any, w: int, ticks: tuple[int, int], policy: Policy) -> bool:
     """Whether the turn of a window is over that had no row then: it is not judged any more."""
     return det.next_win != UNSET and due_tick(w + 1, policy) < ticks[0]
 
 
 @kernel
 def judge_windows(
-    ch: Any, det: Any, channel: int, facts: Any, versions: Any, ring: Any, end: Any, ticks: Any, work: Any, out: Any, policy: Any
+    ch: Channel,
+    det: Any,
+    channel: int,
+    facts: RegistryArrays,
+    versions: Versions,
+    ring: Readings,
+    end: tuple[int, int],
+    ticks: tuple[int, int],
+    work: Work,
+    out: Out,
+    policy: Policy,
 ) -> None:
     """Judge, in order, the windows that are fully covered or past their deadline by tick ticks[1]; `end` = (t0, ts) of R0 and of the last
     reading that pends."""
@@ -336,7 +372,7 @@ def judge_windows(
 
 
 @kernel
-def judge_late(det: Any, channel: int, ring: Any, ticks: Any, work: Any, out: Any, policy: Any) -> None:
+def judge_late(det: Any, channel: int, ring: Readings, ticks: tuple[int, int], work: Work, out: Out, policy: Policy) -> None:
     """impossible_value for the first new reading whose window was judged without it."""
     length, span = policy.length, work.span[0]
     if det.next_win == UNSET or det.impossible_start != UNSET:
@@ -354,7 +390,7 @@ def judge_late(det: Any, channel: int, ring: Any, ticks: Any, work: Any, out: An
 
 
 @kernel
-def raising_tick(pending: int, t0: int, ts: int, period: int, ticks: Any, policy: Any) -> int:
+def raising_tick(pending: int, t0: int, ts: int, period: int, ticks: tuple[int, int], policy: Policy) -> int:
     """The due tick from which on what pends is worth an alert, NEVER if none up to ticks[1]."""
     w = -(-t0 // policy.length)
     if pending == NOTHING_PENDS or w * policy.length >= ts:
@@ -368,19 +404,21 @@ def raising_tick(pending: int, t0: int, ts: int, period: int, ticks: Any, policy
 
 
 @kernel
-def is_run_middle(a: Any, b: Any, c: Any, bound: int) -> bool:
+def is_run_middle(a: Reading, b: Reading, c: Reading, bound: int) -> bool:
     """Whether `b` says nothing between its neighbours: settled readings of one value, of which the first and the last are enough."""
     return c.ts < bound and a.reg == b.reg == c.reg and (a.meta | b.meta | c.meta) & GONE == 0
 
 
 @kernel
-def is_close(a: Any, b: Any, period: int) -> bool:
+def is_close(a: Reading, b: Reading, period: int) -> bool:
     """Whether no silence lies between two readings of a ring that follow each other."""
     return b.meta & JOINED != 0 or 2 * (b.ts - a.ts) <= 3 * period
 
 
 @kernel
-def settle_ring(state: Any, ch: Any, place: int, keep: int, bound: int, versions: Any, settled: Any, journal: Any) -> None:
+def settle_ring(
+    state: State, ch: Channel, place: int, keep: int, bound: int, versions: Versions, settled: ChannelState, journal: Readings
+) -> None:
     """Put the settled state's journal in front, drop what is settled or superseded; what remains is no longer new. Of equal readings that
     are held, the first and the last remain."""
     ring = state.pool[ch.ring : ch.ring + ch.room]
@@ -415,7 +453,7 @@ def settle_ring(state: Any, ch: Any, place: int, keep: int, bound: int, versions
 
 
 @kernel
-def move_entries(ring: Any, first: int, stop: int, to: int) -> None:
+def move_entries(ring: Readings, first: int, stop: int, to: int) -> None:
     """Move ring[first:stop] so that it begins at `to`."""
     if to < first:
         for i in range(stop - first):
@@ -426,7 +464,7 @@ def move_entries(ring: Any, first: int, stop: int, to: int) -> None:
 
 
 @kernel
-def is_untouched(ch: Any, ticks: Any, policy: Any) -> bool:
+def is_untouched(ch: Channel, ticks: tuple[int, int], policy: Policy) -> bool:
     """Whether closing these ticks can change no row of the channel: nothing becomes due (or needs judging), and what is new is quiet."""
     due, was_due = due_window(ticks[1], policy), due_window(ticks[0] - 1, policy)
     high = (ch.last + policy.max_gap - 1) // policy.length
@@ -436,7 +474,9 @@ def is_untouched(ch: Any, ticks: Any, policy: Any) -> bool:
 
 
 @kernel
-def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, work: Any, out: Any, policy: Any) -> bool:
+def close_channel(
+    place: int, channel: int, ticks: tuple[int, int], state: State, facts: RegistryArrays, work: Work, out: Out, policy: Policy
+) -> bool:
     """Rows and judgements of one channel for ticks ticks[0]..ticks[1]; False if `work` or `out` is too small (`work.need`: how much)."""
     ch, first = state.channels[place], facts.first[channel]
     versions = facts.versions[first : first + facts.count[channel]]
@@ -515,7 +555,15 @@ def close_channel(place: int, channel: int, ticks: Any, state: Any, facts: Any, 
 
 @kernel
 def close_channels(
-    order: Any, start: int, globals_: Any, ticks: Any, state: Any, facts: Any, work: Any, out: Any, policy: Any
+    order: Ints,
+    start: int,
+    globals_: Ints,
+    ticks: tuple[int, int],
+    state: State,
+    facts: RegistryArrays,
+    work: Work,
+    out: Out,
+    policy: Policy,
 ) -> int:
     """Close every channel of `order` from position `start`; returns where it had to stop (len(order) when done)."""
     for i in range(start, len(order)):

@@ -8,6 +8,7 @@ components; a component of several nodes is a loop, whose nodes stand together i
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zonepulse.processors.kernel import kernel
 
@@ -22,17 +23,17 @@ class Order(NamedTuple):
     `by_node[first[c]:first[c + 1]]` in node order and `by_rank[...]` in order of elimination. The rest is working space.
     """
 
-    order: Any
-    component: Any
-    first: Any
-    by_node: Any
-    by_rank: Any
-    waits: Any
-    index: Any
-    low: Any
-    cursor: Any
-    path: Any
-    stack: Any
+    order: NDArray[np.int32]
+    component: NDArray[np.int32]
+    first: NDArray[np.int32]
+    by_node: NDArray[np.int32]
+    by_rank: NDArray[np.int32]
+    waits: NDArray[np.int32]
+    index: Any  # tuple has a method of this name
+    low: NDArray[np.int32]
+    cursor: NDArray[np.int32]
+    path: NDArray[np.int32]
+    stack: NDArray[np.int32]
 
 
 def make_order(nodes: int) -> Order:
@@ -42,7 +43,9 @@ def make_order(nodes: int) -> Order:
 
 
 @kernel
-def arrange(head: Any, out_first: Any, out_flows: Any, recv: Any, at: Order) -> int:
+def arrange(
+    head: NDArray[np.int32], out_first: NDArray[np.int32], out_flows: NDArray[np.int32], recv: NDArray[np.int64], at: Order
+) -> int:
     """Fill `order` and `component`; returns the number of loops. `waits` must count each node's in-flows with `recv` > 0."""
     done = sweep(head, out_first, out_flows, recv, at)
     if done == len(at.order):
@@ -51,7 +54,9 @@ def arrange(head: Any, out_first: Any, out_flows: Any, recv: Any, at: Order) -> 
 
 
 @kernel
-def sweep(head: Any, out_first: Any, out_flows: Any, recv: Any, at: Order) -> int:
+def sweep(
+    head: NDArray[np.int32], out_first: NDArray[np.int32], out_flows: NDArray[np.int32], recv: NDArray[np.int64], at: Order
+) -> int:
     """Kahn: nodes that wait for nobody, until none is left; returns how many were ordered. The others keep `waits` > 0."""
     order, waits = at.order, at.waits
     filled = 0
@@ -76,7 +81,9 @@ def sweep(head: Any, out_first: Any, out_flows: Any, recv: Any, at: Order) -> in
 
 
 @kernel
-def find_loops(head: Any, out_first: Any, out_flows: Any, recv: Any, at: Order) -> int:
+def find_loops(
+    head: NDArray[np.int32], out_first: NDArray[np.int32], out_flows: NDArray[np.int32], recv: NDArray[np.int64], at: Order
+) -> int:
     """Tarjan without recursion among the nodes that still wait; he finds components from the last to the first. Returns the loops."""
     index, low, cursor, path, stack = at.index, at.low, at.cursor, at.path, at.stack
     n = len(index)

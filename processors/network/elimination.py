@@ -12,7 +12,7 @@ a window only fills in numbers.
 
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,21 +25,21 @@ class Plan(NamedTuple):
     `later[first[k]:first[k + 1]]` (i4); flow f is added to entry `entry[f]` (i4), as a flow out of k where `is_out[f]`.
     """
 
-    order: Any
-    first: Any
-    later: Any
-    entry: Any
-    is_out: Any
+    order: NDArray[np.int32]
+    first: NDArray[np.int32]
+    later: NDArray[np.int32]
+    entry: NDArray[np.int32]
+    is_out: NDArray[np.bool_]
 
 
 class Workspace(NamedTuple):
     """Float64. By entry: flow `out` of k to the neighbour, `into` k from it. By node: `outside`, `carbon` (b) and `total` (T)."""
 
-    out: Any
-    into: Any
-    outside: Any
-    carbon: Any
-    total: Any
+    out: NDArray[np.float64]
+    into: NDArray[np.float64]
+    outside: NDArray[np.float64]
+    carbon: NDArray[np.float64]
+    total: NDArray[np.float64]
 
 
 def make_plan(nodes: int, tail: NDArray[np.int32], head: NDArray[np.int32]) -> Plan:
@@ -100,7 +100,7 @@ def make_workspace(plan: Plan) -> Workspace:
 
 
 @kernel
-def solve(members: Any, plan: Plan, work: Workspace, x: Any) -> bool:
+def solve(members: NDArray[np.int32], plan: Plan, work: Workspace, x: NDArray[np.float64]) -> bool:
     """Fill `x` (f8 by node) of the members (nodes of one loop in order of rank); False where the loop has nothing from outside.
 
     `out`, `into`, `outside` and `carbon` are those of the loop, and are used up.

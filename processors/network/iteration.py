@@ -10,6 +10,7 @@ is depends on the window alone, never on windows before it.
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zonepulse.processors.kernel import kernel
 
@@ -26,16 +27,16 @@ class Course(NamedTuple):
     By flow of the loop: `target` (i4, a place) and `recv` (f8). By node: `place` (i4) and `waiting` (i8, micro-kWh).
     """
 
-    node: Any
-    first: Any
-    b: Any
-    total: Any
-    x: Any
-    arriving: Any
-    target: Any
-    recv: Any
-    place: Any
-    waiting: Any
+    node: NDArray[np.int32]
+    first: NDArray[np.int32]
+    b: NDArray[np.float64]
+    total: NDArray[np.float64]
+    x: NDArray[np.float64]
+    arriving: NDArray[np.float64]
+    target: NDArray[np.int32]
+    recv: NDArray[np.float64]
+    place: NDArray[np.int32]
+    waiting: NDArray[np.int64]
 
 
 def make_course(nodes: int, flows: int) -> Course:
@@ -55,7 +56,16 @@ def make_course(nodes: int, flows: int) -> Course:
 
 
 @kernel
-def set_course(c: int, members: Any, component: Any, graph: Any, recv: Any, throughput: Any, carbon: Any, course: Course) -> bool:
+def set_course(
+    c: int,
+    members: NDArray[np.int32],
+    component: NDArray[np.int32],
+    graph: Any,
+    recv: NDArray[np.int64],
+    throughput: NDArray[np.int64],
+    carbon: NDArray[np.int64],
+    course: Course,
+) -> bool:
     """Order the nodes of loop c: next is, roughly, who waits for the smallest part of its energy; then its flows by place.
 
     False where the loop has nothing from outside.

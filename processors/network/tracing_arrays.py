@@ -1,19 +1,22 @@
 """The arrays of flow tracing: what can flow where, what flowed in a window, and what it carried (interface: flow_tracing.py)."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Graph(NamedTuple):
     """What can flow where (i4). Flows and withdrawals of node i by index: `out_flows[out_first[i]:out_first[i + 1]]`, likewise `items`."""
 
-    tail: Any
-    head: Any
-    out_first: Any
-    out_flows: Any
-    injection_node: Any
-    withdrawal_node: Any
-    item_first: Any
-    items: Any
+    tail: NDArray[np.int32]
+    head: NDArray[np.int32]
+    out_first: NDArray[np.int32]
+    out_flows: NDArray[np.int32]
+    injection_node: NDArray[np.int32]
+    withdrawal_node: NDArray[np.int32]
+    item_first: NDArray[np.int32]
+    items: NDArray[np.int32]
 
 
 class Window(NamedTuple):
@@ -23,13 +26,13 @@ class Window(NamedTuple):
     `withdrawn`.
     """
 
-    send: Any
-    recv: Any
-    is_flow_known: Any
-    energy: Any
-    carbon: Any
-    is_injection_known: Any
-    withdrawn: Any
+    send: NDArray[np.int64]
+    recv: NDArray[np.int64]
+    is_flow_known: NDArray[np.bool_]
+    energy: NDArray[np.int64]
+    carbon: NDArray[np.int64]
+    is_injection_known: NDArray[np.bool_]
+    withdrawn: NDArray[np.int64]
 
 
 class Traced(NamedTuple):
@@ -42,16 +45,16 @@ class Traced(NamedTuple):
     that is not traced is its throughput. `residual[0]` mg is what the rounding of loops left over, summed without sign.
     """
 
-    delivered: Any
-    lost: Any
-    withdrawn_carbon: Any
-    throughput: Any
-    carbon: Any
-    is_known: Any
-    imbalance: Any
-    imbalance_carbon: Any
-    untraced: Any
-    residual: Any
+    delivered: NDArray[np.int64]
+    lost: NDArray[np.int64]
+    withdrawn_carbon: NDArray[np.int64]
+    throughput: NDArray[np.int64]
+    carbon: NDArray[np.int64]
+    is_known: NDArray[np.bool_]
+    imbalance: NDArray[np.int64]
+    imbalance_carbon: NDArray[np.int64]
+    untraced: NDArray[np.int64]
+    residual: NDArray[np.int64]
 
 
 class Scratch(NamedTuple):
@@ -59,6 +62,6 @@ class Scratch(NamedTuple):
     `intensity` (i8, x times Q).
     """
 
-    leaving: Any
-    intensity: Any
-    x: Any
+    leaving: NDArray[np.int64]
+    intensity: NDArray[np.int64]
+    x: NDArray[np.float64]

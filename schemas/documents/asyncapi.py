@@ -15,7 +15,7 @@ VERSION: Final = "0.1.0"
 """Of the contracts; rises when a message changes."""
 SCHEMA_FORMAT: Final = "application/schema+json;version=2020-12"
 _BINDING: Final = "0.5.0"
-_RESULT_TABLES: Final = ("emissions", "totals", "intensity", "live", "deliveries")
+_RESULT_TABLES: Final = tuple(table.name for table in TABLES.values() if not table.own_topic)
 _INTEGER_TEXT: Final = {"type": "string", "pattern": "^[0-9]+$"}
 _MESSAGES_OF: Final = {
     "readings": ("reading", "readings", "readingBlock", "heartbeat"),

@@ -36,7 +36,8 @@ NO_PARTITION: Final = -1
 
 _NAME: Final = pa.dictionary(pa.int32(), pa.string())
 _NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_WHOLE: Final = re.compile(r"-?[0-9]+")
+_WHOLE: Final = re.compile(r"-?[0-9]{1,30}")
+"""A longer one is no time, and no number that Python reads at once."""
 _PER_MS: Final = {"s": (1000, 1), "ms": (1, 1), "us": (1, 1000), "ns": (1, 1_000_000)}
 
 Mask = NDArray[np.bool_]

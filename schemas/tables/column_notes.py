@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from zonepulse.schemas.tables.results import METHODS, QUALITIES
+from zonepulse.schemas.tables.results import METHODS, QUALITIES, TABLES
 
 COLUMN_NOTES: Final[dict[str, str]] = {
     "zone": "the zone's id",
@@ -62,6 +62,7 @@ COLUMN_NOTES: Final[dict[str, str]] = {
     "attempts": "how often it was tried",
     "ended_at": "when the last attempt ended",
     "error": "what went wrong at the last attempt; '' = nothing",
+    **{name: note for table in TABLES.values() for name, note in table.notes.items()},
 }
 READING_NOTES: Final[dict[str, str]] = {
     "meter": "meter id of the registry",

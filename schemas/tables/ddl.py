@@ -14,19 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from zonepulse.schemas.tables.results import (
-    ALERTS,
-    DEAD_LETTERS,
-    DELIVERIES,
-    EMISSIONS,
-    FINAL_TABLES,
-    INTENSITY,
-    INTERVALS,
-    LIVE,
-    TOTALS,
-    Column,
-    Table,
-)
+from zonepulse.schemas.tables.results import TABLES, Column, Table
 
 DATABASE: Final = "zonepulse"
 LIVE_RUN: Final = "live"
@@ -103,9 +91,7 @@ def _as_promoted(table: Table) -> str:
     """
     stored, time = f"{DATABASE}.{table.name} FINAL", table.time
     inside = f"zone = p.1 AND {time} >= p.3 AND {time} < p.4"
-    own = {ALERTS.name: " OR startsWith(rule, 'ops_')", DEAD_LETTERS.name: " OR NOT endsWith(topic, 'readings')"}.get(
-        table.name, ""
-    )
+    own = f" OR {table.live_only}" if table.live_only else ""
     return (
         f"SELECT * FROM {stored}\nWHERE run != '{LIVE_RUN}'{own}\nOR NOT arrayExists(p -> {inside}, {_PROMOTED})\nUNION ALL\n"
         f"SELECT * REPLACE (CAST('{LIVE_RUN}', 'LowCardinality(String)') AS run) FROM {DATABASE}.{table.name} AS t FINAL\n"
@@ -114,10 +100,12 @@ def _as_promoted(table: Table) -> str:
     )
 
 
-def _result(table: Table, engine: str, ttl: str = "") -> Storage:
+def _result(table: Table) -> Storage:
+    engine = ("ReplacingMergeTree(revision)" if table.versioned else "ReplacingMergeTree") if table.folds else "MergeTree"
+    ttl = f"toDateTime({table.time}) + INTERVAL {table.keep_days} DAY" if table.keep_days else ""
     final = ""
-    if engine.startswith("Replacing"):
-        final = _as_promoted(table) if table.name in FINAL_TABLES else f"SELECT * FROM {DATABASE}.{table.name} FINAL"
+    if table.folds:
+        final = _as_promoted(table) if table.is_final else f"SELECT * FROM {DATABASE}.{table.name} FINAL"
     return Storage(table.name, (_RUN, *table.stored), engine, ("run", *table.key), f"toYYYYMM({table.time})", ttl, final)
 
 
@@ -300,10 +288,7 @@ REGISTRY_SOURCES: Final = registry_storage(
 
 _RESULT_STORAGES: Final = (
     PROMOTIONS,
-    *(_result(t, _VERSIONED) for t in (INTERVALS, EMISSIONS, TOTALS, INTENSITY, ALERTS)),
-    _result(LIVE, "MergeTree", "toDateTime(at) + INTERVAL 7 DAY"),
-    _result(DEAD_LETTERS, "ReplacingMergeTree"),
-    _result(DELIVERIES, _VERSIONED, "toDateTime(made_at) + INTERVAL 400 DAY"),
+    *(_result(table) for table in TABLES.values()),
     _READINGS,
     _RUNS,
     REGISTRY_COMPANIES,

@@ -3,7 +3,8 @@
 Times are int64 epoch milliseconds in arrays and Arrow (`timestamp(ms, UTC)`), `DateTime64(3, 'UTC')` in ClickHouse.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import pyarrow as pa
@@ -44,13 +45,29 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A result table. `key` are the identifying columns, in ORDER BY order, without `run`; `time` is the partitioning column."""
+    """A result table: what is said, sent, stored, replayed and compared of it follows from here.
+
+    `key` are the identifying columns, in ORDER BY order, without `run`; `time` is the partitioning column.
+    """
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     time: str
     versioned: bool = True
+    """Of a key the row of the highest `revision` counts."""
+    folds: bool = True
+    """Rows of one key become one in time; then there is a `_final` view that reads them so."""
+    is_final: bool = False
+    """Follows from readings and registry alone: a replay makes it, a promoted run's rows stand for the live ones."""
+    live_only: str = ""
+    """Of a final table, the rows that no replay makes, as an SQL condition: they stay when a run is promoted."""
+    own_topic: bool = False
+    """Comes by a topic of its own; the others are blocks on `zp.results`, keyed by the table's name."""
+    keep_days: int = 0
+    """Rows are dropped so long after `time`; 0: never."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What its columns mean that column_notes.py does not tell for every table."""
 
     @property
     def stored(self) -> tuple[Column, ...]:
@@ -81,6 +98,8 @@ INTERVALS: Final = Table(
     ),
     ("zone", "meter", "register", "start"),
     "start",
+    is_final=True,
+    own_topic=True,
 )
 EMISSIONS: Final = Table(
     "emissions",
@@ -90,6 +109,7 @@ EMISSIONS: Final = Table(
     ),
     ("zone", "company", "meter", "register", "start", "scope", "basis"),
     "start",
+    is_final=True,
 )
 TOTALS: Final = Table(
     "totals",
@@ -99,6 +119,7 @@ TOTALS: Final = Table(
     ),
     ("zone", "entity_kind", "entity", "start", "carrier", "scope", "basis"),
     "start",
+    is_final=True,
 )
 INTENSITY: Final = Table(
     "intensity",
@@ -108,6 +129,7 @@ INTENSITY: Final = Table(
     ),
     ("zone", "node", "basis", "start"),
     "start",
+    is_final=True,
 )
 LIVE: Final = Table(
     "live",
@@ -117,6 +139,8 @@ LIVE: Final = Table(
     ("zone", "entity_kind", "entity", "at"),
     "at",
     versioned=False,
+    folds=False,
+    keep_days=7,
 )
 ALERTS: Final = Table(
     "alerts",
@@ -126,6 +150,9 @@ ALERTS: Final = Table(
     ),
     ("zone", "fingerprint", "starts_at"),
     "starts_at",
+    is_final=True,
+    live_only="startsWith(rule, 'ops_')",
+    own_topic=True,
 )
 DEAD_LETTERS: Final = Table(
     "dead_letters",
@@ -133,6 +160,9 @@ DEAD_LETTERS: Final = Table(
     ("zone", "topic", "partition", "offset", "item"),
     "received_at",
     versioned=False,
+    is_final=True,
+    live_only="NOT endsWith(topic, 'readings')",
+    own_topic=True,
 )
 
 DELIVERIES: Final = Table(
@@ -143,11 +173,22 @@ DELIVERIES: Final = Table(
     ),
     ("zone", "made_at", "message", "fingerprint", "starts_at"),
     "made_at",
+    keep_days=400,
 )
 """Who was told of which alert, when and how: a row an alert and message, the last attempt the highest `revision`."""
 
-TABLES: Final = {t.name: t for t in (INTERVALS, EMISSIONS, TOTALS, INTENSITY, LIVE, ALERTS, DEAD_LETTERS, DELIVERIES)}
-FINAL_TABLES: Final = ("intervals", "emissions", "totals", "intensity", "alerts", "dead_letters")
+_DECLARED: Final = (
+    INTERVALS,
+    EMISSIONS,
+    TOTALS,
+    INTENSITY,
+    LIVE,
+    ALERTS,
+    DEAD_LETTERS,
+    DELIVERIES,
+)
+TABLES: Final = {table.name: table for table in _DECLARED}
+FINAL_TABLES: Final = tuple(table.name for table in _DECLARED if table.is_final)
 """What `replay file --out` writes."""
 QUALITIES: Final = ("missing", "measured", "corrected", "estimated")
 METHODS: Final = ("", "register", "interval", "power", "sender", "interpolated", "swap_gap", "reset")

@@ -80,6 +80,8 @@ class Hold:
     sequence: int = 0
     next_offset: int | None = None
     """Of the manifest written last; None before the first of this generation."""
+    mark: Any = None
+    """Of the same, as `Checkpoints.due` is told it."""
     chunks: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
     garbage: list[str] = field(default_factory=list)
     """Keys to remove once the next manifest is written."""
@@ -186,18 +188,18 @@ class Checkpoints:
 
     # --- writing --------------------------------------------------------------------------------------------------------------
 
-    def due(self, positions: dict[int, int]) -> int | None:
-        """The partition to be written now, out of those held and where they stand; None if there is none."""
+    def due(self, positions: Mapping[int, object]) -> int | None:
+        """The partition to be written now, out of those held and where they stand (Frozen.mark); None if there is none."""
         now = time.monotonic()
         if now < self._paced_until_s:
             return None
-        ready = [p for p, at in positions.items() if p in self._holds and self._holds[p].next_offset != at]
+        ready = [p for p, at in positions.items() if p in self._holds and self._holds[p].mark != at]
         ready = [p for p in ready if self._holds[p].due_s <= now]
         return min(ready, key=lambda p: self._holds[p].due_s, default=None)
 
-    def is_written(self, partition: int, next_offset: int) -> bool:
+    def is_written(self, partition: int, mark: object) -> bool:
         """Whether the newest manifest is of this position: a state is a function of the log up to there."""
-        return partition in self._holds and self._holds[partition].next_offset == next_offset
+        return partition in self._holds and self._holds[partition].mark == mark
 
     async def write(self, partition: int, frozen: Frozen, note: Note) -> None:
         """Returns when chunks and manifest are acknowledged. One write at a time; a failed one ends the hold."""
@@ -220,7 +222,7 @@ class Checkpoints:
         await self._send(partition, f"{partition}/manifest/{hold.generation}/{hold.owner}", msgspec.json.encode(manifest))
         await self._outbox.flush()
         self.written_bytes += size
-        hold.next_offset = frozen.next_offset
+        hold.next_offset, hold.mark = frozen.next_offset, _mark(frozen)
         hold.due_s = time.monotonic() + INTERVAL_S
         self._paced_until_s = max(begun + size / RATE_BYTES_S, self._paced_until_s)
         self._holds[partition] = hold
@@ -241,6 +243,10 @@ class Checkpoints:
         await self._outbox.send(self.log.name, key.encode(), value, partition=partition)
 
 
+def _mark(frozen: Frozen) -> object:
+    return frozen.next_offset if frozen.mark is None else frozen.mark
+
+
 async def save(
     checkpoints: Checkpoints,
     batches: BatchChannel | None,
@@ -254,10 +260,10 @@ async def save(
         async with turn:
             await outbox.flush()
             frozen = await freeze()
-        if frozen is None or checkpoints.is_written(tp.partition, frozen.next_offset):
+        if frozen is None or checkpoints.is_written(tp.partition, _mark(frozen)):
             return
-        note = Note() if batches is None else batches.note(tp, frozen.next_offset)
+        note = Note() if batches is None else batches.note(tp, frozen.next_offset, frozen.read_to)
         await checkpoints.write(tp.partition, frozen, note)
         if batches is not None:
-            await batches.commit({tp: frozen.next_offset})
+            await batches.commit({tp: frozen.next_offset}, {tp: note})
         await checkpoints.clean(tp.partition)

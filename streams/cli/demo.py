@@ -113,7 +113,7 @@ def _run(
     stack.start_workers()
     inbox = stack.start_notify({"ZONEPULSE_NOTIFY_WAIT_S": str(_MAIL_WAIT_S)})
     feed = Feed(stack.kafka, sample, stack.partitions, registry.zone, speed_up)
-    view = View(registry.zone.name.get("en", registry.zone.id), len(sample))
+    view = View(registry.zone.name.get("en", registry.zone.id), registry.zone.id, len(sample))
     begun = time.monotonic()
     with stack.client() as client:
         progress = Progress(stack.kafka, stack.partitions)

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "demo": Command("demo", "demo", "Run a whole sample zone on this machine and show its ledger."),
     "up": Command("up", "up", "Start Kafka, ClickHouse and workers on this machine."),
     "worker": Command("worker", "run_task", "Run one worker process: intervals, ledger, store or notify."),
+    "top": Command("top", "top", "Show a running zone in the terminal."),
     "board": Command("board", "board", "Show the zone in a browser."),
     "produce": Command("produce", "produce", "Send the readings of files to Kafka."),
     "convert": Command("convert", "convert", "Look at files of readings; write them in one form."),

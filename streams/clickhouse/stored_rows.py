@@ -25,7 +25,7 @@ from zonepulse.streams.kafka.origin import Origin, UnknownMeter
 
 STORED_TOPICS: Final = (REGISTRY, INTERVALS_TOPIC, RESULTS, ALERTS_TOPIC, DEADLETTERS)
 """What the store reads; `zp.registry` is registry_rows.py's."""
-_LEDGERS: Final = {name: table for name, table in TABLES.items() if table not in (INTERVALS, ALERTS, DEAD_LETTERS)}
+_LEDGERS: Final = {name: table for name, table in TABLES.items() if not table.own_topic}
 """What comes on `zp.results`; the others have topics of their own."""
 POISON: Final = "poison"
 SKIPPED: Final = "skipped by a command"

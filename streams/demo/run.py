@@ -26,7 +26,7 @@ from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.messages.records import HEARTBEAT, Headers
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, READINGS
 from zonepulse.schemas.registry.model import ZonePolicy
-from zonepulse.schemas.tables.results import ALERTS, DEAD_LETTERS, FINAL_TABLES, TABLES, Table
+from zonepulse.schemas.tables.results import DEAD_LETTERS, FINAL_TABLES, TABLES, Table
 from zonepulse.schemas.values import LATEST_MS
 from zonepulse.streams.demo.sample import Sample
 from zonepulse.streams.kafka.consumer_groups import are_stable, committed
@@ -277,7 +277,7 @@ def _judged(read: Reader, zone_yaml: str, partitions: int, number: int) -> Part:
 
 def stored_rows(client: Client, table: Table) -> pa.Table:
     """The live run's final rows of a table; only columns of bytes stay bytes."""
-    judged = " AND NOT startsWith(rule, 'ops_')" if table is ALERTS else ""  # alerts about the pipeline itself are no results
+    judged = f" AND NOT {table.live_only}" if table.live_only and table is not DEAD_LETTERS else ""  # letters: `judged_letters`
     rows = client.query_arrow(f"SELECT * FROM {table.name}_final WHERE run = 'live'{judged}", use_strings=False)
     for column in table.stored:
         if column.kind in ("str", "code"):

@@ -1,4 +1,4 @@
-"""What the demo shows while it runs and when it is done; reads only the store."""
+"""A zone in a terminal: what the demo and `zonepulse top` show; reads only the store."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,26 +21,30 @@ _SPARKS: Final = 64
 """Newest windows in the sparkline."""
 _INTENSITY: Final = """
 SELECT start, g_per_kwh FROM intensity_final
-WHERE run = 'live' AND node = '' AND basis = 'location' ORDER BY start DESC LIMIT 96"""
+WHERE run = 'live' AND zone = {zone:String} AND node = '' AND basis = 'location' ORDER BY start DESC LIMIT 96"""
 _EMITTERS: Final = """
 SELECT entity, sumOrNull(co2e_mg) / 1e6 AS kg FROM totals_final
-WHERE run = 'live' AND entity_kind = 'company' AND carrier = '' AND basis = 'location'
-  AND start > (SELECT max(start) FROM intensity) - INTERVAL 1 DAY
+WHERE run = 'live' AND zone = {zone:String} AND entity_kind = 'company' AND carrier = '' AND basis = 'location'
+  AND start > (SELECT max(start) FROM intensity WHERE run = 'live' AND zone = {zone:String}) - INTERVAL 1 DAY
 GROUP BY entity ORDER BY kg DESC NULLS LAST LIMIT 5"""
 _ALERTS: Final = """
 SELECT starts_at, severity, rule, company, meter, state FROM alerts_final
-WHERE run = 'live' ORDER BY revision DESC, starts_at DESC LIMIT 6"""
+WHERE run = 'live' AND zone = {zone:String} ORDER BY revision DESC, starts_at DESC LIMIT 6"""
 _COUNTS: Final = """
-SELECT (SELECT count() FROM intervals_final WHERE run = 'live'), (SELECT count() FROM dead_letters_final WHERE run = 'live'),
-       (SELECT count() FROM alerts_final WHERE run = 'live' AND state = 'raised')"""
+SELECT (SELECT count() FROM intervals_final WHERE run = 'live' AND zone = {zone:String}),
+       (SELECT count() FROM dead_letters_final WHERE run = 'live' AND zone = {zone:String}),
+       (SELECT count() FROM alerts_final WHERE run = 'live' AND zone = {zone:String} AND state = 'raised')"""
 
 
 @dataclass(slots=True)
 class View:
     """What the screen knows: from the feed, the log and the store."""
 
+    name: str
     zone: str
-    total: int
+    """Its id."""
+    total: int = 0
+    """Readings that there are to send; 0 = nobody knows."""
     sent: int = 0
     rate: float = 0.0
     lag: int = 0
@@ -52,10 +56,11 @@ class View:
 
     def refresh(self, client: Client) -> None:
         """Read the store again."""
-        self.intensity = [(at, g) for at, g in reversed(client.query(_INTENSITY).result_rows)]
-        self.emitters = [(name, kg) for name, kg in client.query(_EMITTERS).result_rows]
-        self.alerts = [tuple(row) for row in client.query(_ALERTS).result_rows]
-        intervals, letters, alerts = client.query(_COUNTS).result_rows[0]
+        of = {"zone": self.zone}
+        self.intensity = [(at, g) for at, g in reversed(client.query(_INTENSITY, of).result_rows)]
+        self.emitters = [(name, kg) for name, kg in client.query(_EMITTERS, of).result_rows]
+        self.alerts = [tuple(row) for row in client.query(_ALERTS, of).result_rows]
+        intervals, letters, alerts = client.query(_COUNTS, of).result_rows[0]
         self.counts = (intervals, letters, alerts)
 
     def render(self) -> RenderableType:
@@ -72,8 +77,8 @@ class View:
         numbers = {"records/s": self.rate, "lag": self.lag, "intervals": intervals, "dead letters": letters, "open alerts": alerts}
         parts = [part for name, n in numbers.items() for part in (f"{name} ", (f"{n:,.0f}", "bold"), "   ")]
         line = Text.assemble(*parts, f"ledger at {at}")
-        bar = ProgressBar(total=max(1, self.total), completed=self.sent)
-        return Panel(Group(line, bar), title=f"zonepulse · {self.zone} · {self.stage}", title_align="left")
+        parts_shown = [line, ProgressBar(total=self.total, completed=self.sent)] if self.total else [line]
+        return Panel(Group(*parts_shown), title=Text(f"zonepulse · {self.name} · {self.stage}"), title_align="left")
 
     def _intensity(self) -> RenderableType:
         known = [(at, g) for at, g in self.intensity if g is not None]

@@ -17,6 +17,7 @@ _DAY: Final = timedelta(days=1)
 _FIRST_MS: Final = -62_135_596_800_000
 EARLIEST_MS: Final = 10**11
 """A smaller whole number is a time in seconds, if it is one."""
+_MOST_DIGITS: Final = 30
 _CLOCK: Final = (
     r"(?:[T ]+(?P<h>\d{1,2}):(?P<m>\d\d)(?::(?P<s>\d\d)(?:[.,](?P<f>\d{1,9}))?)?)?\s*(?P<offset>[Zz]|[-+]\d\d(?::?\d\d)?)?"
 )
@@ -75,6 +76,8 @@ class Times:
         return (moment - _EPOCH) // _MS if moment.tzinfo else moment
 
     def _number(self, cell: Any) -> int:
+        if isinstance(cell, str) and len(cell) > _MOST_DIGITS:
+            return LATEST_MS + 1
         if self._form.time_format == "epoch_s":
             return round(float(cell) * 1000)
         if isinstance(cell, float) and not cell.is_integer():

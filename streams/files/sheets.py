@@ -118,6 +118,7 @@ def _sheet_rows(path: Path, book: Any, form: FileForm) -> Iterator[Row]:
         if form.sheet and form.sheet not in book.sheetnames:
             raise BadFile(f"{path}: no sheet {form.sheet!r}; there are {', '.join(book.sheetnames)} (--sheet)")
         sheet = book[form.sheet] if form.sheet else book.worksheets[0]
+        sheet.reset_dimensions()  # what the sheet says of itself: rows before its last would all get as many cells
         for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
             if any(cell not in (None, "") for cell in cells):
                 yield number, [cell.strip() if isinstance(cell, str) else cell for cell in cells]

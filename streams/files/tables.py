@@ -1,5 +1,6 @@
 """Rows of a table file -> blocks of readings: the columns of a reading with times in epoch ms and values as float64."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
@@ -16,6 +17,7 @@ from zonepulse.streams.files.cells import Times, number
 from zonepulse.streams.files.form import KEYS, FileForm
 from zonepulse.streams.files.sheets import Row, rows_of
 
+MOST_COLUMNS: Final = 20_000
 _TEXTS: Final = ("meter", "register", "unit", "quality")
 _TYPES: Final = {
     "meter": pa.string(), "register": pa.string(), "ts": pa.timestamp("ms", "UTC"), "value": pa.float64(), "unit": pa.string(),
@@ -26,13 +28,21 @@ _TYPES: Final = {
 def table_blocks(path: Path, form: FileForm) -> Iterator[Block]:
     """The readings of a file in its order. Raises BadFile with row, column, value and remedy."""
     with closing(rows_of(path, form)) as rows:
-        first = next(rows, None)
-        if first is None:
-            raise BadFile(f"{path}: is empty; its first row names the columns")
-        table = (_Wide if form.is_wide else _Long)(path, [str(cell or "").strip() for cell in first[1]], form)
+        header = header_of(path, rows)
+        table = (_Wide if form.is_wide else _Long)(path, header, form)
         while chunk := list(islice(rows, BLOCK_ROWS)):
-            _refuse_more_cells(path, chunk, len(first[1]))
+            _refuse_more_cells(path, chunk, len(header))
             yield Block(path, "typed", table.block(chunk))
+
+
+def header_of(path: Path, rows: Iterator[Row]) -> list[str]:
+    """The first row, which names the columns. Raises BadFile."""
+    first = next(rows, None)
+    if first is None:
+        raise BadFile(f"{path}: is empty; its first row names the columns")
+    if len(first[1]) > MOST_COLUMNS:
+        raise BadFile(f"{path}: {len(first[1])} columns, at most {MOST_COLUMNS} are read; write a row a reading, or several files")
+    return [str(cell or "").strip() for cell in first[1]]
 
 
 def _refuse_more_cells(path: Path, rows: Sequence[Row], columns: int) -> None:
@@ -50,7 +60,7 @@ class _Table:
         self._path, self._form, self._header = path, form, header
         self._times = Times(form)
         self.places = {key: self._place(form.columns[key]) for key in form.columns}
-        twice = [name for name in dict.fromkeys(header) if name and header.count(name) > 1]
+        twice = [name for name, times in Counter(header).items() if name and times > 1]
         used = set(form.columns.values()) | {name for name in twice if form.is_wide or name.lower() in KEYS}
         if found := next((name for name in twice if name in used), ""):
             raise BadFile(f"{path}: two columns are called {found!r}; give them different names")

@@ -31,6 +31,10 @@ async def _nothing(_: set[TP]) -> None:
     return None
 
 
+async def _not_told(_: TP, __: int) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """What an agent does when partitions come and go. Called in this order, in the event loop; an exception stops the worker."""
@@ -41,6 +45,8 @@ class Hooks:
     """Next offset of each partition's state; partitions left out start at their committed offset."""
     on_revoked: Callable[[set[TP]], Awaitable[None]] = _nothing
     """Still the owner: `commit` works, `receive` yields no more. Also called when the worker stops."""
+    on_moved: Callable[[TP, int], Awaitable[None]] = _not_told
+    """Before the first batch: the log is another than the state was made from, as somebody has accepted, and goes on at this offset."""
 
 
 class States(Protocol):
@@ -100,10 +106,10 @@ class PartitionSource(Protocol):
     def renew(self, next_offsets: Mapping[TP, int]) -> None:
         """Starts new leases at these offsets."""
 
-    async def commit_offsets(self, next_offsets: Mapping[TP, int]) -> bool:
+    async def commit_offsets(self, next_offsets: Mapping[TP, int], notes: Mapping[TP, Note]) -> bool:
         """See BatchChannel.commit."""
 
-    def note(self, tp: TP, next_offset: int) -> Note:
+    def note(self, tp: TP, next_offset: int, read_to: int | None = None) -> Note:
         """See BatchChannel.note."""
 
     def highwater(self, tp: TP) -> int | None:
@@ -144,13 +150,14 @@ class BatchChannel:
         lease = self._consumer.leases.get(TP(batch.topic, batch.partition))
         return lease is not None and lease.number == batch.lease
 
-    async def commit(self, next_offsets: Mapping[TP, int]) -> bool:
+    async def commit(self, next_offsets: Mapping[TP, int], notes: Mapping[TP, Note] | None = None) -> bool:
         """Commits what to read next. Partitions no longer assigned are left out; False if the group has moved on meanwhile."""
-        return not next_offsets or await self._consumer.commit_offsets(next_offsets)
+        return not next_offsets or await self._consumer.commit_offsets(next_offsets, notes or {})
 
-    def note(self, tp: TP, next_offset: int) -> Note:
-        """What goes with a commit or snapshot at `next_offset`: which topic this is, and the time of the last record below."""
-        return self._consumer.note(tp, next_offset)
+    def note(self, tp: TP, next_offset: int, read_to: int | None = None) -> Note:
+        """What goes with a commit or snapshot at `next_offset`: which topic this is, and the time of the last record below, or below
+        `read_to`, where the log was read further, and some of it has to be read again."""
+        return self._consumer.note(tp, next_offset, read_to)
 
     async def seek(self, next_offsets: Mapping[TP, int]) -> None:
         """Reads on from these offsets; batches on their way are dropped. Only for partitions held."""

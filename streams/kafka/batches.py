@@ -24,7 +24,7 @@ from mode import Service
 
 from zonepulse.streams.kafka.batch_channel import BatchChannel, Lease, Router
 from zonepulse.streams.kafka.log_facts import brokers_of
-from zonepulse.streams.kafka.log_guard import NO_VIEW, LogMoved, LogView, Note, begin_at, check_ids, look, topic_ids_now
+from zonepulse.streams.kafka.log_guard import NO_VIEW, LogMoved, LogView, Note, begin_at, check_ids, is_moved, look, topic_ids_now
 from zonepulse.streams.kafka.raw_batches import RawFetch, read_batches, read_checked, read_raw
 from zonepulse.streams.kafka.record_arrays import Fetch, cut, spans
 
@@ -97,18 +97,17 @@ class BatchConsumer(driver.Consumer):
             read_checked(self.routes)
         await super().subscribe({*topics, *self.routes})
 
-    async def commit_offsets(self, next_offsets: Mapping[TP, int]) -> bool:
+    async def commit_offsets(self, next_offsets: Mapping[TP, int], notes: Mapping[TP, Note]) -> bool:
         """Commits for the partitions that are assigned; False if the group has moved on meanwhile."""
-        noted: Any = {tp: (offset, self._note_text(tp, offset)) for tp, offset in next_offsets.items()}
+        texts = {tp: msgspec.json.encode(notes.get(tp) or self.note(tp, offset)).decode() for tp, offset in next_offsets.items()}
+        noted: Any = {tp: (offset, texts[tp]) for tp, offset in next_offsets.items()}
         return await self._commit(noted)
 
-    def note(self, tp: TP, next_offset: int) -> Note:
+    def note(self, tp: TP, next_offset: int, read_to: int | None = None) -> Note:
         """See BatchChannel.note."""
-        at_ms = self.leases[tp].at_ms(next_offset) if tp in self.leases else None
-        return Note(self._view.ids.get(tp.topic, ""), at_ms)
-
-    def _note_text(self, tp: TP, next_offset: int) -> str:
-        return msgspec.json.encode(self.note(tp, next_offset)).decode()
+        handled = next_offset if read_to is None else read_to
+        at_ms = self.leases[tp].at_ms(handled) if tp in self.leases else None
+        return Note(self._view.ids.get(tp.topic, ""), at_ms, read_to=read_to)
 
     # Leases
 
@@ -184,6 +183,8 @@ class BatchConsumer(driver.Consumer):
         if route.states is not None:
             kept = route.states.note(tp.partition) or Note()
         begin, loss = begin_at(view, tp, start, kept)
+        if is_moved(view, tp, start, kept):
+            await route.hooks.on_moved(tp, begin)
         if loss is not None:
             await route.on_lost(loss)
         return begin

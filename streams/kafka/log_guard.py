@@ -40,6 +40,8 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of the last record handled."""
     closed_ms: int | None = None
     """End of the last tick closed (intervals) or applied (ledger)."""
+    read_to: int | None = None
+    """Where the log was read further than what is committed, since some of it has to be read again: up to where."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -155,15 +157,29 @@ def task_of(group: str) -> str:
 
 def begin_at(view: LogView, tp: TP, start: int, note: Note) -> tuple[int, Loss | None]:
     """Where to read on if the state stands at `start`, and what is lost in between. Raises LogMoved."""
-    ends, now = view.ends[tp], view.ids.get(tp.topic, "")
-    is_other = bool(note.topic_id and now) and note.topic_id != now
-    if is_other or start > ends.end:
+    ends = view.ends[tp]
+    if is_moved(view, tp, start, note):
+        is_other = _is_other(view, tp, note)
         if view.order(tp) == "accept":
-            return (ends.start if is_other or not note.topic_id else ends.end), None
-        raise LogMoved(_moved(view, tp, start, view.ends[tp].end, is_other=is_other))
+            return (ends.start if is_other or not note.topic_id else min(start, ends.end)), None
+        raise LogMoved(_moved(view, tp, _furthest(start, note), ends.end, is_other=is_other))
     if 0 < start < ends.start:
-        return ends.start, Loss(tp, start, ends.start, note.at_ms)
+        return ends.start, Loss(tp, start, ends.start, note.at_ms if note.read_to is None else None)
     return max(start, ends.start), None
+
+
+def is_moved(view: LogView, tp: TP, start: int, note: Note) -> bool:
+    """Whether the log is not the one that the state at `start` was made from, or has lost its end."""
+    return _is_other(view, tp, note) or _furthest(start, note) > view.ends[tp].end
+
+
+def _is_other(view: LogView, tp: TP, note: Note) -> bool:
+    now = view.ids.get(tp.topic, "")
+    return bool(note.topic_id and now) and note.topic_id != now
+
+
+def _furthest(start: int, note: Note) -> int:
+    return start if note.read_to is None else max(start, note.read_to)
 
 
 def _moved(view: LogView, tp: TP, start: int, end: int | None, *, is_other: bool) -> str:

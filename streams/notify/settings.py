@@ -114,14 +114,14 @@ class _Environment:
 
     def port(self, name: str, default: int) -> int:
         text = self.text(name, str(default))
-        if not (text.isdecimal() and int(text) < 65_536):
-            raise BadSetting(f"{PREFIX}{name} is {text!r}, expected a port number")
+        if not (text.isdecimal() and len(text) < 6 and int(text) < 65_536):
+            raise BadSetting(f"{PREFIX}{name} is {text[:100]!r}, expected a port number")
         return int(text)
 
     def seconds(self, name: str, default: int) -> int:
         text = self.text(name, str(default))
-        if not (text.isdecimal() and 0 < int(text) <= 7 * 86_400):
-            raise BadSetting(f"{PREFIX}{name} is {text!r}, expected whole seconds, at least 1")
+        if not (text.isdecimal() and len(text) < 8 and 0 < int(text) <= 7 * 86_400):
+            raise BadSetting(f"{PREFIX}{name} is {text[:100]!r}, expected whole seconds from 1 to 604800")
         return int(text)
 
     def url(self, name: str) -> str:

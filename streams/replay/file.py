@@ -36,6 +36,9 @@ from zonepulse.streams.kafka.reading_keys import ReadingKeys
 
 COMPACT_ROWS: Final = 500_000
 """Rows that may wait before superseded revisions are dropped."""
+LETTERS: Final = "dead_letters"
+LETTER_BYTES: Final = 1 << 28
+"""Dead letters of a run beyond that are counted; their bytes stay where they are, in the file."""
 Batches = Mapping[str, Sequence[pa.RecordBatch]]
 _Ints = NDArray[np.int64]
 
@@ -47,6 +50,8 @@ class Replayed:
     tables: dict[str, pa.Table]
     readings: int
     refused: Refusals
+    letters_left_out: int
+    """Of the refused, those that are counted and have no row: there is no end to what a file may hold."""
     partitions: int
     first_ingest_ms: int | None
     last_ingest_ms: int | None
@@ -72,13 +77,14 @@ def replay_files(
     arrival: bool = False,
     form: FileForm = AS_IT_IS,
     skips: Collection[Place] = (),
+    letter_bytes: int = LETTER_BYTES,
 ) -> Replayed:
     """Folds the files into final rows under `run`. `arrival`: readings without ingest_ms arrive as files/arrival.py says; `skips`: places
-    that commands step over. Raises BadFile."""
+    that commands step over; `letter_bytes`: the most that dead letters may take. Raises BadFile."""
     started = time.monotonic()
     facts = [facts_of(path, form) for path in paths]
     n = partition_count(facts, partitions)
-    zone, rows, log = ZoneRun(registry, n), FinalRows(), _Log(registry, n, skips)
+    zone, rows, log, letters = ZoneRun(registry, n), FinalRows(), _Log(registry, n, skips), _Letters(letter_bytes)
     earliest_ms = min((file.earliest_ms for file in facts if file.earliest_ms is not None), default=FOREVER)
     for chunk in read_files(paths, READINGS.full_name(), arrival=Arrival(registry.zone) if arrival else None, form=form):
         times = chunk.records.timestamp_ms if isinstance(chunk, RecordChunk) else chunk.ingest_ms
@@ -86,12 +92,16 @@ def replay_files(
             log.first_ms = min(earliest_ms, int(times[0]))
             zone.begin(log.first_ms)
         for batches in log.fold(chunk, zone):
-            rows.add(batches)
+            rows.add(letters.bounded(batches))
     if log.first_ms is not None:
         rows.add(zone.finish())
     tables = {name: with_run(stored(TABLES[name], rows.table(name)), run) for name in FINAL_TABLES}
-    refused = refused_letters(tables["dead_letters"])
-    return Replayed(tables, log.readings, refused, n, log.first_ms, log.last_ms, time.monotonic() - started)
+    refused = refused_letters(tables[LETTERS])
+    for reason, count in letters.left_out.items():
+        refused.add(reason, letters.examples[reason], count)
+    return Replayed(
+        tables, log.readings, refused, letters.left_out.total(), n, log.first_ms, log.last_ms, time.monotonic() - started
+    )
 
 
 def write_parquet(tables: Mapping[str, pa.Table], folder: Path) -> None:
@@ -131,6 +141,28 @@ class FinalRows:
         """The final rows of a table so far, sorted by key; empty with its schema where there are none."""
         table = pa.Table.from_batches(self._rows[name], TABLES[name].arrow_schema)
         return final_rows(table.unify_dictionaries(), TABLES[name])
+
+
+class _Letters:
+    """Lets dead letters by until they are too many bytes, and counts those behind."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self.left_out: Counter[str] = Counter()
+        self.examples: dict[str, str] = {}
+
+    def bounded(self, batches: Batches) -> Batches:
+        """The batches without the letters that there is no room for."""
+        kept = []
+        for batch in batches.get(LETTERS, ()):
+            self._room -= batch.nbytes
+            if self._room >= 0:
+                kept.append(batch)
+                continue
+            found = refused_letters(pa.Table.from_batches([batch]))
+            self.left_out.update(found.counts)
+            self.examples = found.examples | self.examples
+        return {**batches, LETTERS: kept} if LETTERS in batches else batches
 
 
 class _Log:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from zonepulse.schemas.tables.ddl import LIVE_RUN
-from zonepulse.schemas.tables.results import ALERTS, DEAD_LETTERS, FINAL_TABLES, TABLES, Table
+from zonepulse.schemas.tables.results import DEAD_LETTERS, FINAL_TABLES, TABLES, Table
 from zonepulse.streams.replay.plan import CannotReplay, Plan
 
 INSERT_ROWS: Final = 200_000
@@ -107,7 +107,9 @@ def where(table: Table, topic: str) -> str:
 
     Alerts about the pipeline itself and letters of other topics are what happened to live tasks, no results.
     """
-    own = {ALERTS.name: " AND NOT startsWith(rule, 'ops_')", DEAD_LETTERS.name: f" AND topic = '{topic}'"}.get(table.name, "")
+    own = f" AND NOT {table.live_only}" if table.live_only else ""
+    if table is DEAD_LETTERS:
+        own = f" AND topic = '{topic}'"
     return (
         f"zone = {{zone:String}} AND {table.time} >= fromUnixTimestamp64Milli({{from_ms:Int64}})"
         f" AND {table.time} < fromUnixTimestamp64Milli({{to_ms:Int64}}){own}"

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from zonepulse.schemas.values import BadValue, is_usual_id
-from zonepulse.streams.files.blocks import BadFile
 from zonepulse.streams.files.cells import EARLIEST_MS, Times, number
 from zonepulse.streams.files.form import FileForm
 from zonepulse.streams.files.sheets import TEXT_FILES, WORKBOOKS, kind_of, rows_of
+from zonepulse.streams.files.tables import header_of
 from zonepulse.streams.survey.profile import DAY_MS, duration
 from zonepulse.streams.survey.time_zones import zone_of_local_times
 
@@ -57,11 +57,8 @@ def guessed(path: Path, form: FileForm) -> Guess:
     if kind_of(path) not in (*TEXT_FILES, *WORKBOOKS):
         return guess
     with closing(rows_of(path, form)) as rows:
-        first = next(rows, None)
+        guess.header = header_of(path, rows)
         table = [cells for _, cells in islice(rows, SCANNED_ROWS)]
-    if first is None:
-        raise BadFile(f"{path}: is empty; its first row names the columns")
-    guess.header = [str(cell or "").strip() for cell in first[1]]
     guess.examples = [next((str(c) for c in _column(table, i) if c not in (None, "")), "") for i in range(len(guess.header))]
     _columns(guess, path, table)
     place = _place(guess, "ts")
@@ -208,7 +205,7 @@ def _step(ms: Sequence[int]) -> int:
 
 def _time_format(guess: Guess, cells: Sequence[Any]) -> None:
     texts = [str(cell) for cell in cells]
-    if all(re.fullmatch(r"\d+", text) and int(text) < EARLIEST_MS for text in texts[:1000]):
+    if all(re.fullmatch(r"\d{1,30}", text) and int(text) < EARLIEST_MS for text in texts[:1000]):
         guess.say("--time-format", "epoch_s", time_format="epoch_s")
         guess.checks.append("the times are whole numbers below 10^11: seconds since 1970, not milliseconds (epoch_seconds)")
         return

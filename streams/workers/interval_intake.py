@@ -38,13 +38,21 @@ Taken = dict[int, Offered | Exception]
 
 
 async def take(
-    records: RecordSpans, skipped: Collection[int], origin: Origin, registries: RegistryStore, newest: int, thread: OneThread
+    records: RecordSpans,
+    skipped: Collection[int],
+    may_be_due: Callable[[int, IntervalBlock], bool],
+    origin: Origin,
+    registries: RegistryStore,
+    newest: int,
+    thread: OneThread,
 ) -> Taken:
-    """The records, less those `skipped`, for the ledger, or what says that one cannot be used. Decoded in `thread`.
+    """The records, less those `skipped` and those that, by offset and block, cannot be due, for the ledger, or what says that one cannot
+    be used. Decoded in `thread`.
 
     Live sums of an older registry version are read by `newest`, the one that the ledger uses.
     """
     judged = await thread.run(_judge_all, records, skipped, origin, thread.beat)
+    judged = {i: b for i, b in judged.items() if isinstance(b, Exception) or may_be_due(int(records.offset[i]), b)}
     numbers = {i: _version(block, newest) for i, block in judged.items() if not isinstance(block, Exception)}
     known: dict[int, Channels | Exception] = {}
     for number in sorted({n for n in numbers.values() if n is not None}):

@@ -33,7 +33,7 @@ from zonepulse.streams.kafka.interval_codec import live_block
 from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Instant, Metrics
 from zonepulse.streams.settings import Settings
-from zonepulse.streams.workers.reading_fold import MOST_RECORDS, Folded, PieceSize, fold
+from zonepulse.streams.workers.reading_fold import MOST_RECORDS, Made, PieceSize, fold
 
 NAME: Final = "intervals"
 LETTERS_A_BEAT: Final = 500
@@ -192,8 +192,8 @@ class IntervalsTask:
         letters = 0
         if stop > start:
             skipped = self.commands.positions(records) if self.commands is not None else []
-            folded = await asyncio.to_thread(fold, partition, records, start, stop, skipped)
-            letters = await self._send(partition, records, folded)
+            made = await asyncio.to_thread(fold, partition, records, start, stop, skipped)
+            letters = await self._send(partition, records, made)
         if channels is not None:
             partition.use(channels)
             self._keep_versions()
@@ -230,36 +230,37 @@ class IntervalsTask:
                 await self.batches.seek({tp: self._partitions[number].next_offset})
                 self.batches.resume([tp])
 
-    async def _send(self, partition: Partition, records: RecordSpans, folded: Folded) -> int:
+    async def _send(self, partition: Partition, records: RecordSpans, made: Made) -> int:
         """Returns how many letters there were. What the piece before made is acknowledged by now, most likely: one is under way."""
         await self._outbox.flush()
         key = b"%d" % partition.partition
-        *early, last = folded.blocks
-        for block in early + folded.candidates:
+        *early, last = made.blocks
+        for block in early + made.candidates:
             await self._outbox.send(INTERVALS.full_name(self._prefix), key, block)
-        if early or folded.candidates:
+        if early or made.candidates:
             await self._outbox.flush()
         await self._outbox.send(INTERVALS.full_name(self._prefix), key, last)
-        for position, why in folded.poison.items():
+        for position, why in made.folded.poison.items():
             await self.quarantine.tell(records.topic, records.partition, int(records.offset[position]), why)
         letters = 0
-        for letter in folded.letters:
+        for letter in made.folded.letters:
             await self.quarantine.letter(letter)
             letters += 1
             if letters % LETTERS_A_BEAT == 0:
                 self._beat(partition.partition)
                 await asyncio.sleep(0)  # membership and other partitions live on the same loop
-        self._measure(partition, folded)
+        self._measure(partition, made)
         return letters
 
     def _beat(self, number: int) -> None:
         if self.pulse is not None:
             self.pulse.beat(TP(self._topic, number))
 
-    def _measure(self, partition: Partition, folded: Folded) -> None:
+    def _measure(self, partition: Partition, made: Made) -> None:
+        folded = made.folded
         self._metrics.readings.inc(folded.readings)
         self._metrics.batch_readings.observe(folded.readings)
-        self._metrics.kernel_seconds.labels(NAME).observe(folded.seconds)
+        self._metrics.kernel_seconds.labels(NAME).observe(made.seconds)
         closed_s = folded.through * int(partition.policy.tick) / 1000
         self._metrics.tick_lag.labels(NAME, str(partition.partition)).set(time.time() - closed_s)
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import faust
@@ -35,13 +36,14 @@ from zonepulse.streams.health.quarantine import Quarantine
 from zonepulse.streams.health.watchdog import Pulse
 from zonepulse.streams.kafka.app import Outbox
 from zonepulse.streams.kafka.batch_channel import BatchChannel, Hooks, batch_channel
-from zonepulse.streams.kafka.interval_codec import ROWS_A_BLOCK, encode
+from zonepulse.streams.kafka.interval_codec import NO_PARTITION, ROWS_A_BLOCK, IntervalBlock, encode
 from zonepulse.streams.kafka.origin import Origin
 from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.workers import alert_sweep
 from zonepulse.streams.workers.alert_sweep import AlertSweep
+from zonepulse.streams.workers.far_ahead import Places
 from zonepulse.streams.workers.interval_intake import Offered, take
 from zonepulse.streams.workers.one_thread import OneThread
 
@@ -55,6 +57,11 @@ log = logging.getLogger(__name__)
 def alert_record(row: Mapping[str, Any], zone: str) -> tuple[bytes, bytes]:
     """(key, value) of one transition on `zp.alerts`."""
     return alert_key(row["fingerprint"], row["starts_at"]), msgspec.json.encode({"zone": zone, **row})
+
+
+def _is_without_order(block: IntervalBlock) -> bool:
+    """Whether a block is taken where it stands, however far its partition is: live sums, and alerts about the pipeline."""
+    return block.live_at_ms is not None or block.partition == NO_PARTITION
 
 
 class LedgerTask:
@@ -76,7 +83,8 @@ class LedgerTask:
         self._live: LiveView | None = None
         self._shown: pa.RecordBatch | None = None
         self._no_data = NoData("")
-        self.next_offset = 0
+        self._most_waiting = settings.waiting_rows
+        self._places = Places()
         self.batches: BatchChannel | None = None
         self.commands: CommandLog | None = None
         self.pulse: Pulse | None = None
@@ -93,21 +101,27 @@ class LedgerTask:
 
     async def _restored(self) -> Ledger:
         stored = await self._checkpoints.find(0)
-        self.next_offset = stored.next_offset if stored else 0
         if stored is None:
+            self._places = Places()
             ledger = await self.thread.run(Ledger, await self._registries.first())
             ledger.progress = self.thread.beat
             return ledger
         if stored.is_own and self._kept is not None:
             return self._kept
         log.info("the ledger goes on from its snapshot at offset %d", stored.next_offset)
+        places = stored.facts.get("places")
+        self._places = Places(stored.next_offset) if places is None else Places.of(places)
         numbers = {*stored.facts["versions"], stored.facts["registry"]}
         versions = {n: await self._registries.version(n) for n in numbers}
         return await self.thread.run(restore_ledger, versions, stored.facts, stored.chunks, self.thread.beat)
 
     async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:
         """What to read first: behind what the state holds."""
-        return dict.fromkeys(tps, self.next_offset)
+        return dict.fromkeys(tps, self._places.low)
+
+    async def moved(self, _: TP, next_offset: int) -> None:
+        """Another log goes on here: what partitions far ahead had left in the old one is gone with it."""
+        self._places = Places(next_offset)
 
     async def revoked(self, _: set[TP]) -> None:
         """Somebody else goes on, from a final snapshot if there is time for one."""
@@ -118,7 +132,7 @@ class LedgerTask:
                 is_done = True
         except TimeoutError:
             log.warning("no time for a final snapshot: the next owner reads again what came since the last one")
-        if is_done and self._checkpoints.is_written(0, self.next_offset):
+        if is_done and self._checkpoints.is_written(0, self._places.facts()):
             self._kept = self._ledger
         else:
             self._checkpoints.drop(0)
@@ -126,11 +140,11 @@ class LedgerTask:
 
     def positions(self) -> dict[TP, int]:
         """What is handled of the partition held: its next offset."""
-        return {} if self._ledger is None else {self._blocks: self.next_offset}
+        return {} if self._ledger is None else {self._blocks: self._places.next_offset}
 
     async def checkpoint_due(self) -> None:
         """Takes the snapshot if it is due."""
-        if self._checkpoints.due({tp.partition: at for tp, at in self.positions().items()}) is not None:
+        if self._ledger is not None and self._checkpoints.due({0: self._places.facts()}) is not None:
             await self.checkpoint()
 
     async def checkpoint(self) -> None:
@@ -138,7 +152,13 @@ class LedgerTask:
         await save(self._checkpoints, self.batches, self._blocks, self._turn, self._outbox, self._frozen)
 
     async def _frozen(self) -> Frozen | None:
-        return None if self._ledger is None else await self.thread.run(freeze_ledger, self._ledger, self.next_offset)
+        if self._ledger is None:
+            return None
+        places = self._places
+        frozen = await self.thread.run(freeze_ledger, self._ledger, places.low)
+        facts = places.facts()
+        read_to = places.front if places.low < places.front else None
+        return replace(frozen, facts=frozen.facts | {"places": facts}, read_to=read_to, mark=facts)
 
     async def handle(self, batch: Fetch) -> None:
         """Offer every block of the batch, apply the ticks that all partitions have closed, and send what that made."""
@@ -155,24 +175,25 @@ class LedgerTask:
     async def _handle(self, ledger: Ledger, records: Fetch) -> None:
         skipped = set(self.commands.positions(records)) if self.commands is not None else set[int]()
         newest = ledger.channels.registry.version
-        taken = await take(records, skipped, self._origin(ledger), self._registries, newest, self.thread)
+        taken = await take(records, skipped, self._may_be_due, self._origin(ledger), self._registries, newest, self.thread)
         for i in range(len(records)):
             if i in skipped:
                 await self._put_aside(records, i, SKIPPED)
-            elif isinstance(error := taken[i], Exception):
+            elif isinstance(error := taken.get(i), Exception):
                 await self._put_aside(records, i, f"{type(error).__name__}: {error}")
-        offers = [t for t in taken.values() if not isinstance(t, Exception)]
-        if not await self._has_read_commands(ledger, offers, records):
+        offers = {int(records.offset[i]): t for i, t in taken.items() if not isinstance(t, Exception)}
+        if not await self._has_read_commands(ledger, list(offers.values()), records):
             return  # somebody else's by now, who makes the same anew
-        made = await self.thread.run(self._booked, ledger, offers)
+        made = await self.thread.run(self._booked, ledger, offers, records.next_offset)
         for topic, key, value in made:
             await self._outbox.send(topic, key, value)
         await self._outbox.flush()
         if self._ledger is not ledger:
             return  # somebody else's by now, who makes the same anew
         self._registries.keep({*ledger.versions, *([] if self._live is None else [self._live.channels.registry.version])})
-        self.next_offset = records.next_offset
         self._measure(ledger, records)
+        if self.batches is not None and self._places.next_offset != records.next_offset:
+            await self.batches.seek({self._blocks: self._places.next_offset})
 
     async def _has_read_commands(self, ledger: Ledger, offers: Sequence[Offered], batch: Fetch) -> bool:
         """Reads the commands of every tick that can be applied with these; False: the blocks are no longer this worker's."""
@@ -194,15 +215,48 @@ class LedgerTask:
 
         return await self.commands.read_past(at_ms, write, go_on, self._is_simulated)
 
-    def _booked(self, ledger: Ledger, offers: Sequence[Offered]) -> list[Message]:
-        """Offers the blocks of a batch and applies what can be; the records that that makes. In the thread."""
+    def _booked(self, ledger: Ledger, offers: Mapping[int, Offered], next_offset: int) -> list[Message]:
+        """Offers the blocks of a batch, by their offsets, and applies what can be; the records that that makes. In the thread."""
         begun = time.perf_counter()
-        for offered in offers:
-            self._offer(ledger, offered)
+        waiting, at_rest = ledger.waiting_rows, self._places.at_rest
+        for offset, offered in offers.items():
+            if self._is_due(ledger, offset, offered.block, waiting):
+                self._offer(ledger, offered)
+                waiting += 0 if offered.rows is None else len(offered.rows)
         results = ledger.advance()
+        self._places.has_read(next_offset)
+        self._let_go_on(ledger)
+        self._tell_at_rest(at_rest, ledger)
         self._metrics.kernel_seconds.labels(NAME).observe(time.perf_counter() - begun)
         self._metrics.rows_too_old.inc(results.too_old)
         return list(self._messages(ledger, results))
+
+    def _is_due(self, ledger: Ledger, offset: int, block: IntervalBlock, waiting: int) -> bool:
+        """Whether the ledger takes a block now. While more rows wait than may, only those of the slowest partition."""
+        if not self._may_be_due(offset, block):
+            return False
+        if waiting <= self._most_waiting or _is_without_order(block) or ledger.waits_for(block.partition):
+            return True
+        self._places.rest(block.partition, offset)
+        return False
+
+    def _may_be_due(self, offset: int, block: IntervalBlock) -> bool:
+        return self._places.is_due(NO_PARTITION if _is_without_order(block) else block.partition, offset)
+
+    def _let_go_on(self, ledger: Ledger) -> None:
+        """Partitions at rest are read again once there is room for half of what may wait, or one is waited for."""
+        has_room = 2 * ledger.waiting_rows <= self._most_waiting
+        self._places.read_again({p for p in self._places.at_rest if has_room or ledger.waits_for(p)})
+
+    def _tell_at_rest(self, before: set[int], ledger: Ledger) -> None:
+        now, places = self._places.at_rest, self._places
+        if now - before:
+            log.warning(
+                "%d rows wait for the slowest partition: those of partitions %s stay on %s from offset %d until it has come nearer",
+                ledger.waiting_rows, sorted(now), self._blocks.topic, places.low,
+            )  # fmt: skip
+        if before - now:
+            log.info("partitions %s are read on from offset %d of %s", sorted(before - now), places.next_offset, self._blocks.topic)
 
     def _offer(self, ledger: Ledger, offered: Offered) -> None:
         block = offered.block
@@ -237,7 +291,9 @@ class LedgerTask:
 
     def _measure(self, ledger: Ledger, records: RecordSpans) -> None:
         topic = TP(INTERVALS.full_name(self._prefix), records.partition)
-        self._metrics.took(INTERVALS.name, records, self.batches.lag(topic, self.next_offset) if self.batches else None)
+        self._metrics.took(INTERVALS.name, records, self.batches.lag(topic, self._places.next_offset) if self.batches else None)
+        self._metrics.waiting_rows.set(ledger.waiting_rows)
+        self._metrics.partitions_at_rest.set(len(self._places.at_rest))
         if ledger.applied != UNSET:
             closed_s = ledger.applied * ledger.channels.registry.zone.tick_ms / 1000
             self._metrics.tick_lag.labels(NAME, "").set(time.time() - closed_s)
@@ -281,7 +337,7 @@ def add_ledger_agent(
     """Make `app` the ledger's worker; `live_s` is the zone's `live`."""
     checkpoints = Checkpoints(app, 1, Outbox(app))
     task = LedgerTask(settings, registries, Outbox(app), checkpoints, metrics)
-    hooks = Hooks(task.assigned, task.start_offsets, task.revoked)
+    hooks = Hooks(task.assigned, task.start_offsets, task.revoked, task.moved)
     task.batches = batches = batch_channel(app, [INTERVALS.full_name(settings.topic_prefix)], hooks)
     batches.states = checkpoints
 

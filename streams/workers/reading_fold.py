@@ -1,15 +1,12 @@
 """Records of `zp.readings` -> what is sent on, in pieces that take about a second wherever it runs."""
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from zonepulse.processors.decoding.contained import decode_contained
-from zonepulse.processors.detection.transitions import alert_rows
-from zonepulse.processors.metering.dead_letters import dead_letters
 from zonepulse.processors.metering.partition import Partition
-from zonepulse.schemas.messages.dead_letters import DeadLetter
+from zonepulse.processors.metering.step import Folded, fold_records
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.streams.kafka.interval_codec import candidate_blocks, interval_blocks
 
@@ -36,51 +33,28 @@ class PieceSize:
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class Made:
     """What a stretch of records made, ready to be sent."""
 
     blocks: list[bytes]
     candidates: list[bytes]
     """Blocks of proposed alerts; they leave before the block that closes their ticks."""
-    letters: Iterator[DeadLetter]
-    """Made as they are taken: they may be many times as large as their records."""
-    poison: dict[int, str]
-    """Position -> why of records that could not be handled; they are among the letters."""
-    readings: int
-    through: int
+    folded: Folded
     seconds: float
 
 
-class ApplyFailed(RuntimeError):
-    """The arithmetic raised: a fault of this program, which may have left half a piece in the state. The message names the offsets."""
-
-
-def fold(partition: Partition, records: RecordSpans, start: int, stop: int, skipped: Collection[int] = ()) -> Folded:
-    """Decode records [start, stop), fold them into the partition's state and encode what that made. Mostly without Python's lock.
+def fold(partition: Partition, records: RecordSpans, start: int, stop: int, skipped: Collection[int] = ()) -> Made:
+    """Fold records [start, stop) into the partition's state and encode what that made. Mostly without Python's lock.
 
     Raises ApplyFailed.
     """
     begun = time.perf_counter()
-    ingest = partition.ingest_times(records.timestamp_ms)
-    decoded, poison = decode_contained(records, start, stop, ingest, partition.channels, skipped)
-    try:
-        step = partition.apply(decoded.items, int(ingest[stop - 1]))
-    except Exception as error:
-        first, last = int(records.offset[start]), int(records.offset[stop - 1])
-        raise ApplyFailed(
-            f"{records.topic}/{records.partition}: offsets {first} to {last} could not be booked; please report it. To go on without"
-            f" a record: zonepulse skip {records.topic} {records.partition} OFFSET"
-        ) from error
-    refused = decoded.record[decoded.items.reason != 0]
-    capped = partition.letters.capped(refused, records, ingest, int(partition.policy.tick))
+    folded = fold_records(partition, records, start, stop, skipped)
     seconds = time.perf_counter() - begun
     channels = partition.channels
-    return Folded(
-        list(interval_blocks(step.rows, channels, partition.partition, step.through)),
-        list(candidate_blocks(alert_rows(step.transitions, channels), partition.partition, channels.registry.version)),
-        dead_letters(decoded, records, channels, None, capped),
-        poison,
-        len(decoded.record),
-        step.through,
+    return Made(
+        list(interval_blocks(folded.rows, channels, partition.partition, folded.through)),
+        list(candidate_blocks(folded.alerts, partition.partition, channels.registry.version)),
+        folded,
         seconds,
     )

@@ -24,8 +24,9 @@ from zonepulse.streams.queries.macros import TimeRange, with_macros, with_variab
 GRAFANA = Path(__file__).parents[2] / "grafana"
 sys.path.insert(0, str(GRAFANA))
 
+from boards.frame import uid_of  # noqa: E402
 from boards.zone_live import zone_live  # noqa: E402
-from build import dashboards, demo_zone, text_of  # noqa: E402
+from build import dashboards, declared, demo_zone, text_of  # noqa: E402
 
 from zonepulse.streams.queries import texts, zone_live_queries  # noqa: E402
 from zonepulse.streams.queries.limits import Limits, limits_of  # noqa: E402
@@ -218,11 +219,13 @@ def test_the_languages_differ_in_texts_only() -> None:
             return {key: shape(inner) for key, inner in value.items()}
         return [shape(inner) for inner in value] if isinstance(value, list) else "" if isinstance(value, str) else value
 
-    english, *others = FILES["zone-live.json"], FILES["zone-live-de.json"], FILES["zone-live-zh.json"]
-    for other in others:
-        assert shape(other) == shape(english)
-        for mine, its in zip(english["panels"], other["panels"], strict=True):
-            assert mine["title"] != its["title"] and mine["description"] != its["description"]
+    for board in declared():
+        names = [f"{uid_of(board.uid, language).removeprefix('zp-')}.json" for language in texts.LANGUAGES]
+        english, *others = (FILES[name] for name in names)
+        for other in others:
+            assert shape(other) == shape(english)
+            for mine, its in zip(english["panels"], other["panels"], strict=True):
+                assert mine["title"] != its["title"] and mine["description"] != its["description"]
 
 
 def test_names_of_fields_are_unique_within_a_panel_in_every_language() -> None:

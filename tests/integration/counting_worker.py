@@ -1,8 +1,12 @@
-"""A task with a state and snapshots as a process of its own: it counts the records of each partition, and says what it does."""
+"""A task with a state and snapshots as a process of its own: it counts the records of each partition, and says what it does.
+
+Its options can make the state many chunks, which a restore takes long to read, and have a watchdog watch it.
+"""
 
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +15,36 @@ from faust.types import TP, StreamT
 
 from zonepulse.processors.metering.snapshot import Frozen
 from zonepulse.streams.checkpoints.checkpoint import Checkpoints, save
+from zonepulse.streams.health.watchdog import Pulse, watch
 from zonepulse.streams.kafka.app import Outbox, build_app, run_worker
-from zonepulse.streams.kafka.batch_channel import Hooks, batch_channel
+from zonepulse.streams.kafka.batch_channel import BatchChannel, Hooks, batch_channel
 from zonepulse.streams.settings import Settings
 
 
+class Counted:
+    """What a watchdog asks of it."""
+
+    batches: BatchChannel | None = None
+    pulse: Pulse | None = None
+
+    def __init__(self, topic: str, counts: dict[int, tuple[int, int]]) -> None:
+        self._topic, self._counts = topic, counts
+
+    def positions(self) -> dict[TP, int]:
+        return {TP(self._topic, partition): at for partition, (_, at) in self._counts.copy().items()}
+
+
 def main(options: dict[str, Any]) -> None:
-    settings = Settings(broker=options["broker"], topic_prefix="", data_dir=Path(options["data_dir"]))
+    begun = time.monotonic()
+    stall_s = options.get("stall_s", 60.0)
+    settings = Settings(broker=options["broker"], topic_prefix="", data_dir=Path(options["data_dir"]), stall_s=stall_s)
     app = build_app(settings, options["group"])
     outbox, turn = Outbox(app), asyncio.Lock()
     checkpoints = Checkpoints(app, options["partitions"], Outbox(app))
     counts: dict[int, tuple[int, int]] = {}
     """Partition -> records counted, next offset."""
+    whole: set[int] = set()
+    """Partitions of which a whole snapshot is written."""
     out = open(options["out"], "a", buffering=1)  # noqa: SIM115 - as long as the process lives
 
     def say(**fields: Any) -> None:
@@ -32,14 +54,17 @@ def main(options: dict[str, Any]) -> None:
         for tp in tps:
             stored = await checkpoints.find(tp.partition)
             counts[tp.partition] = (stored.facts["count"], stored.next_offset) if stored else (0, 0)
-            say(event="found", partition=tp.partition, count=counts[tp.partition][0], is_stored=stored is not None)
+            restored = {"is_stored": stored is not None, "seconds": time.monotonic() - begun}
+            say(event="found", partition=tp.partition, count=counts[tp.partition][0], **restored)
 
     async def start_offsets(tps: set[TP]) -> dict[TP, int]:
         return {tp: counts[tp.partition][1] for tp in tps}
 
     async def frozen(partition: int) -> Frozen:
         count, at = counts[partition]
-        return Frozen({"count": count}, {0: {"count": np.array([count])}}, 1, at)
+        changed = range(1 if partition in whole else options.get("chunks", 1))
+        whole.add(partition)
+        return Frozen({"count": count}, {i: {"count": np.array([count])} for i in changed}, options.get("chunks", 1), at)
 
     async def checkpoint() -> None:
         for partition in list(counts):
@@ -50,6 +75,9 @@ def main(options: dict[str, Any]) -> None:
         app, [options["topic"]], Hooks(assigned, start_offsets), maxsize=1, max_records=options.get("max_records", 50_000)
     )
     batches.states = checkpoints
+    task = Counted(options["topic"], counts)
+    task.batches = batches
+    watch(app, settings, task)
 
     async def count(stream: StreamT[Any]) -> None:
         async for batch in batches.receive(stream):

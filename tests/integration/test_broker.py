@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from zonepulse.streams.embedded.kafka import jars as kafka_jars
@@ -78,6 +79,12 @@ def test_a_topic_does_not_come_into_being_by_writing_to_it(broker: Broker) -> No
 
 def test_the_log_is_kept_in_a_file(broker: Broker) -> None:
     assert "Kafka Server started" in broker.log_tail(500)
+
+
+def test_it_listens_on_loopback_only(broker: Broker) -> None:
+    listening = {c.laddr for c in psutil.Process(broker.pid).net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+    assert {at.port for at in listening} >= {broker.port, broker.controller_port}
+    assert {at.ip.removeprefix("::ffff:") for at in listening} == {"127.0.0.1"}
 
 
 def test_messages_survive_a_stop_and_a_kill_on_the_same_port(broker: Broker) -> None:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from urllib.parse import quote
 
+import psutil
 import pytest
 from endpoint_server import as_writer, ask
 
@@ -40,6 +41,12 @@ REMOTE = [
     *("azureBlobStorage('http://{0}/', 'c', 'b', 'n', 'a2V5')", "ytsaurus('http://{0}', '//t', 'k', 'a Int8')", "bigquery('http://{0}', 'd', 't')"),
     *(f"{name}('http://{{0}}/a', 'k', 's')" for name in ("s3", "gcs", "oss", "cosn", "hudi", "deltaLake", "iceberg", "paimon")),
 ]  # fmt: skip
+
+
+def test_it_listens_on_loopback_only(server: ClickHouseProcess) -> None:
+    assert {c.laddr.ip for c in psutil.Process(server.pid).net_connections("tcp") if c.status == psutil.CONN_LISTEN} == {
+        "127.0.0.1"
+    }
 
 
 def test_no_table_function_opens_a_connection(server: ClickHouseProcess) -> None:

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 from live_parts import wait_until
+from typer.testing import CliRunner
 from zone_runs import SampleRun, sample_run
 
 from zonepulse.schemas.units import MS_PER_HOUR
 from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.cli.main import app
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 LIVE = """
@@ -38,7 +40,15 @@ def test_the_zone_and_every_company_have_a_plausible_power_when_all_is_sent() ->
 
         wait_until(is_complete, 180, f"live rows of {sorted(entities)} with their channels reporting")
         rows, ledger = live_rows(run), dict(run.client.query(NEWEST_FULL).result_rows)
+        shown, refused = (
+            CliRunner().invoke(app, ["top", *words], env={**run.stack.environment, "COLUMNS": "120"})
+            for words in (["--once"], ["--zone", "nowhere"])
+        )
 
+    assert shown.exit_code == 0, shown.output
+    assert f"zonepulse · {registry.zone.id} · simulated time" in shown.stdout and "g CO2e/kWh at" in shown.stdout
+    assert all(company in shown.stdout for company in list(ledger)[:1]) and "newest alerts" in shown.stdout
+    assert refused.exit_code == 2 and f"--zone 'nowhere': the store has no rows of it; it has {registry.zone.id}" in refused.stderr
     zone = rows.pop(registry.zone.id)
     assert zone["entity_kind"] == "zone" and {row["entity_kind"] for row in rows.values()} == {"company"}
     # The zone's own meter and the companies' meters report at other times, and lines lose 1.5 % between them.

@@ -1,11 +1,13 @@
 """What a worker tells Prometheus, judged by Prometheus's own linter."""
 
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 from urllib.request import urlopen
 
 import numpy as np
+import psutil
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -57,3 +59,19 @@ def test_every_metric_says_what_it_means(page: str) -> None:
     told = {line.split()[2] for line in page.splitlines() if line.startswith("# HELP ") and len(line.split()) > 3}
     typed = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE ")}
     assert typed == told and all(name.startswith("zonepulse_") for name in typed)
+
+
+def test_it_answers_on_loopback_only_and_beside_clients_that_say_nothing() -> None:
+    metrics, port = Metrics(CollectorRegistry()), free_port()
+    metrics.serve(port)
+    listening = [c for c in psutil.Process().net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.laddr.port == port]
+    assert [c.laddr.ip for c in listening] == ["127.0.0.1"]
+    silent = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(30)]
+    try:
+        for connection in silent[::2]:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\n")
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+            assert b"zonepulse_" in answer.read()
+    finally:
+        for connection in silent:
+            connection.close()

@@ -1,12 +1,10 @@
 """A switch to a registry version that is not there stops its partition alone, named, until the version comes or the switch is skipped."""
 
-import json
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import pytest
 from live_parts import Record, produce, wait_until
+from zone_runs import doctor
 from zones import ONE_METER
 
 from zonepulse.schemas.messages.commands import Place
@@ -27,12 +25,6 @@ TOPIC = f"{PREFIX}readings"
 def beat(partition: int, minute: int, version: int | None = None) -> Record:
     headers = [] if version is None else [("registry", b"%d" % version)]
     return partition, None, HEARTBEAT, headers, START_MS + minute * 60_000
-
-
-def doctor(stack: ZoneStack) -> tuple[int, list[dict[str, str]]]:
-    argv = [sys.executable, "-m", "zonepulse.streams.cli.main", "doctor", "--json"]
-    done = subprocess.run(argv, env=stack.worker_environment, capture_output=True, text=True, timeout=300, check=False)
-    return done.returncode, json.loads(done.stdout)["checks"]
 
 
 def test_only_the_partition_of_a_missing_version_stands_and_doctor_names_it() -> None:

@@ -39,14 +39,14 @@ def workers(settings: Settings) -> Iterator[Check]:
     groups = {task: settings.topic_prefix + task for task in TASKS}
     with admin_of(settings.broker) as admin:
         absent = [task for task, group in groups.items() if not are_stable(admin, [group])]
-    if len(absent) == len(TASKS):
-        yield Check("workers", "warn", "none runs", "`zonepulse up`, or `zonepulse worker intervals`, `ledger` and `store`")
-        return
     dying = [text for task in TASKS for text in _restarts(settings, task)]
     if dying:
         yield Check(
             "workers", "fail", "; ".join(dying), "its log says why; `zonepulse skip` steps over a record that it cannot handle"
         )
+    if len(absent) == len(TASKS):
+        yield Check("workers", "warn", "none runs", "`zonepulse up`, or `zonepulse worker intervals`, `ledger` and `store`")
+        return
     if absent:
         remedy = "start them: `zonepulse up`, or `zonepulse worker TASK`"
         yield Check("workers", "fail", f"none of {', '.join(absent)} holds its partitions now", remedy)
@@ -61,19 +61,22 @@ def _restarts(settings: Settings, task: str) -> Iterator[str]:
             yield f"{name} was started {len(times)} times or more in {WINDOW_S / 60:.0f} minutes"
 
 
-def partitions(settings: Settings) -> Iterator[Check]:
-    """Those with something left move; what stands is named with its place."""
+def partitions(settings: Settings, watch_s: float = WATCH_S) -> Iterator[Check]:
+    """Those with something left move within `watch_s`; what stands is named with its place."""
     before = {task: view_of(settings, task) for task in TASKS}
     left = {task: _behind(view) for task, view in before.items()}
-    deadline = time.monotonic() + WATCH_S
+    deadline = time.monotonic() + watch_s
     while any(left.values()) and time.monotonic() < deadline:
         time.sleep(POLL_S)
         for task in [task for task, tps in left.items() if tps]:
             now = view_of(settings, task)
             left[task] &= {tp for tp in _behind(now) if _at(now, tp) == _at(before[task], tp)}
-    standing = [text for task in TASKS for tp in sorted(left[task]) for text in _standing(settings, task, tp, before[task])]
+    standing = [
+        text for task in TASKS for tp in sorted(left[task]) for text in _standing(settings, task, tp, before[task], watch_s)
+    ]
     for text, remedy in standing:
         yield Check("partitions", "fail", text, remedy)
+    yield from _far_ahead(before)
     if not standing:
         yield Check(
             "partitions", "ok", f"all {sum(len(view.ends) for view in before.values())} that tasks read are at their end or move"
@@ -82,19 +85,31 @@ def partitions(settings: Settings) -> Iterator[Check]:
         yield from _ahead(before)
 
 
+def _far_ahead(views: Mapping[str, LogView]) -> Iterator[Check]:
+    for tp, note in sorted(views["ledger"].notes.items()):
+        if note.read_to is not None:
+            yield Check(
+                "partitions", "warn", f"{tp.topic}/{tp.partition}: rows of partitions far ahead stay there from offset"
+                f" {views['ledger'].committed[tp]} until the slowest partition has come nearer",
+                "if one stands, see there; else it passes. They must not stay longer than the topic's retention",
+            )  # fmt: skip
+
+
 def _at(view: LogView, tp: TP) -> int:
-    return max(view.committed.get(tp, 0), view.ends[tp].start)
+    note = view.notes.get(tp)
+    read_to = 0 if note is None or note.read_to is None else note.read_to
+    return max(view.committed.get(tp, 0), read_to, view.ends[tp].start)
 
 
 def _behind(view: LogView) -> set[TP]:
     return {tp for tp, ends in view.ends.items() if _at(view, tp) < ends.end}
 
 
-def _standing(settings: Settings, task: str, tp: TP, view: LogView) -> Iterator[tuple[str, str]]:
+def _standing(settings: Settings, task: str, tp: TP, view: LogView, watch_s: float) -> Iterator[tuple[str, str]]:
     """(what, remedy); nothing where all that is left are records that nobody is handed."""
     at, ends = _at(view, tp), view.ends[tp]
     if ends.stable <= at:
-        yield str(Standing(tp, WATCH_S, at, ends)), ""
+        yield str(Standing(tp, watch_s, at, ends)), ""
         return
     record = _next_record(settings.broker, tp, at)
     if record is None:

@@ -20,7 +20,7 @@ from zonepulse.streams.exit_codes import NONE_ACCEPTED
 from zonepulse.streams.files.form import FileForm
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.file import Replayed, replay_files, write_parquet
-from zonepulse.streams.screen import JsonOption, Stop, count, print_facts, print_json, print_table, show_error, stderr
+from zonepulse.streams.screen import JsonOption, Stop, count, print_facts, print_json, print_table, show_error, show_remark, stderr
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.workers.kernel_cache import mark_compiled
 
@@ -78,6 +78,8 @@ def file(
     else:
         show(summary)
         show_refused(replayed.refused, err=True)
+        if replayed.letters_left_out:
+            show_remark(f"{count(replayed.letters_left_out)} of the refused readings are counted and have no row in dead_letters")
     if not replayed.accepted:
         named = ", ".join(map(str, files))
         show_error(f"{named}: not one of {count(replayed.readings)} readings was accepted; nothing could be booked")
@@ -126,6 +128,7 @@ def summarize(replayed: Replayed, run: str, registry: Registry, files: list[Path
         "rows": {name: rows.num_rows for name, rows in replayed.tables.items()},
         "accepted": replayed.accepted,
         "dead_letters": replayed.dead_letters,
+        "letters_left_out": replayed.letters_left_out,
         "refused": replayed.refused.facts(),
         "seconds": round(replayed.seconds, 3),
         "readings_per_s": round(replayed.readings / replayed.seconds),

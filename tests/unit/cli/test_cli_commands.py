@@ -80,8 +80,9 @@ def test_a_statement_comes_from_the_argument_or_from_stdin(monkeypatch: pytest.M
 
 def test_brokers_are_hosts_and_ports() -> None:
     assert bootstrap_servers("a:1, [::1]:2") == [("a", 1), ("::1", 2)]
-    with pytest.raises(Stop, match="expected host:port"):
-        bootstrap_servers("a")
+    for broker in ("a", "a:0", "a:65536", "a:-1", "a:²", "a:1,b:99999", "a:" + "9" * 6_000):
+        with pytest.raises(Stop, match="expected host:port"):
+            bootstrap_servers(broker)
 
 
 def test_files_that_are_none_are_named(tmp_path: Path) -> None:

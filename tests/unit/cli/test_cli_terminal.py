@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 from rich.table import Table
+from typer.testing import CliRunner
+from zones import SMALL
 
 import zonepulse.streams.screen as output
 from zonepulse.schemas.values import CONTROLS, visible
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.cli.main import app
+from zonepulse.streams.explain.explain import CannotExplain, question
 
 REPOSITORY = Path(__file__).parents[3]
 HOSTILE = "a\x1b[2J\x1b]0;title\x07b\x9b31mc\u202ed\x00e\rf\x7f"
@@ -89,3 +94,40 @@ def test_no_table_breaks_an_id_or_address_however_narrow(
     output.print_table(("id", "to", "sees", "from severity", "language", "from", "state", "why"), [row, row])
     shown = capsys.readouterr().out
     assert all(shown.count(word) >= 2 for word in words) and "…" not in shown
+
+
+GIVEN = HOSTILE.replace("\0", "")
+"""No argument and no variable holds a NUL."""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["deadletters", "list", "--reason", f"x' OR 1=1 -- {GIVEN}"],
+        ["deadletters", "redrive", "--reason", f"late' OR '1'='1{GIVEN}"],
+        ["replay", "file", "zone.yaml", "--run", GIVEN],
+        ["explain", "c", "--at", "2026-01-01"],
+        ["chaos", "--only", GIVEN],
+        [GIVEN],
+    ],
+    ids=lambda words: words[0] if words[0] != GIVEN else "a command",
+)
+def test_what_is_given_wrongly_is_told_without_its_escapes(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "zone.yaml").write_text(SMALL)
+    done = CliRunner().invoke(app, words, env={"ZONEPULSE_BROKER": GIVEN})
+    assert done.exit_code in (1, 2)
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    assert r"a\x1b[2J" in done.output and only_harmless(done.output)
+
+
+@pytest.mark.parametrize(("company", "basis"), [(f"x' OR 1=1 -- {HOSTILE}", "location"), ("a", HOSTILE)])
+def test_explain_refuses_names_that_nobody_has_before_it_asks_the_store(
+    company: str, basis: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(CannotExplain) as refused:
+        question(parse_zone(SMALL), company, basis, 0)
+    output.show_error(output.explain(refused.value))
+    assert only_harmless(capsys.readouterr().err)

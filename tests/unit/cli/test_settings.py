@@ -29,6 +29,7 @@ def test_every_setting_has_its_variable() -> None:
             "ZONEPULSE_RAW_BATCHES": "off",
             "ZONEPULSE_STATIC": "on",
             "ZONEPULSE_STALL_S": "90",
+            "ZONEPULSE_WAITING_ROWS": "5000",
             "ZONEPULSE_REPLICATION": "3",
             "HOME": "/root",
         }
@@ -51,17 +52,39 @@ def test_every_setting_has_its_variable() -> None:
         raw_batches=False,
         is_static=True,
         stall_s=90.0,
+        waiting_rows=5000,
         replication=3,
     )
 
 
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
-    [("PARTITIONS", "0", "whole number from 1"), ("CLICKHOUSE_PORT", "http", "port"), ("RAW_BATCHES", "maybe", "on or off")],
+    [
+        ("PARTITIONS", "0", "whole number from 1"),
+        ("PARTITIONS", "1000000000000", "whole number from 1 to 100000"),
+        ("REPLICATION", "40000", "whole number from 1 to 32767"),
+        ("CLICKHOUSE_PORT", "http", "port"),
+        ("CLICKHOUSE_PORT", "0", "port"),
+        ("CLICKHOUSE_PORT", "65536", "port"),
+        ("METRICS_PORT", "-1", "port"),
+        ("METRICS_PORT", "70000", "port"),
+        ("STALL_S", "nan", "seconds"),
+        ("STALL_S", "0", "seconds"),
+        ("SESSION_TIMEOUT_S", "inf", "seconds"),
+        ("SESSION_TIMEOUT_S", "-6", "seconds"),
+        ("RAW_BATCHES", "maybe", "on or off"),
+    ],
 )
 def test_what_cannot_be_read_is_named_with_its_value_and_what_is_expected(name: str, text: str, expected: str) -> None:
     with pytest.raises(BadSetting, match=f"ZONEPULSE_{name} is '{text}', expected .*{expected}"):
         Settings.from_env({f"ZONEPULSE_{name}": text})
+
+
+@pytest.mark.parametrize("name", ["CLICKHOUSE_PORT", "METRICS_PORT", "PARTITIONS", "STALL_S"])
+def test_a_long_value_is_cut_in_what_is_said(name: str) -> None:
+    with pytest.raises(BadSetting) as refused:
+        Settings.from_env({f"ZONEPULSE_{name}": "9" * 10_000})
+    assert len(str(refused.value)) < 250
 
 
 def test_a_password_file_wins_and_the_password_is_never_shown(tmp_path: Path) -> None:

@@ -17,18 +17,19 @@ from zonepulse.streams.clickhouse.registry_rows import RegistryRows, registry_ro
 from zonepulse.streams.clickhouse.stored_rows import Poison
 
 
-def spans(records: Sequence[tuple[str | bytes, bytes | None]], first: int = 0) -> RecordSpans:
-    parts = [part for key, value in records for part in (key.encode() if isinstance(key, str) else key, value or b"")]
+def spans(records: Sequence[tuple[str | bytes | None, bytes | None]], first: int = 0) -> RecordSpans:
+    parts = [part for key, value in records for part in (key.encode() if isinstance(key, str) else key or b"", value or b"")]
     ends = np.cumsum([len(part) for part in parts]).reshape(-1, 2)
     starts = ends - np.array([len(part) for part in parts]).reshape(-1, 2)
     is_null = np.array([value is None for _, value in records])
+    has_key = np.array([key is not None for key, _ in records])
     offset = np.arange(first, first + len(records))
     return RecordSpans(
         "zp.registry",
         0,
         np.frombuffer(b"".join(parts), np.uint8),
-        starts[:, 0],
-        ends[:, 0],
+        np.where(has_key, starts[:, 0], -1),
+        np.where(has_key, ends[:, 0], -1),
         np.where(is_null, -1, starts[:, 1]),
         np.where(is_null, -1, ends[:, 1]),
         offset,
@@ -86,6 +87,7 @@ def absurd() -> list[tuple[str, bytes]]:
 @pytest.mark.parametrize(
     "records",
     [
+        [(None, b"{}")],
         [("no-key", b"{}")],
         [("junk", b"junk")],
         [(b"\xff\xfe/zone/x", b"{}")],
@@ -103,7 +105,7 @@ def absurd() -> list[tuple[str, bytes]]:
     ],
 )
 def test_a_record_that_is_no_registry_is_put_aside_and_the_next_version_becomes_rows(
-    records: list[tuple[str | bytes, bytes | None]],
+    records: list[tuple[str | bytes | None, bytes | None]],
 ) -> None:
     good = to_entities(example(2))
     found = list(RegistryRows(ZONE).add(spans([*records, *good])))

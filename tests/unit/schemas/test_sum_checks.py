@@ -82,3 +82,14 @@ def test_a_row_above_the_proven_bound_is_not_booked_and_said(beyond: int, was_bo
     assert int(kept["was_val"][0]) == int(rows.was_val[0])
     assert [a["rule"] for a in results.alerts] == (["ops_sum_refused"] if beyond > 0 else [])
     assert np.all(rows.val == most + beyond)
+
+
+def test_a_refused_row_that_was_refused_before_says_nothing_new() -> None:
+    registry = parse_zone(zone_text(meter({**GAS, "period": "15m"})))
+    ledger = Ledger(compile_registry(registry, 1))
+    most = 2 * most_micro(registry.meters[0].registers[0], registry.zone.max_gap_ms)
+    rows = new_rows(ROW, 3)
+    rows.was_val, rows.was_cov = most + 1, 900_000
+    rows.val, rows.cov = [most + 2, 0, 7], [900_000, 0, 900_000]  # refused again, missing, possible
+    kept = ledger._bounded(rows, 5, Results())
+    assert [(int(r["val"]), int(r["was_val"]), int(r["was_cov"])) for r in kept] == [(7, 0, 0)]

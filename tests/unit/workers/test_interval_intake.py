@@ -59,7 +59,7 @@ def spans(value: bytes) -> RecordSpans:
 
 
 def taken(value: bytes) -> Offered:
-    found = asyncio.run(take(spans(value), (), ORIGIN, RegistryStore(lambda: {1: REGISTRY_1}, 4), 1, THREAD))[0]
+    found = asyncio.run(take(spans(value), (), lambda *_: True, ORIGIN, RegistryStore(lambda: {1: REGISTRY_1}, 4), 1, THREAD))[0]
     if isinstance(found, Exception):
         raise found
     return found

@@ -1,6 +1,12 @@
-"""Pieces of a batch: as large as the machine is fast."""
+"""Pieces of a batch: as large as the machine is fast. What is refused leaves nothing in the state."""
 
-from zonepulse.streams.workers.reading_fold import FIRST_RECORDS, MOST_RECORDS, PIECE_LETTERS, PieceSize
+import json
+import tracemalloc
+
+from fetches import START_MS, Message, channels, ordinary
+
+from zonepulse.processors.metering.partition import Partition
+from zonepulse.streams.workers.reading_fold import FIRST_RECORDS, MOST_RECORDS, PIECE_LETTERS, PieceSize, fold
 
 
 def test_a_fast_machine_soon_takes_whole_batches() -> None:
@@ -36,3 +42,21 @@ def test_small_batches_say_nothing_about_large_ones() -> None:
     for _ in range(10):
         size.took(3, 0, 0.02)
     assert size.records == FIRST_RECORDS
+
+
+def test_a_flood_of_meters_that_nobody_registered_leaves_no_memory() -> None:
+    partition, grown = Partition(channels(), 0), []
+    tracemalloc.start()
+    for flood in range(6):
+        messages = []
+        for i in range(100):
+            ids = [f"{flood}-{i}-{n}" for n in range(100)]
+            readings = [{"meter": name, "register": name, "ts": START_MS, "value": 1.0} for name in ids]
+            messages.append(Message(json.dumps(readings).encode(), f"gateway {flood} {i}".encode()))
+        records = ordinary(messages, 100 * flood)
+        folded = fold(partition, records, 0, len(records))
+        assert folded.readings == sum(1 for _ in folded.letters) == 10_000
+        del folded, records, messages, readings, ids
+        grown.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert grown[-1] - grown[1] < 200_000, grown  # forty thousand ids more: 20 bytes each would be 800 kB

@@ -1,0 +1,47 @@
+"""A dashboard more is one file of `grafana/boards`: its files in every language, and the tests of every dashboard, follow."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.one_place import REPOSITORY, Tree
+
+pytestmark = pytest.mark.integration
+BOARD = """
+from boards import frame
+from boards.zone_live import zone_live
+
+UID = "zp-dummy"
+
+
+def dummy(zone, language):
+    links = {"uid": frame.uid_of(UID, language), "links": frame.language_links(UID, language)}
+    return zone_live(zone, language) | links
+
+
+BOARD = frame.Board(UID, dummy)
+"""
+BUILD = "import build; build.main()"
+TEST = """
+import sys, pytest
+class Seen:
+    def pytest_collection_finish(self, session):
+        self.names = [item.name for item in session.items]
+seen = Seen()
+options = ["-q", "-p", "no:cacheprovider", "--rootdir=.", "tests/contract/test_dashboards.py"]
+failed = pytest.main(options, plugins=[seen])
+assert not failed, failed
+assert sum("[dummy-de.json]" in name for name in seen.names) > 10
+"""
+
+
+def test_a_dashboard_is_declared_in_one_file(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    tree.add("grafana/boards/dummy.py", BOARD)
+    tree.run(BUILD)
+    written = {path.name for path in (tmp_path / "grafana/dashboards").iterdir()}
+    assert written >= {"dummy.json", "dummy-de.json", "dummy-zh.json", "zone-live.json"}
+    (tmp_path / "tests/contract").mkdir()
+    shutil.copy(REPOSITORY / "tests/contract/test_dashboards.py", tmp_path / "tests/contract")
+    tree.run(TEST)
