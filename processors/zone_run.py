@@ -19,7 +19,7 @@ from zonepulse.processors.ledger.ledger import Ledger
 from zonepulse.processors.metering.dead_letters import expected_partition
 from zonepulse.processors.metering.interval_rows import dead_letter_batch, interval_batch
 from zonepulse.processors.metering.partition import Partition
-from zonepulse.processors.metering.step import fold_records
+from zonepulse.processors.metering.step import LateReadings, fold_records
 from zonepulse.processors.metering.windows import new_out, new_work
 from zonepulse.schemas.messages.dead_letters import DeadLetter
 from zonepulse.schemas.messages.reading_columns import ColumnChunk
@@ -47,7 +47,12 @@ class ZoneRun:
     """
 
     def __init__(
-        self, registry: Registry, partitions: int, topic: str = "zp.readings", versions: Mapping[int, Channels] | None = None
+        self,
+        registry: Registry,
+        partitions: int,
+        topic: str = "zp.readings",
+        versions: Mapping[int, Channels] | None = None,
+        late: LateReadings | None = None,
     ) -> None:
         self.registry = registry
         self.versions = versions or {}
@@ -56,6 +61,8 @@ class ZoneRun:
         self.partitions = [Partition(self.channels, p, work, out) for p in range(partitions)]
         self.ledger = Ledger(self.channels)
         self.topic = topic
+        self.late = late
+        """Readings behind `lateness` that this run takes in all the same; records only."""
         self._latest_ingest = UNSET
 
     def begin(self, ingest_ms: int) -> None:
@@ -104,7 +111,7 @@ class ZoneRun:
     ) -> dict[str, list[pa.RecordBatch]]:
         ingest = partition.ingest_times(records.timestamp_ms)
         self._latest_ingest = max(self._latest_ingest, int(ingest[stop - 1]))
-        folded = fold_records(partition, records, start, stop, skipped, item)
+        folded = fold_records(partition, records, start, stop, skipped, item, self.late)
         return self._collect(partition, folded.rows, folded.alerts, folded.through, list(folded.letters))
 
     def columns(

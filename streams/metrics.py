@@ -46,7 +46,7 @@ class Metrics:
         )
         self.readings = self._counter("readings_total", "Readings judged, refused ones included")
         self.batch_readings = self._histogram("batch_readings", "Readings judged at once", _ITEMS)
-        self.dead_letters = self._counter("dead_letters_total", "ReadingColumns that could not be booked", "reason")
+        self.dead_letters = self._counter("dead_letters_total", "Readings that could not be booked", "reason")
         self.bad_switches = self._counter("bad_switches_total", "Records whose header `registry` is no switch and was ignored")
         self.registry_missing = self._gauge(
             "registry_missing", "Registry version that a partition stands and waits for; 0 = none", "partition"

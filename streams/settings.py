@@ -55,6 +55,10 @@ class Settings:
     """A worker that handles nothing for so long although there is work ends, to be started again."""
     waiting_rows: int = 1_000_000
     """So many rows (of 88 bytes) may wait in the ledger for the slowest partition; further ones stay in Kafka until it has come nearer."""
+    archive: str = ""
+    """Folder or URL (s3://bucket/path, ...) that the worker `archive` writes and `replay` reads; '' = no archive."""
+    archive_age_s: float = 600.0
+    """How long a record waits at most until it is in a file of the archive."""
 
     def __repr__(self) -> str:
         clickhouse = f"{self.clickhouse_host}:{self.clickhouse_port}"
@@ -86,6 +90,8 @@ class Settings:
             waiting_rows=_read(
                 environ, "WAITING_ROWS", _whole(1, 10**9), default.waiting_rows, "a whole number from 1 to 1000000000"
             ),
+            archive=environ.get(PREFIX + "ARCHIVE", default.archive),
+            archive_age_s=_read(environ, "ARCHIVE_AGE_S", _seconds, default.archive_age_s, "seconds, more than 0"),
             is_static=_read(environ, "STATIC", _switch, default.is_static, "on or off"),
             session_timeout_s=_read(environ, "SESSION_TIMEOUT_S", _seconds, default.session_timeout_s, "seconds, more than 0"),
             data_dir=Path(environ.get(PREFIX + "DATA_DIR", default.data_dir)),

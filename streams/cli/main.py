@@ -24,7 +24,7 @@ class Command(NamedTuple):
 COMMANDS: Final = {
     "demo": Command("demo", "demo", "Run a whole sample zone on this machine and show its ledger."),
     "up": Command("up", "up", "Start Kafka, ClickHouse and workers on this machine."),
-    "worker": Command("worker", "run_task", "Run one worker process: intervals, ledger, store or notify."),
+    "worker": Command("worker", "run_task", "Run one worker process: intervals, ledger, store, notify or archive."),
     "top": Command("top", "top", "Show a running zone in the terminal."),
     "board": Command("board", "board", "Show the zone in a browser."),
     "produce": Command("produce", "produce", "Send the readings of files to Kafka."),
@@ -42,8 +42,8 @@ COMMANDS: Final = {
     "deadletters": Command("deadletters.command", "app", "List readings that were refused, and send them again."),
     "checkpoints": Command("checkpoints", "app", "Show where tasks stand; let them go on after a loss."),
     "doctor": Command("doctor.command", "doctor", "Check this machine and its servers; say how to mend them."),
-    "bench": Command("bench", "bench", "Measure throughput and latency."),
-    "chaos": Command("chaos", "chaos", "Kill parts of a running zone; prove that nothing is lost."),
+    "bench": Command("trials.bench", "bench", "Measure throughput and latency."),
+    "chaos": Command("trials.chaos", "chaos", "Kill parts of a running zone; prove that nothing is lost."),
 }
 
 

@@ -12,7 +12,7 @@ from zonepulse.streams.settings import BadSetting, Settings
 from zonepulse.streams.workers import worker
 
 
-def run_task(task: Annotated[str, typer.Argument(help="intervals, ledger, store or notify")]) -> None:
+def run_task(task: Annotated[str, typer.Argument(help="intervals, ledger, store, notify or archive")]) -> None:
     """Run one task of a zone until it is stopped; settings come from ZONEPULSE_* variables."""
     if task not in worker.TASKS:
         show_error(f"no task {task!r}; there are {', '.join(worker.TASKS)}")
@@ -22,6 +22,9 @@ def run_task(task: Annotated[str, typer.Argument(help="intervals, ledger, store 
     except BadSetting as bad:
         show_error(str(bad))
         raise typer.Exit(BAD_INPUT) from bad
+    if task == "archive" and not settings.archive:
+        show_error("ZONEPULSE_ARCHIVE is not set: name the folder, or a URL such as s3://bucket/path, that keeps the readings")
+        raise typer.Exit(BAD_INPUT)
     if task not in worker.NO_KERNELS:
         tell_if_compiling()
     worker.run(task, settings)

@@ -1,4 +1,5 @@
-"""Readings of the topic for a run: by direct assignment, in no group, committed records only, as raw record batches.
+"""Readings for a run: from the archive as far as the plan says, then from the topic, by direct assignment, in no group, committed records
+only, as raw record batches.
 
 What live tasks read is not touched: no offset is committed anywhere. What the plan names and the log no longer has is told, with the range;
 nothing is passed over, and no other offset is taken in its place.
@@ -6,7 +7,7 @@ nothing is passed over, and no other offset is taken in its place.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from faust.types import TP
 
 from zonepulse.schemas.messages.records import RecordSpans
+from zonepulse.streams.archive.archive import Archive
 from zonepulse.streams.kafka.log_facts import admin_of, ends_of, topic_ids
 from zonepulse.streams.kafka.raw_batches import RawFetch, piece, read_batches, read_raw
 from zonepulse.streams.kafka.record_arrays import spans
@@ -42,18 +44,30 @@ async def fetches(broker: str, plan: Plan, silence_s: float = SILENCE_S) -> Asyn
     )  # fmt: skip
     await consumer.start()
     try:
-        consumer.assign(tps)
-        for tp, (first, _) in zip(tps, plan.offsets, strict=True):
+        kept = _archives(plan)
+        live = {tp: first for tp in tps if (first := plan.topic_first(tp.partition)) < plan.offsets[tp.partition][1]}
+        consumer.assign(list(live))
+        for tp, first in live.items():
             consumer.seek(tp, first)
-        behind = {tp: -1 for tp, (first, end) in zip(tps, plan.offsets, strict=True) if end > first}
+        behind = {tp: -1 for tp in tps if tp in live or tp.partition in kept}
         heard = time.monotonic()
         while behind:
             tp = min(behind, key=lambda tp: behind[tp])
+            if tp.partition in kept:
+                if (records := await asyncio.to_thread(next, kept[tp.partition], None)) is not None:
+                    behind[tp] = max(behind[tp], int(records.timestamp_ms[-1]))
+                    yield records
+                    continue
+                del kept[tp.partition]
+                heard = time.monotonic()
+                if tp not in live:
+                    del behind[tp]
+                    continue
             start, end = await consumer.position(tp), plan.offsets[tp.partition][1]
             for found in await _fetched(consumer, broker, tp):
-                if len(kept := _before(found, end)):
-                    behind[tp] = max(behind[tp], int(kept.timestamp_ms[-1]))
-                    yield kept
+                if len(records := _before(found, end)):
+                    behind[tp] = max(behind[tp], int(records.timestamp_ms[-1]))
+                    yield records
             if (position := await consumer.position(tp)) > start:
                 heard = time.monotonic()
             if position >= end:
@@ -65,6 +79,18 @@ async def fetches(broker: str, plan: Plan, silence_s: float = SILENCE_S) -> Asyn
                 )
     finally:
         await consumer.stop()
+
+
+def _archives(plan: Plan) -> dict[int, Iterator[RecordSpans]]:
+    """What is read of each partition's archive."""
+    if not plan.archived:
+        return {}
+    archive = Archive(plan.archive, plan.zone, plan.topic, plan.topic_id)
+    return {
+        number: archive.read(number, first, min(stop, end))
+        for number, ((first, end), stop) in enumerate(zip(plan.offsets, plan.archived, strict=True))
+        if first < min(stop, end)
+    }
 
 
 def check_log(broker: str, plan: Plan) -> None:
@@ -79,8 +105,8 @@ def check_log(broker: str, plan: Plan) -> None:
                 f"{plan.topic} was deleted and made anew: other records stand at the offsets of the plan; plan it anew"
             )
         ends = ends_of(admin, tps)
-    for tp, (first, end) in zip(tps, plan.offsets, strict=True):
-        if first < min(end, ends[tp].start):
+    for tp, (_, end) in zip(tps, plan.offsets, strict=True):
+        if (first := plan.topic_first(tp.partition)) < min(end, ends[tp].start):
             raise CannotReplay(_gone(tp, first, ends[tp].start))
         if end > ends[tp].end:
             raise CannotReplay(

@@ -1,6 +1,6 @@
 """What a replay of the topic will read, write and cannot know: a plan is data, kept with its run, and the same whenever it is run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 import msgspec
@@ -11,7 +11,10 @@ from zonepulse.processors.ledger.horizon import reach_ms
 from zonepulse.schemas.messages.topics import READINGS
 from zonepulse.schemas.registry.model import Registry, ZonePolicy
 from zonepulse.schemas.zone_file.read import parse_zone
-from zonepulse.streams.kafka.log_facts import Ends, admin_of, ends_of, partitions_of, topic_ids
+from zonepulse.streams.archive.archive import Archive, covered
+from zonepulse.streams.kafka.log_facts import admin_of, ends_of, partitions_of, topic_ids
+
+AUTO, TOPIC, ARCHIVE = "auto", "topic", "archive"
 
 
 class CannotReplay(ValueError):
@@ -35,11 +38,28 @@ class Plan(msgspec.Struct, frozen=True):
     made_at_ms: int = 0
     topic_id: str = ""
     """Kafka's id of the topic; '' where a plan does not know it."""
+    archive: str = ""
+    """Folder or URL of the archive that is read besides the topic."""
+    archived: tuple[int, ...] = ()
+    """By partition: offsets below come from the archive, the others from the topic. Without an archive there are none."""
 
     @property
     def records(self) -> int:
         """An upper bound: offsets also count records of transactions, and what compaction has left out."""
         return sum(end - first for first, end in self.offsets)
+
+    late_offsets: tuple[int, ...] = ()
+    """By partition: how far (exclusive) readings behind `lateness` are looked for, which this run takes in; () = they stay out."""
+
+    def topic_first(self, partition: int) -> int:
+        """The first offset that is read from the topic."""
+        first = self.offsets[partition][0]
+        return max(first, self.archived[partition]) if self.archived else first
+
+    def looking_for_late(self) -> "Plan":
+        """The same over all that may hold a late reading of the stretch."""
+        offsets = tuple((first, late) for (first, _), late in zip(self.offsets, self.late_offsets, strict=True))
+        return msgspec.structs.replace(self, offsets=offsets)
 
     def registry(self) -> Registry | None:
         """The run's own registry, if it has one. Raises problems.RegistryError."""
@@ -47,9 +67,24 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def make_plan(
-    broker: str, prefix: str, zone: ZonePolicy, run: str, stretch: tuple[int, int], zone_yaml: str, factors_as_of: str, now_ms: int
+    broker: str,
+    prefix: str,
+    zone: ZonePolicy,
+    run: str,
+    stretch: tuple[int, int],
+    zone_yaml: str,
+    factors_as_of: str,
+    now_ms: int,
+    *,
+    archive: str = "",
+    source: str = AUTO,
+    include_late: bool = False,
 ) -> Plan:
-    """Reads where the log stands; nothing is changed. Raises CannotReplay and kafka.errors.KafkaError."""
+    """Reads where log and archive stand; nothing is changed.
+
+    By `source` the archive is read where the topic's beginning is gone (AUTO), as far as it goes (ARCHIVE), or not (TOPIC).
+    `include_late` looks for late readings up to the log's end. Raises CannotReplay, archive.BadArchive and kafka.errors.KafkaError.
+    """
     from_ms, to_ms = stretch
     topic = READINGS.full_name(prefix)
     with admin_of(broker) as admin:
@@ -59,11 +94,19 @@ def make_plan(
         ends, ids = ends_of(admin, tps), topic_ids(admin, [topic])
     last_ms = to_ms + reach_ms(zone)
     until = _offsets_at(broker, tps, last_ms)
-    offsets = tuple((ends[tp].start, ends[tp].stable if until[tp] is None else min(until[tp] or 0, ends[tp].stable)) for tp in tps)
+    end = {tp: ends[tp].stable if (at := until[tp]) is None else min(at, ends[tp].stable) for tp in tps}
+    begin, archived = {tp: ends[tp].start for tp in tps}, dict.fromkeys(tps, 0)
+    if archive and source != TOPIC:
+        files = Archive(archive, zone.id, topic, ids.get(topic, "")).files()
+        for tp in tps:
+            if source == ARCHIVE or ends[tp].start > 0:
+                begin[tp], behind = covered(files.get(tp.partition, []), ends[tp].start)
+                archived[tp] = min(behind, ends[tp].stable if include_late else end[tp])
     return Plan(
-        run, zone.id, from_ms, to_ms, topic, offsets, zone_yaml, factors_as_of,
-        tuple(_caveats(tps, [ends[tp] for tp in tps], [until[tp] for tp in tps], last_ms)), now_ms,
-        ids.get(topic, ""),
+        run, zone.id, from_ms, to_ms, topic, tuple((begin[tp], end[tp]) for tp in tps), zone_yaml, factors_as_of,
+        tuple(_caveats(begin, until, last_ms, archive)), now_ms, ids.get(topic, ""),
+        archive if any(archived.values()) else "", tuple(archived.values()) if any(archived.values()) else (),
+        tuple(ends[tp].stable for tp in tps) if include_late else (),
     )  # fmt: skip
 
 
@@ -75,13 +118,14 @@ def _offsets_at(broker: str, tps: Sequence[TP], at_ms: int) -> dict[TP, int | No
     return {tp: None if by_tp.get(tp) is None else int(by_tp[tp].offset) for tp in tps}
 
 
-def _caveats(tps: Sequence[TP], ends: Sequence[Ends], until: Sequence[int | None], last_ms: int) -> list[str]:
+def _caveats(begin: Mapping[TP, int], until: Mapping[TP, int | None], last_ms: int, archive: str) -> list[str]:
+    where = "with retention, and not in the archive" if archive else "with retention"
     found = [
-        f"{tp.topic} partition {tp.partition} begins at offset {at.start}: what its registers showed before is gone with retention"
-        for tp, at in zip(tps, ends, strict=True)
-        if at.start > 0
+        f"{tp.topic} partition {tp.partition} begins at offset {at}: what its registers showed before is gone {where}"
+        for tp, at in begin.items()
+        if at > 0
     ]
-    if open_ones := [str(tp.partition) for tp, at in zip(tps, until, strict=True) if at is None]:
+    if open_ones := [str(tp.partition) for tp, at in until.items() if at is None]:
         found.append(
             f"partitions {', '.join(open_ones)} have not reached {last_ms} ms: a reading in time can still revise the stretch"
         )

@@ -58,9 +58,12 @@ def revert(client: Client, run: Run, why: str) -> None:
     runs.save(client, run.plan, REVERTED, run.result, why)
 
 
-def is_promoted(client: Client, run: Run) -> bool:
-    """Whether its rows stand as the live ones."""
-    return run.plan is not None and run.name in [name for name, _, _ in _active(client, run.plan.zone)]
+def require_reverted(client: Client, run: Run) -> None:
+    """Before a run's rows are written anew or deleted. Raises CannotReplay: they stand as the live ones."""
+    if run.plan is not None and run.name in [name for name, _, _ in _active(client, run.plan.zone)]:
+        raise CannotReplay(
+            f"run {run.name!r} is promoted, its rows stand as the live ones: `zonepulse replay revert {run.name}` first, or plan another"
+        )
 
 
 def _check_edge(plan: Plan, registry: Registry) -> None:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 
 from zonepulse.processors.channels.table import Channels
+from zonepulse.processors.metering.step import LateReadings
 from zonepulse.processors.zone_run import ZoneRun
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.schemas.messages.topics import REGISTRY
@@ -21,7 +22,7 @@ from zonepulse.streams.control.command_log import CommandLog
 from zonepulse.streams.control.registry_store import RegistryStore
 from zonepulse.streams.control.registry_topic import load_versions
 from zonepulse.streams.replay import runs
-from zonepulse.streams.replay.file import FinalRows, with_run
+from zonepulse.streams.replay.file import Batches, FinalRows, with_run
 from zonepulse.streams.replay.log import fetches
 from zonepulse.streams.replay.plan import CannotReplay, Plan
 
@@ -72,17 +73,30 @@ def run_plan(broker: str, prefix: str, plan: Plan, client: Client, say: Say) -> 
 
 
 async def _folded(broker: str, prefix: str, plan: Plan, say: Say) -> tuple[FinalRows, Progress]:
-    zone = await _zone_run(broker, prefix, plan)
     commands = await asyncio.to_thread(CommandLog.of, broker, prefix)
-    rows, progress, said = FinalRows(), Progress(plan), 0.0
+    late = None
+    if plan.late_offsets:
+        late = LateReadings(plan.from_ms, plan.to_ms)
+        await _through(broker, plan.looking_for_late(), await _zone_run(broker, prefix, plan, late), commands, say, lambda _: None)
+        late.begin()
+    rows = FinalRows()
+    progress = await _through(broker, plan, await _zone_run(broker, prefix, plan, late), commands, say, rows.add)
+    return rows, progress
+
+
+async def _through(
+    broker: str, plan: Plan, zone: ZoneRun, commands: CommandLog, say: Say, take: Callable[[Batches], None]
+) -> Progress:
+    """All records of a plan through the core; `take` gets the rows."""
+    progress, said = Progress(plan), 0.0
     async for records in fetches(broker, plan):
-        rows.add(await asyncio.to_thread(zone.records, records, None, commands.positions(records)))
+        take(await asyncio.to_thread(zone.records, records, None, commands.positions(records)))
         _count(progress, records)
         if time.monotonic() - said > SAY_S:
             said = time.monotonic()
             say(progress)
     say(progress)
-    return rows, progress
+    return progress
 
 
 def _count(progress: Progress, records: RecordSpans) -> None:
@@ -91,10 +105,10 @@ def _count(progress: Progress, records: RecordSpans) -> None:
     progress.ingest_ms = max(progress.ingest_ms, int(records.timestamp_ms.max()))
 
 
-async def _zone_run(broker: str, prefix: str, plan: Plan) -> ZoneRun:
+async def _zone_run(broker: str, prefix: str, plan: Plan, late: LateReadings | None) -> ZoneRun:
     partitions, own = len(plan.offsets), plan.registry()
     if own is not None:
-        return ZoneRun(own, partitions, plan.topic)
+        return ZoneRun(own, partitions, plan.topic, late=late)
     topic = REGISTRY.full_name(prefix)
     versions = await asyncio.to_thread(load_versions, broker, topic)
     if not versions:
@@ -103,7 +117,7 @@ async def _zone_run(broker: str, prefix: str, plan: Plan) -> ZoneRun:
         )
     compiled = await _compiled(versions, partitions)
     first = versions[min(compiled)]
-    return ZoneRun(first, partitions, plan.topic, compiled)
+    return ZoneRun(first, partitions, plan.topic, compiled, late)
 
 
 async def _compiled(versions: Mapping[int, Registry], partitions: int) -> dict[int, Channels]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import uuid4
 
 import msgspec
 import pyarrow as pa
@@ -88,10 +89,11 @@ def find(client: Client, name: str) -> Run:
 
 
 def insert(client: Client, name: str, rows: pa.Table) -> None:
-    """Result rows of a run, in order of time."""
+    """Result rows of a run, in order of time. The store is not to take them for a repeat: rows that were deleted are written again."""
     rows = rows.sort_by(TABLES[name].time)
     for start in range(0, rows.num_rows, INSERT_ROWS):
-        client.insert_arrow(name, rows.slice(start, INSERT_ROWS), settings={"async_insert": 0})
+        settings = {"async_insert": 0, "insert_deduplication_token": uuid4().hex}
+        client.insert_arrow(name, rows.slice(start, INSERT_ROWS), settings=settings)
 
 
 def delete_rows(client: Client, run: str) -> None:

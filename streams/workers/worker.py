@@ -30,11 +30,12 @@ from zonepulse.streams.workers.memory import keep_freed_memory
 from zonepulse.streams.workers.warm_up import warm_up
 
 if TYPE_CHECKING:
+    from zonepulse.streams.archive.agent import ArchiveTask
     from zonepulse.streams.notify.notifier import Notifier
     from zonepulse.streams.workers.store import Store
 
 POLL_S: Final = 1.0
-NO_KERNELS: Final = ("store", "notify")
+NO_KERNELS: Final = ("store", "notify", "archive")
 """Tasks that need none of them."""
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,8 @@ def _outfit(
     metrics: Metrics,
     commands: CommandLog,
     zone: str,
-    task: "IntervalsTask | LedgerTask | Store | Notifier",
+    task: "IntervalsTask | LedgerTask | Store | Notifier | ArchiveTask",
+    on_lost: Callable[[Loss], object] = lambda _: None,
 ) -> None:
     """What every task has: the commands, and a voice for alerts about the pipeline."""
     task.commands = commands
@@ -76,6 +78,7 @@ def _outfit(
     async def lost(loss: Loss) -> None:
         metrics.records_lost.labels(loss.tp.topic.removeprefix(settings.topic_prefix)).inc(loss.next - loss.first)
         await ops.lost(loss)
+        on_lost(loss)
 
     assert task.batches is not None
     task.batches.on_lost = lost
@@ -128,11 +131,21 @@ def _notify(app: faust.App, settings: Settings, metrics: Metrics, commands: Comm
     watch(app, settings, notifier, metrics)
 
 
+def _archive(app: faust.App, settings: Settings, metrics: Metrics, commands: CommandLog) -> None:
+    from zonepulse.streams.archive.agent import add_archive_agent
+
+    zone = _zone(_versions(settings, metrics)).id
+    task = add_archive_agent(app, settings, zone, metrics)
+    _outfit(app, settings, metrics, commands, zone, task, task.lost)
+    watch(app, settings, task, metrics)
+
+
 TASKS: Final[dict[str, Callable[[faust.App, Settings, Metrics, CommandLog], None]]] = {
     "intervals": _intervals,
     "ledger": _ledger,
     "store": _store,
     "notify": _notify,
+    "archive": _archive,
 }
 
 

@@ -34,7 +34,7 @@ def main(options: dict[str, Any]) -> None:
 def _text(cell: Any) -> Any:
     if isinstance(cell, tuple):
         return [[name, value.decode()] for name, value in cell]
-    return cell.decode() if isinstance(cell, bytes) else cell
+    return cell.decode(errors="replace") if isinstance(cell, bytes) else cell
 
 
 if __name__ == "__main__":

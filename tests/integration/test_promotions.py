@@ -16,7 +16,7 @@ from zonepulse.streams.clickhouse import migrations
 from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.plan import CannotReplay, Plan
-from zonepulse.streams.replay.promote import promote, revert
+from zonepulse.streams.replay.promote import promote, require_reverted, revert
 from zonepulse.streams.replay.runs import Run
 
 pytestmark = pytest.mark.integration
@@ -123,6 +123,26 @@ def test_the_run_keeps_its_name_and_the_live_rows_come_back(client: Client) -> N
         revert(client, done(client), "a test")
     assert client.query(BOTH).result_rows[0][0] == LIVE
     assert runs.find(client, "r").state == "reverted"
+
+
+def test_rows_of_a_run_that_were_deleted_can_be_written_again(client: Client) -> None:
+    rows = client.query_arrow("SELECT * REPLACE ('again' AS run) FROM totals t WHERE t.run = 'r' ORDER BY start, entity LIMIT 100")
+    assert len(rows) == 100
+    for _ in range(2):
+        runs.insert(client, "totals", rows)
+        assert client.query("SELECT count() FROM totals WHERE run = 'again'").first_row[0] == 100
+        runs.delete_rows(client, "again")
+
+
+def test_a_promoted_run_is_neither_run_again_nor_discarded(client: Client) -> None:
+    require_reverted(client, done(client))
+    promote(client, done(client), registry(), SETTLED_MS, "")
+    try:
+        with pytest.raises(CannotReplay, match=r"is promoted.*replay revert r"):
+            require_reverted(client, done(client))
+    finally:
+        revert(client, done(client), "")
+    require_reverted(client, done(client))
     for table in FINAL_TABLES:
         client.query(f"SELECT * FROM {table}_final LIMIT 1")
 

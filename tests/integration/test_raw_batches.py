@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from live_parts import create_topics, process, wait_until
+from live_parts import create_topics, process, produce, wait_until
 
 from zonepulse.streams.embedded.kafka.broker import Broker
 
@@ -57,3 +57,27 @@ def test_both_paths_hand_on_the_same_committed_records(broker: Broker, tmp_path:
     values = [row[3] for row in raw]
     assert len(values) == EACH * len(CODECS) + 5 + 1
     assert [v for v in values if v.startswith(("good", "bad", "worse"))] == [f"good {i}" for i in range(5)]
+
+
+@pytest.mark.parametrize("is_raw", [True, False])
+def test_a_batch_that_a_disk_has_damaged_is_one_record_and_the_flow_goes_on_behind_it(tmp_path: Path, is_raw: bool) -> None:
+    """A broker refuses a batch with a wrong checksum, so the byte turns where it lies: a fetch hands on what the file has."""
+    broker, topic = Broker(tmp_path / "kafka"), f"damaged-{is_raw}"
+    broker.start()
+    try:
+        create_topics(broker.bootstrap, {topic: 1})
+        for value in (b"before", b"of a damaged batch", b"behind"):
+            produce(broker.bootstrap, topic, [(0, b"k", value, [], None)])
+        broker.stop()
+        (segment,) = (tmp_path / "kafka").rglob(f"{topic}-0/*.log")
+        whole = segment.read_bytes()
+        assert whole.count(b"damaged") == 1
+        segment.write_bytes(whole.replace(b"damaged", b"dimaged"))
+        broker.start()
+        produce(broker.bootstrap, topic, [(0, b"k", b"the end", [], None)])
+        rows = received(broker, topic, tmp_path, is_raw)
+    finally:
+        broker.stop()
+    assert [row[0] for row in rows] == [0, 1, 2, 3]
+    assert [row[3] for row in rows][::2] == ["before", "behind"]
+    assert "dimaged" in rows[1][3] and rows[1][3] != "of a dimaged batch", "the whole batch, as it lies there"

@@ -5,6 +5,7 @@ from itertools import count
 
 import pytest
 from kafka import KafkaProducer
+from kafka.errors import KafkaError
 from live_parts import produce
 from zones import SMALL, small, zone
 
@@ -71,6 +72,17 @@ def test_junk_on_the_topic_is_removed_and_what_it_damaged_is_whole_again(broker:
     assert plan_mends(broker.bootstrap, topic, registry) == []
     newest = {record.key: record.value for record in read_to_end(broker.bootstrap, topic)}
     assert [newest[key] for key in junk] == [None] * 4
+
+
+def test_a_record_without_a_key_is_refused_by_the_broker(broker: Broker, prefix: str) -> None:
+    ensure_topics(broker.bootstrap, prefix, 1)
+    topic = REGISTRY.full_name(prefix)
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, retries=0)
+    with pytest.raises(KafkaError):
+        producer.send(topic, b"{}", partition=0).get(30)
+    producer.close()
+    assert [record for record in read_to_end(broker.bootstrap, topic) if record.key is None] == []
+    assert publish(broker.bootstrap, prefix, zone(), 1) == 1
 
 
 def test_without_a_topic_there_are_no_versions(broker: Broker, prefix: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from live_parts import wait_until
 from zone_runs import SampleRun, sample_run, wait_until_complete
 
 pytestmark = pytest.mark.integration
@@ -56,6 +57,31 @@ def test_a_run_of_the_whole_log_has_the_live_rows_bit_for_bit(live: SampleRun) -
 
 def test_a_run_again_has_the_same_digests_and_writes_no_row_twice(live: SampleRun, day: Any) -> None:
     assert zonepulse(live, "run", "day")["tables"] == day["tables"]
+
+
+def test_a_run_killed_in_the_middle_and_run_again_has_the_rows_of_one_that_was_not(live: SampleRun, day: Any) -> None:
+    zonepulse(live, "plan", "--from", "2026-02-24", "--to", "2026-02-25", "--run", "killed")
+    command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", "run", "killed"]
+    state = "SELECT state FROM runs_final WHERE run = 'killed'"
+    with subprocess.Popen(command, env=live.stack.worker_environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        wait_until(lambda: live.client.query(state).first_row[0] == "running", 60, "it runs")
+        run.kill()
+    live.client.command(
+        "INSERT INTO totals SELECT * REPLACE ('killed' AS run, 'left behind' AS entity) FROM totals t WHERE t.run = 'day' LIMIT 10"
+    )
+    assert live.client.query("SELECT count() FROM totals WHERE run = 'killed' AND entity = 'left behind'").first_row[0] > 0
+    assert zonepulse(live, "run", "killed")["tables"] == day["tables"]
+
+
+def test_late_readings_are_taken_in_and_change_the_registers_that_sent_them(live: SampleRun) -> None:
+    letters = "SELECT count() FROM dead_letters_final WHERE run = 'live' AND reason = 'late'"
+    late = live.client.query(letters).first_row[0]
+    planned_and_run(live, "late", "--include-late")
+    found = {t["name"]: t for t in zonepulse(live, "diff", "live", "late", code=1)["tables"]}
+    assert found["dead_letters"]["rows"][0] == found["dead_letters"]["rows"][1]
+    assert [found["dead_letters"][kind] for kind in ("only_a", "only_b", "changed", "revised")] == [0] * 4
+    changed = {(day["who"], day["day"]) for day in found["intervals"]["days"]}
+    assert 0 < len(changed) <= 2 * late, "a late reading touches the windows beside it, which may be those of two days"
 
 
 def test_another_factor_changes_exactly_the_rows_that_it_must(live: SampleRun, tmp_path: Path) -> None:

@@ -4,18 +4,22 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
 import psutil
 import pyarrow as pa
 import pytest
+from faust.types import TP
 from live_parts import Record, create_topics, process, produce, wait_until
+from prometheus_client import CollectorRegistry
 from store_parts import START_MS, WORKER, ClickHouse, alert, block, committed, count, options
 
 from zonepulse.schemas.messages.dead_letters import DeadLetter
+from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.schemas.messages.topics import TOPICS
 from zonepulse.schemas.tables.results import INTERVALS, LIVE, TOTALS
 from zonepulse.schemas.values import canonical_json
@@ -23,9 +27,11 @@ from zonepulse.streams.chaos.parts import FULL_DISK
 from zonepulse.streams.clickhouse import migrations
 from zonepulse.streams.clickhouse.sink import ClickHouseSink, RowBatch, SinkBackpressure, SinkRejected, Source
 from zonepulse.streams.clickhouse.stored_rows import stored
+from zonepulse.streams.clickhouse.write_queue import Entry, Piece, WriteQueue
 from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.embedded.processes.process import free_port
 from zonepulse.streams.kafka.topics_admin import WrongTopic, ensure_topics
+from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -196,6 +202,40 @@ def test_the_sink_tells_what_passes_from_what_never_will(clickhouse: ClickHouse)
     assert (rejected.value.rows, rejected.value.code) == (1, 60)
     with pytest.raises(SinkBackpressure, match="cannot take"):
         asyncio.run(ClickHouseSink(Settings(clickhouse_port=free_port())).write(batch))
+
+
+def test_rows_that_clickhouse_refuses_are_found_by_halving_and_their_neighbours_are_written(clickhouse: ClickHouse) -> None:
+    """The engine's own refusal of a row, here by a constraint: other codes of rows take the same way."""
+    table, bad, tp = f"halves_{uuid4().hex[:8]}", {0, 13, 40, 41}, TP("zp.results", 0)
+    with clickhouse.client() as client:
+        client.command(
+            f"CREATE TABLE zonepulse.{table} (n Int64, CONSTRAINT small CHECK n NOT IN ({', '.join(map(str, bad))}))"
+            " ENGINE = MergeTree ORDER BY n"
+        )
+    none = np.full(64, -1)
+    records = RecordSpans(tp.topic, 0, np.zeros(0, np.uint8), none, none, none, none, np.arange(64), np.zeros(64, np.int64), 64, {})
+    refused, committed = [], []
+
+    async def go() -> None:
+        async def put_aside(name: str, piece: Piece, why: SinkRejected) -> None:
+            assert (name, why.code) == (table, 469)
+            refused.append(piece.first)
+
+        async def commit(next_offsets: Mapping[TP, int]) -> None:
+            committed.append(dict(next_offsets))
+
+        queue = WriteQueue(ClickHouseSink(clickhouse.settings), commit, put_aside, Metrics(CollectorRegistry()))
+        entry = Entry()
+        rows = pa.table({"n": pa.array(range(64), pa.int64())})
+        entry.add(tp, 64, records, {table: [Piece(rows, records, range(64), range(1, 65))]})
+        queue.put(entry)
+        await queue.drained()
+
+    asyncio.run(go())
+    assert refused == sorted(bad)
+    assert committed == [{tp: 64}]
+    kept = [n for (n,) in clickhouse.rows(f"SELECT n FROM zonepulse.{table} ORDER BY n")]
+    assert kept == [n for n in range(64) if n not in bad]
 
 
 def test_topics_are_made_as_declared_and_wrong_ones_refused_with_a_remedy(broker: Broker) -> None:

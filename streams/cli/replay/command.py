@@ -10,6 +10,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.streams import servers
+from zonepulse.streams.cli.replay.archive import archive
 from zonepulse.streams.cli.replay.topic import COMMANDS, run_id
 from zonepulse.streams.cli.shared.file_options import with_file_form
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
@@ -145,5 +146,6 @@ def show(summary: dict[str, Any]) -> None:
     print_facts([("readings", readings), ("took", speed), ("run", summary["run"]), ("written to", where)])
 
 
+app.command("archive")(archive)
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)

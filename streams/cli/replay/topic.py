@@ -23,14 +23,15 @@ from zonepulse.schemas.registry.model import Registry, ZonePolicy
 from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.schemas.values import BadValue, parse_instant_ms
 from zonepulse.streams import servers
+from zonepulse.streams.archive.archive import BadArchive
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.cli.shared.zone_files import read_zone
 from zonepulse.streams.control.registry_topic import load_versions
 from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.diff import Side, TableDiff, diff
-from zonepulse.streams.replay.plan import CannotReplay, Plan, make_plan
-from zonepulse.streams.replay.promote import is_promoted, promote, revert
+from zonepulse.streams.replay.plan import ARCHIVE, AUTO, TOPIC, CannotReplay, Plan, make_plan
+from zonepulse.streams.replay.promote import promote, require_reverted, revert
 from zonepulse.streams.replay.run import Progress, run_plan
 from zonepulse.streams.replay.runs import instant
 from zonepulse.streams.screen import BadInput, JsonOption, Stop, count, print_facts, print_json, print_table, say, stderr
@@ -47,7 +48,7 @@ def _explained() -> Iterator[None]:
     """Errors of this command's parts as one line. Raises Stop."""
     try:
         yield
-    except (CannotReplay, UnknownVersion) as error:
+    except (CannotReplay, UnknownVersion, BadArchive) as error:
         raise Stop(str(error)) from error
     except KafkaError as error:
         raise Stop(f"Kafka: {type(error).__name__}: {error}; look with `zonepulse doctor`") from error
@@ -92,6 +93,12 @@ def plan(
     factors_as_of: Annotated[
         str | None, typer.Option(metavar="DATE", help="With --registry: factors as they were known on this day.")
     ] = None,
+    source: Annotated[
+        str, typer.Option(metavar="WHAT", help="topic, archive, or auto: the archive where the topic's beginning is gone.")
+    ] = AUTO,
+    include_late: Annotated[
+        bool, typer.Option("--include-late", help="Take in the stretch's readings that came behind the zone's lateness.")
+    ] = False,
     run: Annotated[str | None, typer.Option(metavar="ID", help="Name of the run; default replay-<time>.")] = None,
     json: JsonOption = False,
 ) -> None:
@@ -99,6 +106,10 @@ def plan(
     settings = servers.settings()
     if factors_as_of and registry is None:
         raise BadInput("--factors-as-of needs --registry: versions on the topic hold the factors as their zone.yaml chose them")
+    if source not in (AUTO, TOPIC, ARCHIVE):
+        raise BadInput(f"--source {source!r}: there are {AUTO}, {TOPIC} and {ARCHIVE}")
+    if source == ARCHIVE and not settings.archive:
+        raise BadInput("--source archive: set ZONEPULSE_ARCHIVE to the folder or URL of the archive")
     if factors_as_of:
         factors_as_of = _day(factors_as_of)
     if registry is not None:
@@ -111,8 +122,9 @@ def plan(
         name = _new_name(client, run)
         text = "" if registry is None else registry.read_text("utf-8")
         made = make_plan(
-            settings.broker, settings.topic_prefix, zone, name, stretch, text, factors_as_of or "", round(time.time() * 1000)
-        )
+            settings.broker, settings.topic_prefix, zone, name, stretch, text, factors_as_of or "", round(time.time() * 1000),
+            archive=settings.archive, source=source, include_late=include_late,
+        )  # fmt: skip
         made.registry()  # what this day's factors lack shows now
         runs.save(client, made, runs.PLANNED)
     if json:
@@ -142,6 +154,8 @@ def _plan_facts(plan: Plan) -> dict[str, Any]:
     return {
         "run": plan.run, "zone": plan.zone, "from": instant(plan.from_ms), "to": instant(plan.to_ms), "topic": plan.topic,
         "offsets": {str(p): list(at) for p, at in enumerate(plan.offsets)}, "records": plan.records,
+        "archive": plan.archive or None, "archived": {str(p): at for p, at in enumerate(plan.archived)},
+        "include_late": bool(plan.late_offsets),
         "registry": "of the log" if not plan.zone_yaml else "its own", "factors_as_of": plan.factors_as_of or None,
         "is_approximate": bool(plan.caveats), "caveats": list(plan.caveats),
     }  # fmt: skip
@@ -155,10 +169,16 @@ def _show_plan(plan: Plan) -> None:
             ("run", plan.run),
             ("stretch", f"{instant(plan.from_ms)} to {instant(plan.to_ms)}"),
             ("reads", f"{plan.topic}, up to {count(plan.records)} records ({offsets})"),
+            *([("archive", f"{plan.archive}, up to offsets {_places(plan)}")] if plan.archived else []),
+            *([("takes in", "the stretch's readings that came behind lateness")] if plan.late_offsets else []),
             ("registry", registry + (f", factors as of {plan.factors_as_of}" if plan.factors_as_of else "")),
             *(("approximate", caveat) for caveat in plan.caveats),
         ]
     )
+
+
+def _places(plan: Plan) -> str:
+    return ", ".join(f"{partition}: {at}" for partition, at in enumerate(plan.archived))
 
 
 def run(run: RunArgument, json: JsonOption = False) -> None:
@@ -169,6 +189,9 @@ def run(run: RunArgument, json: JsonOption = False) -> None:
         found = runs.find(client, run)
         if found.plan is None:
             raise CannotReplay(f"run {run!r} is a run of files: `zonepulse replay file` makes it")
+        require_reverted(client, found)
+        if found.state != runs.PLANNED:
+            runs.delete_rows(client, run)
         result = _run(settings, found.plan, client)
     if json:
         print_json({"run": run} | result)
@@ -285,8 +308,7 @@ def discard(run: RunArgument) -> None:
     """Delete a run's rows from the store, for good."""
     with _explained(), servers.store_client(servers.settings()) as client:
         found = runs.find(client, run)
-        if is_promoted(client, found):
-            raise CannotReplay(f"run {run!r} is promoted, its rows stand as the live ones: `zonepulse replay revert {run}` first")
+        require_reverted(client, found)
         runs.delete_rows(client, run)
         if found.plan is not None:
             runs.save(client, found.plan, runs.DISCARDED)
@@ -338,7 +360,7 @@ def verify(
         from_ms = from_ms // MS_PER_HOUR * MS_PER_HOUR
         name = _new_name(client, f"verify-{datetime.now(UTC):%Y%m%dT%H%M%S}")
         stretch = from_ms, from_ms + MS_PER_HOUR
-        made = make_plan(settings.broker, settings.topic_prefix, zone, name, stretch, "", "", now_ms)
+        made = make_plan(settings.broker, settings.topic_prefix, zone, name, stretch, "", "", now_ms, archive=settings.archive)
         result = _run(settings, made, client)
         side = Side(zone.id, *stretch, made.topic)
         found = diff(client, LIVE_RUN, name, side)

@@ -64,6 +64,18 @@ def test_a_row_behind_the_horizon_is_counted_and_told_and_not_applied() -> None:
         tick += 1
 
 
+def test_rows_of_ticks_that_are_applied_are_counted_and_vanish() -> None:
+    channels = compile_registry(CompanyZone(companies=1, channels=1).registry(), 1)
+    ledger, tick = Ledger(channels), START_MS // TICK_MS
+    ledger.offer(0, new_rows(ROW).view(np.recarray)[:0], tick, channels)
+    ledger.advance()
+    rows = np.repeat(new_rows(ROW), 3).view(np.recarray)
+    rows["start"], rows["val"], rows["cov"] = START_MS, 1_000_000, WINDOW_MS
+    rows["revision"] = tick - 1, tick, tick + 1
+    assert ledger.offer(0, rows, tick, channels) == 2
+    assert [waiting["revision"].tolist() for waiting in ledger.waiting[0]] == [[tick + 1]]
+
+
 def test_the_alert_is_raised_once_until_an_hour_has_passed_without_another_row() -> None:
     old = OldRows("z", MINUTE)
     assert [r["state"] for r in old.refuse(100, {"rows": 2})] == ["raised"]

@@ -1,0 +1,1 @@
+"""Commands that try zonepulse itself: how fast it is, and what it survives."""
