@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
@@ -103,14 +104,28 @@ def print_json(result: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", right: Sequence[str] = ()) -> None:
-    """`right`: columns of numbers. Cells are shown as they are, without markup; a long one is folded."""
+    """`right`: columns of numbers. Cells are shown as they are, without markup; no id, number or address is ever broken.
+
+    Columns of single words keep their width, texts are folded at spaces; where that does not fit, a row is a list of names and values.
+    """
+    cells = [[_cell(cell) for cell in row] for row in rows]
     table = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold")
-    for name in columns:
-        is_number = name in right
-        table.add_column(name, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(cell)) for cell in row))
-    console().print(table)
+    needed = 1
+    for n, name in enumerate(columns):
+        texts = [name, *(row[n] for row in cells)]
+        is_whole = name in right or not any(" " in text for text in texts[1:])
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=is_whole, overflow="fold")
+        needed += 3 + max(cell_len(word) for text in texts for word in ([text] if is_whole else text.split(" ")))
+    out = console()
+    if needed > out.width:
+        if title:
+            say(title)
+        for row in cells:
+            say(*(f"{name}: {text}" for name, text in zip(columns, row, strict=True)), "")
+        return
+    for row in cells:
+        table.add_row(*(Text(text) for text in row))
+    out.print(table)
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:

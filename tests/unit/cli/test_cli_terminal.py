@@ -84,6 +84,18 @@ def test_everything_printed_goes_through_one_room() -> None:
     assert {name: prints(file) for name, file in files.items() if name not in ALLOWED and prints(file)} == {}
 
 
+@pytest.mark.parametrize("width", ["20", "40", "60", "80", "120", "240"])
+def test_no_table_breaks_an_id_or_address_however_narrow(
+    width: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    words = ("newcomer", "mailto:n***@***.example", "steelworks", "warning", "zh", "zone.yaml", "unsubscribed")
+    row = (*words, "a text that may be folded where its words end")
+    output.print_table(("id", "to", "sees", "from severity", "language", "from", "state", "why"), [row, row])
+    shown = capsys.readouterr().out
+    assert all(shown.count(word) >= 2 for word in words) and "…" not in shown
+
+
 GIVEN = HOSTILE.replace("\0", "")
 """No argument and no variable holds a NUL."""
 
