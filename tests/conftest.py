@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 # `make test` tries the same examples every time; `make hunt` looks for new ones.
 settings.register_profile("hunt", deadline=None, print_blob=True, max_examples=2_000)
-settings.register_profile("thorough", settings.get_profile("hunt"), max_examples=70, derandomize=True)
+settings.register_profile("thorough", settings.get_profile("hunt"), max_examples=50, derandomize=True)
 settings.register_profile("brief", settings.get_profile("thorough"), max_examples=15)
 settings.load_profile("thorough")
 
