@@ -24,7 +24,7 @@ class Command(NamedTuple):
 COMMANDS: Final = {
     "demo": Command("demo", "demo", "Run a whole sample zone on this machine and show its ledger."),
     "up": Command("up", "up", "Start Kafka, ClickHouse and workers on this machine."),
-    "worker": Command("worker", "run_task", "Run one worker process: intervals, ledger, store, notify or archive."),
+    "worker": Command("worker", "run_task", "Run a worker: intervals, ledger, store, notify or archive."),
     "top": Command("top", "top", "Show a running zone in the terminal."),
     "board": Command("board", "board", "Show the zone in a browser."),
     "produce": Command("produce", "produce", "Send the readings of files to Kafka."),

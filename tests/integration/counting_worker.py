@@ -54,8 +54,8 @@ def main(options: dict[str, Any]) -> None:
         for tp in tps:
             stored = await checkpoints.find(tp.partition)
             counts[tp.partition] = (stored.facts["count"], stored.next_offset) if stored else (0, 0)
-            restored = {"is_stored": stored is not None, "seconds": time.monotonic() - begun}
-            say(event="found", partition=tp.partition, count=counts[tp.partition][0], **restored)
+            say(event="found", partition=tp.partition, count=counts[tp.partition][0], is_stored=stored is not None)
+        say(event="restored", seconds=time.monotonic() - begun)
 
     async def start_offsets(tps: set[TP]) -> dict[TP, int]:
         return {tp: counts[tp.partition][1] for tp in tps}
