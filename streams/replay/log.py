@@ -44,7 +44,7 @@ async def fetches(broker: str, plan: Plan, silence_s: float = SILENCE_S) -> Asyn
     )  # fmt: skip
     await consumer.start()
     try:
-        kept = _archives(plan)
+        kept = await asyncio.to_thread(_archives, plan)
         live = {tp: first for tp in tps if (first := plan.topic_first(tp.partition)) < plan.offsets[tp.partition][1]}
         consumer.assign(list(live))
         for tp, first in live.items():
@@ -86,8 +86,9 @@ def _archives(plan: Plan) -> dict[int, Iterator[RecordSpans]]:
     if not plan.archived:
         return {}
     archive = Archive(plan.archive, plan.zone, plan.topic, plan.topic_id)
+    files = archive.files()
     return {
-        number: archive.read(number, first, min(stop, end))
+        number: archive.read(files.get(number, ()), number, first, min(stop, end))
         for number, ((first, end), stop) in enumerate(zip(plan.offsets, plan.archived, strict=True))
         if first < min(stop, end)
     }

@@ -118,10 +118,12 @@ def test_a_past_hour_is_verified_and_a_forged_row_is_found(live: SampleRun) -> N
 
 def test_a_discarded_run_leaves_nothing_and_the_live_one_cannot_be_discarded(live: SampleRun) -> None:
     zonepulse(live, "plan", "--from", FROM, "--to", TO, "--run", "gone")
-    live.client.command("INSERT INTO totals SELECT * REPLACE ('gone' AS run) FROM totals WHERE run = 'live' LIMIT 100")
+    count = "SELECT count() FROM totals WHERE run = 'gone'"
+    live.client.command("INSERT INTO totals SELECT * REPLACE ('gone' AS run) FROM totals t WHERE t.run = 'live' LIMIT 100")
+    assert live.client.query(count).first_row[0] == 100
     command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", "discard"]
     subprocess.run([*command, "gone"], env=live.stack.worker_environment, check=True, capture_output=True)
-    assert live.client.query("SELECT count() FROM totals WHERE run = 'gone'").result_rows[0][0] == 0
+    assert live.client.query(count).first_row[0] == 0
     done = subprocess.run([*command, "live"], env=live.stack.worker_environment, capture_output=True, text=True)
     assert done.returncode == 1 and "'live' is not in the store" in done.stderr
 
