@@ -135,6 +135,16 @@ class ZoneRun:
         place = (int(chunk.offset[row]), int(chunk.item[row]), REASONS[int(items.reason[i])], int(chunk.ingest_ms[row]))
         return DeadLetter(self.topic, partition, *place, None, chunk.row_bytes(row), expected_partition(items, i, self.channels))
 
+    def pass_to(self, ingest_ms: int) -> dict[str, list[pa.RecordBatch]]:
+        """A heartbeat of every partition at a time that all their records come before."""
+        out: dict[str, list[pa.RecordBatch]] = {}
+        for partition in self.partitions:
+            step = partition.apply(no_items(), ingest_ms)
+            alerts = alert_rows(step.transitions, partition.channels)
+            for name, batches in self._collect(partition, step.rows, alerts, step.through, []).items():
+                out.setdefault(name, []).extend(batches)
+        return out
+
     def final_window_start(self) -> int:
         """Start of the window that holds the largest ingest time, or accepted ts if later."""
         length = self.registry.zone.window_ms

@@ -95,6 +95,8 @@ async def _through(
         if time.monotonic() - said > SAY_S:
             said = time.monotonic()
             say(progress)
+    if plan.until_ms:  # partitions that stand before it, because nothing came, are not waited for
+        take(await asyncio.to_thread(zone.pass_to, plan.until_ms))
     say(progress)
     return progress
 
@@ -115,6 +117,7 @@ async def _zone_run(broker: str, prefix: str, plan: Plan, late: LateReadings | N
         raise CannotReplay(
             f"no registry is on {topic}: publish one with `zonepulse registry apply`, or plan with --registry zone.yaml"
         )
+    versions = {number: plan.as_known(version) for number, version in versions.items()}
     compiled = await _compiled(versions, partitions)
     first = versions[min(compiled)]
     return ZoneRun(first, partitions, plan.topic, compiled, late)

@@ -138,4 +138,4 @@ def test_a_stretch_that_may_still_be_revised_is_not_promoted(live: SampleRun) ->
 def test_what_is_asked_wrongly_is_told(live: SampleRun) -> None:
     assert "is not before" in zonepulse(live, "plan", "--from", TO, "--to", FROM, code=2)
     assert "known:" in zonepulse(live, "run", "nobody", code=1)
-    assert "needs --registry" in zonepulse(live, "plan", "--from", FROM, "--to", TO, "--factors-as-of", "2024-01-01", code=2)
+    assert "write a date" in zonepulse(live, "plan", "--from", FROM, "--to", TO, "--factors-as-of", "2024", code=2)
