@@ -59,6 +59,10 @@ def test_a_run_again_has_the_same_digests_and_writes_no_row_twice(live: SampleRu
     assert zonepulse(live, "run", "day")["tables"] == day["tables"]
 
 
+def test_a_run_shared_out_to_processes_has_the_digests_of_one(live: SampleRun, day: Any) -> None:
+    assert zonepulse(live, "run", "day", "--processes", "3")["tables"] == day["tables"]
+
+
 def test_a_run_killed_in_the_middle_and_run_again_has_the_rows_of_one_that_was_not(live: SampleRun, day: Any) -> None:
     zonepulse(live, "plan", "--from", "2026-02-24", "--to", "2026-02-25", "--run", "killed")
     command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", "run", "killed"]

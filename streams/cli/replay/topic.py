@@ -184,7 +184,13 @@ def _places(plan: Plan) -> str:
     return ", ".join(f"{partition}: {at}" for partition, at in enumerate(plan.archived))
 
 
-def run(run: RunArgument, json: JsonOption = False) -> None:
+def run(
+    run: RunArgument,
+    processes: Annotated[
+        int, typer.Option(min=1, max=1000, help="Share the partitions out to so many; the rows are the same.")
+    ] = 1,
+    json: JsonOption = False,
+) -> None:
     """Run a plan: the topic's readings through the whole core, beside the live tasks; may be run again when it was cut off."""
     settings = servers.settings()
     servers.require_broker(settings)
@@ -195,7 +201,7 @@ def run(run: RunArgument, json: JsonOption = False) -> None:
         require_reverted(client, found)
         if found.state != runs.PLANNED:
             runs.delete_rows(client, run)
-        result = _run(settings, found.plan, client)
+        result = _run(settings, found.plan, client, processes)
     if json:
         print_json({"run": run} | result)
         return
@@ -206,7 +212,7 @@ def run(run: RunArgument, json: JsonOption = False) -> None:
     print_facts([("records", count(result["records"])), ("took", speed), ("compare", f"zonepulse replay diff live {run}")])
 
 
-def _run(settings: Settings, plan: Plan, client: Client) -> dict[str, Any]:
+def _run(settings: Settings, plan: Plan, client: Client, processes: int = 1) -> dict[str, Any]:
     tell_if_compiling()
     with stderr().status(f"{plan.run}: reading") as status:
 
@@ -217,7 +223,7 @@ def _run(settings: Settings, plan: Plan, client: Client) -> dict[str, Any]:
                 f"{plan.run}: {done:.0%}, {rate} records/s, {progress.left_s:.0f} s left, at {instant(progress.ingest_ms)}"
             )
 
-        result = run_plan(settings.broker, settings.topic_prefix, plan, client, show)
+        result = run_plan(settings.broker, settings.topic_prefix, plan, client, show, processes)
     mark_compiled(os.environ)
     return result
 
