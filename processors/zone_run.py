@@ -138,9 +138,8 @@ class ZoneRun:
         skipped: Collection[int],
         switch: Channels | None,
     ) -> Piece:
-        ingest = partition.ingest_times(records.timestamp_ms)
-        self._latest_ingest = max(self._latest_ingest, int(ingest[stop - 1]))
         folded = fold_records(partition, records, start, stop, skipped, item, self.late)
+        self._latest_ingest = max(self._latest_ingest, partition.ingest)
         piece = self._piece(partition, folded.rows, folded.alerts, folded.through, list(folded.letters))
         return piece if switch is None else replace(piece, switch=switch.registry.version)
 
@@ -156,8 +155,8 @@ class ZoneRun:
             rows = np.flatnonzero(partition_of == number)
             ingest = partition.ingest_times(chunk.ingest_ms[rows])
             items = decode_columns(chunk, rows, ingest, self.channels)
-            self._latest_ingest = max(self._latest_ingest, int(ingest[-1]))
             step = partition.apply(items, int(ingest[-1]))
+            self._latest_ingest = max(self._latest_ingest, partition.ingest)
             letters = [self._letter(chunk, int(rows[i]), number, items, i) for i in np.flatnonzero(items.reason).tolist()]
             yield self.book(
                 self._piece(partition, step.rows, alert_rows(step.transitions, partition.channels), step.through, letters)

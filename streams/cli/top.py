@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from kafka.errors import KafkaError
 from rich.live import Live
 
@@ -18,9 +19,8 @@ from zonepulse.streams.screen import BadInput, Stop, console
 from zonepulse.streams.settings import Settings
 
 _ZONES: Final = "SELECT DISTINCT zone FROM intervals WHERE run = 'live' ORDER BY zone"
-_STALE_S: Final = 600.0
-"""A ledger whose newest window is so much older than its length allows is said to stand; windows of an hour come once an hour."""
-_LONGEST_WINDOW_S: Final = 3_600.0
+_STANDS_S: Final = 7_800.0
+"""A ledger whose newest window is so old is said to stand: windows of an hour come once an hour, ten minutes late at most."""
 
 
 def top(
@@ -44,8 +44,9 @@ def top(
                 time.sleep(every)
                 try:
                     look(view, client, settings, rate)
-                except (KafkaError, OSError) as error:
-                    view.stage = f"Kafka does not answer: {type(error).__name__}"
+                except (ClickHouseError, KafkaError, OSError) as error:
+                    who = "Kafka" if isinstance(error, KafkaError) else "the store" if isinstance(error, ClickHouseError) else "a server"
+                    view.stage = f"{who} does not answer: {type(error).__name__}"
                 live.update(view.render(), refresh=True)
 
 
@@ -76,7 +77,7 @@ def chosen(client: Client, zone: str | None) -> str:
 
 
 def look(view: View, client: Client, settings: Settings, rate: Rate) -> None:
-    """Reads the store and the log again. Raises kafka.errors.KafkaError."""
+    """Reads the store and the log again. Raises kafka.errors.KafkaError, ClickHouseError."""
     view.refresh(client)
     logs = [view_of(settings, task) for task in TASKS]
     view.lag = sum(waiting(log) for log in logs)
@@ -98,4 +99,4 @@ def stage(view: View, now: datetime, is_simulated: bool) -> str:
     if not view.intensity:
         return "no window yet"
     age_s = (now - view.intensity[-1][0].replace(tzinfo=UTC)).total_seconds()
-    return "live" if age_s < 2 * _LONGEST_WINDOW_S + _STALE_S else f"stands: the newest window is {age_s / 3600:,.0f} h old"
+    return "live" if age_s < _STANDS_S else f"stands: the newest window is {age_s / 3600:,.0f} h old"

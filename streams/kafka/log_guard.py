@@ -38,8 +38,6 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
     topic_id: str = ""
     at_ms: int | None = None
     """Of the last record handled."""
-    closed_ms: int | None = None
-    """End of the last tick closed (intervals) or applied (ledger)."""
     read_to: int | None = None
     """Where the log was read further than what is committed, since some of it has to be read again: up to where."""
 
