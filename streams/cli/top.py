@@ -45,7 +45,13 @@ def top(
                 try:
                     look(view, client, settings, rate)
                 except (ClickHouseError, KafkaError, OSError) as error:
-                    who = "Kafka" if isinstance(error, KafkaError) else "the store" if isinstance(error, ClickHouseError) else "a server"
+                    who = (
+                        "Kafka"
+                        if isinstance(error, KafkaError)
+                        else "the store"
+                        if isinstance(error, ClickHouseError)
+                        else "a server"
+                    )
                     view.stage = f"{who} does not answer: {type(error).__name__}"
                 live.update(view.render(), refresh=True)
 
