@@ -44,7 +44,7 @@ class TestScript:
             self.program(programs, name, "exit 0")
         self.program(programs, "id", "echo 1000")
         for path in (row[2] for row in ROWS if row[1] == "file"):
-            (tmp_path / f"system{path}").parent.mkdir(parents=True)
+            (tmp_path / f"system{path}").parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / f"system{path}").touch()
         return programs
 
