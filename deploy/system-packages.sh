@@ -1,34 +1,46 @@
 #!/usr/bin/env bash
 # Sees that what a command (demo, test) needs from the system is there; as root on a Debian-like system it installs what is missing.
-#   deploy/system-packages.sh demo|test [folder for tools]
+#   deploy/system-packages.sh demo|test [folder for tools [root of the system]]
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 wanted=${1:?which command: demo or test}
 tools=${2:-$here/../.venv/tools}
+root=${3:-}
 
 is_there() { # kind, name
     case $1 in
     command) command -v "$2" >/dev/null ;;
     module) "${PYTHON:-python3}" -c "import $2" 2>/dev/null ;;
-    tool) command -v "$2" >/dev/null || [[ -x $tools/$2 ]] ;;
+    *) command -v "$2" >/dev/null || [[ -e $(place "$1" "$2") ]] ;;
+    esac
+}
+
+place() { # kind, name
+    case $1 in
+    tool) echo "$tools/$2" ;;
+    file) echo "$root$2" ;;
     esac
 }
 
 is_root() { [[ $(id -u) == 0 ]]; }
 
-# A tool's program without its package: apt-get needs no root to fetch, and no service of the package starts.
-unpack() { # package, program
+# One file without its package: apt-get needs no root to fetch, and no service of the package starts.
+unpack() { # package, kind, name
     command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
-    local work found
+    local work found target
     work=$(mktemp -d)
-    echo "fetching $2 (Debian package $1) into ${tools#"$PWD"/}"
-    if (cd "$work" && apt-get download -qq "$1" && dpkg-deb -x ./*.deb tree) >/dev/null 2>&1 &&
-        found=$(find "$work/tree" -type f -name "$2" -perm -u+x | head -n 1) && [[ -n $found ]]; then
-        mkdir -p "$tools" && cp "$found" "$tools/$2"
-    fi
+    target=$(place "$2" "$3")
+    echo "fetching ${3##*/} (Debian package $1) into $(dirname "${target#"$PWD"/}")"
+    if (cd "$work" && apt-get download -qq "$1" && dpkg-deb -x ./*.deb tree) >/dev/null 2>&1; then
+        case $2 in
+        tool) found=$(find "$work/tree" -type f -path "*/bin/$3" -perm -u+x | head -n 1) ;;
+        file) found=$work/tree$3 ;;
+        esac
+        [[ -e $found ]] && mkdir -p "$(dirname "$target")" && cp "$found" "$target"
+    fi 2>/dev/null
     rm -rf "$work"
-    [[ -x $tools/$2 ]]
+    [[ -e $target ]]
 }
 
 missing=()
@@ -36,8 +48,8 @@ unpackable=()
 while read -r package kind name users; do
     [[ -z $package || $package == \#* || " $users " != *" $wanted "* ]] && continue
     is_there "$kind" "$name" && continue
-    if [[ $kind == tool ]]; then
-        unpackable+=("$package $name")
+    if [[ $kind == tool || $kind == file ]]; then
+        unpackable+=("$package $kind $name")
     elif [[ " ${missing[*]-} " != *" $package "* ]]; then
         missing+=("$package")
     fi
@@ -52,9 +64,9 @@ if ((${#missing[@]} + ${#unpackable[@]})) && is_root && command -v apt-get >/dev
     fi
 fi
 
-for tool in "${unpackable[@]}"; do
+for one in "${unpackable[@]}"; do
     # shellcheck disable=SC2086
-    unpack $tool || missing+=("${tool% *}")
+    unpack $one || [[ " ${missing[*]-} " == *" ${one%% *} "* ]] || missing+=("${one%% *}")
 done
 
 if ((${#missing[@]})); then

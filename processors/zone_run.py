@@ -3,8 +3,8 @@
 Feed it records or file columns in arrival order, then `finish`; every call returns the rows that it made.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,24 @@ class UnknownVersion(ValueError):
             f"{topic} partition {partition} offset {offset} switches to registry version {version}, which is not on the registry's topic;"
             f" publish it, or skip the record: zonepulse skip {topic} {partition} {offset}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a stretch of a partition's records made, before the ledger. It may be pickled."""
+
+    partition: int
+    rows: Rows
+    """flow.ROW, sorted by revision."""
+    alerts: list[dict[str, Any]]
+    through: int
+    """The last tick that the partition has closed."""
+    version: int
+    """Registry version that the rows were made with."""
+    batches: dict[str, list[pa.RecordBatch]]
+    """Rows of tables that are ready."""
+    switch: int | None = None
+    """Registry version that the partition uses behind the piece, if it is another."""
 
 
 class ZoneRun:
@@ -75,16 +93,26 @@ class ZoneRun:
     ) -> dict[str, list[pa.RecordBatch]]:
         """Fold records of one partition; `item` names the place of a lone reading inside its former record, `skipped` the positions of
         those that a command steps over."""
+        return _joined(self.book(piece) for piece in self.meter(records, item, skipped))
+
+    def meter(self, records: RecordSpans, item: NDArray[np.int64] | None = None, skipped: Collection[int] = ()) -> Iterator[Piece]:
+        """The partitions' part of `records`, which `book` takes, here or in the ZoneRun of another process."""
         partition, start = self.partitions[records.partition], 0
-        out: dict[str, list[pa.RecordBatch]] = {}
         for stop, channels in self._pieces(partition, records, skipped):
-            for name, batches in self._records(partition, records, start, stop, item, skipped).items():
-                out.setdefault(name, []).extend(batches)
+            yield self._metered(partition, records, start, stop, item, skipped, channels)
             if channels is not None:
                 partition.use(channels)
-                self.ledger.announce(partition.partition, channels)
             start = stop
-        return out
+
+    def book(self, piece: Piece) -> dict[str, list[pa.RecordBatch]]:
+        """The ledger's part of `records`: pieces of a partition in order, those of different partitions in any."""
+        channels = self.versions.get(piece.version, self.channels)
+        self.ledger.offer_alerts(piece.partition, piece.alerts)
+        self.ledger.offer(piece.partition, piece.rows, piece.through, channels)
+        results = self.ledger.advance()
+        if piece.switch is not None:
+            self.ledger.announce(piece.partition, self.versions[piece.switch])
+        return piece.batches | {name: table.to_batches() for name, table in results.tables(self.registry.zone.id).items()}
 
     def _pieces(
         self, partition: Partition, records: RecordSpans, skipped: Collection[int]
@@ -100,7 +128,7 @@ class ZoneRun:
         if stop < len(records):
             yield len(records), None
 
-    def _records(
+    def _metered(
         self,
         partition: Partition,
         records: RecordSpans,
@@ -108,11 +136,13 @@ class ZoneRun:
         stop: int,
         item: NDArray[np.int64] | None,
         skipped: Collection[int],
-    ) -> dict[str, list[pa.RecordBatch]]:
+        switch: Channels | None,
+    ) -> Piece:
         ingest = partition.ingest_times(records.timestamp_ms)
         self._latest_ingest = max(self._latest_ingest, int(ingest[stop - 1]))
         folded = fold_records(partition, records, start, stop, skipped, item, self.late)
-        return self._collect(partition, folded.rows, folded.alerts, folded.through, list(folded.letters))
+        piece = self._piece(partition, folded.rows, folded.alerts, folded.through, list(folded.letters))
+        return piece if switch is None else replace(piece, switch=switch.registry.version)
 
     def columns(
         self, chunk: ColumnChunk, partition_of: NDArray[np.int64], skipped: NDArray[np.bool_] | None = None
@@ -129,11 +159,19 @@ class ZoneRun:
             self._latest_ingest = max(self._latest_ingest, int(ingest[-1]))
             step = partition.apply(items, int(ingest[-1]))
             letters = [self._letter(chunk, int(rows[i]), number, items, i) for i in np.flatnonzero(items.reason).tolist()]
-            yield self._collect(partition, step.rows, alert_rows(step.transitions, partition.channels), step.through, letters)
+            yield self.book(
+                self._piece(partition, step.rows, alert_rows(step.transitions, partition.channels), step.through, letters)
+            )
 
     def _letter(self, chunk: ColumnChunk, row: int, partition: int, items: ReadingColumns, i: int) -> DeadLetter:
         place = (int(chunk.offset[row]), int(chunk.item[row]), REASONS[int(items.reason[i])], int(chunk.ingest_ms[row]))
         return DeadLetter(self.topic, partition, *place, None, chunk.row_bytes(row), expected_partition(items, i, self.channels))
+
+    def pass_to(self, ingest_ms: int, numbers: Collection[int]) -> Iterator[Piece]:
+        """A heartbeat of these partitions at a time that all their records come before."""
+        for partition in (self.partitions[number] for number in numbers):
+            step = partition.apply(no_items(), ingest_ms)
+            yield self._piece(partition, step.rows, alert_rows(step.transitions, partition.channels), step.through, [])
 
     def final_window_start(self) -> int:
         """Start of the window that holds the largest ingest time, or accepted ts if later."""
@@ -145,26 +183,30 @@ class ZoneRun:
         zone = self.registry.zone
         last = self.final_window_start()
         self.ledger.final_start = last
-        out: dict[str, list[pa.RecordBatch]] = {}
+        made = []
         for partition in self.partitions:
             step = partition.apply(no_items(), last + zone.window_ms + zone.delay_ms + zone.tick_ms)
             rows, alerts = step.rows[step.rows["start"] <= last], alert_rows(step.transitions, partition.channels)
-            for name, batches in self._collect(partition, rows, alerts, step.through, []).items():
-                out.setdefault(name, []).extend(batches)
-        return out
+            made.append(self.book(self._piece(partition, rows, alerts, step.through, [])))
+        return _joined(made)
 
-    def _collect(
+    def _piece(
         self, partition: Partition, rows: Rows, alerts: list[dict[str, Any]], through: int, letters: list[DeadLetter]
-    ) -> dict[str, list[pa.RecordBatch]]:
-        out: dict[str, list[pa.RecordBatch]] = {}
+    ) -> Piece:
+        batches: dict[str, list[pa.RecordBatch]] = {}
         if len(rows):
-            out[INTERVALS.name] = [interval_batch(rows, partition.channels)]
+            batches[INTERVALS.name] = [interval_batch(rows, partition.channels)]
         if letters:
-            out[DEAD_LETTERS.name] = [dead_letter_batch(letters, self.registry.zone.id)]
-        self.ledger.offer_alerts(partition.partition, alerts)
-        self.ledger.offer(partition.partition, rows, through, partition.channels)
-        results = self.ledger.advance()
-        return out | {name: table.to_batches() for name, table in results.tables(self.registry.zone.id).items()}
+            batches[DEAD_LETTERS.name] = [dead_letter_batch(letters, self.registry.zone.id)]
+        return Piece(partition.partition, rows, alerts, through, partition.channels.registry.version, batches)
+
+
+def _joined(made: Iterable[dict[str, list[pa.RecordBatch]]]) -> dict[str, list[pa.RecordBatch]]:
+    out: dict[str, list[pa.RecordBatch]] = {}
+    for batches in made:
+        for name, found in batches.items():
+            out.setdefault(name, []).extend(found)
+    return out
 
 
 def no_items() -> ReadingColumns:

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).parents[1]
-FOLDERS = {name: name for name in ("schemas", "processors", "streams", "deploy")} | {"oracle": "tests/oracle"}
+FOLDERS = {name: name for name in ("schemas", "processors", "streams", "deploy", "grafana")} | {"oracle": "tests/oracle"}
+_TIMEOUT_S = 300
 
 
 class Extended:
     """Files are named as in the repository; what is not altered is the repository's own."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self.files: set[str] = set()
         """Altered or added."""
         for name, folder in FOLDERS.items():
@@ -39,19 +40,20 @@ class Extended:
 
     def run(self, program: str, **environment: str) -> Any:
         """What a program prints as JSON on its last line. It may import the helpers of tests."""
-        path = os.pathsep.join([str(self._root), str(REPOSITORY / "tests")])
+        path = os.pathsep.join([str(self.root), str(REPOSITORY / "tests")])
         variables = {"NUMBA_DISABLE_JIT": "1", "PYTHONDONTWRITEBYTECODE": "1"} | environment
         done = subprocess.run(
             [sys.executable, "-c", program],
             env=os.environ | {"PYTHONPATH": path} | variables,
-            cwd=self._root,
+            cwd=self.root,
             capture_output=True,
             text=True,
             check=False,
+            timeout=_TIMEOUT_S,
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 
     def _path(self, file: str) -> Path:
         top, _, rest = file.partition("/")
-        return self._root / "zonepulse" / top / rest
+        return self.root / "zonepulse" / top / rest

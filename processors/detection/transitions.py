@@ -1,13 +1,13 @@
 """Transitions of the rules about meters as alert rows."""
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from zonepulse.processors.channels.table import Channels
+from zonepulse.processors.channels.table import POWER, Channels
 from zonepulse.processors.channels.versions import version_at, version_of
-from zonepulse.processors.detection.meter.rule import MeterRule, Told
-from zonepulse.processors.detection.meter.rules import RULES
+from zonepulse.processors.detection.meter.rules import RULES, MeterRule, Told
 from zonepulse.processors.detection.rules import Alert
 from zonepulse.processors.flow import UNSET, Rows
 from zonepulse.schemas.units import MICRO
@@ -36,7 +36,9 @@ def alert_rows(transitions: Rows, channels: Channels) -> list[dict[str, Any]]:
         rule = RULES[int(t["rule"])]
         version = _version(channels, int(t["channel"]), int(t["starts_at"]))
         meter, register = channels.names[int(t["channel"])]
-        told = Told(t, register, channels.versions[_answering(channels, rule, t, version)], zone.max_gap_ms)
+        read_with = channels.versions[_answering(channels, rule, t, version)]
+        multiplier = Fraction(int(read_with["num"]), int(read_with["den"]))
+        told = Told(t, multiplier, int(read_with["kind"]) == POWER, zone.max_gap_ms)
         alert = Alert(
             zone.id, rule.id, {"meter": meter, "register": register}, rule.severity,
             "raised" if t["raised"] else "resolved", int(t["starts_at"]), int(t["tick"]),

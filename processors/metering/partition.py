@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.detection.meter.rules import ROWS_PER_WINDOW, empty_detectors
+from zonepulse.processors.detection.meter.judging import ROWS_PER_WINDOW, empty_detectors
 from zonepulse.processors.flow import NEVER, ROW, TRANSITION, UNSET, ReadingColumns, Rows, new_rows
 from zonepulse.processors.metering.intake import (
     DIRTY,

@@ -17,7 +17,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.detection.meter.rules import DETECTOR
+from zonepulse.processors.detection.meter.judging import DETECTOR
 from zonepulse.processors.flow import NEVER, Rows, new_rows
 from zonepulse.processors.metering.intake import DIRTY, LATEST_TS, POOL_USED, touched_chunks
 from zonepulse.processors.metering.letter_counts import LetterCounts

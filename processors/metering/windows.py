@@ -12,10 +12,8 @@ from zonepulse.processors.channels.periods import period_begin
 from zonepulse.processors.channels.table import CUMULATIVE, INTERVAL
 from zonepulse.processors.channels.version import Versions
 from zonepulse.processors.channels.versions import VERSION_SHIFT, answering, chain_end, version_at, version_of
-from zonepulse.processors.detection.meter.held import judge_held
-from zonepulse.processors.detection.meter.impossible import judge_impossible
-from zonepulse.processors.detection.meter.rule import Seen, emit
-from zonepulse.processors.detection.meter.rules import GAP, HELD, RESTARTED, ROWS_PER_WINDOW, judge_window
+from zonepulse.processors.detection.meter.judging import ROWS_PER_WINDOW, Seen, emit, judge_held, judge_impossible, judge_window
+from zonepulse.processors.detection.meter.rules import GAP, HELD, RESTARTED
 from zonepulse.processors.detection.meter.rules import IMPOSSIBLE as IMPOSSIBLE_VALUE
 from zonepulse.processors.flow import (
     BIT_CORRECTED,

@@ -42,7 +42,7 @@ def check_registry(registry: Registry, shipped: int, report: Report) -> None:
     _check_parents(registry.meters, report)
     _check_changes(registry, report)
     for i, factor in enumerate(registry.factors[shipped:]):
-        _check_factor(factor, f"factors[{i}]", registry.zone, report)
+        check_factor(factor, f"factors[{i}]", registry.zone, report)
     for i, rule in enumerate(registry.rules):
         _check_rule(rule, f"rules[{i}]", report)
 
@@ -248,7 +248,8 @@ def _check_change(change: MeterChange, path: str, registry: Registry, report: Re
         )
 
 
-def _check_factor(factor: Factor, path: str, zone: ZonePolicy, report: Report) -> None:
+def check_factor(factor: Factor, path: str, zone: ZonePolicy, report: Report) -> None:
+    """What shows of a factor by itself."""
     if factor.series is not None:
         check_series(factor.series, f"{path}.series", zone, report)
     if factor.value < 0:

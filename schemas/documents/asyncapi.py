@@ -20,6 +20,7 @@ _INTEGER_TEXT: Final = {"type": "string", "pattern": "^[0-9]+$"}
 _MESSAGES_OF: Final = {
     "readings": ("reading", "readings", "readingBlock", "heartbeat"),
     "registry": ("registryEntity",),
+    "factors": ("publishedFactor",),
     "intervals": ("intervalBlock", "liveSums", "alertCandidates"),
     "results": _RESULT_TABLES,
     "alerts": ("alert",),
@@ -39,6 +40,7 @@ _OPERATIONS: Final[tuple[tuple[str, str, str, tuple[str, ...], str], ...]] = (
         "Into partitions that are caught up and silent, and at a switch of registry.",
     ),
     ("publishRegistry", "send", "registry", ("registryEntity",), "`zonepulse registry apply` publishes a version."),
+    ("publishFactors", "send", "factors", ("publishedFactor",), "`zonepulse registry factors publish`; replays use them."),
     ("sendIntervals", "send", "intervals", ("intervalBlock", "liveSums", "alertCandidates"), "One task a partition of readings."),
     ("sendResults", "send", "results", _RESULT_TABLES, "The ledger, one task a zone."),
     ("sendAlerts", "send", "alerts", ("alert",), "The ledger alone; take them from here to tell people."),
@@ -95,6 +97,7 @@ def _messages() -> Node:
     return {
         **_reading_messages(),
         "registryEntity": _message("One entity of a registry version", "version / kind / entity id", _file("registry_entity")),
+        "publishedFactor": _message("An emission factor for the past", "factor id", _file("registry_entity", "#/$defs/Factor")),
         "intervalBlock": _interval_block(),
         "liveSums": _live_sums(),
         **{name: _result(TABLES[name]) for name in _RESULT_TABLES},

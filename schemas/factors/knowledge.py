@@ -41,6 +41,28 @@ def as_known(factors: Iterable[Factor], date: str) -> tuple[Factor, ...]:
     return tuple(_open(f) if f.id in reopened else f for f in known)
 
 
+def with_published(factors: Iterable[Factor], publications: Iterable[Factor], date: str) -> tuple[Factor, ...]:
+    """The factors as they were known at the end of an ISO date, with those that were published apart from them by then.
+
+    While a publication is valid, it stands in the place of every factor of its series that was published no later; of two, the later.
+    """
+    found = list(as_known(factors, date))
+    for new in sorted((p for p in publications if is_known(p, date)), key=lambda p: (published_day(p.published), p.id)):
+        found = [piece for factor in found for piece in _outside(factor, new)] + [new]
+    return tuple(found)
+
+
+def _outside(factor: Factor, new: Factor) -> list[Factor]:
+    """What of a factor's validity a publication leaves."""
+    if _series_of(factor) != _series_of(new) or (
+        factor.published and published_day(factor.published) > published_day(new.published)
+    ):
+        return [factor]
+    before, behind = min(factor.valid_to_ms, new.valid_from_ms), max(factor.valid_from_ms, new.valid_to_ms)
+    spans = (factor.valid_from_ms, before), (behind, factor.valid_to_ms)
+    return [replace(factor, valid_from_ms=start, valid_to_ms=end) for start, end in spans if start < end]
+
+
 def is_known(factor: Factor, date: str) -> bool:
     """Whether it was published on or before the ISO date. A year or a month counts from its last day."""
     return not factor.published or published_day(factor.published) <= date

@@ -61,6 +61,12 @@ REGISTRY: Final = Topic(
     value="one entity of a registry version with all its validities",
     cleanup="compact",
 )
+FACTORS: Final = Topic(
+    "factors",
+    key="factor id",
+    value="an emission factor that was published after the windows it is for (JSON object); replays use it, live tasks do not",
+    cleanup="compact",
+)
 INTERVALS: Final = Topic(
     "intervals",
     key="source partition",
@@ -102,7 +108,7 @@ NOTIFY: Final = Topic(
     cleanup="compact",
 )
 
-TOPICS: Final = (READINGS, REGISTRY, INTERVALS, RESULTS, ALERTS, DEADLETTERS, COMMANDS, SUBSCRIBERS, NOTIFY)
+TOPICS: Final = (READINGS, REGISTRY, FACTORS, INTERVALS, RESULTS, ALERTS, DEADLETTERS, COMMANDS, SUBSCRIBERS, NOTIFY)
 
 
 def simulated(topic: Topic) -> Topic:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from zonepulse.schemas.registry.model import MeterVersion, Network, Register, Registry, Role, ZonePolicy
+from zonepulse.schemas.registry.model import Factor, MeterVersion, Network, Register, Registry, Role, ZonePolicy
 from zonepulse.schemas.registry.sections import METERS, SECTIONS, by_attribute, entities_of
 from zonepulse.schemas.values import canonical_json
 
@@ -131,6 +131,17 @@ def to_entities(registry: Registry) -> list[tuple[str, bytes]]:
     }
     records = [(key_of(registry.version, kind, entity), _bytes(group)) for (kind, entity), group in groups.items()]
     return [*records, (key_of(registry.version, ZONE, registry.zone.id), _bytes(zone))]
+
+
+def encode_factor(factor: Factor) -> bytes:
+    """A factor alone: canonical JSON, exact."""
+    return canonical_json(_encode(factor)).encode()
+
+
+def decode_factor(value: bytes | str) -> Factor:
+    """What `encode_factor` wrote. Raises ValueError, msgspec.ValidationError."""
+    found: Factor = _decode(json.loads(value), Factor)
+    return found
 
 
 def by_version(records: Mapping[str, bytes | None]) -> dict[int, dict[str, bytes]]:

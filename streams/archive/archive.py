@@ -7,9 +7,8 @@ come: nobody has to agree with them. Two writers may cover the same offsets; rea
 under its name has another id, and a folder of its own.
 """
 
-import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -20,6 +19,7 @@ from pyarrow import fs
 
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.streams.archive.record_table import SCHEMA, digest_of, records_of
+from zonepulse.streams.embedded.processes.private_files import write_whole
 
 READ_ROWS: Final = 100_000
 _PLACE: Final = re.compile(r"day=([^/]+)/partition=(\d+)/(\d{20})-(\d{20})\.parquet$")
@@ -84,15 +84,18 @@ class Archive:
     def _put(self, path: str, content: pa.Buffer) -> None:
         self._fs.create_dir(path.rpartition("/")[0], recursive=True)
         if isinstance(self._fs, fs.LocalFileSystem):
-            _put_local(Path(path), content)
+            write_whole(Path(path), content)
         else:  # an object appears when its stream is closed
             with self._fs.open_output_stream(path) as out:
                 out.write(content)
 
-    def read(self, partition: int, first: int, end: int) -> Iterator[RecordSpans]:
-        """The records of [first, end) in order, each once. Raises BadArchive where some are missing or a file is damaged."""
+    def read(self, files: Iterable[Kept], partition: int, first: int, end: int) -> Iterator[RecordSpans]:
+        """The records of [first, end) in order, each once; `files` are the partition's, in order.
+
+        Raises BadArchive where some are missing or a file is damaged.
+        """
         at = first
-        for kept in self.files().get(partition, []):
+        for kept in files:
             if kept.next <= at or at >= end:
                 continue
             if kept.first > at:
@@ -132,30 +135,22 @@ class Archive:
             raise BadArchive(f"{kept.path} cannot be read: {error}; restore it from a copy") from error
 
 
-def covered(files: list[Kept], at: int) -> tuple[int, int]:
-    """The consecutive offsets of an archive's partition that hold, or end at, offset `at`: [first, next); (at, at) where it has none."""
-    first = next_ = -1
+def stretches(files: Iterable[Kept]) -> Iterator[tuple[int, int]]:
+    """The consecutive offsets [first, next) of an archive's partition, in order; what lies between two is missing. `files` in order."""
+    first = next_ = None
     for kept in files:
-        if kept.first > next_:
-            if first <= at <= next_:
-                break
-            first = kept.first
+        if first is None or next_ is None or kept.first > next_:
+            if first is not None and next_ is not None:
+                yield first, next_
+            first, next_ = kept.first, kept.next
         next_ = max(next_, kept.next)
-    return (first, next_) if 0 <= first <= at <= next_ else (at, at)
+    if first is not None and next_ is not None:
+        yield first, next_
 
 
-def _put_local(path: Path, content: pa.Buffer) -> None:
-    work = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with work.open("wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    work.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+def covered(files: Iterable[Kept], at: int) -> tuple[int, int]:
+    """The stretch that holds, or ends at, offset `at`; (at, at) where there is none."""
+    return next((found for found in stretches(files) if found[0] <= at <= found[1]), (at, at))
 
 
 def _missing(root: str, partition: int, first: int, end: int) -> str:

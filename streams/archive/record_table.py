@@ -5,6 +5,7 @@ damaged batch stays the dead letter that it was.
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -30,23 +31,42 @@ SCHEMA: Final = pa.schema(
 
 
 def table_of(records: RecordSpans) -> pa.Table:
-    """The records as rows, in their order."""
-    rows = range(len(records))
-    headers = [
-        None if (found := records.headers.get(i)) is None else [{"name": name, "value": value} for name, value in found]
-        for i in rows
-    ]
-    refused = [records.refused.get(i, (None, None)) for i in rows]
+    """The records as rows, in their order. Spans of keys, and of values, follow one another in the records' buffer."""
+    n = len(records)
+    headers = {
+        i: [{"name": name, "value": value} for name, value in found] for i, found in sorted(records.headers.items()) if i < n
+    }
+    refused = {i: found for i, found in sorted(records.refused.items()) if i < n}
     columns = [
         pa.array(records.offset, pa.int64()),
         pa.array(records.timestamp_ms, pa.int64()).cast(SCHEMA.field("ingest_time").type),
-        pa.array([records.key(i) for i in rows], pa.large_binary()),
-        pa.array([records.value(i) for i in rows], pa.large_binary()),
-        pa.array(headers, SCHEMA.field("headers").type),
-        pa.array([code for code, _ in refused], pa.int16()),
-        pa.array([why for _, why in refused], pa.string()),
+        _spanned(records.buffer, records.key_start, records.key_end),
+        _spanned(records.buffer, records.value_start, records.value_end),
+        _sparse(headers, n, SCHEMA.field("headers").type),
+        _sparse({i: code for i, (code, _) in refused.items()}, n, pa.int16()),
+        _sparse({i: why for i, (_, why) in refused.items()}, n, pa.string()),
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def _spanned(buffer: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64]) -> pa.Array:
+    """Ascending spans of a buffer copied out as large_binary; null where a span begins before it."""
+    if not len(start):
+        return pa.array([], pa.large_binary())
+    bounds = np.stack([start, end], axis=1).ravel()
+    bounds = np.where(bounds < 0, np.maximum.accumulate(np.maximum(bounds, 0)), bounds)
+    assert (np.diff(bounds) >= 0).all(), "spans that overlap or go back"
+    spans_and_gaps = pa.Array.from_buffers(
+        pa.large_binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), pa.py_buffer(np.ascontiguousarray(buffer))]
+    )
+    return spans_and_gaps.take(pa.array(np.arange(0, len(bounds), 2), mask=start < 0))
+
+
+def _sparse(found: Mapping[int, Any], n: int, kind: pa.DataType) -> pa.Array:
+    """`n` values, null but for those found by position."""
+    at = np.full(n, -1)
+    at[list(found)] = np.arange(len(found))
+    return pa.array(list(found.values()), kind).take(pa.array(at, mask=at < 0))
 
 
 def records_of(topic: str, partition: int, rows: pa.RecordBatch) -> RecordSpans:

@@ -10,7 +10,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from zonepulse.schemas.messages.topics import READINGS
 from zonepulse.schemas.values import BadValue, parse_instant_ms
 from zonepulse.streams import servers
-from zonepulse.streams.cli.registry.command import newest_version
+from zonepulse.streams.cli.registry.factors import newest_version
 from zonepulse.streams.explain.explain import Explainer, Row, question
 from zonepulse.streams.explain.readings import Log
 from zonepulse.streams.explain.text import Page

@@ -7,7 +7,7 @@ nothing is passed over, and no other offset is taken in its place.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from typing import Final
 
 import numpy as np
@@ -29,22 +29,26 @@ POLL_MS: Final = 500
 SILENCE_S: Final = 30.0
 
 
-async def fetches(broker: str, plan: Plan, silence_s: float = SILENCE_S) -> AsyncIterator[RecordSpans]:
-    """The records of a plan, a partition a fetch; always of the partition whose time is furthest behind, so that little waits for it.
+async def fetches(
+    broker: str, plan: Plan, silence_s: float = SILENCE_S, numbers: Collection[int] | None = None
+) -> AsyncIterator[RecordSpans]:
+    """The records of a plan, or of these of its partitions, a partition a fetch; always of the one whose time is furthest behind, so that
+    little waits for it.
 
     Raises CannotReplay where the log is not the one that was planned, where retention overtakes it, or where nothing comes for
     `silence_s`.
     """
     await asyncio.to_thread(check_log, broker, plan)
     read_raw([plan.topic])
-    tps = [TopicPartition(plan.topic, number) for number in range(len(plan.offsets))]
+    numbers = range(len(plan.offsets)) if numbers is None else numbers
+    tps = [TopicPartition(plan.topic, number) for number in numbers]
     consumer = AIOKafkaConsumer(
         bootstrap_servers=broker, group_id=None, enable_auto_commit=False, auto_offset_reset="none",
         isolation_level="read_committed", max_partition_fetch_bytes=FETCH_BYTES,
     )  # fmt: skip
     await consumer.start()
     try:
-        kept = _archives(plan)
+        kept = await asyncio.to_thread(_archives, plan, numbers)
         live = {tp: first for tp in tps if (first := plan.topic_first(tp.partition)) < plan.offsets[tp.partition][1]}
         consumer.assign(list(live))
         for tp, first in live.items():
@@ -81,15 +85,16 @@ async def fetches(broker: str, plan: Plan, silence_s: float = SILENCE_S) -> Asyn
         await consumer.stop()
 
 
-def _archives(plan: Plan) -> dict[int, Iterator[RecordSpans]]:
+def _archives(plan: Plan, numbers: Collection[int]) -> dict[int, Iterator[RecordSpans]]:
     """What is read of each partition's archive."""
     if not plan.archived:
         return {}
     archive = Archive(plan.archive, plan.zone, plan.topic, plan.topic_id)
+    files = archive.files()
     return {
-        number: archive.read(number, first, min(stop, end))
+        number: archive.read(files.get(number, ()), number, first, min(stop, end))
         for number, ((first, end), stop) in enumerate(zip(plan.offsets, plan.archived, strict=True))
-        if first < min(stop, end)
+        if number in numbers and first < min(stop, end)
     }
 
 

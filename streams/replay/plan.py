@@ -1,15 +1,18 @@
 """What a replay of the topic will read, write and cannot know: a plan is data, kept with its run, and the same whenever it is run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 import msgspec
 from faust.types import TP
 from kafka import KafkaConsumer, TopicPartition
 
 from zonepulse.processors.ledger.horizon import reach_ms
+from zonepulse.schemas.factors.knowledge import is_known, with_published
 from zonepulse.schemas.messages.topics import READINGS
-from zonepulse.schemas.registry.model import Registry, ZonePolicy
+from zonepulse.schemas.registry.model import Factor, Registry, ZonePolicy
+from zonepulse.schemas.registry.wire import decode_factor, encode_factor
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.archive.archive import Archive, covered
 from zonepulse.streams.kafka.log_facts import admin_of, ends_of, partitions_of, topic_ids
@@ -33,11 +36,16 @@ class Plan(msgspec.Struct, frozen=True):
     zone_yaml: str = ""
     """The registry of the run, whatever the log says; '': the versions that the log names, as live tasks had them."""
     factors_as_of: str = ""
+    """An ISO date: factors as they were known at its end; '': as the registry has them."""
+    published: tuple[str, ...] = ()
+    """Factors that were published apart from the log's registry versions, as wire.encode_factor writes them."""
     caveats: tuple[str, ...] = ()
     """Why its rows may differ from those that live tasks would have made of the whole log; with any, the run is approximate."""
     made_at_ms: int = 0
     topic_id: str = ""
     """Kafka's id of the topic; '' where a plan does not know it."""
+    until_ms: int = 0
+    """Every partition's log has come to this time, and its records before it are read; 0: some have not."""
     archive: str = ""
     """Folder or URL of the archive that is read besides the topic."""
     archived: tuple[int, ...] = ()
@@ -59,11 +67,18 @@ class Plan(msgspec.Struct, frozen=True):
     def looking_for_late(self) -> "Plan":
         """The same over all that may hold a late reading of the stretch."""
         offsets = tuple((first, late) for (first, _), late in zip(self.offsets, self.late_offsets, strict=True))
-        return msgspec.structs.replace(self, offsets=offsets)
+        return msgspec.structs.replace(self, offsets=offsets, until_ms=0)
 
     def registry(self) -> Registry | None:
         """The run's own registry, if it has one. Raises problems.RegistryError."""
         return parse_zone(self.zone_yaml, factors_as_of=self.factors_as_of or None) if self.zone_yaml else None
+
+    def as_known(self, version: Registry) -> Registry:
+        """A registry version of the log with the factors that this run uses."""
+        if not self.factors_as_of:
+            return version
+        publications = [decode_factor(text) for text in self.published]
+        return replace(version, factors=with_published(version.factors, publications, self.factors_as_of))
 
 
 def make_plan(
@@ -79,11 +94,13 @@ def make_plan(
     archive: str = "",
     source: str = AUTO,
     include_late: bool = False,
+    published: Iterable[Factor] = (),
 ) -> Plan:
     """Reads where log and archive stand; nothing is changed.
 
     By `source` the archive is read where the topic's beginning is gone (AUTO), as far as it goes (ARCHIVE), or not (TOPIC).
-    `include_late` looks for late readings up to the log's end. Raises CannotReplay, archive.BadArchive and kafka.errors.KafkaError.
+    `include_late` looks for late readings up to the log's end. `published`: factors apart from the registry's, which those known at
+    `factors_as_of` count beside. Raises CannotReplay, archive.BadArchive and kafka.errors.KafkaError.
     """
     from_ms, to_ms = stretch
     topic = READINGS.full_name(prefix)
@@ -104,7 +121,9 @@ def make_plan(
                 archived[tp] = min(behind, ends[tp].stable if include_late else end[tp])
     return Plan(
         run, zone.id, from_ms, to_ms, topic, tuple((begin[tp], end[tp]) for tp in tps), zone_yaml, factors_as_of,
+        tuple(encode_factor(factor).decode() for factor in published if is_known(factor, factors_as_of)),
         tuple(_caveats(begin, until, last_ms, archive)), now_ms, ids.get(topic, ""),
+        0 if None in until.values() else last_ms,
         archive if any(archived.values()) else "", tuple(archived.values()) if any(archived.values()) else (),
         tuple(ends[tp].stable for tp in tps) if include_late else (),
     )  # fmt: skip

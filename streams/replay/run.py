@@ -1,8 +1,9 @@
-"""A planned run: the topic's records through the whole core in this process, beside the live tasks and without their knowledge."""
+"""A planned run: the topic's records through the whole core, beside the live tasks and without their knowledge."""
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,21 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 
-from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.metering.step import LateReadings
-from zonepulse.processors.zone_run import ZoneRun
-from zonepulse.schemas.messages.records import RecordSpans
-from zonepulse.schemas.messages.topics import REGISTRY
-from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES, Table
 from zonepulse.streams.clickhouse.stored_rows import stored
-from zonepulse.streams.control.command_log import CommandLog
-from zonepulse.streams.control.registry_store import RegistryStore
-from zonepulse.streams.control.registry_topic import load_versions
 from zonepulse.streams.replay import runs
-from zonepulse.streams.replay.file import Batches, FinalRows, with_run
-from zonepulse.streams.replay.log import fetches
-from zonepulse.streams.replay.plan import CannotReplay, Plan
+from zonepulse.streams.replay.file import FinalRows, with_run
+from zonepulse.streams.replay.plan import Plan
+from zonepulse.streams.replay.shares import Made, made, made_by_processes, zone_run
 
 SAY_S: Final = 1.0
 Say = Callable[["Progress"], None]
@@ -51,13 +43,14 @@ class Progress:
         return self.seconds * max(0, self.plan.records - self.records) / max(1, self.records)
 
 
-def run_plan(broker: str, prefix: str, plan: Plan, client: Client, say: Say) -> dict[str, Any]:
+def run_plan(broker: str, prefix: str, plan: Plan, client: Client, say: Say, processes: int = 1) -> dict[str, Any]:
     """Runs a plan from its beginning and writes the stretch's final rows under the run's name; what it returns is kept as its result.
 
-    A run that was cut off may be run again: it writes the same rows. Raises CannotReplay, zone_run.UnknownVersion, KafkaError.
+    `processes` share the partitions among them; this one is the ledger's. A run that was cut off may be run again: it writes the same
+    rows. Raises CannotReplay, zone_run.UnknownVersion, archive.BadArchive, KafkaError.
     """
     runs.save(client, plan, runs.RUNNING)
-    rows, progress = asyncio.run(_folded(broker, prefix, plan, say))
+    rows, progress = _folded(broker, prefix, plan, say, processes)
     for name in FINAL_TABLES:
         table = stored(TABLES[name], rows.table(name))
         runs.insert(client, name, with_run(_of_stretch(TABLES[name], table, plan), plan.run))
@@ -72,57 +65,33 @@ def run_plan(broker: str, prefix: str, plan: Plan, client: Client, say: Say) -> 
     return result
 
 
-async def _folded(broker: str, prefix: str, plan: Plan, say: Say) -> tuple[FinalRows, Progress]:
-    commands = await asyncio.to_thread(CommandLog.of, broker, prefix)
-    late = None
-    if plan.late_offsets:
-        late = LateReadings(plan.from_ms, plan.to_ms)
-        await _through(broker, plan.looking_for_late(), await _zone_run(broker, prefix, plan, late), commands, say, lambda _: None)
-        late.begin()
-    rows = FinalRows()
-    progress = await _through(broker, plan, await _zone_run(broker, prefix, plan, late), commands, say, rows.add)
-    return rows, progress
+def _folded(broker: str, prefix: str, plan: Plan, say: Say, processes: int) -> tuple[FinalRows, Progress]:
+    rows, progress, said = FinalRows(), Progress(plan), 0.0
+    zone = asyncio.run(zone_run(broker, prefix, plan))
 
-
-async def _through(
-    broker: str, plan: Plan, zone: ZoneRun, commands: CommandLog, say: Say, take: Callable[[Batches], None]
-) -> Progress:
-    """All records of a plan through the core; `take` gets the rows."""
-    progress, said = Progress(plan), 0.0
-    async for records in fetches(broker, plan):
-        take(await asyncio.to_thread(zone.records, records, None, commands.positions(records)))
-        _count(progress, records)
+    def take(found: Made) -> None:
+        nonlocal said
+        for piece in found.pieces:
+            rows.add(zone.book(piece))
+        progress.records += found.records
+        progress.bytes += found.bytes
+        progress.ingest_ms = max(progress.ingest_ms, found.ingest_ms)
         if time.monotonic() - said > SAY_S:
             said = time.monotonic()
             say(progress)
+
+    async def here() -> None:
+        async for found in made(broker, prefix, plan, range(len(plan.offsets))):
+            await asyncio.to_thread(take, found)
+
+    if (shares := min(processes, len(plan.offsets))) > 1:
+        with closing(made_by_processes(broker, prefix, plan, shares)) as all_made:
+            for found in all_made:
+                take(found)
+    else:
+        asyncio.run(here())
     say(progress)
-    return progress
-
-
-def _count(progress: Progress, records: RecordSpans) -> None:
-    progress.records += len(records)
-    progress.bytes += int((records.value_end - records.value_start).sum())
-    progress.ingest_ms = max(progress.ingest_ms, int(records.timestamp_ms.max()))
-
-
-async def _zone_run(broker: str, prefix: str, plan: Plan, late: LateReadings | None) -> ZoneRun:
-    partitions, own = len(plan.offsets), plan.registry()
-    if own is not None:
-        return ZoneRun(own, partitions, plan.topic, late=late)
-    topic = REGISTRY.full_name(prefix)
-    versions = await asyncio.to_thread(load_versions, broker, topic)
-    if not versions:
-        raise CannotReplay(
-            f"no registry is on {topic}: publish one with `zonepulse registry apply`, or plan with --registry zone.yaml"
-        )
-    compiled = await _compiled(versions, partitions)
-    first = versions[min(compiled)]
-    return ZoneRun(first, partitions, plan.topic, compiled, late)
-
-
-async def _compiled(versions: Mapping[int, Registry], partitions: int) -> dict[int, Channels]:
-    store = RegistryStore(lambda: versions, partitions, versions)
-    return {number: await store.version(number) for number in sorted(versions)}
+    return rows, progress
 
 
 def _of_stretch(table: Table, rows: pa.Table, plan: Plan) -> pa.Table:

@@ -1,33 +1,22 @@
-"""A rule about meters is one file and its line in the list of rules: all else follows."""
+"""A rule about meters is a declaration and its kernel: all else follows."""
 
 import pytest
 from extended import Extended
 
-FIRST = '''
-"""first_energy: a channel's first window with energy, until one without."""
-
-from typing import Any, Final
-
-from zonepulse.processors.detection.meter.rule import MeterRule, Seen, Told, emit
-from zonepulse.processors.flow import UNSET
-from zonepulse.processors.kernel import kernel
-
-
-def _evidence(told: Told) -> dict[str, Any]:
-    return {"times": int(told.transition["count"])}
-
-
-RULE: Final = MeterRule(
+DECLARATION = """
+_FIRST: Final = MeterRule(
     "first_energy",
     short={"en": "energy at last", "de": "endlich Energie", "zh": "终于有电"},
     title={"en": "First energy", "de": "Erste Energie", "zh": "首次用电"},
     advice={"en": "Nothing to do.", "de": "Nichts zu tun.", "zh": "无需处理。"},
-    evidence=_evidence,
+    evidence=lambda told: {"times": int(told.transition["count"])},
     state=(("first_start", "i8"), ("first_times", "i8")),
-    unset={"first_start": UNSET},
+    unset=("first_start",),
     severity="info",
 )
+RULES: Final = """
 
+KERNEL = """
 
 @kernel
 def judge_first(det: Any, seen: Seen, rule: int, out: Any) -> None:
@@ -38,7 +27,10 @@ def judge_first(det: Any, seen: Seen, rule: int, out: Any) -> None:
     elif seen.value == 0 and seen.w.cov > 0 and det.first_start != UNSET:
         emit(out, seen.channel, rule, 0, (det.first_start, seen.start), seen.tick, UNSET, det.first_times)
         det.first_start = UNSET
-'''
+
+
+@kernel
+def judge_silence("""
 
 RUN = """
 import json
@@ -52,7 +44,7 @@ print(json.dumps([r for r in rows.to_pylist() if r["rule"] == "first_energy"], d
 
 DERIVED = """
 import json
-from zonepulse.processors.detection.meter.rules import DETECTOR, ROWS_PER_WINDOW, RULES, empty_detectors
+from zonepulse.processors.detection.meter.judging import ROWS_PER_WINDOW, empty_detectors
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.processors.metering.snapshot import decode, encode, freeze_partition, restore_partition
 from zonepulse.processors.channels.table import compile_registry
@@ -82,12 +74,15 @@ print(json.dumps({
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Extended:
     tree = Extended(tmp_path_factory.mktemp("rule"))
-    tree.add("processors/detection/meter/first.py", FIRST)
     tree.alter(
         "processors/detection/meter/rules.py",
-        ("import gap, held,", "import first, gap, held,"),
-        ("restarted.RULE, gap.RULE)", "restarted.RULE, gap.RULE, first.RULE)"),
-        ("    judge_stuck(det,", "    first.judge_first(det, seen, 6, out)\n    judge_stuck(det,"),
+        ("RULES: Final = ", DECLARATION),
+        ("_RESTARTED, _GAP)", "_RESTARTED, _GAP, _FIRST)"),
+    )
+    tree.alter(
+        "processors/detection/meter/judging.py",
+        ("\n\n@kernel\ndef judge_silence(", KERNEL),
+        ("    judge_stuck(det, seen, STUCK, out)", "    judge_first(det, seen, 6, out)\n    judge_stuck(det, seen, STUCK, out)"),
     )
     return tree
 
@@ -120,8 +115,7 @@ def test_its_state_room_and_texts_follow(extended: Extended) -> None:
 def test_it_compiles_with_the_others(extended: Extended) -> None:
     program = """
 import json, numpy as np
-from zonepulse.processors.detection.meter.rule import Seen
-from zonepulse.processors.detection.meter.rules import empty_detectors, judge_window
+from zonepulse.processors.detection.meter.judging import Seen, empty_detectors, judge_window
 from zonepulse.processors.flow import new_rows
 from zonepulse.processors.metering.state import WINDOW
 from zonepulse.processors.metering.windows import new_out

@@ -43,6 +43,9 @@ class TestScript:
         for name in ("java", "javac", "mvn", "promtool", "prometheus-alertmanager", "amtool"):
             self.program(programs, name, "exit 0")
         self.program(programs, "id", "echo 1000")
+        for path in (row[2] for row in ROWS if row[1] == "file"):
+            (tmp_path / f"system{path}").parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / f"system{path}").touch()
         return programs
 
     @staticmethod
@@ -53,7 +56,12 @@ class TestScript:
 
     @staticmethod
     def run(machine: Path, wanted: str) -> "subprocess.CompletedProcess[str]":
-        script = [str(REPOSITORY / "deploy" / "system-packages.sh"), wanted, str(machine.parent / "tools")]
+        script = [
+            str(REPOSITORY / "deploy" / "system-packages.sh"),
+            wanted,
+            str(machine.parent / "tools"),
+            str(machine.parent / "system"),
+        ]
         environment = {"PATH": str(machine), "HOME": os.environ.get("HOME", "/")}
         return subprocess.run([str(machine / "bash"), *script], env=environment, capture_output=True, text=True, timeout=60)
 
@@ -85,3 +93,24 @@ class TestScript:
             "update -qq",
             "install -y -qq --no-install-recommends default-jdk-headless",
         ]
+
+    def test_a_tool_is_its_package_s_program_and_a_file_lies_where_it_is_read(self, machine: Path) -> None:
+        package, name, file = (
+            machine.parent / "package",
+            "prometheus-alertmanager",
+            "/usr/share/prometheus/alertmanager/default.tmpl",
+        )
+        (machine / name).unlink()
+        (machine.parent / f"system{file}").unlink()
+        for folder, text in (("etc/init.d", "service"), ("usr/bin", "program")):
+            (package / folder).mkdir(parents=True)
+            self.program(package / folder, name, f"echo {text}")
+        (package / file[1:]).parent.mkdir(parents=True)
+        (package / file[1:]).write_text("template")
+        self.program(machine, "apt-get", "echo > package.deb")
+        self.program(machine, "dpkg-deb", f'{shutil.which("cp")} -r {package} "$3"')
+        done = self.run(machine, "test")
+        assert done.returncode == 0, done.stderr
+        assert (machine.parent / f"system{file}").read_text() == "template"
+        tool = machine.parent / "tools" / name
+        assert subprocess.run([tool], capture_output=True, text=True, check=True).stdout == "program\n"

@@ -1,6 +1,7 @@
 """A task with a state and snapshots as a process of its own: it counts the records of each partition, and says what it does.
 
-Its options can make the state many chunks, which a restore takes long to read, and have a watchdog watch it.
+Its options can make the state many chunks, which a restore takes long to read, have a watchdog watch it, and let it stand after some
+records until a file is there.
 """
 
 import asyncio
@@ -83,8 +84,9 @@ def main(options: dict[str, Any]) -> None:
         async for batch in batches.receive(stream):
             counted, _ = counts[batch.partition]
             counts[batch.partition] = counted + len(batch), batch.next_offset
-            await asyncio.sleep(options.get("sleep_s", 0))
             say(event="counted", partition=batch.partition, count=counts[batch.partition][0], next_offset=batch.next_offset)
+            while counts[batch.partition][0] >= options.get("gate_at", sys.maxsize) and not Path(options["gate"]).exists():
+                await asyncio.sleep(0.05)
 
     app.agent(batches.channel, name="count")(count)
     app.timer(0.3, name="checkpoints")(checkpoint)

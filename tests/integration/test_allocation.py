@@ -8,7 +8,7 @@ pytestmark = pytest.mark.integration
 _FAULTS = """
 import resource, sys
 import numpy as np
-from zonepulse.streams.allocation import keep_freed_memory
+from zonepulse.streams.workers.memory import keep_freed_memory
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
 for turn in range(40):

@@ -99,11 +99,13 @@ def test_what_retention_ate_unread_is_named_and_the_rest_is_read(case: Case) -> 
 
 def test_what_retention_eats_under_a_running_worker_is_named_and_the_rest_is_read(case: Case) -> None:
     case.send(60_000)
-    with case.worker(max_records=100, sleep_s=0.02) as worker:
+    gate = case.out.with_name("gate")
+    with case.worker(max_records=100, gate_at=500, gate=str(gate)) as worker:
         wait_until(lambda: case.last("counted").get("count", 0) >= 500, 60, "the worker is busy")
         produce_many(case.broker, case.topic, 0, (b"%01000d" % i for i in range(30_000)))
         produce_many(case.broker, case.topic, 0, (b"%01000d" % i for i in range(100)))
         case.delete_before(90_000)
+        gate.touch()
         wait_until(lambda: case.last("counted").get("next_offset") == 90_100 or worker.poll() is not None, 120, "the end is read")
         assert worker.poll() is None, case.log()[-3000:]
     assert " to 89999 were deleted unread" in case.log()

@@ -19,6 +19,7 @@ import pytest
 import trustme
 from live_parts import wait_until
 from notify_parts import transition
+from patience import patience_s
 from zones import zone
 
 from zonepulse.streams.embedded.processes.process import ChildProcess, free_port
@@ -245,10 +246,9 @@ def manager(tmp_path: Path) -> Iterator[tuple[str, str]]:
     ]
     child = ChildProcess("Alertmanager", argv, tmp_path / "alertmanager.log")
     child.start()
-    url = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, 30, "Alertmanager listens")
-        yield url, amtool
+        child.wait_or_stop(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, patience_s(30))
+        yield f"http://127.0.0.1:{port}", amtool
     finally:
         child.stop()
 

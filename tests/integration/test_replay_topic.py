@@ -59,6 +59,10 @@ def test_a_run_again_has_the_same_digests_and_writes_no_row_twice(live: SampleRu
     assert zonepulse(live, "run", "day")["tables"] == day["tables"]
 
 
+def test_a_run_shared_out_to_processes_has_the_digests_of_one(live: SampleRun, day: Any) -> None:
+    assert zonepulse(live, "run", "day", "--processes", "3")["tables"] == day["tables"]
+
+
 def test_a_run_killed_in_the_middle_and_run_again_has_the_rows_of_one_that_was_not(live: SampleRun, day: Any) -> None:
     zonepulse(live, "plan", "--from", "2026-02-24", "--to", "2026-02-25", "--run", "killed")
     command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", "run", "killed"]
@@ -118,10 +122,12 @@ def test_a_past_hour_is_verified_and_a_forged_row_is_found(live: SampleRun) -> N
 
 def test_a_discarded_run_leaves_nothing_and_the_live_one_cannot_be_discarded(live: SampleRun) -> None:
     zonepulse(live, "plan", "--from", FROM, "--to", TO, "--run", "gone")
-    live.client.command("INSERT INTO totals SELECT * REPLACE ('gone' AS run) FROM totals WHERE run = 'live' LIMIT 100")
+    count = "SELECT count() FROM totals WHERE run = 'gone'"
+    live.client.command("INSERT INTO totals SELECT * REPLACE ('gone' AS run) FROM totals t WHERE t.run = 'live' LIMIT 100")
+    assert live.client.query(count).first_row[0] == 100
     command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", "discard"]
     subprocess.run([*command, "gone"], env=live.stack.worker_environment, check=True, capture_output=True)
-    assert live.client.query("SELECT count() FROM totals WHERE run = 'gone'").result_rows[0][0] == 0
+    assert live.client.query(count).first_row[0] == 0
     done = subprocess.run([*command, "live"], env=live.stack.worker_environment, capture_output=True, text=True)
     assert done.returncode == 1 and "'live' is not in the store" in done.stderr
 
@@ -136,4 +142,4 @@ def test_a_stretch_that_may_still_be_revised_is_not_promoted(live: SampleRun) ->
 def test_what_is_asked_wrongly_is_told(live: SampleRun) -> None:
     assert "is not before" in zonepulse(live, "plan", "--from", TO, "--to", FROM, code=2)
     assert "known:" in zonepulse(live, "run", "nobody", code=1)
-    assert "needs --registry" in zonepulse(live, "plan", "--from", FROM, "--to", TO, "--factors-as-of", "2024-01-01", code=2)
+    assert "write a date" in zonepulse(live, "plan", "--from", FROM, "--to", TO, "--factors-as-of", "2024", code=2)

@@ -1,5 +1,6 @@
 """Properties of the core's parts: rows that travel as Arrow blocks, and a ledger that hears of them twice or in another order."""
 
+import pickle
 from collections import defaultdict
 
 import numpy as np
@@ -11,12 +12,13 @@ from log_strategies import Case, cases
 
 from zonepulse.processors.channels.table import Channels, compile_registry
 from zonepulse.processors.decoding.exact import decode_records
+from zonepulse.processors.final_rows import final_rows
 from zonepulse.processors.flow import ROW
 from zonepulse.processors.ledger.ledger import Ledger
 from zonepulse.processors.metering.interval_rows import interval_batch, interval_rows
 from zonepulse.processors.metering.partition import Partition, Step
-from zonepulse.processors.zone_run import no_items
-from zonepulse.schemas.tables.results import TABLES
+from zonepulse.processors.zone_run import ZoneRun, no_items
+from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
 from zonepulse.schemas.zone_file.read import parse_zone
 
 FEWER = settings(max_examples=settings.default.max_examples // 3)
@@ -93,3 +95,34 @@ def test_rows_come_sorted_by_revision_and_none_is_later_than_through(case: Case)
             assert revisions[-1] <= step.through
             assert revisions[0] > through.get(partition, revisions[0] - 1)
         through[partition] = step.through
+
+
+@FEWER
+@given(cases(), st.randoms(use_true_random=False))
+def test_partitions_metered_by_processes_of_their_own_have_the_rows_of_one_run(case: Case, chance: object) -> None:
+    registry = parse_zone(case.text)
+    alone, whole = ([ZoneRun(registry, case.partitions) for _ in range(n)] for n in (case.partitions, 1))
+    queues: list[list[bytes]] = [[] for _ in alone]
+    expected: defaultdict[str, list[pa.RecordBatch]] = defaultdict(list)
+    booked: defaultdict[str, list[pa.RecordBatch]] = defaultdict(list)
+
+    def keep(made: defaultdict[str, list[pa.RecordBatch]], batches: dict[str, list[pa.RecordBatch]]) -> None:
+        for name, found in batches.items():
+            made[name] += found
+
+    for fetch in fetches(case.records, (4,)):
+        number = fetch[0].partition
+        queues[number] += map(pickle.dumps, alone[number].meter(spans(fetch)))
+        keep(expected, whole[0].records(spans(fetch)))
+    end_ms = max(record.timestamp_ms for record in case.records) + 10 * registry.zone.window_ms
+    for number, zone in enumerate(alone):
+        queues[number] += map(pickle.dumps, zone.pass_to(end_ms, [number]))
+    for piece in whole[0].pass_to(end_ms, range(case.partitions)):
+        keep(expected, whole[0].book(piece))
+    ledger = ZoneRun(registry, case.partitions)
+    while any(queues):
+        keep(booked, ledger.book(pickle.loads(chance.choice([q for q in queues if q]).pop(0))))  # type: ignore[attr-defined]
+    for name in FINAL_TABLES:
+        schema = TABLES[name].arrow_schema
+        ours, theirs = (pa.Table.from_batches(made[name], schema).unify_dictionaries() for made in (booked, expected))
+        assert plain(final_rows(ours, TABLES[name])) == plain(final_rows(theirs, TABLES[name])), name

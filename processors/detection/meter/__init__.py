@@ -1,1 +1,1 @@
-"""Rules about meters, one file each; `rules.py` lists them."""
+"""Rules about meters: what they say, and the kernels that judge them."""

@@ -4,10 +4,9 @@ import re
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
@@ -17,10 +16,9 @@ from zonepulse.schemas.checks.notices import identifiers, notices
 from zonepulse.schemas.messages.topics import INTERVALS, REGISTRY
 from zonepulse.schemas.problems import Problem, RegistryError
 from zonepulse.schemas.registry.model import FOREVER, Registry
-from zonepulse.schemas.values import BadValue, instant_text, parse_instant_ms
 from zonepulse.streams import servers
 from zonepulse.streams.cli.deadletters.letters import unknown_channels
-from zonepulse.streams.cli.registry.factor_answers import factor_answers
+from zonepulse.streams.cli.registry.factors import app as factors_app
 from zonepulse.streams.cli.registry.new import new
 from zonepulse.streams.cli.registry.restate import first_window_ms, restatement
 from zonepulse.streams.cli.shared.zone_files import read_zone
@@ -28,7 +26,6 @@ from zonepulse.streams.control.registry_topic import load_versions, mend, plan_m
 from zonepulse.streams.exit_codes import BAD_INPUT
 from zonepulse.streams.kafka.topics_admin import ensure_topics
 from zonepulse.streams.screen import (
-    BadInput,
     JsonOption,
     Stop,
     count,
@@ -48,6 +45,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 
 app.command()(new)
+app.add_typer(factors_app, name="factors")
 
 
 @app.callback()
@@ -248,48 +246,6 @@ def show_registry(registry: Registry, versions: list[int]) -> None:
     print_table(("company", "name", "sites", "meters", "channels"), rows, right=("sites", "meters", "channels"))
     for change in registry.meter_changes:
         say(f"meter change: {change.meter} {change.register} at {_time(change.at_ms)}")
-
-
-@app.command()
-def factors(
-    carrier: Annotated[str, typer.Option(help="Default: every carrier that the zone's meters and entries look up.")] = "",
-    company: Annotated[str, typer.Option(metavar="ID", help="As this company's look-up finds it.")] = "",
-    at: Annotated[str, typer.Option(metavar="INSTANT", help="ISO 8601, or a date of the zone. Default: now.")] = "",
-    as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="As it was known on that day.")] = "",
-    zone: Annotated[Path | None, typer.Option(metavar="ZONE.YAML", help="A file instead of the published registry.")] = None,
-    json: JsonOption = False,
-) -> None:
-    """Show which emission factor answers, on which rung, and where it comes from."""
-    found = read_zone(zone) if zone else newest_version()
-    local = ZoneInfo(found.zone.timezone)
-    try:
-        at_ms = parse_instant_ms(at, local) if at else int(datetime.now(UTC).timestamp() * 1000)
-        day = date.fromisoformat(as_of).isoformat() if as_of else ""
-    except ValueError as error:
-        raise BadInput(f"--at {at!r}: {error}" if isinstance(error, BadValue) else f"--as-of {as_of!r}: write a date") from error
-    rows = factor_answers(found, at_ms, as_of=day, carrier=carrier, company=company)
-    if json:
-        print_json({"zone": found.zone.id, "version": found.version, "at_ms": at_ms, "as_of": day or None, "factors": rows})
-        return
-    columns = ("carrier", "company", "basis", "factor", "rung", "value", "unit", "published", "confidence", "source")
-    cells = [[row["factor_id"] or "none" if c == "factor" else shown_value(row, c) for c in columns] for row in rows]
-    print_table(columns, cells, title=f"{found.zone.id} at {instant_text(at_ms, local)}", right=("value",))
-
-
-def shown_value(row: dict[str, Any], column: str) -> str:
-    """A cell of the factors' table."""
-    value = row.get(column, "")
-    return f"{value:.10g}" if isinstance(value, float) else str(value) or "-"
-
-
-def newest_version() -> Registry:
-    """The newest published registry. Raises Stop: there is none."""
-    settings = servers.settings()
-    topic = REGISTRY.full_name(settings.topic_prefix)
-    versions = load_versions(servers.require_broker(settings), topic)
-    if not versions:
-        raise Stop(f"no registry on {topic}: publish one with `zonepulse registry apply zone.yaml`, or name a file with --zone")
-    return versions[max(versions)]
 
 
 @app.command()

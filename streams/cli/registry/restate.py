@@ -28,14 +28,21 @@ def first_window_ms(settings: Settings, zone: str) -> int | None:
 
 
 def restatement(file: Path, registry: Registry, first_ms: int, closed_ms: int) -> Iterator[str]:
-    """Lines that restate [first, closed) with the file; `registry` is the one in use."""
-    local = ZoneInfo(registry.zone.timezone)
-    stretch = f"--from {instant_text(first_ms, local)} --to {instant_text(closed_ms, local)}"
-    settled = instant_text(closed_ms + reach_ms(registry.zone), local)
+    """Lines that restate with the file what of [first, closed) no reading in time can revise, so that it can be promoted at once; all of
+    it where there is no such part. `registry` is the one in use."""
+    zone, local = registry.zone, ZoneInfo(registry.zone.timezone)
+    settled_ms = (closed_ms - reach_ms(zone)) // zone.window_ms * zone.window_ms
+    to_ms = settled_ms if settled_ms > first_ms else closed_ms
+    stretch = f"--from {instant_text(first_ms, local)} --to {instant_text(to_ms, local)}"
     yield "to restate the past with this file, beside the live ledger:"
     yield f"    zonepulse replay plan {stretch} --registry {shlex.quote(str(file))} --run {RUN}"
     yield f"    zonepulse replay run {RUN}"
     yield f"    zonepulse replay diff live {RUN}"
     yield f"    zonepulse replay promote {RUN}"
-    yield f"a plan made before {settled} can be compared, not promoted: readings in time can still revise the stretch;"
+    if to_ms < closed_ms:
+        yield f"readings in time can still revise what lies behind {instant_text(to_ms, local)}: restate that later, up to --to"
+        yield f"{instant_text(closed_ms, local)} from {instant_text(closed_ms + reach_ms(zone), local)} on;"
+    else:
+        settled = instant_text(closed_ms + reach_ms(zone), local)
+        yield f"a plan made before {settled} can be compared, not promoted: readings in time can still revise the stretch;"
     yield "an earlier --to settles earlier. --factors-as-of DATE takes the factors as they were known on that day"

@@ -8,7 +8,7 @@ from kafka.errors import KafkaError
 
 from zonepulse.schemas.messages.topics import READINGS
 from zonepulse.streams import servers
-from zonepulse.streams.archive.archive import Archive, BadArchive, Kept
+from zonepulse.streams.archive.archive import Archive, BadArchive, Kept, stretches
 from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.kafka.log_facts import admin_of, topic_ids
 from zonepulse.streams.screen import JsonOption, Stop, count, print_json, print_table, say
@@ -53,9 +53,6 @@ def _facts(store: Archive, kept: Kept, check: bool) -> dict[str, Any]:
 
 
 def _gaps(files: list[Kept]) -> list[dict[str, int]]:
-    found, behind = [], files[0].next
-    for _, kept in pairwise(files):
-        if kept.first > behind:
-            found.append({"partition": kept.partition, "first": behind, "next": kept.first})
-        behind = max(behind, kept.next)
-    return found
+    return [
+        {"partition": files[0].partition, "first": before[1], "next": behind[0]} for before, behind in pairwise(stretches(files))
+    ]

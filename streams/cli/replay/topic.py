@@ -20,12 +20,14 @@ from kafka.errors import KafkaError
 from zonepulse.processors.zone_run import UnknownVersion
 from zonepulse.schemas.messages.topics import REGISTRY
 from zonepulse.schemas.registry.model import Registry, ZonePolicy
+from zonepulse.schemas.registry.wire import decode_factor
 from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.schemas.values import BadValue, parse_instant_ms
 from zonepulse.streams import servers
 from zonepulse.streams.archive.archive import BadArchive
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.cli.shared.zone_files import read_zone
+from zonepulse.streams.control.factor_topic import published_factors
 from zonepulse.streams.control.registry_topic import load_versions
 from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.replay import runs
@@ -91,7 +93,7 @@ def plan(
         Path | None, typer.Option(metavar="ZONE.YAML", help="Run under this registry; otherwise under those of the log.")
     ] = None,
     factors_as_of: Annotated[
-        str | None, typer.Option(metavar="DATE", help="With --registry: factors as they were known on this day.")
+        str | None, typer.Option(metavar="DATE", help="Factors as known on this day, those of `registry factors publish` too.")
     ] = None,
     source: Annotated[
         str, typer.Option(metavar="WHAT", help="topic, archive, or auto: the archive where the topic's beginning is gone.")
@@ -104,8 +106,6 @@ def plan(
 ) -> None:
     """Say what a replay of a stretch would read and what it could not know, and keep it as a run to be."""
     settings = servers.settings()
-    if factors_as_of and registry is None:
-        raise BadInput("--factors-as-of needs --registry: versions on the topic hold the factors as their zone.yaml chose them")
     if source not in (AUTO, TOPIC, ARCHIVE):
         raise BadInput(f"--source {source!r}: there are {AUTO}, {TOPIC} and {ARCHIVE}")
     if source == ARCHIVE and not settings.archive:
@@ -124,6 +124,7 @@ def plan(
         made = make_plan(
             settings.broker, settings.topic_prefix, zone, name, stretch, text, factors_as_of or "", round(time.time() * 1000),
             archive=settings.archive, source=source, include_late=include_late,
+            published=published_factors(settings.broker, settings.topic_prefix) if factors_as_of and registry is None else (),
         )  # fmt: skip
         made.registry()  # what this day's factors lack shows now
         runs.save(client, made, runs.PLANNED)
@@ -157,6 +158,7 @@ def _plan_facts(plan: Plan) -> dict[str, Any]:
         "archive": plan.archive or None, "archived": {str(p): at for p, at in enumerate(plan.archived)},
         "include_late": bool(plan.late_offsets),
         "registry": "of the log" if not plan.zone_yaml else "its own", "factors_as_of": plan.factors_as_of or None,
+        "published": [decode_factor(text).id for text in plan.published],
         "is_approximate": bool(plan.caveats), "caveats": list(plan.caveats),
     }  # fmt: skip
 
@@ -172,6 +174,7 @@ def _show_plan(plan: Plan) -> None:
             *([("archive", f"{plan.archive}, up to offsets {_places(plan)}")] if plan.archived else []),
             *([("takes in", "the stretch's readings that came behind lateness")] if plan.late_offsets else []),
             ("registry", registry + (f", factors as of {plan.factors_as_of}" if plan.factors_as_of else "")),
+            *([("published", ", ".join(decode_factor(text).id for text in plan.published))] if plan.published else []),
             *(("approximate", caveat) for caveat in plan.caveats),
         ]
     )
@@ -181,7 +184,13 @@ def _places(plan: Plan) -> str:
     return ", ".join(f"{partition}: {at}" for partition, at in enumerate(plan.archived))
 
 
-def run(run: RunArgument, json: JsonOption = False) -> None:
+def run(
+    run: RunArgument,
+    processes: Annotated[
+        int, typer.Option(min=1, max=1000, help="Share the partitions out to so many; the rows are the same.")
+    ] = 1,
+    json: JsonOption = False,
+) -> None:
     """Run a plan: the topic's readings through the whole core, beside the live tasks; may be run again when it was cut off."""
     settings = servers.settings()
     servers.require_broker(settings)
@@ -192,7 +201,7 @@ def run(run: RunArgument, json: JsonOption = False) -> None:
         require_reverted(client, found)
         if found.state != runs.PLANNED:
             runs.delete_rows(client, run)
-        result = _run(settings, found.plan, client)
+        result = _run(settings, found.plan, client, processes)
     if json:
         print_json({"run": run} | result)
         return
@@ -203,7 +212,7 @@ def run(run: RunArgument, json: JsonOption = False) -> None:
     print_facts([("records", count(result["records"])), ("took", speed), ("compare", f"zonepulse replay diff live {run}")])
 
 
-def _run(settings: Settings, plan: Plan, client: Client) -> dict[str, Any]:
+def _run(settings: Settings, plan: Plan, client: Client, processes: int = 1) -> dict[str, Any]:
     tell_if_compiling()
     with stderr().status(f"{plan.run}: reading") as status:
 
@@ -214,7 +223,7 @@ def _run(settings: Settings, plan: Plan, client: Client) -> dict[str, Any]:
                 f"{plan.run}: {done:.0%}, {rate} records/s, {progress.left_s:.0f} s left, at {instant(progress.ingest_ms)}"
             )
 
-        result = run_plan(settings.broker, settings.topic_prefix, plan, client, show)
+        result = run_plan(settings.broker, settings.topic_prefix, plan, client, show, processes)
     mark_compiled(os.environ)
     return result
 

@@ -13,13 +13,17 @@ def read_zone(path: Path, known_ids: frozenset[str] = frozenset()) -> Registry:
 
     Raises BadInput (it cannot be read), RegistryError (every mistake as file:line).
     """
+    return parse_zone(read_text(path, "name the zone's registry file"), file=str(path), known_ids=known_ids)
+
+
+def read_text(path: Path, remedy: str = "name a file that is there") -> str:
+    """A file's text. Raises BadInput: it cannot be read, or is no UTF-8."""
     try:
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except OSError as error:
-        raise BadInput(f"{path}: {(error.strerror or str(error)).lower()}; name the zone's registry file") from error
+        raise BadInput(f"{path}: {(error.strerror or str(error)).lower()}; {remedy}") from error
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: byte {error.start} is no UTF-8; save the file as UTF-8") from error
-    return parse_zone(text, file=str(path), known_ids=known_ids)
 
 
 def require_files(paths: list[Path]) -> None:

@@ -1,8 +1,12 @@
-"""Files and folders that only their owner may read, written whole or not at all."""
+"""Files written whole or not at all; files and folders that only their owner may read."""
 
 import os
-import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 def private_folder(folder: Path) -> Path:
@@ -14,16 +18,24 @@ def private_folder(folder: Path) -> Path:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replaces a file at once: after a full disk or a kill the old content is there, or the new one, never a part of it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    """As `write_whole`, a file that only its owner may read."""
+    write_whole(path, content, 0o600)
+
+
+def write_whole(path: Path, content: "ReadableBuffer", mode: int = 0o666) -> None:
+    """Replaces a file at once: after a full disk or a kill the old content is there, or the new one, never a part of it.
+
+    Durable when it returns. `mode` is what the umask leaves of it. What a kill leaves is called `.<name>-<random>.part`.
+    """
+    work = path.with_name(f".{path.name}-{uuid4().hex[:8]}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(os.open(work, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        work.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        work.unlink(missing_ok=True)
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from zonepulse.processors.decoding.damaged_fetch import spans_of_damaged_fetch
 from zonepulse.schemas.messages.records import ARROW, RecordSpans
-from zonepulse.streams.archive.archive import Archive, BadArchive, Kept, covered
+from zonepulse.streams.archive.archive import Archive, BadArchive, Kept, covered, stretches
 from zonepulse.streams.archive.record_table import digest_of, records_of, table_of
 from zonepulse.streams.kafka.raw_batches import RawFetch, piece, read_batches
 
@@ -97,7 +97,7 @@ def put(archive: Archive, first: int, stop: int, next_: int | None = None) -> Ke
 
 
 def offsets(archive: Archive, first: int, end: int) -> list[int]:
-    return [at for records in archive.read(0, first, end) for at in records.offset.tolist()]
+    return [at for records in archive.read(archive.files()[0], 0, first, end) for at in records.offset.tolist()]
 
 
 def test_a_stretch_is_read_each_offset_once_even_where_two_writers_overlapped(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_what_is_missing_is_told_and_nothing_is_passed_over(tmp_path: Path) -> N
     archive = archive_in(tmp_path)
     put(archive, 0, 5)
     put(archive, 8, 12)
-    read = archive.read(0, 0, 12)
+    read = archive.read(archive.files()[0], 0, 0, 12)
     assert len(next(read)) == 5
     with pytest.raises(BadArchive, match="partition 0 has no offsets 5 to 7"):
         next(read)
@@ -130,6 +130,7 @@ def test_what_is_missing_is_told_and_nothing_is_passed_over(tmp_path: Path) -> N
     assert covered(archive.files()[0], 5) == (0, 5)
     assert covered(archive.files()[0], 6) == (6, 6)
     assert covered([], 6) == (6, 6)
+    assert list(stretches(archive.files()[0])) == [(0, 5), (8, 12)]
 
 
 def test_half_a_file_is_no_file(tmp_path: Path) -> None:

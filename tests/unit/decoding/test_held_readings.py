@@ -67,6 +67,7 @@ def test_times(ts: str) -> None:
     assert fates(text(ts=ts)) <= TIMES[ts]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", IDS)
 def test_ids(name: str) -> None:
     assert fates(text(meter=f'"{IDS[name]}"')) == {"unknown_meter"}
@@ -102,6 +103,7 @@ MANY: dict[str, Callable[[int], bytes]] = {
 }
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", MANY)
 def test_twice_as_much_takes_at_most_four_times_as_long(name: str) -> None:
     def cost(n: int) -> float:

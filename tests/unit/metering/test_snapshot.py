@@ -39,6 +39,7 @@ def readings(channels: list[int], minute: int) -> ReadingColumns:
     return ReadingColumns(*(np.asarray(c, np.float64 if i == 2 else np.int64) for i, c in enumerate((*whole, *rest))))
 
 
+@pytest.mark.large
 def test_only_chunks_with_a_channel_that_changed_are_written_again(channels: Channels) -> None:
     partition, shelf = Partition(channels, 0), Shelf()
     partition.apply(readings(list(range(METERS)), 0))

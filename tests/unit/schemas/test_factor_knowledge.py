@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from dataclasses import replace
+from datetime import datetime
 from fractions import Fraction
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -11,10 +13,12 @@ from hypothesis import strategies as st
 from zones import zone
 
 from zonepulse.processors.accounting.factor_table import FactorTable
-from zonepulse.schemas.factors.knowledge import as_known, is_known, published_day
+from zonepulse.schemas.factors.knowledge import as_known, is_known, published_day, with_published
 from zonepulse.schemas.factors.shipped import load_factors, shipped_factors_csv
 from zonepulse.schemas.problems import RegistryError
 from zonepulse.schemas.registry.model import FOREVER, Factor
+from zonepulse.schemas.registry.wire import decode_factor, encode_factor
+from zonepulse.schemas.zone_file.publication import parse_publication
 
 SHIPPED = load_factors(shipped_factors_csv(), "Asia/Shanghai")
 START_MS = 1_767_196_800_000  # 2026-01-01T00:00+08:00
@@ -130,3 +134,34 @@ def test_only_the_newest_known_one_is_changed_and_only_its_end(table: list[Facto
             assert later and not any(is_known(f, day) for f in later)
         elif later and not any(is_known(f, day) for f in later):
             assert was.valid_to_ms == FOREVER
+
+
+def published(name: str, day: str, start: str, end: str) -> str:
+    return (
+        f"  - {{id: {name}, activity: lng, company: a, value: 2, unit: tCO2/t, valid_from: {start}, valid_to: {end}, source: x,"
+        f" published: {day}}}\n"
+    )
+
+
+def test_a_publication_stands_in_the_place_of_its_series_from_its_day_on() -> None:
+    base = "  - {id: base, activity: lng, company: a, value: 1, unit: tCO2/t, valid_from: 2020-01-01, source: x}\n"
+    registry = zone(more="factors:\n" + base)
+    text = (
+        "factors:\n" + published("y24", "2025-06", "2024-01-01", "2025-01-01") + published("q4", "2026", "2024-10-01", "2025-01-01")
+    )
+    publications = parse_publication(text, registry, ())
+
+    def pieces(day: str) -> list[tuple[str, str, str]]:
+        found = [f for f in with_published(registry.factors, publications, day) if f.activity == "lng" and f.company == "a"]
+        return [(f.id, at(f.valid_from_ms), at(f.valid_to_ms)) for f in sorted(found, key=lambda f: f.valid_from_ms)]
+
+    def at(ms: int) -> str:
+        return "" if ms == FOREVER else str(datetime.fromtimestamp(ms / 1000, ZoneInfo("Asia/Shanghai")).date())
+
+    assert pieces("2025-06-29") == [("base", "2020-01-01", "")]
+    behind = ("base", "2025-01-01", "")
+    assert pieces("2025-12-30") == [("base", "2020-01-01", "2024-01-01"), ("y24", "2024-01-01", "2025-01-01"), behind]
+    assert pieces("2026-12-31") == [
+        ("base", "2020-01-01", "2024-01-01"), ("y24", "2024-01-01", "2024-10-01"), ("q4", "2024-10-01", "2025-01-01"), behind,
+    ]  # fmt: skip
+    assert [decode_factor(encode_factor(factor)) for factor in publications] == list(publications)

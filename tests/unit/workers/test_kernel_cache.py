@@ -19,6 +19,7 @@ from zonepulse.streams.workers.kernel_cache import compiler_options
 from zonepulse.streams.workers.kernel_locator import GENERATIONS, UNUSED_S, SealedFiles, remove_old
 from zonepulse.streams.workers.kernel_sources import sources_of
 
+pytestmark = pytest.mark.large
 STAMP = "a stamp"
 RUN = """
 import os, sys

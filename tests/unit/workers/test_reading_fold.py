@@ -44,6 +44,7 @@ def test_small_batches_say_nothing_about_large_ones() -> None:
     assert size.records == FIRST_RECORDS
 
 
+@pytest.mark.large
 def test_a_flood_of_meters_that_nobody_registered_leaves_no_memory() -> None:
     partition, grown = Partition(channels(), 0), []
     tracemalloc.start()

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
-
-from tests.one_place import Tree
+from extended import REPOSITORY, Extended
 
 pytestmark = pytest.mark.integration
-RESULTS = "zonepulse/schemas/tables/results.py"
+RESULTS = "schemas/tables/results.py"
 DECLARATION = """DEMAND: Final = Table(
     "demand",
     _columns("zone:code company:code start:time peak_kw:f64 origin:code revision:i64"),
@@ -23,7 +22,7 @@ PROGRAM = """
 from pathlib import Path
 from tempfile import mkdtemp
 import clickhouse_connect, pyarrow as pa
-from tests.oracle.compare import differences
+from zonepulse.oracle.compare import differences
 from zonepulse.processors.ledger.rows import Results
 from zonepulse.schemas.documents.asyncapi import asyncapi
 from zonepulse.schemas.tables.ddl import LIVE_RUN, statements
@@ -85,6 +84,7 @@ try:
     assert client.query("SELECT run, count() FROM zonepulse.demand GROUP BY run").result_rows == [("live", 2)]
 finally:
     server.stop()
+print("null")
 """
 MIGRATION = """-- The highest power of a company's window.
 CREATE TABLE IF NOT EXISTS zonepulse.demand
@@ -114,8 +114,10 @@ AND arrayExists(p -> t.run = p.2 AND zone = p.1 AND start >= p.3 AND start < p.4
 
 
 def test_a_table_is_declared_in_one_file_and_made_by_one_migration(tmp_path: Path) -> None:
-    tree = Tree(tmp_path)
-    tree.change(RESULTS, table=("_DECLARED: Final", DECLARATION), listed=("    DELIVERIES,\n)", "    DEMAND,\n"))
-    number = len(list((tmp_path / "zonepulse/deploy/clickhouse").glob("*.sql"))) + 1
-    tree.add(f"zonepulse/deploy/clickhouse/{number:04d}_demand.sql", MIGRATION)
+    tree = Extended(tmp_path)
+    tree.alter(
+        RESULTS, ("_DECLARED: Final", DECLARATION + "_DECLARED: Final"), ("    DELIVERIES,\n)", "    DEMAND,\n    DELIVERIES,\n)")
+    )
+    number = len(list((REPOSITORY / "deploy/clickhouse").glob("*.sql"))) + 1
+    tree.add(f"deploy/clickhouse/{number:04d}_demand.sql", MIGRATION)
     tree.run(PROGRAM)

@@ -4,8 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-from tests.one_place import REPOSITORY, Tree
+from extended import REPOSITORY, Extended
 
 pytestmark = pytest.mark.integration
 BOARD = """
@@ -22,26 +21,34 @@ def dummy(zone, language):
 
 BOARD = frame.Board(UID, dummy)
 """
-BUILD = "import build; build.main()"
+BUILD = """
+import sys
+sys.path.insert(0, "zonepulse/grafana")
+import build
+build.main()
+print("null")
+"""
 TEST = """
 import sys, pytest
 class Seen:
     def pytest_collection_finish(self, session):
         self.names = [item.name for item in session.items]
 seen = Seen()
-options = ["-q", "-p", "no:cacheprovider", "--rootdir=.", "tests/contract/test_dashboards.py"]
+options = ["-q", "-p", "no:cacheprovider", "--rootdir=zonepulse", "zonepulse/tests/contract/test_dashboards.py"]
 failed = pytest.main(options, plugins=[seen])
 assert not failed, failed
 assert sum("[dummy-de.json]" in name for name in seen.names) > 10
+print("null")
 """
 
 
 def test_a_dashboard_is_declared_in_one_file(tmp_path: Path) -> None:
-    tree = Tree(tmp_path)
+    tree = Extended(tmp_path)
     tree.add("grafana/boards/dummy.py", BOARD)
     tree.run(BUILD)
-    written = {path.name for path in (tmp_path / "grafana/dashboards").iterdir()}
+    root = tmp_path / "zonepulse"
+    written = {path.name for path in (root / "grafana/dashboards").iterdir()}
     assert written >= {"dummy.json", "dummy-de.json", "dummy-zh.json", "zone-live.json"}
-    (tmp_path / "tests/contract").mkdir()
-    shutil.copy(REPOSITORY / "tests/contract/test_dashboards.py", tmp_path / "tests/contract")
+    (root / "tests/contract").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "tests/contract/test_dashboards.py", root / "tests/contract")
     tree.run(TEST)

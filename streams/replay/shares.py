@@ -1,0 +1,131 @@
+"""The partitions of a plan, read and folded here or shared out to processes; the ledger's part stays with whoever takes what they make."""
+
+import asyncio
+import multiprocessing
+import traceback
+from collections.abc import AsyncIterator, Collection, Generator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from kafka.errors import KafkaError
+
+from zonepulse.processors.channels.table import Channels
+from zonepulse.processors.metering.step import LateReadings
+from zonepulse.processors.zone_run import Piece, UnknownVersion, ZoneRun
+from zonepulse.schemas.messages.topics import REGISTRY
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.streams.archive.archive import BadArchive
+from zonepulse.streams.control.command_log import CommandLog
+from zonepulse.streams.control.registry_store import RegistryStore
+from zonepulse.streams.control.registry_topic import load_versions
+from zonepulse.streams.replay.log import fetches
+from zonepulse.streams.replay.plan import CannotReplay, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What one fetch made; `records`, `bytes` and the newest `ingest_ms` of it. In the pass that looks for late readings no piece."""
+
+    pieces: list[Piece]
+    records: int
+    bytes: int
+    ingest_ms: int
+
+
+async def made(broker: str, prefix: str, plan: Plan, numbers: Collection[int]) -> AsyncIterator[Made]:
+    """What these partitions of a plan make, in this process.
+
+    Raises CannotReplay, zone_run.UnknownVersion, archive.BadArchive, KafkaError.
+    """
+    commands = await asyncio.to_thread(CommandLog.of, broker, prefix)
+    late = None
+    if plan.late_offsets:
+        late = LateReadings(plan.from_ms, plan.to_ms)
+        async for found in _through(broker, plan.looking_for_late(), await zone_run(broker, prefix, plan, late), commands, numbers):
+            yield Made([], 0, found.bytes, found.ingest_ms)
+        late.begin()
+    async for found in _through(broker, plan, await zone_run(broker, prefix, plan, late), commands, numbers):
+        yield found
+
+
+async def _through(broker: str, plan: Plan, zone: ZoneRun, commands: CommandLog, numbers: Collection[int]) -> AsyncIterator[Made]:
+    async for records in fetches(broker, plan, numbers=numbers):
+        pieces = await asyncio.to_thread(lambda r=records: list(zone.meter(r, None, commands.positions(r))))  # type: ignore[misc]
+        size = int((records.value_end - records.value_start).sum())
+        yield Made(pieces, len(records), size, int(records.timestamp_ms.max()))
+    if plan.until_ms:  # partitions that stand before it, because nothing came, are not waited for
+        yield Made(list(zone.pass_to(plan.until_ms, numbers)), 0, 0, plan.until_ms)
+
+
+async def zone_run(broker: str, prefix: str, plan: Plan, late: LateReadings | None = None) -> ZoneRun:
+    """The core that the plan runs under: its own registry, or the versions of the log. Raises CannotReplay, KafkaError."""
+    partitions, own = len(plan.offsets), plan.registry()
+    if own is not None:
+        return ZoneRun(own, partitions, plan.topic, late=late)
+    topic = REGISTRY.full_name(prefix)
+    versions = await asyncio.to_thread(load_versions, broker, topic)
+    if not versions:
+        raise CannotReplay(
+            f"no registry is on {topic}: publish one with `zonepulse registry apply`, or plan with --registry zone.yaml"
+        )
+    versions = {number: plan.as_known(version) for number, version in versions.items()}
+    compiled = await _compiled(versions, partitions)
+    return ZoneRun(versions[min(compiled)], partitions, plan.topic, compiled, late)
+
+
+async def _compiled(versions: Mapping[int, Registry], partitions: int) -> dict[int, Channels]:
+    store = RegistryStore(lambda: versions, partitions, versions)
+    return {number: await store.version(number) for number in sorted(versions)}
+
+
+def made_by_processes(broker: str, prefix: str, plan: Plan, processes: int) -> Generator[Made]:
+    """What all partitions make, shared out to so many processes; always of the one whose time is furthest behind, so that little waits
+    for it. Raises CannotReplay; RuntimeError with the traceback of a process that failed otherwise."""
+    spawn = multiprocessing.get_context("spawn")
+    children, behind = [], dict[Connection, int]()
+    try:
+        for share in range(processes):
+            ours, theirs = spawn.Pipe(duplex=False)
+            numbers = range(share, len(plan.offsets), processes)
+            child = spawn.Process(target=_child, args=(broker, prefix, plan, numbers, theirs), daemon=True)
+            child.start()
+            theirs.close()
+            children.append(child)
+            behind[ours] = -1
+        while behind:
+            first = min(behind, key=lambda connection: behind[connection])
+            try:
+                found = first.recv()
+            except EOFError as error:
+                raise CannotReplay("a process of this run was killed: run it again, it begins anew") from error
+            if found is None:
+                del behind[first]
+            elif isinstance(found, Made):
+                behind[first] = max(behind[first], found.ingest_ms)
+                yield found
+            else:
+                raise found
+    finally:
+        for child in children:
+            child.terminate()
+            child.join()
+
+
+def _child(broker: str, prefix: str, plan: Plan, numbers: Collection[int], out: Connection) -> None:
+    async def send() -> None:
+        async for found in made(broker, prefix, plan, numbers):
+            await asyncio.to_thread(out.send, found)
+
+    with suppress(BrokenPipeError):  # nobody listens any more
+        try:
+            asyncio.run(send())
+            out.send(None)
+        except BrokenPipeError:
+            raise
+        except (CannotReplay, UnknownVersion, BadArchive) as error:
+            out.send(CannotReplay(str(error)))
+        except KafkaError as error:
+            out.send(CannotReplay(f"Kafka: {type(error).__name__}: {error}; look with `zonepulse doctor`"))
+        except Exception:
+            out.send(RuntimeError(traceback.format_exc()))

@@ -1,0 +1,174 @@
+"""The past restated, by commands as they are documented and printed: exactly the rows that must change do, and stand as the live ones."""
+
+import json
+import shlex
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from live_parts import produce
+from typer.testing import CliRunner
+
+from zonepulse.schemas.messages.partitioner import partition_of
+from zonepulse.schemas.tables.results import FINAL_TABLES
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.cli.main import app
+from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.embedded.zone_stack import ZoneStack
+from zonepulse.streams.workers.warm_up import warm_up
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+PARTITIONS, WINDOW_MS = 3, 900_000
+START_MS = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1000)
+WINDOWS = 4 * 24 * 3
+METERS = {"M-1": "a", "M-2": "b", "M-3": "b"}
+REGISTERS = '{"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000}}'
+ZONE = """\
+zone: {id: z, timezone: UTC, factor_regions: [CN-JS, CN], key: meter, max_gap: 1h, lateness: 10m}
+companies: [{id: a}, {id: b}]
+sites: [{id: s-a, company: a}, {id: s-b, company: b}]
+meters:
+""" + "".join(f"  - {{id: {m}, site: s-{c}, role: main, registers: {REGISTERS}}}\n" for m, c in METERS.items())
+FACTOR = """
+  - {id: b-2026, activity: grid_electricity, company: b, value: 0.9, unit: kgCO2/kWh, source: a test, published: 2026-07-01,
+     valid_from: 2026-03-03, valid_to: 2026-03-04}
+"""
+DAY = "start >= '2026-03-03' AND start < '2026-03-04'"
+EMISSIONS = "meter, register, start, scope, basis"
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[ZoneStack]:
+    """Three days of three meters on the topic; the live rows are those of a run."""
+    warm_up()
+    with ZoneStack(PARTITIONS, is_simulated=True) as made, made.client() as client:
+        publish(made.kafka, "zp.", parse_zone(ZONE), PARTITIONS, timestamp_ms=START_MS)
+        records = []
+        for step in range(WINDOWS):
+            at_ms = START_MS + step * WINDOW_MS + 300_000
+            for number, meter in enumerate(METERS, 1):
+                reading = {"meter": meter, "register": "1.8.0", "ts": at_ms, "value": 100.0 + step * number}
+                records.append((partition_of(meter, PARTITIONS), meter.encode(), json.dumps(reading).encode(), [], at_ms))
+        records += [(p, None, b"[]", [], START_MS + WINDOWS * WINDOW_MS + 300_000) for p in range(PARTITIONS)]
+        produce(made.kafka, "zp.readings", records)
+        zonepulse(made, "replay plan --from 2026-03-02 --to 2026-03-05 --run base")
+        zonepulse(made, "replay run base")
+        for table in FINAL_TABLES:
+            client.command(f"INSERT INTO {table} SELECT * REPLACE ('live' AS run) FROM {table} t WHERE t.run = 'base'")
+        yield made
+
+
+@pytest.fixture
+def client(stack: ZoneStack) -> Iterator[Client]:
+    with stack.client() as made:
+        yield made
+
+
+def zonepulse(stack: ZoneStack, command: str, code: int = 0) -> Any:
+    done = CliRunner().invoke(app, [*shlex.split(command), "--json"], env=stack.worker_environment)
+    assert done.exit_code == code, done.output
+    return json.loads(done.stdout)
+
+
+def plainly(stack: ZoneStack, command: str, code: int = 0) -> str:
+    done = CliRunner().invoke(app, shlex.split(command), env={**stack.worker_environment, "COLUMNS": "200"})
+    assert done.exit_code == code, done.output
+    return done.stderr + done.stdout
+
+
+def rows(client: Client, sql: str) -> list[Any]:
+    return list(client.query(sql).result_rows)
+
+
+def test_a_factor_published_for_the_past_changes_exactly_its_rows_and_they_stand_as_the_live_ones(
+    stack: ZoneStack, client: Client, tmp_path: Path
+) -> None:
+    file = tmp_path / "factors.yaml"
+    file.write_text(f"factors:{FACTOR}")
+    assert zonepulse(stack, f"registry factors publish {file}") == {
+        "published": ["b-2026"], "unchanged": [], "factors_as_of": "2026-07-01",
+    }  # fmt: skip
+    assert zonepulse(stack, f"registry factors publish {file}")["unchanged"] == ["b-2026"]
+    shown = [
+        zonepulse(stack, f"registry factors --company b --at 2026-03-03 --as-of {day}")["factors"]
+        for day in ("2026-06-30", "2026-07-01")
+    ]
+    assert [{row["factor_id"] for row in found if row["basis"] == "location"} for found in shown] == [
+        {"grid-cn-js-loc-2023"}, {"b-2026"},
+    ]  # fmt: skip
+
+    zonepulse(stack, "replay plan --from 2026-03-02 --to 2026-03-04 --factors-as-of 2026-06-30 --run before")
+    zonepulse(stack, "replay run before")
+    assert zonepulse(stack, "replay diff live before")["differences"] == 0
+    zonepulse(stack, "replay plan --from 2026-03-02 --to 2026-03-04 --factors-as-of 2026-07-01 --run restated")
+    zonepulse(stack, "replay run restated")
+    found = {table["name"]: table for table in zonepulse(stack, "replay diff live restated", 1)["tables"]}
+
+    must = rows(
+        client,
+        f"SELECT {EMISSIONS}, toInt64(energy_micro * 9 / 10) FROM emissions_final WHERE run = 'live' AND company = 'b' AND scope = 2"
+        f" AND basis = 'location' AND energy_micro > 0 AND {DAY} ORDER BY ALL",
+    )
+    changed = rows(
+        client,
+        f"SELECT {EMISSIONS}, b.co2e_mg FROM emissions_final a JOIN emissions_final b USING (zone, company, {EMISSIONS})"
+        f" WHERE a.run = 'live' AND b.run = 'restated' AND a.co2e_mg != b.co2e_mg ORDER BY ALL",
+    )
+    assert len(must) == 2 * 96 and changed == must
+    only = {name: (t["only_a"], t["only_b"], t["changed"]) for name, t in found.items() if t["only_a"] + t["only_b"] + t["changed"]}
+    assert only["emissions"] == (0, 0, len(must)) and only.keys() == {"emissions", "totals"}
+    assert only["totals"] == (0, 0, 2 * 96), "of all carriers and of electricity"
+    assert {(day["who"], day["day"]) for name in only for day in found[name]["days"]} == {("b", "2026-03-03")}
+    more = "SELECT sum(co2e_mg) FROM {} WHERE run = '{}' AND " + DAY
+    entity = " AND entity = 'b' AND carrier = 'electricity' AND scope = 2 AND basis = 'location'"
+    booked = [rows(client, more.format("emissions_final", run) + " AND basis = 'location'")[0][0] for run in ("live", "restated")]
+    summed = [rows(client, more.format("totals_final", run) + entity)[0][0] for run in ("live", "restated")]
+    assert summed[1] - summed[0] == booked[1] - booked[0] > 0
+
+    plainly(stack, "replay promote restated --why 'the factor of 2026'")
+    try:
+        assert zonepulse(stack, "replay diff live restated")["differences"] == 0
+    finally:
+        plainly(stack, "replay revert restated")
+    assert zonepulse(stack, "replay diff live base --from 2026-03-02 --to 2026-03-04")["differences"] == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("published: 2026-07-01", "published: soon", "no date"),
+        ("company: b", "company: c", "not in the registry"),
+        ("id: b-2026", "id: grid-cn-js-loc-2023", "another factor's"),
+        ("valid_to: 2026-03-04", "valid_to: 2026-03-01", "ends before it begins"),
+        ("value: 0.9", "value: -1", "negative"),
+    ],
+)
+def test_a_factor_that_cannot_be_published_is_refused_with_its_line(
+    stack: ZoneStack, tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    file = tmp_path / "factors.yaml"
+    file.write_text(f"factors:{FACTOR}".replace(old, new))
+    said = plainly(stack, f"registry factors publish {file}", 2)
+    assert "factors.yaml:" in said and told in said
+
+
+def test_what_a_refused_apply_prints_restates_the_past_and_promotes_it(stack: ZoneStack, client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "the past.yaml"
+    file.write_text(ZONE.replace("max_power: 1000}}", "max_power: 1000, multiplier: 2}}", 1))
+    said = plainly(stack, f"registry apply '{file}'", 2)
+    assert "meters.M-1: changes what was valid in closed windows" in said
+    plan, run, diff, promote = [line.strip() for line in said.splitlines() if line.startswith("    zonepulse replay ")]
+    for command, code in ((plan, 0), (run, 0), (diff, 1), (promote, 0)):
+        plainly(stack, command.removeprefix("zonepulse ").replace("restated", "doubled"), code)
+    try:
+        energy = "SELECT sum(value_micro) FROM intervals_final WHERE run = '{}' AND meter = '{}' AND {}"
+        sums = {
+            (run, meter): rows(client, energy.format(run, meter, DAY))[0][0] for run in ("live", "base") for meter in ("M-1", "M-2")
+        }
+        assert sums["live", "M-1"] == 2 * sums["base", "M-1"] > 0
+        assert sums["live", "M-2"] == sums["base", "M-2"] > 0
+    finally:
+        plainly(stack, "replay revert doubled")
