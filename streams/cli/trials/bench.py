@@ -7,6 +7,7 @@ import typer
 from zonepulse.streams.bench import ledger as ledgers
 from zonepulse.streams.bench import network as networks
 from zonepulse.streams.bench import recovery as recoveries
+from zonepulse.streams.bench import replay as replays
 from zonepulse.streams.bench.ingest import Options, run
 from zonepulse.streams.bench.load import FORMS
 from zonepulse.streams.bench.recovery_load import REGISTERS
@@ -95,6 +96,27 @@ def _numbers(option: str, text: str) -> tuple[int, ...]:
     if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
         raise BadInput(f"{option} {text!r}: expected whole numbers from 1, separated by commas")
     return tuple(map(int, parts))
+
+
+@bench.command()
+def replay(
+    readings: Annotated[int, typer.Option(help="readings in JSON; Arrow gets five times as many", min=2_000)] = 4_000_000,
+    channels: Annotated[int, typer.Option(help="channels that send them", min=4)] = 2_000,
+    partitions: Annotated[int, typer.Option(help="partitions of the readings topic", min=1, max=64)] = 4,
+    processes: Annotated[int, typer.Option(help="of the run that shares its partitions out", min=1)] = 2,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a replay's readings/s from topic and archive, beside polars that only groups them; needs no server."""
+    if channels % partitions:
+        raise BadInput(f"--channels {channels} must be a multiple of --partitions {partitions}")
+    console = stderr()
+    tell_if_compiling()
+    options = replays.Options(readings, channels, partitions, processes)
+    found = replays.run(options, lambda text: console.print(text, markup=False, highlight=False))
+    if as_json:
+        print_json(found)
+    else:
+        replays.print_report(found)
 
 
 @bench.command()

@@ -3,6 +3,7 @@
 import json
 import tracemalloc
 
+import pytest
 from fetches import START_MS, Message, channels, ordinary
 
 from zonepulse.processors.metering.partition import Partition
