@@ -144,6 +144,12 @@ def console() -> Console:
     return plain if plain.is_terminal or "COLUMNS" in os.environ else SafeConsole(width=240)
 
 
+def either(names: Iterable[str]) -> str:
+    """`a, b or c`."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def count(number: int) -> str:
     """A whole number with its thousands apart."""
     return f"{number:,}"

@@ -23,6 +23,7 @@ from zonepulse.schemas.values import LATEST_MS
 from zonepulse.streams.archive.archive import Archive
 from zonepulse.streams.archive.record_table import table_of
 from zonepulse.streams.control.command_log import CommandLog
+from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.health.quarantine import Quarantine
 from zonepulse.streams.health.watchdog import Pulse
 from zonepulse.streams.kafka.app import Outbox
@@ -33,6 +34,7 @@ from zonepulse.streams.kafka.raw_batches import piece
 from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.settings import Settings
+from zonepulse.streams.tasks import TASKS
 
 NAME: Final = "archive"
 DAY_MS: Final = 86_400_000
@@ -157,12 +159,18 @@ def _by_day(batch: Fetch, waiting: Pending | None) -> Iterator[tuple[Fetch, int]
         yield piece(batch, start, stop, batch.lease), int(days[start])
 
 
+def start(outfit: Outfit) -> None:
+    """Make a worker one of this task."""
+    task = add_archive_agent(outfit.app, outfit.settings, outfit.zone.id, outfit.metrics)
+    outfit.fit(task, task.lost)
+
+
 def add_archive_agent(app: faust.App, settings: Settings, zone: str, metrics: Metrics) -> ArchiveTask:
     """Make `app` an archive worker of the zone."""
     cast(BatchTransport, app.transport).is_raw = settings.raw_batches
     task = ArchiveTask(settings, zone, Outbox(app), metrics)
     hooks = Hooks(start_offsets=task.start_offsets, on_revoked=task.forget)
-    task.batches = batches = batch_channel(app, [READINGS.full_name(settings.topic_prefix)], hooks)
+    task.batches = batches = batch_channel(app, TASKS[NAME].topics(settings.topic_prefix), hooks)
 
     async def keep(stream: StreamT[Any]) -> None:
         async for batch in batches.receive(stream):

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,8 +15,8 @@ from clickhouse_connect.driver.client import Client
 from zonepulse.streams.bench.load import FORMS, PERIOD_MS, TICK_MS, WINDOW_MS, Load, gateway
 from zonepulse.streams.bench.pipeline import Trial, wait_for_groups
 from zonepulse.streams.embedded.stack import Stack
+from zonepulse.streams.tasks import WHOLE
 
-TASKS: Final = ("intervals", "ledger", "store")
 SETTLE_S: Final = 3.0
 """At the beginning workers are still warming up: rows of that time do not count."""
 POLL_S: Final = 0.02
@@ -97,8 +98,11 @@ class Feed:
 def measure(stack: Stack, trial: Trial, rate: float, seconds: float) -> dict[str, Any]:
     """Percentiles (ms) for interval rows and for the zone's intensity, at `rate` readings/s in JSON; every window is one sample."""
     trial.prepare(stack, is_filled=False)
-    with stack.client() as client, trial.worker(stack, "ledger"), trial.worker(stack, "store"), trial.worker(stack, "intervals"):
-        wait_for_groups(stack, trial, TASKS)
+    with ExitStack() as keep:
+        client = keep.enter_context(stack.client())
+        for task in WHOLE:
+            keep.enter_context(trial.worker(stack, task))
+        wait_for_groups(stack, trial, WHOLE)
         feed = Feed(stack.kafka, trial, rate)
         feed.start()
         try:

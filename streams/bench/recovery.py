@@ -25,6 +25,7 @@ from zonepulse.streams.bench.recovery_load import ConstantLoad, QuarterHours, fi
 from zonepulse.streams.embedded.processes.process import ChildProcess, free_port
 from zonepulse.streams.embedded.stack import Stack
 from zonepulse.streams.screen import print_facts, print_table
+from zonepulse.streams.tasks import WHOLE
 
 POLL_S: Final = 0.05
 SAMPLE_S: Final = 5.0
@@ -33,7 +34,6 @@ SETTLE_S: Final = 60.0
 BEFORE_KILL_S: Final = 5.0
 SOAK_CHANNELS: Final = 20_000
 """At most: a round must be short, for the readings of 2 h of lateness to be there before memory is looked at."""
-TASKS: Final = ("intervals", "ledger", "store")
 STEPS: Final = {
     "process": "imports",
     "registry_read": "registry: read and decode",
@@ -188,12 +188,12 @@ def _soak(stack: Stack, options: Options, tell: Tell) -> dict[str, Any]:
     trial.prepare(stack, is_filled=False)
     fill(stack.kafka, trial.readings_topic, load)
     with ExitStack() as keep:
-        children = {task: keep.enter_context(trial.worker(stack, task)) for task in TASKS}
-        wait_for_groups(stack, trial, TASKS)
+        children = {task: keep.enter_context(trial.worker(stack, task)) for task in WHOLE}
+        wait_for_groups(stack, trial, WHOLE)
         constant = keep.enter_context(ConstantLoad(stack.kafka, trial.readings_topic, load, options.rate))
         tell(f"constant load of {options.rate:,} readings/s on {load.channels:,} channels for {options.soak_min:g} min")
         time.sleep(SETTLE_S)
-        samples: dict[str, list[tuple[float, float]]] = {task: [] for task in TASKS}
+        samples: dict[str, list[tuple[float, float]]] = {task: [] for task in WHOLE}
         begun, sent = time.monotonic(), constant.sent
         while (at := time.monotonic() - begun) < options.soak_min * 60:
             stack.check()

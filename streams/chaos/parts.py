@@ -10,12 +10,13 @@ from zonepulse.streams.embedded.clickhouse.process import ClickHouseProcess
 from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.embedded.processes.process import ChildProcess
 from zonepulse.streams.embedded.zone_stack import ZoneStack
+from zonepulse.streams.tasks import TASKS, WHOLE
 
 if TYPE_CHECKING:
     from zonepulse.streams.chaos.run import Chaos
 
-WORKERS: Final = (("intervals", 2), ("ledger", 2), ("store", 1))
-"""Task and how many workers it has."""
+WORKERS: Final = tuple((task, 2 if TASKS[task].has_snapshots else 1) for task in WHOLE)
+"""Task and how many workers it has: a state has somebody to go over to."""
 FULL_DISK: Final = ("--keep-free-mb", str(1 << 40))
 """To the store every disk is full then: it refuses what it cannot write."""
 _EVERY_WORKER: Final = tuple(f"{task}-{number}" for task, count in WORKERS for number in range(count))

@@ -6,20 +6,16 @@ import typer
 from faust.types import TP
 from kafka.errors import KafkaError
 
-from zonepulse.schemas.messages.topics import ALERTS, DEADLETTERS, INTERVALS, READINGS, REGISTRY, RESULTS, Topic
 from zonepulse.streams import servers
 from zonepulse.streams.kafka.log_facts import admin_of, partitions_of
 from zonepulse.streams.kafka.log_guard import LogMoved, LogView, Note, begin_at, give_order, look
-from zonepulse.streams.screen import BadInput, JsonOption, print_json, print_table, say
+from zonepulse.streams.screen import BadInput, JsonOption, either, print_json, print_table, say
 from zonepulse.streams.settings import Settings
+from zonepulse.streams.tasks import TASKS
 
-TASKS: Final[dict[str, tuple[Topic, ...]]] = {
-    "intervals": (READINGS,),
-    "ledger": (INTERVALS,),
-    "store": (INTERVALS, RESULTS, ALERTS, DEADLETTERS, REGISTRY),
-}
-"""Task -> the topics it reads; its group is the topic prefix and the task."""
-TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="intervals, ledger or store")]
+COMMITTING: Final = {name: task for name, task in TASKS.items() if task.commits}
+"""Those whose places the broker keeps."""
+TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help=either(COMMITTING))]
 PartitionOption = Annotated[list[int] | None, typer.Option(help="only these; may be given several times")]
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -34,7 +30,7 @@ def list_places(json: JsonOption = False) -> None:
     """Of every task and partition: the offset to go on at, where the log begins and ends, and what is wrong."""
     settings = servers.settings()
     servers.require_broker(settings)
-    rows = [row for task in TASKS for row in places(settings, task)]
+    rows = [row for task, view in views(settings).items() for row in places(task, view)]
     if json:
         print_json({"checkpoints": rows})
     else:
@@ -56,14 +52,20 @@ def begin(task: TaskArgument, partition: PartitionOption = None) -> None:
 
 def view_of(settings: Settings, task: str) -> LogView:
     """What the broker says of a task's partitions; topics that do not exist are left out. Raises KafkaError."""
+    declared = TASKS[task]
     with admin_of(settings.broker) as admin:
-        tps = partitions_of(admin, (topic.full_name(settings.topic_prefix) for topic in TASKS[task]))
-    return look(settings.broker, settings.topic_prefix + task, tps)
+        tps = partitions_of(admin, declared.topics(settings.topic_prefix))
+    return look(settings.broker, declared.group(settings.topic_prefix), tps)
 
 
-def places(settings: Settings, task: str) -> list[dict[str, Any]]:
-    """One object a partition. Raises KafkaError."""
-    view = view_of(settings, task)
+def views(settings: Settings) -> dict[str, LogView]:
+    """Of every task whose places the broker keeps; of an optional one where it has begun. Raises KafkaError."""
+    found = {name: view_of(settings, name) for name in COMMITTING}
+    return {name: view for name, view in found.items() if view.committed or not TASKS[name].is_optional}
+
+
+def places(task: str, view: LogView) -> list[dict[str, Any]]:
+    """One object a partition."""
     return [
         {
             "task": task,
@@ -90,8 +92,8 @@ def _found(view: LogView, tp: TP) -> str:
 
 
 def _order(do: Literal["accept", "begin"], task: str, partitions: list[int] | None) -> None:
-    if task not in TASKS:
-        raise BadInput(f"there is no task {task!r}: {', '.join(TASKS)}")
+    if task not in COMMITTING:
+        raise BadInput(f"there is no task {task!r} with checkpoints: {', '.join(COMMITTING)}")
     settings = servers.settings()
     servers.require_broker(settings)
     view = view_of(settings, task)

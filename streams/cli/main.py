@@ -3,13 +3,15 @@
 import importlib
 import os
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from zonepulse.streams.embedded.processes.ending import heed_interrupts
-from zonepulse.streams.screen import exit_code, explain, say, show_error
+from zonepulse.streams.screen import either, exit_code, explain, say, show_error
+from zonepulse.streams.tasks import TASKS
 from zonepulse.streams.workers.kernel_cache import use_kernel_cache
 
 
@@ -21,10 +23,12 @@ class Command(NamedTuple):
     help: str
 
 
+HELP_CHARACTERS: Final = 60
+"""What a line of 80 columns has room for."""
 COMMANDS: Final = {
     "demo": Command("demo", "demo", "Run a whole sample zone on this machine and show its ledger."),
     "up": Command("up", "up", "Start Kafka, ClickHouse and workers on this machine."),
-    "worker": Command("worker", "run_task", "Run a worker: intervals, ledger, store, notify or archive."),
+    "worker": Command("worker", "run_task", shorten(f"Run a worker: {either(TASKS)}.", HELP_CHARACTERS, placeholder=" ...")),
     "top": Command("top", "top", "Show a running zone in the terminal."),
     "board": Command("board", "board", "Show the zone in a browser."),
     "produce": Command("produce", "produce", "Send the readings of files to Kafka."),

@@ -12,7 +12,7 @@ from rich.live import Live
 
 from zonepulse.schemas.messages.topics import READINGS
 from zonepulse.streams import servers
-from zonepulse.streams.cli.checkpoints import TASKS, view_of
+from zonepulse.streams.cli.checkpoints import views
 from zonepulse.streams.demo.screen import View
 from zonepulse.streams.kafka.log_guard import LogView
 from zonepulse.streams.screen import BadInput, Stop, console
@@ -85,7 +85,7 @@ def chosen(client: Client, zone: str | None) -> str:
 def look(view: View, client: Client, settings: Settings, rate: Rate) -> None:
     """Reads the store and the log again. Raises kafka.errors.KafkaError, ClickHouseError."""
     view.refresh(client)
-    logs = [view_of(settings, task) for task in TASKS]
+    logs = views(settings).values()
     view.lag = sum(waiting(log) for log in logs)
     readings = READINGS.full_name(settings.topic_prefix)
     ends = {tp: ends.end for log in logs for tp, ends in log.ends.items() if tp.topic == readings}

@@ -7,24 +7,26 @@ import typer
 
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.exit_codes import BAD_INPUT
-from zonepulse.streams.screen import show_error
-from zonepulse.streams.settings import BadSetting, Settings
+from zonepulse.streams.screen import either, show_error
+from zonepulse.streams.settings import PREFIX, BadSetting, Settings
+from zonepulse.streams.tasks import TASKS
 from zonepulse.streams.workers import worker
 
 
-def run_task(task: Annotated[str, typer.Argument(help="intervals, ledger, store, notify or archive")]) -> None:
+def run_task(name: Annotated[str, typer.Argument(metavar="TASK", help=either(TASKS))]) -> None:
     """Run one task of a zone until it is stopped; settings come from ZONEPULSE_* variables."""
-    if task not in worker.TASKS:
-        show_error(f"no task {task!r}; there are {', '.join(worker.TASKS)}")
+    task = TASKS.get(name)
+    if task is None:
+        show_error(f"no task {name!r}; there are {', '.join(TASKS)}")
         raise typer.Exit(BAD_INPUT)
     try:
         settings = Settings.from_env(os.environ)
     except BadSetting as bad:
         show_error(str(bad))
         raise typer.Exit(BAD_INPUT) from bad
-    if task == "archive" and not settings.archive:
-        show_error("ZONEPULSE_ARCHIVE is not set: name the folder, or a URL such as s3://bucket/path, that keeps the readings")
+    if not task.is_set_up(settings):
+        show_error(f"{PREFIX}{task.setting.upper()} is not set: {task.remedy}")
         raise typer.Exit(BAD_INPUT)
-    if task not in worker.NO_KERNELS:
+    if task.has_kernels:
         tell_if_compiling()
     worker.run(task, settings)

@@ -14,8 +14,7 @@ from zonepulse.schemas.messages.arrow_blocks import is_plain, read_table
 from zonepulse.schemas.messages.dead_letters import WHOLE_RECORD, BadDeadLetter, decode_dead_letter
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.schemas.messages.topics import ALERTS as ALERTS_TOPIC
-from zonepulse.schemas.messages.topics import DEADLETTERS, REGISTRY, RESULTS
-from zonepulse.schemas.messages.topics import INTERVALS as INTERVALS_TOPIC
+from zonepulse.schemas.messages.topics import DEADLETTERS, RESULTS
 from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.schemas.tables.results import ALERTS, DEAD_LETTERS, INTERVALS, TABLES, Column, Table
 from zonepulse.schemas.values import LATEST_MS
@@ -23,8 +22,6 @@ from zonepulse.streams.clickhouse.write_queue import Piece
 from zonepulse.streams.kafka.interval_codec import CANDIDATES, KIND, LIVE_PARTIAL, MAX_BLOCK_ROWS, block_metadata
 from zonepulse.streams.kafka.origin import Origin, UnknownMeter
 
-STORED_TOPICS: Final = (REGISTRY, INTERVALS_TOPIC, RESULTS, ALERTS_TOPIC, DEADLETTERS)
-"""What the store reads; `zp.registry` is registry_rows.py's."""
 _LEDGERS: Final = {name: table for name, table in TABLES.items() if not table.own_topic}
 """What comes on `zp.results`; the others have topics of their own."""
 POISON: Final = "poison"

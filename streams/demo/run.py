@@ -31,12 +31,13 @@ from zonepulse.schemas.values import LATEST_MS
 from zonepulse.streams.demo.sample import Sample
 from zonepulse.streams.kafka.consumer_groups import are_stable, committed
 from zonepulse.streams.kafka.interval_codec import decode_block
+from zonepulse.streams.tasks import TASKS, WHOLE
 
 PREFIX: Final = "zp."
-STORE_GROUP: Final = "zp.store"
-LEDGER_GROUP: Final = "zp.ledger"
-INTERVALS_GROUP: Final = "zp.intervals"
-WORKER_GROUPS: Final = (INTERVALS_GROUP, LEDGER_GROUP, STORE_GROUP)
+STORE_GROUP: Final = TASKS["store"].group(PREFIX)
+LEDGER_GROUP: Final = TASKS["ledger"].group(PREFIX)
+INTERVALS_GROUP: Final = TASKS["intervals"].group(PREFIX)
+WORKER_GROUPS: Final = tuple(TASKS[task].group(PREFIX) for task in WHOLE)
 Reader = Callable[[int], Iterator[Record]]
 """The records of a partition, in order; goes to another process."""
 _TIMEOUT_MS: Final = 1000

@@ -9,8 +9,8 @@ from zonepulse.streams.embedded.processes.process import ChildProcess, free_port
 from zonepulse.streams.embedded.processes.supervisor import Restart
 from zonepulse.streams.embedded.stack import Stack
 from zonepulse.streams.kafka.topics_admin import ensure_topics
+from zonepulse.streams.tasks import WHOLE
 
-TASKS: Final = ("intervals", "ledger", "store")
 RESTART: Final = Restart(first_s=1.0, longest_s=30.0, healthy_s=60.0)
 
 
@@ -74,6 +74,6 @@ class ZoneStack(Stack):
         return inbox
 
     def start_workers(self) -> None:
-        """One worker a task."""
-        for task in TASKS:
+        """One worker of each task that every zone has."""
+        for task in WHOLE:
             self.start_worker(task)

@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import faust
 from faust.types import TP, StreamT
 
-from zonepulse.schemas.messages.topics import ALERTS, COMMANDS, REGISTRY, SUBSCRIBERS
+from zonepulse.schemas.messages.topics import ALERTS, REGISTRY, SUBSCRIBERS
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.subscribers import BadSubscriber
+from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.control.registry_topic import end_offset, load_versions, read_to_end
 from zonepulse.streams.kafka.app import Outbox
 from zonepulse.streams.kafka.batch_channel import Hooks, batch_channel
@@ -26,10 +28,18 @@ from zonepulse.streams.notify.routing.planning import Pace
 from zonepulse.streams.notify.settings import NotifySettings
 from zonepulse.streams.notify.state_log import StateLog
 from zonepulse.streams.settings import Settings
+from zonepulse.streams.tasks import TASKS
 
+NAME: Final = "notify"
 TICK_S: Final = 1.0
 REGISTRY_EVERY_S: Final = 5.0
 log = logging.getLogger(__name__)
+
+
+def start(outfit: Outfit) -> None:
+    """Make a worker one of this task."""
+    own = NotifySettings.from_env(os.environ)
+    outfit.fit(add_notify_agent(outfit.app, outfit.settings, own, outfit.metrics, outfit.newest))
 
 
 def add_notify_agent(app: faust.App, settings: Settings, own: NotifySettings, metrics: Metrics, newest: Registry) -> Notifier:
@@ -57,8 +67,8 @@ def add_notify_agent(app: faust.App, settings: Settings, own: NotifySettings, me
         if any(tp.topic == ALERTS.full_name(prefix) for tp in tps):
             await notifier.end()
 
-    names = [t.full_name(prefix) for t in (ALERTS, COMMANDS, SUBSCRIBERS)]
-    notifier.batches = batches = batch_channel(app, names, Hooks(on_assigned=assigned, on_revoked=revoked), max_bytes=4_000_000)
+    hooks = Hooks(on_assigned=assigned, on_revoked=revoked)
+    notifier.batches = batches = batch_channel(app, TASKS[NAME].topics(prefix), hooks, max_bytes=4_000_000)
     look = registry_watch(broker, prefix, newest)
 
     async def take(stream: StreamT[Any]) -> None:
@@ -79,7 +89,7 @@ def add_notify_agent(app: faust.App, settings: Settings, own: NotifySettings, me
         if found is not None:
             notifier.use(found)
 
-    app.agent(batches.channel, name="notify")(take)
+    app.agent(batches.channel, name=NAME)(take)
     app.timer(TICK_S, name="notify_tick")(tick)
     operations = Operations(notifier, own, now)
     links = LinkService(notifier, settings, own)

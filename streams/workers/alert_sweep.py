@@ -1,8 +1,8 @@
 """Alerts that are over leave `zp.alerts`: 30 days after they were resolved their keys get tombstones, and compaction removes them.
 
 Two steps, so that no transition is lost that somebody has yet to read: first the topic is read to its end, and only what its readers have
-passed is taken (the store, and notify where it has ever committed); then, while the ledger writes nothing, it is read on, and what has
-moved meanwhile is left alone.
+passed is taken (the store; of optional tasks those that have ever committed); then, while the ledger writes nothing, it is read on, and
+what has moved meanwhile is left alone.
 """
 
 from collections.abc import Iterable
@@ -15,11 +15,12 @@ from kafka import KafkaConsumer, TopicPartition
 from zonepulse.schemas.messages.topics import ALERTS
 from zonepulse.streams.kafka.consumer_groups import committed
 from zonepulse.streams.kafka.log_facts import ANSWER_MS, admin_of
+from zonepulse.streams.tasks import TASKS
 
 KEEP_MS: Final = 30 * 86_400_000
 FIRST_S: Final = 30.0
 EVERY_S: Final = 3_600.0
-READERS: Final = ("store", "notify")
+READERS: Final = tuple(task for task in TASKS.values() if ALERTS in task.reads and task.commits)
 
 
 class _Last(NamedTuple):
@@ -60,8 +61,8 @@ class AlertSweep:
 
     def _passed(self) -> int:
         with admin_of(self._broker) as admin:
-            store, notify = (committed(admin, f"{self._prefix}{reader}").get(self._tp) for reader in READERS)
-        return min(store or 0, notify if notify is not None else store or 0)
+            passed = [(reader, committed(admin, reader.group(self._prefix)).get(self._tp)) for reader in READERS]
+        return min((at or 0 for reader, at in passed if at is not None or not reader.is_optional), default=0)
 
     def _read(self) -> None:
         consumer = KafkaConsumer(

@@ -23,6 +23,7 @@ from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.messages.topics import INTERVALS, READINGS
 from zonepulse.streams.checkpoints.checkpoint import POLL_S, Checkpoints, save
 from zonepulse.streams.control.command_log import CommandLog
+from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.control.registry_holds import LOOK_S, Holds
 from zonepulse.streams.control.registry_store import RegistryStore
 from zonepulse.streams.health.quarantine import Quarantine
@@ -33,6 +34,7 @@ from zonepulse.streams.kafka.interval_codec import live_block
 from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Instant, Metrics
 from zonepulse.streams.settings import Settings
+from zonepulse.streams.tasks import TASKS
 from zonepulse.streams.workers.reading_fold import MOST_RECORDS, Made, PieceSize, fold
 
 NAME: Final = "intervals"
@@ -297,6 +299,15 @@ class IntervalsTask:
                 await self._outbox.send(READINGS.full_name(self._prefix), None, HEARTBEAT, partition=number)
 
 
+def start(outfit: Outfit) -> None:
+    """Make a worker one of this task."""
+    registries = outfit.registries()
+    with outfit.metrics.start_step("registry_compile"):
+        registries.compile()
+    task = add_intervals_agent(outfit.app, outfit.settings, registries, outfit.metrics, outfit.zone.live_ms / 1000)
+    registries.pulse = outfit.fit(task)
+
+
 def add_intervals_agent(
     app: faust.App, settings: Settings, registries: RegistryStore, metrics: Metrics, live_s: float = 5.0
 ) -> IntervalsTask:
@@ -305,7 +316,8 @@ def add_intervals_agent(
     task = IntervalsTask(settings, registries, Outbox(app), checkpoints, metrics)
     hooks = Hooks(task.assigned, task.start_offsets, task.revoked)
     cast(Router, app.transport).is_raw = settings.raw_batches
-    task.batches = batches = batch_channel(app, [READINGS.full_name(settings.topic_prefix)], hooks, max_records=MOST_RECORDS)
+    topics = TASKS[NAME].topics(settings.topic_prefix)
+    task.batches = batches = batch_channel(app, topics, hooks, max_records=MOST_RECORDS)
     batches.states = checkpoints
 
     async def fold_readings(stream: StreamT[Any]) -> None:

@@ -31,6 +31,7 @@ from zonepulse.schemas.tables.results import LIVE
 from zonepulse.schemas.values import LATEST_MS
 from zonepulse.streams.checkpoints.checkpoint import POLL_S, Checkpoints, save
 from zonepulse.streams.control.command_log import CommandLog
+from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.control.registry_store import RegistryStore
 from zonepulse.streams.health.quarantine import Quarantine
 from zonepulse.streams.health.watchdog import Pulse
@@ -41,6 +42,7 @@ from zonepulse.streams.kafka.origin import Origin
 from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.settings import Settings
+from zonepulse.streams.tasks import TASKS
 from zonepulse.streams.workers import alert_sweep
 from zonepulse.streams.workers.alert_sweep import AlertSweep
 from zonepulse.streams.workers.far_ahead import Places
@@ -331,6 +333,14 @@ class LedgerTask:
             await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, self._live.channels.registry.zone.id))
 
 
+def start(outfit: Outfit) -> None:
+    """Make a worker one of this task."""
+    registries = outfit.registries()
+    task = add_ledger_agent(outfit.app, outfit.settings, registries, outfit.metrics, outfit.zone.live_ms / 1000)
+    registries.pulse = pulse = outfit.fit(task)
+    task.thread.on_beat = pulse.beat
+
+
 def add_ledger_agent(
     app: faust.App, settings: Settings, registries: RegistryStore, metrics: Metrics, live_s: float = 5.0
 ) -> LedgerTask:
@@ -338,7 +348,7 @@ def add_ledger_agent(
     checkpoints = Checkpoints(app, 1, Outbox(app))
     task = LedgerTask(settings, registries, Outbox(app), checkpoints, metrics)
     hooks = Hooks(task.assigned, task.start_offsets, task.revoked, task.moved)
-    task.batches = batches = batch_channel(app, [INTERVALS.full_name(settings.topic_prefix)], hooks)
+    task.batches = batches = batch_channel(app, TASKS[NAME].topics(settings.topic_prefix), hooks)
     batches.states = checkpoints
 
     async def keep_books(stream: StreamT[Any]) -> None:

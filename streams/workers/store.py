@@ -5,7 +5,7 @@ and rows that are written twice are one row to the reader.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import faust
 from faust.types import TP, StreamT
@@ -15,10 +15,11 @@ from zonepulse.schemas.messages.topics import DEADLETTERS, REGISTRY
 from zonepulse.schemas.values import LATEST_MS
 from zonepulse.streams.clickhouse.known_registers import KnownRegisters
 from zonepulse.streams.clickhouse.registry_rows import RegistryRows
-from zonepulse.streams.clickhouse.sink import Sink, SinkRejected
-from zonepulse.streams.clickhouse.stored_rows import STORED_TOPICS, Poison, rows_of
+from zonepulse.streams.clickhouse.sink import ClickHouseSink, Sink, SinkRejected
+from zonepulse.streams.clickhouse.stored_rows import Poison, rows_of
 from zonepulse.streams.clickhouse.write_queue import LIMITS, Entry, Limits, Piece, WriteQueue
 from zonepulse.streams.control.command_log import CommandLog
+from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.health.quarantine import Quarantine
 from zonepulse.streams.health.watchdog import Pulse
 from zonepulse.streams.kafka.app import Outbox
@@ -26,6 +27,9 @@ from zonepulse.streams.kafka.batch_channel import BatchChannel, Hooks, batch_cha
 from zonepulse.streams.kafka.origin import Origin
 from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.tasks import TASKS
+
+NAME: Final = "store"
 
 
 class Store:
@@ -130,12 +134,20 @@ class Store:
             self.pulse.beat()
 
 
+def start(outfit: Outfit) -> None:
+    """Make a worker one of this task."""
+    settings, zone = outfit.settings, outfit.zone
+    known = KnownRegisters(outfit.load_versions, outfit.registry_end, outfit.versions.values())
+    origin = Origin(zone.id, settings.partitions, zone.tick_ms, zone.future_ms, known.names, settings.is_simulated)
+    outfit.fit(add_store_agent(outfit.app, ClickHouseSink(settings), origin, known, settings.topic_prefix, outfit.metrics))
+
+
 def add_store_agent(
     app: faust.App, sink: Sink, origin: Origin, known: KnownRegisters, prefix: str, metrics: Metrics, limits: Limits = LIMITS
 ) -> Store:
     """Makes `app` the store worker of the zone of `origin`, whose registers `known` knows."""
     store = Store(sink, origin, known, Outbox(app), prefix, metrics, limits)
-    names: Mapping[str, str] = {t.full_name(prefix): t.name for t in STORED_TOPICS}
+    names: Mapping[str, str] = {t.full_name(prefix): t.name for t in TASKS[NAME].reads}
     store.batches = batches = batch_channel(
         app, names, Hooks(start_offsets=store.start_offsets, on_revoked=store.forget), max_bytes=4_000_000
     )
@@ -147,6 +159,6 @@ def add_store_agent(
     async def send_by_age() -> None:
         store.send_by_age()
 
-    app.agent(batches.channel, name="store")(write_rows)
+    app.agent(batches.channel, name=NAME)(write_rows)
     app.timer(limits.age_s, name="store_flush")(send_by_age)
     return store

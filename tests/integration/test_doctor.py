@@ -6,18 +6,22 @@ from uuid import uuid4
 
 import pyarrow as pa
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaProducer, TopicPartition
+from kafka.structs import OffsetAndMetadata
 from live_parts import produce_many
 from store_parts import ClickHouse, block
 from zones import SMALL
 
 from zonepulse.schemas.tables.results import TOTALS
 from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.cli.checkpoints import views
 from zonepulse.streams.cli.doctor.workers import AHEAD_MS, MOST_RESTARTS, applied, partitions, workers
 from zonepulse.streams.clickhouse import migrations
 from zonepulse.streams.clickhouse.stored_rows import stored
 from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.health.starts import note_start
+from zonepulse.streams.kafka.consumer_groups import commit_offsets, coordinated
+from zonepulse.streams.kafka.log_facts import admin_of
 from zonepulse.streams.kafka.topics_admin import ensure_topics
 from zonepulse.streams.settings import Settings
 
@@ -55,6 +59,14 @@ def test_a_partition_behind_an_open_transaction_is_named_with_the_command_that_e
     assert standing.state == "fail"
     assert f"{topic}/1 stands at offset 0" in standing.found and "the 4 records behind it" in standing.found
     assert f"abort --topic {topic} --partition 1 --start-offset 0" in standing.found
+
+
+def test_an_optional_task_is_looked_at_where_it_has_begun(site: Settings) -> None:
+    assert [*views(site)] == ["intervals", "ledger", "store"]
+    with admin_of(site.broker) as admin:
+        begun = {TopicPartition(f"{site.topic_prefix}alerts", 0): OffsetAndMetadata(0, "", -1)}
+        coordinated(lambda: commit_offsets(admin, f"{site.topic_prefix}notify", begun))
+    assert [*views(site)] == ["intervals", "ledger", "store", "notify"]
 
 
 def test_ticks_of_a_day_after_tomorrow_are_a_failure(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The checks of `doctor` that ask whether the workers live and every partition moves."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.records import REGISTRY as HEADER
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, READINGS, REGISTRY
 from zonepulse.schemas.registry.model import ZonePolicy
-from zonepulse.streams.cli.checkpoints import TASKS, view_of
+from zonepulse.streams.cli.checkpoints import view_of, views
 from zonepulse.streams.cli.doctor.checks import Check
 from zonepulse.streams.control.registry_holds import standing_text
 from zonepulse.streams.control.registry_topic import CONNECT_MS, load_versions
@@ -23,6 +23,7 @@ from zonepulse.streams.kafka.consumer_groups import are_stable
 from zonepulse.streams.kafka.log_facts import admin_of
 from zonepulse.streams.kafka.log_guard import LogView
 from zonepulse.streams.settings import Settings
+from zonepulse.streams.tasks import TASKS, WHOLE
 
 MOST_RESTARTS: Final = 2
 """In WINDOW_S."""
@@ -35,24 +36,30 @@ AHEAD_MS: Final = 300_000
 
 
 def workers(settings: Settings) -> Iterator[Check]:
-    """Every task has workers, none of them dies again and again, and every partition moves."""
-    groups = {task: settings.topic_prefix + task for task in TASKS}
+    """Every task that this zone has has workers, none of them dies again and again, and every partition moves."""
+    begun = views(settings)
+    asked = [name for name, task in TASKS.items() if name in begun or (task.setting and task.is_set_up(settings))]
     with admin_of(settings.broker) as admin:
-        absent = [task for task, group in groups.items() if not are_stable(admin, [group])]
+        absent = [name for name in asked if not are_stable(admin, [TASKS[name].group(settings.topic_prefix)])]
     dying = [text for task in TASKS for text in _restarts(settings, task)]
     if dying:
         yield Check(
             "workers", "fail", "; ".join(dying), "its log says why; `zonepulse skip` steps over a record that it cannot handle"
         )
-    if len(absent) == len(TASKS):
-        yield Check("workers", "warn", "none runs", "`zonepulse up`, or `zonepulse worker intervals`, `ledger` and `store`")
+    if absent == asked:
+        yield Check("workers", "warn", "none runs", f"`zonepulse up`, or `zonepulse worker TASK`, TASK being {', '.join(WHOLE)}")
         return
-    if absent:
+    missed = [name for name in absent if name in WHOLE]
+    spared = [name for name in absent if name not in WHOLE]
+    if missed:
         remedy = "start them: `zonepulse up`, or `zonepulse worker TASK`"
-        yield Check("workers", "fail", f"none of {', '.join(absent)} holds its partitions now", remedy)
-    elif not dying:
-        yield Check("workers", "ok", f"{', '.join(TASKS)} hold their partitions")
-    yield from partitions(settings)
+        yield Check("workers", "fail", f"none of {', '.join(missed)} holds its partitions now", remedy)
+    if spared:
+        what = f"{', '.join(spared)}: set up or begun here, and not running"
+        yield Check("workers", "warn", what, "`zonepulse worker TASK`, if it is still wanted")
+    if not absent and not dying:
+        yield Check("workers", "ok", f"{', '.join(asked)} hold their partitions")
+    yield from partitions(settings, without=spared)
 
 
 def _restarts(settings: Settings, task: str) -> Iterator[str]:
@@ -61,9 +68,9 @@ def _restarts(settings: Settings, task: str) -> Iterator[str]:
             yield f"{name} was started {len(times)} times or more in {WINDOW_S / 60:.0f} minutes"
 
 
-def partitions(settings: Settings, watch_s: float = WATCH_S) -> Iterator[Check]:
-    """Those with something left move within `watch_s`; what stands is named with its place."""
-    before = {task: view_of(settings, task) for task in TASKS}
+def partitions(settings: Settings, watch_s: float = WATCH_S, without: Collection[str] = ()) -> Iterator[Check]:
+    """Those with something left move within `watch_s`; what stands is named with its place. `without`: tasks not looked at."""
+    before = {task: view for task, view in views(settings).items() if task not in without}
     left = {task: _behind(view) for task, view in before.items()}
     deadline = time.monotonic() + watch_s
     while any(left.values()) and time.monotonic() < deadline:
@@ -72,7 +79,7 @@ def partitions(settings: Settings, watch_s: float = WATCH_S) -> Iterator[Check]:
             now = view_of(settings, task)
             left[task] &= {tp for tp in _behind(now) if _at(now, tp) == _at(before[task], tp)}
     standing = [
-        text for task in TASKS for tp in sorted(left[task]) for text in _standing(settings, task, tp, before[task], watch_s)
+        text for task in before for tp in sorted(left[task]) for text in _standing(settings, task, tp, before[task], watch_s)
     ]
     for text, remedy in standing:
         yield Check("partitions", "fail", text, remedy)
@@ -149,8 +156,8 @@ def _switch_of(tp: TP, settings: Settings, record: Any) -> int | None:
 def _ahead(views: Mapping[str, LogView]) -> Iterator[Check]:
     """The time of a log's last record, which is the time of a partition, is not ahead of the clock."""
     now_ms = round(time.time() * 1000)
-    for task in ("intervals", "ledger"):
-        for tp, note in sorted(views[task].notes.items()):
+    for view in (view for task, view in views.items() if TASKS[task].has_snapshots):
+        for tp, note in sorted(view.notes.items()):
             if note.at_ms is not None and note.at_ms > now_ms + AHEAD_MS:
                 hours = (note.at_ms - now_ms) / 3_600_000
                 yield Check(
