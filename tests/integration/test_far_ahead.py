@@ -31,10 +31,10 @@ from zonepulse.streams.embedded.zone_stack import ZoneStack
 from zonepulse.streams.workers.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
-MINUTE_MS, STEP, STEPS = 60_000, 360, 10
+MINUTE_MS, STEP, STEPS = 60_000, 360, 7
 """Minutes of a step, and how many are sent."""
 MOST = 40
-"""Rows that may wait: a tenth of what is sent."""
+"""Rows that may wait: a seventh of what is sent."""
 BLOCK = STEP // 15
 """Rows of a step, at most, in one block."""
 START_MS = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1000)

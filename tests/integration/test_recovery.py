@@ -29,7 +29,7 @@ STALLED = Path(__file__).with_name("stalled_worker.py")
 
 @pytest.mark.timeout(1800)
 def test_workers_come_and_go_on_hosts_whose_clocks_jump_and_go_on_from_their_snapshots(tmp_path: Path) -> None:
-    sample = chaos_sample(60_000, 3)
+    sample = chaos_sample(40_000, 3)
     zone_yaml = chaos_zone_yaml(sample.changes)
     zone = parse_zone(zone_yaml).zone
     with ZoneStack(4, tmp_path, is_simulated=True, restart=RESTART) as stack:
