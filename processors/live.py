@@ -17,7 +17,7 @@ from zonepulse.processors.metering.interval_rows import constant, table_batch, t
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.processors.metering.registers import MARGIN_MS_PER_HOUR, energy_micro, energy_within
 from zonepulse.processors.metering.state import GONE, IMPOSSIBLE
-from zonepulse.schemas.factors.shipped import carrier_bears
+from zonepulse.schemas.carriers import ELECTRICITY, scope_of
 from zonepulse.schemas.tables.results import LIVE
 
 MS_PER_HOUR = 3_600_000
@@ -190,8 +190,8 @@ class LiveView:
         """(kg CO2e per hour of everything, of electricity drawn); None where nothing is known."""
         total, electric = None, None
         for (carrier, flow), (power, reporting, _) in mine.items():
-            is_drawn = carrier == "electricity" and flow in ("import", "boundary_import")
-            if not reporting or not carrier_bears(carrier) or not (is_drawn or flow == "consumption"):
+            is_drawn = carrier == ELECTRICITY and flow in ("import", "boundary_import")
+            if not reporting or not scope_of(carrier) or not (is_drawn or flow == "consumption"):
                 continue
             found = self._factors.location(carrier, company, self._base.get(carrier, "kWh"), at)
             if found is None:

@@ -4,8 +4,9 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 
+from zonepulse.schemas.carriers import activity_of
 from zonepulse.schemas.factors.choices import Choice, choices
-from zonepulse.schemas.factors.shipped import LOOKUP_BASES, RESIDUAL_BASES, activity_of
+from zonepulse.schemas.factors.shipped import LOOKUP_BASES, RESIDUAL_BASES
 from zonepulse.schemas.registry.model import Factor, Registry
 from zonepulse.schemas.units import MICRO
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from zonepulse.processors.accounting.factor_table import FactorTable
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.flow import Rows
+from zonepulse.schemas.carriers import drawn_direction, scope_of, use_directions
 from zonepulse.schemas.checks.sums import most_micro
-from zonepulse.schemas.factors.shipped import carrier_bears
 from zonepulse.schemas.registry.model import ALWAYS, FOREVER, Entry, MeterVersion, Register, Registry
 from zonepulse.schemas.tables.basis_texts import BASES, ENTITY_KINDS
 from zonepulse.schemas.units import LIMIT_ENERGY
@@ -26,7 +26,6 @@ CHANNEL: Final = "channel:"
 """Begins the names of accumulators that hold one channel alone."""
 FLOWS: Final = ("import", "export", "generation", "consumption", "charge", "discharge")
 USE_SIGN: Final = {"import": 1, "consumption": 1, "generation": 1, "export": -1, "charge": -1, "discharge": 1}
-SCOPE_2: Final = frozenset({"electricity", "heat", "steam"})
 ZONE_FLOWS: Final = ("boundary_import", "boundary_export", "import", "export", "generation", "unmetered", "charge", "discharge")
 B_IMPORT, B_EXPORT, IMPORT, EXPORT, GENERATION, UNMETERED, CHARGE, DISCHARGE = range(8)
 """The zone's electricity accumulators, always the first eight. `unmetered` is export of companies without a generation register."""
@@ -209,9 +208,8 @@ class _Builder:
             own = merged(self.generation.get(company, []))
             unmetered = self.guards.add(own)
             self.counting[UNMETERED] += [i for s in spans for i in without(s, own)]
-        bears = flow == ("import" if register.carrier == "electricity" else "consumption") and carrier_bears(register.carrier)
-        scope = (2 if register.carrier in SCOPE_2 else 1) if bears else 0
-        factor = self.factor_timeline(register.carrier, company, register.base_unit) if bears else -1
+        scope = scope_of(register.carrier) if flow == drawn_direction(register.carrier) else 0
+        factor = self.factor_timeline(register.carrier, company, register.base_unit) if scope else -1
         ef = round(register.ef_kg * 1_000_000) if flow == "generation" else 0
         return (
             company_accumulator,
@@ -260,8 +258,7 @@ def counted_flow(role: str, register: Register) -> str | None:
         return None
     direction = register.direction
     if role in ("main", "sub"):
-        own = ("import", "export") if register.carrier in ("electricity", "reactive") else ("consumption",)
-        return direction if direction in own else None
+        return direction if direction in use_directions(register.carrier) else None
     if role in ("generation", "production"):
         return direction if direction == "generation" else None
     if role == "storage":
@@ -293,9 +290,8 @@ def _entity_series(kind: int, entity: int, mine: dict[tuple[str, str], int], car
         is_zone_electricity = kind == 1 and carrier == "electricity"
         if accumulators and not is_zone_electricity:
             out.add((USE, kind, entity, carriers[carrier], 0, 0), accumulators)
-        bearing = mine.get((carrier, "import" if carrier == "electricity" else "consumption"))
-        if bearing is not None and carrier_bears(carrier) and not is_zone_electricity:
-            scope = 2 if carrier in SCOPE_2 else 1
+        bearing, scope = mine.get((carrier, drawn_direction(carrier))), scope_of(carrier)
+        if bearing is not None and scope and not is_zone_electricity:
             out.add((BEARING, kind, entity, carriers[carrier], scope, 1), [(bearing, 1)])
             scopes.setdefault(scope, []).append((bearing, 1))
     for scope, accumulators in scopes.items():

@@ -5,23 +5,21 @@ from fractions import Fraction
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from zonepulse.schemas.carriers import ELECTRICITY, REFRIGERANT, activity_of, carrier_of, is_entered
+from zonepulse.schemas.carriers import carrier as declared
 from zonepulse.schemas.checks.notices import counted_directions
 from zonepulse.schemas.factors.choices import Choice, choices, who_answers
 from zonepulse.schemas.factors.gwp import REPORTS, gases
 from zonepulse.schemas.factors.shipped import (
     LOOKUP_BASES,
     OWN_RUNG,
-    REFRIGERANT,
     RESIDUAL_BASES,
-    activity_of,
-    carrier_of,
     channel_bears,
-    is_entered,
 )
 from zonepulse.schemas.problems import Report, nearest, step
 from zonepulse.schemas.registry.calendar import DAY_MS
 from zonepulse.schemas.registry.model import Entry, Factor, MeterVersion, Register, Registry
-from zonepulse.schemas.units import GAS_CARRIERS, LIMIT_ENERGY, MICRO, MS_PER_HOUR
+from zonepulse.schemas.units import LIMIT_ENERGY, MICRO, MS_PER_HOUR
 from zonepulse.schemas.values import instant_text
 
 POWER_HEADROOM: Final = 4_320_000
@@ -108,7 +106,7 @@ def _check_counted_twice(registry: Registry, report: Report) -> None:
 def _check_reference(register: Register, path: str, report: Report) -> None:
     if register.reference is None or not register.base_unit:
         return
-    if register.carrier not in GAS_CARRIERS:
+    if not declared(register.carrier).is_gas:
         report.add(
             f"{path}.reference", f"{register.carrier} has no reference temperature", "remove it: it belongs to fuel gas in m3"
         )
@@ -149,8 +147,8 @@ def _check_emissions(registry: Registry, report: Report) -> None:
     for i, entry in enumerate(registry.entries):
         if is_entered(entry.carrier):
             _check_entry(registry, entry, f"entries[{i}].carrier", report)
-    for company in sorted({who_answers(registry.factors, "electricity", c.id) for c in registry.companies}):
-        found = choices(registry.factors, "electricity", company, registry.zone.factor_regions, "kWh", RESIDUAL_BASES)
+    for company in sorted({who_answers(registry.factors, ELECTRICITY, c.id) for c in registry.companies}):
+        found = choices(registry.factors, ELECTRICITY, company, registry.zone.factor_regions, "kWh", RESIDUAL_BASES)
         _check_ambiguous(registry, found, "zone.factor_regions", report)
 
 

@@ -6,8 +6,8 @@ from fractions import Fraction
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from zonepulse.schemas.carriers import PROCESS, REFRIGERANT, is_entered
 from zonepulse.schemas.checks.zone import check_series
-from zonepulse.schemas.factors.shipped import PROCESS, REFRIGERANT, is_entered
 from zonepulse.schemas.problems import Report
 from zonepulse.schemas.registry.model import ALWAYS, Contract, Edge, Entry, MeterVersion, Registry, Source, ZonePolicy
 from zonepulse.schemas.units import LIMIT_ENERGY, LIMIT_REG, MICRO

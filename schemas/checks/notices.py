@@ -6,6 +6,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from zonepulse.schemas.carriers import ELECTRICITY, use_directions
 from zonepulse.schemas.checks.factor_notices import Notice, answers, factor_notices, lookups
 from zonepulse.schemas.factors.shipped import LOOKUP_BASES, RESIDUAL_BASES, UNVERIFIED, channel_bears
 from zonepulse.schemas.problems import Problem, step
@@ -28,7 +29,7 @@ def counted_directions(role: str, carrier: str) -> tuple[str, ...]:
     """The directions that totals count for channels of this role and carrier."""
     if role in _COUNTED:
         return _COUNTED[role]
-    return ("import", "export") if carrier in ("electricity", "reactive") else ("consumption",)
+    return use_directions(carrier)
 
 
 def notices(registry: Registry, *, file: str = "zone.yaml") -> list[Problem]:
@@ -83,7 +84,7 @@ def _unmatched_contracts(registry: Registry) -> Iterator[Notice]:
         company_of[m.site]
         for m in registry.meters
         for r in m.registers
-        if r.carrier == "electricity" and channel_bears(m.role, r.carrier, r.direction)
+        if r.carrier == ELECTRICITY and channel_bears(m.role, r.carrier, r.direction)
     }
     for contract in registry.contracts:
         if contract.company not in importing:

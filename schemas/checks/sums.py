@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Final
 
+from zonepulse.schemas.carriers import ELECTRICITY, REFRIGERANT, activity_of, is_entered
 from zonepulse.schemas.factors.choices import choices
-from zonepulse.schemas.factors.shipped import activity_of, is_entered
 from zonepulse.schemas.problems import Report, step
 from zonepulse.schemas.registry.model import Register, Registry
 from zonepulse.schemas.units import LIMIT_ENERGY, MICRO, MS_PER_HOUR
@@ -76,11 +76,11 @@ class _LargestFactors:
             self._found[key] = max(self._found.get(key, Fraction(0)), largest)
         power = [Fraction(contract.ef_mg, MICRO) for contract in registry.contracts]
         power += [r.ef_kg for m in registry.meters for r in m.registers]
-        self._electricity = max([*power, self._found.get((activity_of("electricity"), "kWh"), Fraction(0))])
+        self._electricity = max([*power, self._found.get((activity_of(ELECTRICITY), "kWh"), Fraction(0))])
 
     def of(self, register: Register) -> Fraction:
         """Of a register's carrier and base unit; 0 where it bears nothing."""
-        if register.carrier == "electricity":
+        if register.carrier == ELECTRICITY:
             return self._electricity
         return self._found.get((activity_of(register.carrier), register.base_unit), Fraction(0))
 
@@ -88,7 +88,7 @@ class _LargestFactors:
         """Of an entry: the factor of its gas."""
         entry = self._registry.entries[number]
         zone = self._registry.zone
-        if entry.carrier.startswith("refrigerant:") and not zone.gwp:
+        if entry.carrier.startswith(REFRIGERANT) and not zone.gwp:
             return Fraction(0)
         found = choices(self._registry.factors, entry.carrier, entry.company, zone.factor_regions, "kg")
         return max((choice.kg_per_base for choice in found if choice.factors), default=Fraction(0))

@@ -3,8 +3,9 @@
 A value is as YAML 1.2 reads it: dates stay text, and of `yes`, `on` and the like only `true` and `false` are booleans.
 """
 
-from typing import get_args
+from typing import Final, get_args
 
+from zonepulse.schemas.carriers import CARRIERS, GASES, PRODUCT
 from zonepulse.schemas.checks.zone import INDICATORS
 from zonepulse.schemas.documents.carbon_schema import contract_schema, entry_schema, factor_schema, network_schema
 from zonepulse.schemas.documents.declared import entity_schema
@@ -27,7 +28,8 @@ from zonepulse.schemas.factors.gwp import REPORTS
 from zonepulse.schemas.registry.model import Direction, Kind, Role, Rule, ZonePolicy
 from zonepulse.schemas.registry.sections import SECTIONS
 from zonepulse.schemas.registry.subscribers import SUBSCRIBERS
-from zonepulse.schemas.units import GAS_CARRIERS
+
+_CARRIERS: Final = f"{', '.join(c for c in CARRIERS if not c.endswith(':'))}, a fuel such as diesel, or {PRODUCT}<name>"
 
 
 def zone_schema() -> Schema:
@@ -121,7 +123,7 @@ def _register() -> Schema:
         "reference_kj_per_kg",
     )
     properties = {
-        "carrier": ref("id", "electricity, reactive, natural_gas, heat, steam, cooling, water, diesel, ... or product:<name>"),
+        "carrier": ref("id", _CARRIERS),
         "direction": one_word(get_args(Direction)),
         "kind": one_word(get_args(Kind), "a counter, the energy of the period that ends at ts, or instantaneous power"),
         "unit": {"type": "string", "description": "of the transmitted value", "examples": ["kWh", "Nm3", "kvarh", "GJ", "kW"]},
@@ -139,7 +141,7 @@ def _register() -> Schema:
         "ef": number("kg CO2e per base unit of a generation register", 0),
         "steam": said(steam, "of carrier steam in t or kg: counts GJ, its enthalpy by IAPWS-IF97; max_power is then GJ per hour"),
     }
-    gas_in_m3 = {"carrier": {"enum": sorted(GAS_CARRIERS)}, "unit": {"pattern": "^m3(/h)?$"}}
+    gas_in_m3 = {"carrier": {"enum": list(GASES)}, "unit": {"pattern": "^m3(/h)?$"}}
     return {
         **mapping(properties, "carrier", "direction", "kind", "unit", "max_power"),
         "if": {"properties": gas_in_m3, "required": ["carrier", "unit"]},

@@ -14,9 +14,10 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
+from zonepulse.schemas.carriers import REFRIGERANT, activity_of
 from zonepulse.schemas.factors.gwp import GWP_RUNG
 from zonepulse.schemas.factors.series import spans
-from zonepulse.schemas.factors.shipped import LOOKUP_BASES, OWN_RUNG, REFRIGERANT, UNVERIFIED, activity_of
+from zonepulse.schemas.factors.shipped import LOOKUP_BASES, OWN_RUNG, UNVERIFIED
 from zonepulse.schemas.registry.model import ALWAYS, FOREVER, Factor
 
 NOTHING: Final = Fraction(0)

@@ -10,7 +10,7 @@ from fractions import Fraction
 from importlib import resources
 from typing import Final
 
-from zonepulse.schemas.factors.shipped import REFRIGERANT
+from zonepulse.schemas.carriers import REFRIGERANT
 from zonepulse.schemas.registry.model import ALWAYS, FOREVER, Factor
 
 GWP_RUNG: Final = "GWP"

@@ -8,8 +8,9 @@ from importlib import resources
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from zonepulse.schemas.carriers import ELECTRICITY, GASES, carrier_of, scope_of
 from zonepulse.schemas.registry.model import ALWAYS, FOREVER, Factor
-from zonepulse.schemas.units import GAS_CARRIERS, MICRO, UnknownUnit, to_micro
+from zonepulse.schemas.units import MICRO, UnknownUnit, to_micro
 from zonepulse.schemas.values import BadValue, parse_decimal, parse_instant_ms
 
 COLUMNS: Final = (
@@ -26,16 +27,8 @@ UNVERIFIED: Final = "L"
 OWN_RUNG: Final = "company"
 """The rung of a company's own factors; the others are called like their region."""
 
-REFRIGERANT: Final = "refrigerant:"
-"""Carriers of refrigerants: `refrigerant:R-410A`; their factors are GWPs."""
-PROCESS: Final = "process:"
-"""Carriers of process emissions: `process:shielding_gas`."""
-
-_ACTIVITY_OF: Final = {"electricity": "grid_electricity", "heat": "purchased_heat"}
-_CARRIER_OF: Final = {activity: carrier for carrier, activity in _ACTIVITY_OF.items()}
 _KG_IN: Final = {"g": Fraction(1, 1000), "kg": Fraction(1), "t": Fraction(1000)}
 _UNIT: Final = re.compile(r"(g|kg|t)CO2e?/(\w+)")
-_NO_EMISSIONS: Final = frozenset({"reactive", "cooling", "water"})
 
 
 class FactorTableError(ValueError):
@@ -47,31 +40,11 @@ def shipped_factors_csv() -> str:
     return resources.files("zonepulse.schemas").joinpath("factors", "emission_factors.csv").read_text(encoding="utf-8")
 
 
-def activity_of(carrier: str) -> str:
-    """The activity whose factors a carrier looks up."""
-    return _ACTIVITY_OF.get(carrier, carrier)
-
-
-def carrier_of(activity: str) -> str:
-    """The carrier that looks up an activity's factors."""
-    return _CARRIER_OF.get(activity, activity)
-
-
-def is_entered(carrier: str) -> bool:
-    """Whether it is entered by hand, in kg, and not metered."""
-    return any(carrier.startswith(prefix) and carrier != prefix for prefix in (REFRIGERANT, PROCESS))
-
-
-def carrier_bears(carrier: str) -> bool:
-    """Whether using this carrier causes emissions that a factor describes."""
-    return carrier not in _NO_EMISSIONS and not carrier.startswith("product:")
-
-
 def channel_bears(role: str, carrier: str, direction: str) -> bool:
     """Whether a channel's energy is multiplied by a factor: what main and sub meters draw, and the zone's electricity import."""
-    if not carrier_bears(carrier) or direction not in ("import", "consumption"):
+    if not scope_of(carrier) or direction not in ("import", "consumption"):
         return False
-    return role in ("main", "sub") or (role == "boundary" and carrier == "electricity")
+    return role in ("main", "sub") or (role == "boundary" and carrier == ELECTRICITY)
 
 
 def factor_unit(unit: str, activity: str) -> tuple[str, Fraction]:
@@ -84,7 +57,7 @@ def factor_unit(unit: str, activity: str) -> tuple[str, Fraction]:
         raise BadValue(
             f"unit {unit!r} is no emission factor's", "write mass/quantity such as kgCO2/kWh, tCO2/GJ, tCO2/t, kgCO2e/Nm3"
         )
-    if match[2] == "m3" and activity in GAS_CARRIERS:
+    if match[2] == "m3" and activity in GASES:
         raise BadValue(f"unit {unit!r} says no reference temperature", "write kgCO2/Nm3; 1 m3 at 20 C is 0.931776 Nm3")
     try:
         base, micro = to_micro(match[2], carrier_of(activity), "interval")

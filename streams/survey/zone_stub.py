@@ -6,7 +6,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
-from zonepulse.schemas.factors.shipped import activity_of, channel_bears
+from zonepulse.schemas.carriers import activity_of
+from zonepulse.schemas.factors.shipped import channel_bears
 from zonepulse.schemas.units import MICRO, UnknownUnit, to_micro
 from zonepulse.schemas.values import MAX_ID_BYTES, is_usual_id, shortened
 from zonepulse.streams.files.blocks import BadFile

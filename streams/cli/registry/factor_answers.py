@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
+from zonepulse.schemas.carriers import activity_of, carrier_of
 from zonepulse.schemas.checks.factor_notices import Look, answers, lookups
 from zonepulse.schemas.factors.choices import Choice, who_answers
 from zonepulse.schemas.factors.knowledge import as_known
-from zonepulse.schemas.factors.shipped import LOOKUP_BASES, RESIDUAL_BASES, activity_of, carrier_of
+from zonepulse.schemas.factors.shipped import LOOKUP_BASES, RESIDUAL_BASES
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry.model import FOREVER, Factor, Registry
 from zonepulse.streams.screen import BadInput

@@ -8,8 +8,9 @@ import pytest
 from zones import SNAPSHOTS, zone
 
 from zonepulse.processors.accounting.factor_table import FactorTable, Resolved, factor_mg
+from zonepulse.schemas.carriers import carrier_of
 from zonepulse.schemas.factors.gwp import gwp_factors, load_gwp, shipped_gwp_csv
-from zonepulse.schemas.factors.shipped import BASES, UNVERIFIED, carrier_of, load_factors, shipped_factors_csv
+from zonepulse.schemas.factors.shipped import BASES, UNVERIFIED, load_factors, shipped_factors_csv
 from zonepulse.schemas.values import parse_instant_ms
 
 ZONE = ZoneInfo("Asia/Shanghai")
