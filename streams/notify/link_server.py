@@ -1,7 +1,7 @@
 """Answers the links in messages. GET shows a page and changes nothing, for mail gateways open every link; POST acts.
 
-A mail reader's one-click POST (RFC 8058) acts without a page. Whoever holds a link may do what it grants and nothing else; what it shows of
-an alert passes the same gate as a message.
+A mail reader's one-click POST (RFC 8058) acts without a page. Whoever holds a link may do what it grants and nothing else, and of an alert
+only what passes the same gate as a message: one that is another company's by now is neither shown nor acted on.
 """
 
 import logging
@@ -77,18 +77,21 @@ class Links:
         subscriber = self._people().everyone().get(grant.subscriber)
         if subscriber is None:
             return self._html("", "", "this subscriber is forgotten: nothing is sent any more", "", 404, "en")
+        if grant.alert:
+            entry = self._state().alerts.get(grant.alert)
+            if entry is None:
+                return self._html("", "", "this alert is over, or not known here yet: nothing is left to do", "", 404, "en")
+            if not is_visible(entry.row, subscriber, self._people().known):
+                return self._html("", "", "this alert is not yours to see", "", 403, "en")
         return grant, subscriber
 
     def _page(self, grant: Grant, subscriber: Subscriber, *, done: bool) -> web.Response:
         people = self._people()
         words = Words(subscriber.language, subscriber.timezone or people.known.timezone)
         entry, about = self._state().alerts.get(grant.alert), ""
-        if grant.alert:
-            if entry is not None and not is_visible(entry.row, subscriber, people.known):
-                return self._html("", "", "this alert is not yours to see", "", 403, "en")
-            if entry is not None:
-                one = view(entry.row, "raised", subscriber, people.known, words, self._now())
-                about = f"{one.title}: {one.where}, {one.since}"
+        if entry is not None:
+            one = view(entry.row, "raised", subscriber, people.known, words, self._now())
+            about = f"{one.title}: {one.where}, {one.since}"
         title = words(TITLES[grant.action])
         return self._html(title, about, words("Done.") if done else "", "" if done else title, 200, words.language)
 

@@ -1,5 +1,6 @@
 """A subscriber of company A gets no fact of company B, whatever filters, templates, links and digests are tried."""
 
+import asyncio
 import base64
 import itertools
 import json
@@ -7,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from notify_parts import transition
@@ -15,12 +17,14 @@ from zones import zone
 from zonepulse.schemas.registry.subscribers import Subscriber
 from zonepulse.streams.notify.composing import Composer
 from zonepulse.streams.notify.history import history_of
+from zonepulse.streams.notify.link_server import Links
 from zonepulse.streams.notify.messages.pages import environment
 from zonepulse.streams.notify.messages.views import Hidden, view
 from zonepulse.streams.notify.messages.words import Words
 from zonepulse.streams.notify.routing.delivery import rows
 from zonepulse.streams.notify.routing.facts import Row, directory, parse_row
 from zonepulse.streams.notify.routing.intake import take_row
+from zonepulse.streams.notify.routing.link_tokens import PATH, Grant, token
 from zonepulse.streams.notify.routing.people import People
 from zonepulse.streams.notify.routing.planning import plan
 from zonepulse.streams.notify.routing.state import Parcel, State
@@ -175,3 +179,32 @@ def test_a_template_cannot_leave_its_sandbox(attack: str) -> None:
     made = Composer(NotifySettings(), templates=environment(own))(parcel, people, T0)
     assert made is not None and "<class" not in made.message.text and "root:" not in made.message.text
     assert "<class" not in made.message.html and "function" not in made.message.text
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("action", ["acknowledge", "snooze"])
+def test_a_link_to_an_alert_that_is_no_longer_ones_own_shows_nothing_and_does_nothing(action: Any) -> None:
+    theirs, mine = FOREIGN[0], OWN[0]
+    subscriber = Subscriber("p", ("mailto:p@b.example",), company="b")
+    people, state, acted = People(KNOWN, {"p": subscriber}), State(), list[str]()
+    for one in (theirs, mine):
+        take_row(state, one, people.listening(), KNOWN, T0)
+    names = {entry.row.company: name for name, entry in state.alerts.items()}
+
+    async def act(grant: Grant, _: Subscriber) -> None:
+        acted.append(grant.alert)
+
+    async def answers(alert: str) -> list[tuple[int, bool]]:
+        links = Links(("k" * 32,), lambda: people, lambda: state, lambda: T0, act)
+        async with TestClient(TestServer(links.app())) as client:
+            path = PATH + token(Grant(action, "p", alert), ("k" * 32,))
+            found = [await client.get(path), await client.post(path)]
+            return [(one.status, SECRET in await one.text()) for one in found]
+
+    assert asyncio.run(answers(names["b"])) == [(200, True), (200, True)]
+    people.of_registry["p"] = replace(subscriber, company="a")
+    assert asyncio.run(answers(names["b"])) == [(403, False), (403, False)]
+    assert acted == [names["b"]], "while it was theirs"
+    assert asyncio.run(answers("of nobody")) == [(404, False), (404, False)]
+    assert asyncio.run(answers(names["a"])) == [(200, False), (200, False)]
+    assert acted == [names["b"], names["a"]]
