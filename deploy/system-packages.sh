@@ -12,7 +12,8 @@ is_there() { # kind, name
     case $1 in
     command) command -v "$2" >/dev/null ;;
     module) "${PYTHON:-python3}" -c "import $2" 2>/dev/null ;;
-    *) command -v "$2" >/dev/null || [[ -e $(place "$1" "$2") ]] ;;
+    tool) command -v "$2" >/dev/null || [[ -x $(place "$1" "$2") ]] ;;
+    file) [[ -e $(place "$1" "$2") ]] ;;
     esac
 }
 
@@ -40,7 +41,7 @@ unpack() { # package, kind, name
         [[ -e $found ]] && mkdir -p "$(dirname "$target")" && cp "$found" "$target"
     fi 2>/dev/null
     rm -rf "$work"
-    [[ -e $target ]]
+    is_there "$2" "$3"
 }
 
 missing=()

@@ -135,17 +135,15 @@ class Archive:
             raise BadArchive(f"{kept.path} cannot be read: {error}; restore it from a copy") from error
 
 
-def stretches(files: Iterable[Kept]) -> Iterator[tuple[int, int]]:
+def stretches(files: Iterable[Kept]) -> list[tuple[int, int]]:
     """The consecutive offsets [first, next) of an archive's partition, in order; what lies between two is missing. `files` in order."""
-    first = next_ = None
+    found: list[tuple[int, int]] = []
     for kept in files:
-        if first is None or next_ is None or kept.first > next_:
-            if first is not None and next_ is not None:
-                yield first, next_
-            first, next_ = kept.first, kept.next
-        next_ = max(next_, kept.next)
-    if first is not None and next_ is not None:
-        yield first, next_
+        if found and kept.first <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], kept.next)
+        else:
+            found.append((kept.first, kept.next))
+    return found
 
 
 def covered(files: Iterable[Kept], at: int) -> tuple[int, int]:

@@ -45,13 +45,7 @@ def top(
                 try:
                     look(view, client, settings, rate)
                 except (ClickHouseError, KafkaError, OSError) as error:
-                    who = (
-                        "Kafka"
-                        if isinstance(error, KafkaError)
-                        else "the store"
-                        if isinstance(error, ClickHouseError)
-                        else "a server"
-                    )
+                    who = "the store" if isinstance(error, ClickHouseError) else "Kafka"
                     view.stage = f"{who} does not answer: {type(error).__name__}"
                 live.update(view.render(), refresh=True)
 

@@ -81,7 +81,7 @@ def _folded(broker: str, prefix: str, plan: Plan, say: Say, processes: int) -> t
             say(progress)
 
     async def here() -> None:
-        async for found in made(broker, prefix, plan, range(len(plan.offsets))):
+        async for found in made(broker, prefix, plan, range(len(plan.offsets)), zone):
             await asyncio.to_thread(take, found)
 
     if (shares := min(processes, len(plan.offsets))) > 1:

@@ -33,8 +33,8 @@ class Made:
     ingest_ms: int
 
 
-async def made(broker: str, prefix: str, plan: Plan, numbers: Collection[int]) -> AsyncIterator[Made]:
-    """What these partitions of a plan make, in this process.
+async def made(broker: str, prefix: str, plan: Plan, numbers: Collection[int], zone: ZoneRun | None = None) -> AsyncIterator[Made]:
+    """What these partitions of a plan make, in this process; `zone` is a fresh core of the plan, if there is one.
 
     Raises CannotReplay, zone_run.UnknownVersion, archive.BadArchive, KafkaError.
     """
@@ -45,7 +45,9 @@ async def made(broker: str, prefix: str, plan: Plan, numbers: Collection[int]) -
         async for found in _through(broker, plan.looking_for_late(), await zone_run(broker, prefix, plan, late), commands, numbers):
             yield Made([], 0, found.bytes, found.ingest_ms)
         late.begin()
-    async for found in _through(broker, plan, await zone_run(broker, prefix, plan, late), commands, numbers):
+    zone = zone or await zone_run(broker, prefix, plan)
+    zone.late = late
+    async for found in _through(broker, plan, zone, commands, numbers):
         yield found
 
 
