@@ -6,8 +6,7 @@ panel. So the dashboard is generated once a language, with links between the thr
 
 from typing import Any, Final
 
-from boards import frame
-from boards.carbon_panels import CarbonPanels
+from boards import frame, variables
 from boards.parts import (
     ACT,
     CORRECTED,
@@ -25,7 +24,6 @@ from boards.parts import (
     fixed,
     legend,
     limits,
-    numbered,
     override,
     panel,
     pattern_mappings,
@@ -36,8 +34,7 @@ from boards.parts import (
     value_mappings,
 )
 from zonepulse.streams.queries.limits import COMPLETE, COMPLETE_WATCH, ESTIMATED_ACT, ESTIMATED_WATCH, LATE_ACT, LATE_WATCH, Limits
-from zonepulse.streams.queries.texts import LANGUAGE_NAMES, Texts
-from zonepulse.streams.queries.variable_queries import bases, companies, runs, zones
+from zonepulse.streams.queries.texts import Texts
 from zonepulse.streams.queries.zone_live_queries import NOTHING_AT_ALL, QUALITIES, REASONS, SEVERITIES, ZoneLiveQueries
 
 UID: Final = "zp-zone-live"
@@ -71,41 +68,22 @@ class _Board:
 
     def dashboard(self) -> Json:
         """All of it."""
-        say, language = self._say, self._say.language
-        title = say("zone_live") if language == "en" else f"{say('zone_live')} ({LANGUAGE_NAMES[language]})"
-        panels = numbered(
-            [
-                self._status(),
-                self._intensity(),
-                self._last_hour(),
-                self._day_budget(),
-                self._trust(),
-                self._curve(),
-                self._wrong_now(),
-                self._sources(),
-                self._emitters(),
-                self._quality(),
-                self._rejected(),
-                *CarbonPanels(self._zone, say).panels(),
-            ]
-        )
-        curves = [one["id"] for one in panels if one["title"] == say("curve")]
-        return frame.dashboard(frame.uid_of(UID, language), title, say("zone_live_about"), self._zone.timezone, language) | {
-            "templating": {"list": self._variables()},
-            "annotations": {"list": [frame.marks(say("alert_marks"), self._sql.alert_marks(), curves)]},
-            "links": frame.language_links(UID, language),
-            "panels": panels,
-        }
-
-    def _variables(self) -> list[Json]:
         say, zone = self._say, self._zone
-        name = zone.zone_name.get(say.language, zone.zone)
-        return [
-            frame.variable("run", say("run"), runs(), frame.one("live")),
-            frame.variable("zone", say("zone"), zones(zone, say), frame.one(zone.zone, name)),
-            frame.variable("basis", say("basis"), bases(), frame.one("location"), depends=True),
-            frame.variable("company", say("company"), companies(say), frame.ALL, depends=True),
+        panels = [
+            self._status(),
+            self._intensity(),
+            self._last_hour(),
+            self._day_budget(),
+            self._trust(),
+            self._curve(),
+            self._wrong_now(),
+            self._sources(),
+            self._emitters(),
+            self._quality(),
+            self._rejected(),
         ]
+        chosen = [variables.run(say), variables.zone(zone, say), variables.basis(say), variables.companies(say)]
+        return frame.dashboard(UID, "zone_live", zone, say, chosen, panels, (self._sql.alert_marks(), [say("curve")]))
 
     def _about_limits(self) -> str:
         say, zone = self._say, self._zone
