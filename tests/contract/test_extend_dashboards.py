@@ -15,7 +15,7 @@ UID = "zp-dummy"
 
 
 def dummy(zone, language):
-    links = {"uid": frame.uid_of(UID, language), "links": frame.language_links(UID, language)}
+    links = {"uid": frame.uid_of(UID, language), "links": frame.links(UID, language)}
     return zone_live(zone, language) | links
 
 
