@@ -113,7 +113,7 @@ class _Board:
             override(say("raised_count"), **looks.COUNT),
             override(say("share"), **looks.SHARE),
             override(say("stood"), unit="s", decimals=0, custom__width=96),
-            override(say("impact"), **looks.TONNES),
+            override(say("impact_t"), **looks.TONNES),
         )  # fmt: skip
 
     def _told(self) -> Json:

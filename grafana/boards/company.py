@@ -106,7 +106,7 @@ class _Board:
             override(say("meter"), custom__minWidth=130, links=[frame.drill(METER, say, say("open_meter"), meter=say("meter"))]),
             override(say("role"), custom__width=90),
             override(say("amount"), decimals=1, noValue=NOTHING),
-            override(say("newest_window"), **looks.MOMENT),
+            override(say("latest_window"), **looks.MOMENT),
             override(say("complete"), **looks.COMPLETE_CELL),
             override(say("estimated"), **looks.ESTIMATED_CELL),
         )  # fmt: skip
@@ -149,7 +149,7 @@ def alert_columns(say: Texts) -> list[Json]:
         override(say("what"), custom__minWidth=130, custom__wrapText=True),
         override(say("who"), custom__width=130, links=[frame.drill(UID, say, say("open_company"), company="company_id")]),
         override(say("place"), custom__width=110, links=[frame.drill(METER, say, say("open_meter"), meter="meter_id")]),
-        override(say("impact"), **looks.TONNES),
+        override(say("impact_t"), **looks.TONNES),
         override(say("value"), custom__width=90, noValue=NOTHING, decimals=2),
         override(say("from_value"), custom__width=90, noValue=NOTHING, decimals=2),
         override(say("to_value"), custom__width=90, noValue=NOTHING, decimals=2),

@@ -65,7 +65,7 @@ class _Board:
             override(say("meters"), **looks.COUNT),
             override(say("complete"), **looks.COMPLETE_CELL),
             override(say("estimated"), **looks.ESTIMATED_CELL),
-            override(say("newest_window"), **looks.MOMENT),
+            override(say("latest_window"), **looks.MOMENT),
             override(say("refused"), **looks.COUNT),
         )  # fmt: skip
 
@@ -76,7 +76,7 @@ class _Board:
             override(say("reason"), custom__width=130),
             override(say("refused"), **looks.COUNT),
             override(say("share"), **looks.SHARE),
-            override(say("newest"), **looks.MOMENT),
+            override(say("newest_one"), **looks.MOMENT),
             override(say("sent_text"), custom__minWidth=160),
         )  # fmt: skip
 
@@ -89,7 +89,7 @@ class _Board:
             override(say("complete"), **looks.COMPLETE_CELL),
             override(say("estimated"), **looks.ESTIMATED_CELL),
             override(say("missing_windows"), **looks.COUNT),
-            override(say("newest_window"), **looks.MOMENT),
+            override(say("latest_window"), **looks.MOMENT),
         )  # fmt: skip
 
     def _methods(self) -> Json:

@@ -64,7 +64,7 @@ class _Board:
             override(say("severity"), **looks.severity_cell(say)),
             override(say("what"), custom__minWidth=130, custom__wrapText=True),
             *(override(say(key), custom__width=90, noValue=NOTHING, decimals=2) for key in ("value", "from_value", "to_value")),
-            override(say("impact"), **looks.TONNES),
+            override(say("impact_t"), **looks.TONNES),
             *(override(say(key), **looks.MOMENT) for key in ("begun", "ended")),
             *(override(key, **looks.HIDDEN) for key in (say("who"), say("place"), "company_id", "meter_id")),
         )  # fmt: skip

@@ -57,7 +57,7 @@ FROM (SELECT toStartOfInterval(starts_at, toIntervalSecond({SLOT_S})) AS slot, c
         return f"""\
 SELECT toString(a.severity) {self._as("severity")}, {self._what()} {self._as("what")},
   multiIf(a.company = '', {quoted(self._say("zone_itself"))}, n.name = '', toString(a.company), n.name) {self._as("who")},
-  if(a.meter = '', toString(a.node), toString(a.meter)) {self._as("place")}, a.impact_kg / 1000 {self._as("impact")},
+  if(a.meter = '', toString(a.node), toString(a.meter)) {self._as("place")}, a.impact_kg / 1000 {self._as("impact_t")},
   a.value {self._as("value")}, a.expected_low {self._as("from_value")}, a.expected_high {self._as("to_value")},
   a.starts_at {self._as("begun")}, if(is_open, NULL, a.ends_at) {self._as("ended")},
   if(a.company = '', '(zone)', toString(a.company)) AS company_id,
@@ -108,7 +108,7 @@ ORDER BY time, label"""
 SELECT {self._what()} {self._as("what")}, {place} {self._as("place")}, count() {self._as("raised_count")},
   count() / sum(count()) OVER () {self._as("share")},
   quantileExactIf(0.5)(dateDiff('second', starts_at, ends_at), state = 'resolved') {self._as("stood")},
-  sumOrNull(impact_kg) / 1000 {self._as("impact")}
+  sumOrNull(impact_kg) / 1000 {self._as("impact_t")}
 FROM {_COUNTED}
 GROUP BY rule, meter, company, node ORDER BY count() DESC, rule, {self._say_name("place")} LIMIT 15"""
 

@@ -77,7 +77,7 @@ ORDER BY mg DESC NULLS LAST, carrier_of LIMIT 50"""
         return f"""\
 SELECT toString(meter) {self._as("meter")}, toString(register) {self._as("register")}, any(toString(role)) {self._as("role")},
   any(toString(carrier)) {self._as("carrier")}, any(toString(direction)) {self._as("direction")},
-  sumOrNull(value_micro) / 1e6 {self._as("amount")}, max(start) {self._as("newest_window")},
+  sumOrNull(value_micro) / 1e6 {self._as("amount")}, max(start) {self._as("latest_window")},
   sum(covered_ms) / nullIf(sum(length_s) * 1000, 0) {self._as("complete")},
   sumOrNull(estimated_micro) / nullIf(sumOrNull(value_micro), 0) {self._as("estimated")}
 FROM zonepulse.intervals_final WHERE {MINE} AND company IN (${{company:singlequote}}) AND {_RANGE}

@@ -49,7 +49,7 @@ ORDER BY time, label"""
         return f"""\
 SELECT if(g.gateway_of = '', {quoted(self._say("none"))}, g.gateway_of) {self._as("gateway")}, uniqExact(i.m) {self._as("meters")},
   sum(i.seen) / nullIf(sum(i.due), 0) {self._as("complete")}, sum(i.weak) / nullIf(sum(i.amount), 0) {self._as("estimated")},
-  max(i.newest) {self._as("newest_window")}, any(l.letters_of) {self._as("refused")}
+  max(i.newest) {self._as("latest_window")}, any(l.letters_of) {self._as("refused")}
 FROM (SELECT toString(meter) AS m, sum(covered_ms) AS seen, sum(length_s) * 1000 AS due,
     sumIf(estimated_micro, carrier = 'electricity') AS weak, sumOrNullIf(value_micro, carrier = 'electricity') AS amount,
     maxOrNullIf(start, covered_ms > 0) AS newest
@@ -66,7 +66,7 @@ GROUP BY g.gateway_of ORDER BY {named(self._say("complete"))}, g.gateway_of LIMI
 SELECT toString(meter) {self._as("meter")}, toString(register) {self._as("register")}, any(toString(company)) {self._as("company")},
   sum(covered_ms) / nullIf(sum(length_s) * 1000, 0) {self._as("complete")},
   sumOrNull(estimated_micro) / nullIf(sumOrNull(value_micro), 0) {self._as("estimated")},
-  countIf(quality = 'missing') {self._as("missing_windows")}, maxOrNullIf(start, covered_ms > 0) {self._as("newest_window")}
+  countIf(quality = 'missing') {self._as("missing_windows")}, maxOrNullIf(start, covered_ms > 0) {self._as("latest_window")}
 FROM {MINE_IN_RANGE}
 GROUP BY meter, register
 ORDER BY {named(self._say("complete"))}, {named(self._say("estimated"))} DESC NULLS LAST, meter, register LIMIT 50"""
@@ -75,7 +75,7 @@ ORDER BY {named(self._say("complete"))}, {named(self._say("estimated"))} DESC NU
         """Refused readings by the exact reason, with the newest one."""
         return f"""\
 SELECT toString(reason) {self._as("reason")}, count() {self._as("refused")}, count() / sum(count()) OVER () {self._as("share")},
-  max(received_at) {self._as("newest")}, argMax(toString(key), received_at) {self._as("gateway")},
+  max(received_at) {self._as("newest_one")}, argMax(toString(key), received_at) {self._as("gateway")},
   substring(argMax(value, received_at), 1, 160) {self._as("sent_text")}
 FROM zonepulse.dead_letters_final WHERE {MINE} AND $__timeFilter_ms(received_at)
 GROUP BY reason ORDER BY count() DESC, reason"""
