@@ -246,11 +246,12 @@ class ZoneLive:
             "thresholds": change, "custom__cellOptions": {"type": "color-text"},
         }  # fmt: skip
         gauge = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
+        company_links = [self._only("company_name"), frame.drill(COMPANY, say, say("open_company"), company="company_id")]
         return panel(
             "table", say("emitters", timezone=timezone), say("emitters_about"), (10, 11, 14, 8),
             [target("A", self._sql.emitters())],
             fieldConfig=fields(
-                override("company_name", displayName=say("company"), custom__width=140, links=[self._only("company_name"), frame.drill(COMPANY, say, say("open_company"), company="company_id")]),
+                override("company_name", displayName=say("company"), custom__width=140, links=company_links),
                 override("company_id", custom__hideFrom__viz=True),
                 override(say("today"), unit="masst", decimals=2, color=fixed(OK), min=0, fieldMinMax=True, noValue=NOTHING,
                          custom__cellOptions=gauge, custom__width=130),
