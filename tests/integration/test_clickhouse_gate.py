@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 import refused_names
 from endpoint_server import as_writer, ask
+from patience import slowness
 
 from zonepulse.streams.embedded.clickhouse.functions import READER_FUNCTIONS
 from zonepulse.streams.embedded.clickhouse.lists import READER_SETTINGS
