@@ -11,14 +11,16 @@ from uuid import uuid4
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 
+from zonepulse.schemas.registry.model import FOREVER
 from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.schemas.tables.results import DEAD_LETTERS, FINAL_TABLES, TABLES, Table
 from zonepulse.streams.replay.plan import CannotReplay, Plan
 
 INSERT_ROWS: Final = 200_000
-PLANNED, RUNNING, DONE, DISCARDED = "planned", "running", "done", "discarded"
+PLANNED, RUNNING, FOLLOWING, DONE, DISCARDED = "planned", "running", "following", "done", "discarded"
 _MS: Final = pa.timestamp("ms", tz="UTC")
 _SCHEMA: Final = pa.schema(
     [pa.field(n, pa.string()) for n in ("run", "zone")]
@@ -94,6 +96,12 @@ def insert(client: Client, name: str, rows: pa.Table) -> None:
     for start in range(0, rows.num_rows, INSERT_ROWS):
         settings = {"async_insert": 0, "insert_deduplication_token": uuid4().hex}
         client.insert_arrow(name, rows.slice(start, INSERT_ROWS), settings=settings)
+
+
+def of_stretch(table: Table, rows: pa.Table, from_ms: int, to_ms: int = FOREVER) -> pa.Table:
+    """Those with `from_ms` <= time < `to_ms`."""
+    at = pc.cast(rows[table.time], pa.int64())
+    return rows.filter(pc.and_(pc.greater_equal(at, from_ms), pc.less(at, to_ms)))
 
 
 def delete_rows(client: Client, run: str) -> None:

@@ -3,6 +3,9 @@
 import os
 import random
 import re
+import shutil
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +34,7 @@ from zonepulse.streams.control.factor_topic import published_factors
 from zonepulse.streams.control.registry_topic import load_versions
 from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.replay import runs
+from zonepulse.streams.replay.checkpoint import EVERY_S, RunFolder, folder_of
 from zonepulse.streams.replay.diff import Side, TableDiff, diff
 from zonepulse.streams.replay.plan import ARCHIVE, AUTO, TOPIC, CannotReplay, Plan, make_plan
 from zonepulse.streams.replay.promote import promote, require_reverted, revert
@@ -189,11 +193,19 @@ def run(
     processes: Annotated[
         int, typer.Option(min=1, max=1000, help="Share the partitions out to so many; the rows are the same.")
     ] = 1,
+    checkpoint_s: Annotated[
+        float, typer.Option(min=0, metavar="S", help="Seconds between checkpoints, from which a run that is cut off goes on.")
+    ] = EVERY_S,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on with the log as a shadow of the live ledger, until Ctrl+C or SIGTERM.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Run a plan: the topic's readings through the whole core, beside the live tasks; may be run again when it was cut off."""
+    """Run a plan: the topic's readings through the whole core, beside the live tasks; one that was cut off goes on."""
     settings = servers.settings()
     servers.require_broker(settings)
+    if follow and processes > 1:
+        raise BadInput("--follow: one process follows the log; leave --processes out")
     with _explained(), servers.store_client(settings) as client:
         found = runs.find(client, run)
         if found.plan is None:
@@ -201,7 +213,8 @@ def run(
         require_reverted(client, found)
         if found.state != runs.PLANNED:
             runs.delete_rows(client, run)
-        result = _run(settings, found.plan, client, processes)
+        folder = RunFolder(folder_of(settings.data_dir, run), found.plan, checkpoint_s)
+        result = _run(settings, found.plan, client, processes, folder, _stopped() if follow else None)
     if json:
         print_json({"run": run} | result)
         return
@@ -212,18 +225,33 @@ def run(
     print_facts([("records", count(result["records"])), ("took", speed), ("compare", f"zonepulse replay diff live {run}")])
 
 
-def _run(settings: Settings, plan: Plan, client: Client, processes: int = 1) -> dict[str, Any]:
+def _stopped() -> threading.Event:
+    """Set by Ctrl+C and SIGTERM from now on."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    return stopped
+
+
+def _run(
+    settings: Settings,
+    plan: Plan,
+    client: Client,
+    processes: int = 1,
+    folder: RunFolder | None = None,
+    follow_until: threading.Event | None = None,
+) -> dict[str, Any]:
     tell_if_compiling()
     with stderr().status(f"{plan.run}: reading") as status:
 
         def show(progress: Progress) -> None:
             done = progress.records / max(1, plan.records)
-            rate = count(round(progress.records / progress.seconds))
+            rate = count(round(progress.records_per_s))
             status.update(
                 f"{plan.run}: {done:.0%}, {rate} records/s, {progress.left_s:.0f} s left, at {instant(progress.ingest_ms)}"
             )
 
-        result = run_plan(settings.broker, settings.topic_prefix, plan, client, show, processes)
+        result = run_plan(settings.broker, settings.topic_prefix, plan, client, show, processes, folder, follow_until)
     mark_compiled(os.environ)
     return result
 
@@ -315,10 +343,12 @@ def _amount(name: str, value: int) -> str:
 
 def discard(run: RunArgument) -> None:
     """Delete a run's rows from the store, for good."""
-    with _explained(), servers.store_client(servers.settings()) as client:
+    settings = servers.settings()
+    with _explained(), servers.store_client(settings) as client:
         found = runs.find(client, run)
         require_reverted(client, found)
         runs.delete_rows(client, run)
+        shutil.rmtree(folder_of(settings.data_dir, run), ignore_errors=True)
         if found.plan is not None:
             runs.save(client, found.plan, runs.DISCARDED)
     say(f"{run}: its rows are deleted")
@@ -333,14 +363,15 @@ def promote_(
     with _explained(), servers.store_client(settings) as client:
         registry = _registry(settings)
         found = runs.find(client, run)
-        promote(client, found, registry, _applied_ms(client, registry.zone), why)
+        followed_ms = _applied_ms(client, registry.zone, run) if found.state == runs.FOLLOWING else 0
+        promote(client, found, registry, _applied_ms(client, registry.zone, LIVE_RUN), why, followed_ms)
         say(f"{run}: its rows stand as the live ones; take it back: zonepulse replay revert {run}")
 
 
-def _applied_ms(client: Client, zone: ZonePolicy) -> int:
-    """How far the live ledger has come, at the least: the tick of the newest row in the store."""
+def _applied_ms(client: Client, zone: ZonePolicy, run: str) -> int:
+    """How far a run's ledger has come, at the least: the tick of its newest row in the store."""
     sql = "SELECT max(revision) FROM totals WHERE run = {run:String} AND zone = {zone:String}"
-    return int(client.query(sql, parameters={"run": LIVE_RUN, "zone": zone.id}).result_rows[0][0]) * zone.tick_ms
+    return int(client.query(sql, parameters={"run": run, "zone": zone.id}).result_rows[0][0]) * zone.tick_ms
 
 
 def revert_(
