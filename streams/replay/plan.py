@@ -58,6 +58,10 @@ class Plan(msgspec.Struct, frozen=True):
 
     late_offsets: tuple[int, ...] = ()
     """By partition: how far (exclusive) readings behind `lateness` are looked for, which this run takes in; () = they stay out."""
+    who: str = ""
+    """Who made the plan, user@host."""
+    program: str = ""
+    """The version of zonepulse that made it."""
 
     @property
     def is_open(self) -> bool:

@@ -61,15 +61,18 @@ def run_plan(
     processes: int = 1,
     folder: RunFolder | None = None,
     follow_until: threading.Event | None = None,
+    most_per_s: float = 0,
 ) -> dict[str, Any]:
     """Runs a plan and writes the stretch's final rows under the run's name; what it returns is kept as its result.
 
     `processes` share the partitions among them; this one is the ledger's. With a `folder` for checkpoints, a run that was cut off goes on
     from the last one, without it from the beginning: either way it writes the same rows. With `follow_until`, in one process, it goes on
-    with the log until that is set. Raises CannotReplay, zone_run.UnknownVersion, archive.BadArchive, KafkaError.
+    with the log until that is set. Up to its end it reads `most_per_s` records/s at most; 0 = as many as it can.
+
+    Raises CannotReplay, zone_run.UnknownVersion, archive.BadArchive, KafkaError.
     """
     runs.save(client, plan, runs.RUNNING)
-    zone, rows, progress = _folded(broker, prefix, plan, say, processes, folder)
+    zone, rows, progress = _folded(broker, prefix, plan, say, processes, folder, most_per_s)
     for name in FINAL_TABLES:
         kept = [] if folder is None else folder.rows(name)
         found = runs.of_stretch(TABLES[name], rows.table(name, kept), plan.from_ms, plan.to_ms if follow_until is None else FOREVER)
@@ -85,16 +88,17 @@ def run_plan(
     if follow_until is not None:
         runs.save(client, plan, runs.FOLLOWING, result)
         follow(broker, prefix, plan, client, zone, follow_until)
+        result["followed_ms"] = max(0, zone.ledger.applied) * zone.registry.zone.tick_ms
         result["tables"] = runs.digests(client, plan.run, plan)
-    if follow_until is None or runs.find(client, plan.run).state == runs.FOLLOWING:  # else it was promoted meanwhile
-        runs.save(client, plan, runs.DONE, result)
+    state = runs.DONE if follow_until is None else runs.find(client, plan.run).state
+    runs.save(client, plan, runs.DONE if state == runs.FOLLOWING else state, result)  # it may have been promoted meanwhile
     if folder is not None:
         folder.remove()
     return result
 
 
 def _folded(
-    broker: str, prefix: str, plan: Plan, say: Say, processes: int, folder: RunFolder | None
+    broker: str, prefix: str, plan: Plan, say: Say, processes: int, folder: RunFolder | None, most_per_s: float
 ) -> tuple[ZoneRun, FinalRows, Progress]:
     """The core at the plan's end (of several processes, its ledger), and rows since the last checkpoint; those before are in the folder."""
     zone, going = asyncio.run(zone_run(broker, prefix, plan)), Going()
@@ -121,6 +125,8 @@ def _folded(
         if time.monotonic() - said > SAY_S:
             said = time.monotonic()
             say(progress)
+        if most_per_s and (ahead_s := (progress.records - before) / most_per_s - progress.seconds) > 0:
+            time.sleep(ahead_s)
 
     async def here() -> None:
         async for found in made(broker, prefix, plan, range(len(plan.offsets)), zone, going):

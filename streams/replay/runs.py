@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -88,6 +88,11 @@ def find(client: Client, name: str) -> Run:
             return run
     names = ", ".join(run.name for run in known[:10]) or "none"
     raise CannotReplay(f"run {name!r} is not in the store; known: {names}. Make one with `zonepulse replay plan`")
+
+
+def measured_rate(known: Iterable[Run]) -> float | None:
+    """Records/s of the newest run that measured it, if one did."""
+    return next((float(rate) for run in known if (rate := run.result.get("records_per_s"))), None)
 
 
 def insert(client: Client, name: str, rows: pa.Table) -> None:

@@ -146,7 +146,7 @@ def made_by_processes(broker: str, prefix: str, plan: Plan, processes: int, goin
             first = min(behind, key=lambda connection: behind[connection])
             try:
                 found = first.recv()
-            except EOFError as error:
+            except (EOFError, OSError) as error:  # OSError: in the middle of a message
                 raise CannotReplay("a process of this run was killed: run it again, it goes on from its last checkpoint") from error
             if found is None:
                 del behind[first]

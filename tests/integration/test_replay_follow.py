@@ -102,10 +102,11 @@ def test_a_following_run_has_the_rows_of_a_run_of_the_whole_log_and_its_settled_
         shadow.send_signal(signal.SIGTERM)
         found = json.loads(shadow.communicate(timeout=60)[0])
     assert shadow.returncode == 0
-    assert found["tables"]["totals"]["rows"] > 0
+    assert found["tables"]["totals"]["rows"] > 0 and found["followed_ms"] >= START_MS + (WHOLE - 2) * WINDOW_MS
     assert zonepulse(stack, "replay list")[1]["state"] == "promoted"
-    zonepulse_revert = CliRunner().invoke(app, ["replay", "revert", "shadow"], env=stack.worker_environment)
-    assert zonepulse_revert.exit_code == 0
+    done = CliRunner().invoke(app, ["replay", "revert", "shadow"], env=stack.worker_environment)
+    assert done.exit_code == 0, done.output
+    promoted(stack, "shadow", 0)  # also when it has ended: it had come so far
 
 
 def test_one_process_follows(stack: ZoneStack) -> None:

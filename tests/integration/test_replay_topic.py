@@ -56,7 +56,15 @@ def test_a_run_of_the_whole_log_has_the_live_rows_bit_for_bit(live: SampleRun) -
 
 
 def test_a_run_again_has_the_same_digests_and_writes_no_row_twice(live: SampleRun, day: Any) -> None:
-    assert zonepulse(live, "run", "day")["tables"] == day["tables"]
+    again = zonepulse(live, "run", "day", "--rate", "2000")
+    assert again["tables"] == day["tables"]
+    assert again["seconds"] >= again["records"] / 2000, "a limit to its rate"
+
+
+def test_a_plan_says_who_made_it_and_how_long_it_will_take(live: SampleRun, day: Any) -> None:
+    made = zonepulse(live, "plan", "--from", FROM, "--to", TO, "--run", "estimated")
+    assert "@" in made["who"] and made["program"].startswith("zonepulse ")
+    assert made["seconds"] > 0 and day["records_per_s"] > 0
 
 
 def test_a_run_shared_out_to_processes_has_the_digests_of_one(live: SampleRun, day: Any) -> None:

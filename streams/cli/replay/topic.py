@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
+import msgspec
 import typer
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -37,7 +39,7 @@ from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.checkpoint import EVERY_S, RunFolder, folder_of
 from zonepulse.streams.replay.diff import Side, TableDiff, diff
 from zonepulse.streams.replay.plan import ARCHIVE, AUTO, TOPIC, CannotReplay, Plan, make_plan
-from zonepulse.streams.replay.promote import promote, require_reverted, revert
+from zonepulse.streams.replay.promote import promote, require_reverted, revert, who
 from zonepulse.streams.replay.run import Progress, run_plan
 from zonepulse.streams.replay.runs import instant
 from zonepulse.streams.screen import BadInput, JsonOption, Stop, count, print_facts, print_json, print_table, say, stderr
@@ -123,19 +125,20 @@ def plan(
         stretch = _instant("--from", from_, zone), _instant("--to", to, zone)
         if stretch[0] >= stretch[1]:
             raise BadInput(f"--from {from_} is not before --to {to}")
-        name = _new_name(client, run)
+        name, rate = _new_name(client, run), runs.measured_rate(runs.list_runs(client))
         text = "" if registry is None else registry.read_text("utf-8")
         made = make_plan(
             settings.broker, settings.topic_prefix, zone, name, stretch, text, factors_as_of or "", round(time.time() * 1000),
             archive=settings.archive, source=source, include_late=include_late,
             published=published_factors(settings.broker, settings.topic_prefix) if factors_as_of and registry is None else (),
         )  # fmt: skip
+        made = msgspec.structs.replace(made, who=who(), program=f"zonepulse {version('zonepulse')}")
         made.registry()  # what this day's factors lack shows now
         runs.save(client, made, runs.PLANNED)
     if json:
-        print_json(_plan_facts(made))
+        print_json(_plan_facts(made) | {"seconds": rate and made.records / rate})
     else:
-        _show_plan(made)
+        _show_plan(made, rate)
         say(f"run it: zonepulse replay run {name}")
 
 
@@ -163,11 +166,11 @@ def _plan_facts(plan: Plan) -> dict[str, Any]:
         "include_late": bool(plan.late_offsets),
         "registry": "of the log" if not plan.zone_yaml else "its own", "factors_as_of": plan.factors_as_of or None,
         "published": [decode_factor(text).id for text in plan.published],
-        "is_approximate": bool(plan.caveats), "caveats": list(plan.caveats),
+        "is_approximate": bool(plan.caveats), "caveats": list(plan.caveats), "who": plan.who, "program": plan.program,
     }  # fmt: skip
 
 
-def _show_plan(plan: Plan) -> None:
+def _show_plan(plan: Plan, rate: float | None) -> None:
     registry = "its own zone.yaml" if plan.zone_yaml else "the versions that the log names"
     offsets = ", ".join(f"{p}: {first} to {end}" for p, (first, end) in enumerate(plan.offsets))
     print_facts(
@@ -175,6 +178,11 @@ def _show_plan(plan: Plan) -> None:
             ("run", plan.run),
             ("stretch", f"{instant(plan.from_ms)} to {instant(plan.to_ms)}"),
             ("reads", f"{plan.topic}, up to {count(plan.records)} records ({offsets})"),
+            *(
+                [("takes", f"about {plan.records / rate:,.0f} s, at the {count(round(rate))} records/s of the last run")]
+                if rate
+                else []
+            ),
             *([("archive", f"{plan.archive}, up to offsets {_places(plan)}")] if plan.archived else []),
             *([("takes in", "the stretch's readings that came behind lateness")] if plan.late_offsets else []),
             ("registry", registry + (f", factors as of {plan.factors_as_of}" if plan.factors_as_of else "")),
@@ -196,6 +204,9 @@ def run(
     checkpoint_s: Annotated[
         float, typer.Option(min=0, metavar="S", help="Seconds between checkpoints, from which a run that is cut off goes on.")
     ] = EVERY_S,
+    most_per_s: Annotated[
+        float, typer.Option("--rate", min=0, metavar="N", help="At most N records/s; 0 = as fast as it can.")
+    ] = 0,
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on with the log as a shadow of the live ledger, until Ctrl+C or SIGTERM.")
     ] = False,
@@ -214,7 +225,7 @@ def run(
         if found.state != runs.PLANNED:
             runs.delete_rows(client, run)
         folder = RunFolder(folder_of(settings.data_dir, run), found.plan, checkpoint_s)
-        result = _run(settings, found.plan, client, processes, folder, _stopped() if follow else None)
+        result = _run(settings, found.plan, client, processes, folder, _stopped() if follow else None, most_per_s)
     if json:
         print_json({"run": run} | result)
         return
@@ -240,6 +251,7 @@ def _run(
     processes: int = 1,
     folder: RunFolder | None = None,
     follow_until: threading.Event | None = None,
+    most_per_s: float = 0,
 ) -> dict[str, Any]:
     tell_if_compiling()
     with stderr().status(f"{plan.run}: reading") as status:
@@ -251,7 +263,7 @@ def _run(
                 f"{plan.run}: {done:.0%}, {rate} records/s, {progress.left_s:.0f} s left, at {instant(progress.ingest_ms)}"
             )
 
-        result = run_plan(settings.broker, settings.topic_prefix, plan, client, show, processes, folder, follow_until)
+        result = run_plan(settings.broker, settings.topic_prefix, plan, client, show, processes, folder, follow_until, most_per_s)
     mark_compiled(os.environ)
     return result
 
