@@ -86,7 +86,7 @@ def test_a_run_that_is_killed_goes_on_from_its_checkpoint_with_the_rows_of_one_t
     name = f"killed-{whom.split()[1]}-{processes}"
     zonepulse(live, "plan", "--from", "2026-02-24", "--to", "2026-02-25", "--run", name)
     killed(live, name, 2, whom, processes)
-    killed(live, name, 5, whom, processes)
+    killed(live, name, 2, whom, processes)
     live.client.command(
         f"INSERT INTO totals SELECT * REPLACE ('{name}' AS run, 'left behind' AS entity) FROM totals t WHERE t.run = 'day' LIMIT 10"
     )
