@@ -7,7 +7,15 @@ from contextlib import contextmanager
 from typing import Final
 
 import psutil
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    start_http_server,
+)
 
 from zonepulse.schemas.messages.records import RecordSpans
 
@@ -34,6 +42,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series each, of no use to anybody here
         self.registry = registry
+        ProcessCollector(registry=registry)  # CPU, memory and open files of the worker, under their usual names
         self.records = self._counter("records_total", "Kafka records handled", "topic")
         self.bytes = self._counter("record_bytes_total", "Keys and values of Kafka records handled, uncompressed", "topic")
         self.batch_records = self._histogram("batch_records", "Kafka records handled at once", _RECORDS, "topic")

@@ -1,39 +1,12 @@
 """What surrounds the panels of a dashboard: its settings, variables, annotations and links."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from boards.parts import DATASOURCE, WATCH, Json, query
+from boards.parts import DATASOURCE, WATCH, Json, numbered, query
 from zonepulse.streams.queries.limits import Limits
-from zonepulse.streams.queries.texts import LANGUAGE_NAMES, LANGUAGES
-
-ALL: Final[Json] = {"text": ["All"], "value": ["$__all"]}
-
-
-def one(value: str, text: str = "") -> Json:
-    """The current choice of a variable of which one value is chosen."""
-    return {"text": text or value, "value": value}
-
-
-def variable(name: str, label: str, sql: str, current: Json, *, depends: bool = False) -> Json:
-    """A variable filled by a query; `depends` = on other variables or the time. Many may be chosen if all are at first."""
-    return {
-        "name": name,
-        "label": label,
-        "type": "query",
-        "datasource": DATASOURCE,
-        "query": query(f"var-{name}", sql),
-        "definition": sql,
-        "refresh": 2 if depends else 1,
-        "multi": current == ALL,
-        "includeAll": current == ALL,
-        "hide": 0,
-        "sort": 0,
-        "regex": "",
-        "options": [],
-        "current": current,
-    }
+from zonepulse.streams.queries.texts import LANGUAGE_NAMES, LANGUAGES, Texts
 
 
 def marks(name: str, sql: str, panels: Sequence[int]) -> Json:
@@ -49,13 +22,26 @@ def marks(name: str, sql: str, panels: Sequence[int]) -> Json:
     }
 
 
+class Panels(Protocol):
+    """The panels of a dashboard in one language, a method each; their order is the reading order, on a phone as well."""
+
+    def __init__(self, zone: Limits, say: Texts) -> None: ...
+
+    def dashboard(self) -> Json:
+        """All of it, by `frame.dashboard`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A dashboard: a module here that says `BOARD = Board(...)` is built, once a language. `make` takes a zone's limits and a language;
-    what it makes has the uid that `uid_of` tells, `zp-` and the file's name."""
+    """A dashboard: a module here that says `BOARD = Board(...)` is built, once a language. What its panels make has the uid that `uid_of`
+    tells, `zp-` and the file's name."""
 
     uid: str
-    make: Callable[[Limits, str], Json]
+    panels: type[Panels]
+
+    def make(self, zone: Limits, language: str) -> Json:
+        """The dashboard of a zone in a language."""
+        return self.panels(zone, Texts(language)).dashboard()
 
 
 def uid_of(board: str, language: str) -> str:
@@ -63,42 +49,67 @@ def uid_of(board: str, language: str) -> str:
     return board if language == "en" else f"{board}-{language}"
 
 
-def language_links(board: str, language: str) -> list[Json]:
-    """Links to the same board in the other languages, which keep time and variables."""
-    return [_link(LANGUAGE_NAMES[other], f"/d/{uid_of(board, other)}") for other in LANGUAGES if other != language]
+KEPT: Final = "${__url_time_range}&${run:queryparam}&${zone:queryparam}"
 
 
-def _link(title: str, url: str) -> Json:
+def drill(board: str, say: Texts, title: str, **fields: str) -> Json:
+    """A link of a table's cell to another dashboard: a variable takes the value of a field of the row; time, run and zone are kept."""
+    chosen = "&".join(f"var-{name}=${{__data.fields.{field}}}" for name, field in fields.items())
+    return {"title": title, "url": f"/d/{uid_of(board, say.language)}?{chosen}&{KEPT}"}
+
+
+def links(board: str, language: str) -> list[Json]:
+    """To all dashboards of the language, and to the same one in the other languages; they keep time and variables."""
+    others = [_link("link", LANGUAGE_NAMES[other], f"/d/{uid_of(board, other)}", []) for other in LANGUAGES if other != language]
+    return [_link("dashboards", "zonepulse", "", [f"zonepulse-{language}"]), *others]
+
+
+def _link(kind: str, title: str, url: str, tags: Sequence[str]) -> Json:
     return {
         "title": title,
-        "type": "link",
+        "type": kind,
         "url": url,
         "icon": "dashboard",
         "keepTime": True,
         "includeVars": True,
         "targetBlank": False,
-        "tags": [],
-        "asDropdown": False,
+        "tags": list(tags),
+        "asDropdown": bool(tags),
         "tooltip": "",
     }
 
 
-def dashboard(uid: str, title: str, about: str, timezone: str, language: str) -> Json:
-    """The settings of a live dashboard."""
+def dashboard(
+    uid: str,
+    key: str,
+    zone: Limits,
+    say: Texts,
+    variables: Sequence[Json],
+    panels: Sequence[Json],
+    marked: tuple[str, Sequence[str]] = ("", ()),
+) -> Json:
+    """A dashboard whose name is the text `key`; `marked` = the SQL of annotations and the titles of the panels that show them."""
+    language = say.language
+    placed, (sql, titles) = numbered(panels), marked
+    ids = [one["id"] for one in placed if one["title"] in titles]
     return {
-        "uid": uid,
-        "title": title,
-        "description": about,
+        "uid": uid_of(uid, language),
+        "title": say(key) if language == "en" else f"{say(key)} ({LANGUAGE_NAMES[language]})",
+        "description": say(f"{key}_about"),
         "tags": ["zonepulse", f"zonepulse-{language}"],
         "schemaVersion": 42,
         "version": 1,
         "editable": True,
         "graphTooltip": 1,
-        "timezone": timezone,
+        "timezone": zone.timezone,
         "weekStart": "monday",
         "time": {"from": "now-24h", "to": "now"},
         "refresh": "5s",
         "timepicker": {"refresh_intervals": ["5s", "10s", "30s", "1m", "5m"]},
         "liveNow": False,
         "preload": False,
+        "templating": {"list": list(variables)},
+        "annotations": {"list": [marks(say("alert_marks"), sql, ids)] if ids else []},
+        "links": links(uid, language),
+        "panels": placed,
     }

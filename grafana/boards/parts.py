@@ -61,6 +61,11 @@ def override(name: str, **properties: object) -> Json:
     }
 
 
+def matching(pattern: str, **properties: object) -> Json:
+    """Properties of the fields whose names match; `__` in a key stands for the dot."""
+    return override("", **properties) | {"matcher": {"id": "byRegexp", "options": f"/{pattern}/"}}
+
+
 def every(**properties: object) -> Json:
     """Properties of every field; they leave the panel's own message as it is."""
     return {"matcher": {"id": "byRegexp", "options": "/.*/"}, "properties": [{"id": k, "value": v} for k, v in properties.items()]}
@@ -129,6 +134,64 @@ def panel(kind: str, title: str, about: str, place: tuple[int, int, int, int], t
         "targets": list(targets),
         **rest,
     }
+
+
+def table(title: str, about: str, place: tuple[int, int, int, int], sql: str, empty: str, *overrides: Json) -> Json:
+    """A table of one query; `empty` = what it says without a row."""
+    return panel(
+        "table", title, about, place, [target("A", sql)],
+        fieldConfig=fields(*overrides, unit="short", noValue=empty, thresholds=thresholds(("text", None)), custom={"align": "auto"}),
+        options={"showHeader": True, "cellHeight": "sm"},
+    )  # fmt: skip
+
+
+def lines(
+    title: str, about: str, place: tuple[int, int, int, int], queries: Sequence[Json], empty: str, *overrides: Json, **rest: Any
+) -> Json:
+    """Lines over time whose gaps stay open; `rest`: unit, displayName, interval and what is custom."""
+    custom: Json = {
+        "drawStyle": "line",
+        "lineWidth": 2,
+        "fillOpacity": 0,
+        "showPoints": "never",
+        "spanNulls": False,
+        **rest.pop("custom", {}),
+    }
+    interval = rest.pop("interval")
+    look = {"decimals": 1, "color": {"mode": "palette-classic"}, "thresholds": thresholds((OK, None)), **rest}
+    return panel(
+        "timeseries", title, about, place, queries, fieldConfig=fields(*overrides, noValue=empty, custom=custom, **look),
+        options={"legend": legend(), "tooltip": TOOLTIP}, interval=interval,
+    )  # fmt: skip
+
+
+def bars(
+    title: str, about: str, place: tuple[int, int, int, int], sql: str, empty: str, *overrides: Json, stacked: bool, **look: Any
+) -> Json:
+    """Bars over time, one column of the query each; `look`: unit, decimals, and the `interval` that a bar lasts."""
+    interval = look.pop("interval")
+    return panel(
+        "barchart", title, about, place, [target("A", sql)],
+        fieldConfig=fields(*overrides, noValue=empty, thresholds=thresholds((OK, None)),
+                           custom={"fillOpacity": 85, "lineWidth": 0, "axisWidth": 50}, **look),
+        options={
+            "legend": legend(), "tooltip": TOOLTIP, "stacking": "normal" if stacked else "none", "barWidth": 0.85, "groupWidth": 0.7,
+            "orientation": "vertical", "xField": "time", "xTickLabelSpacing": 100, "showValue": "never", "fullHighlight": False,
+            "xTickLabelRotation": 0,
+        },
+        interval=interval,
+    )  # fmt: skip
+
+
+def tiles(title: str, about: str, place: tuple[int, int, int, int], sql: str, *overrides: Json, size: int = 28) -> Json:
+    """The columns of one row, side by side; what has no value is a dash."""
+    return panel(
+        "stat", title, about, place, [target("A", sql)],
+        fieldConfig=fields(*overrides, unit="short", decimals=1, color={"mode": "thresholds"}, noValue=NOTHING,
+                           thresholds=thresholds((UNKNOWN, None))),
+        options=stat(reduced("lastNotNull", "/.*/"), text="value_and_name", orientation="vertical", justify="center",
+                     sizes={"titleSize": 14, "valueSize": size}),
+    )  # fmt: skip
 
 
 def numbered(panels: Sequence[Json]) -> list[Json]:

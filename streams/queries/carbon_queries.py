@@ -1,29 +1,19 @@
-"""The SQL of the carbon panels of *zone live*: the network, storages, contracts, and the explanation of each row."""
+"""The SQL of where carbon goes: the network, storages, contracts, and the explanation of each row."""
 
 from typing import Final
 
-from zonepulse.streams.queries.limits import Limits
-from zonepulse.streams.queries.sql_parts import CHOSEN, MINE, bucket, company_names, named, quoted, step_of, translated
-from zonepulse.streams.queries.texts import Texts
+from zonepulse.streams.queries.sql_parts import CHOSEN, MINE, Queries, company_names, named, quoted, translated
 
 NODAL: Final = f"zonepulse.totals_final WHERE {MINE} AND basis = 'nodal'"
 TOP: Final = 20
 """Nodes drawn at most: those with most energy."""
 _RANGE: Final = "$__timeFilter_ms(start)"
+NOTHING: Final = "–"
+"""Of a place without a value."""
 
 
-class CarbonQueries:
-    """The queries of one language for a zone with these limits."""
-
-    def __init__(self, limits: Limits, say: Texts) -> None:
-        self._say, self._timezone = say, limits.timezone
-        self._step = step_of(limits.window_s)
-
-    def _bucket(self, moment: str) -> str:
-        return bucket(moment, self._step, self._timezone)
-
-    def _as(self, key: str) -> str:
-        return f"AS {named(self._say(key))}"
+class CarbonQueries(Queries):
+    """What is asked about where carbon goes."""
 
     def flows(self) -> str:
         """One row an edge of the network: energy and carbon there and back over the range, and what was lost on the way."""
@@ -71,6 +61,35 @@ SELECT * FROM (
     GROUP BY time, place)
   ORDER BY place, time WITH FILL STEP {self._step})
 ORDER BY time, place"""
+
+    def picture_nodes(self) -> str:
+        """The nodes on a circle in the registry's order, with the intensity of what flowed through each over the range."""
+        count = "(SELECT count() FROM zonepulse.registry_nodes_final WHERE zone = ${zone:singlequote})"
+        angle = f"2 * pi() * n.position / greatest({count}, 1)"
+        return f"""\
+SELECT toString(n.node) AS id, toString(n.node) AS title,
+  if(i.g IS NULL, {quoted(NOTHING)}, concat(toString(round(i.g)), ' g/kWh')) AS mainstat,
+  if(i.kwh IS NULL, {quoted(NOTHING)}, concat(toString(round(i.kwh)), ' kWh')) AS secondarystat,
+  round(180 * cos({angle})) AS fixedx, round(110 * sin({angle})) AS fixedy
+FROM (SELECT node, position FROM zonepulse.registry_nodes_final WHERE zone = ${{zone:singlequote}}) AS n
+LEFT JOIN (SELECT toString(node) AS place, sumOrNull(energy_micro) / 1e6 AS kwh,
+    sumOrNullIf(co2e_mg, energy_micro IS NOT NULL) / nullIf(sumOrNullIf(energy_micro, co2e_mg IS NOT NULL), 0) * 1000 AS g
+  FROM zonepulse.intensity_final WHERE {MINE} AND basis = 'nodal' AND node != '' AND {_RANGE} GROUP BY place) AS i
+  ON i.place = toString(n.node)
+ORDER BY n.position LIMIT {TOP}"""
+
+    def picture_edges(self) -> str:
+        """The lines between the nodes: net energy over the range, from where it came; thicker where more flowed."""
+        return f"""\
+SELECT t.line AS id, if(t.net < 0, n.to_node, n.from_node) AS source, if(t.net < 0, n.from_node, n.to_node) AS target,
+  if(t.net IS NULL, {quoted(NOTHING)}, concat(toString(round(abs(t.net))), ' kWh')) AS mainstat,
+  1 + 5 * ifNull(abs(t.net) / nullIf(max(abs(t.net)) OVER (), 0), 0) AS thickness
+FROM (SELECT toString(entity) AS line,
+    sumOrNullIf(energy_micro, entity_kind = 'flow') / 1e6 - ifNull(sumOrNullIf(energy_micro, entity_kind = 'flow_back'), 0) / 1e6 AS net
+  FROM {NODAL} AND entity_kind IN ('flow', 'flow_back') AND {_RANGE} GROUP BY line) AS t
+INNER JOIN (SELECT toString(edge) AS edge, toString(from_node) AS from_node, toString(to_node) AS to_node
+  FROM zonepulse.registry_edges_final WHERE zone = ${{zone:singlequote}}) AS n ON n.edge = t.line
+ORDER BY id LIMIT 100"""
 
     def storage(self) -> str:
         """kWh that each storage holds at the end of each step, as it can give them back."""

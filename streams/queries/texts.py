@@ -1,4 +1,4 @@
-"""The texts of texts.yaml and of the rules about meters in one language, and texts that are their own keys."""
+"""The texts of the *texts.yaml files here and of the rules about meters in one language, and texts that are their own keys."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,10 +8,22 @@ import yaml
 
 from zonepulse.processors.detection.meter.rules import RULES
 
+
+def _read() -> dict[str, dict[str, str]]:
+    """Of all files; a key stands in one of them."""
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted(Path(__file__).parent.glob("*texts.yaml")):
+        more = yaml.safe_load(path.read_text("utf-8"))
+        if twice := found.keys() & more.keys():
+            raise ValueError(f"{path.name}: {', '.join(sorted(twice))} is in another file, too: one place for a text")
+        found |= more
+    return found
+
+
 LANGUAGES: Final = ("en", "de", "zh")
 LANGUAGE_NAMES: Final = {"en": "English", "de": "Deutsch", "zh": "中文"}
 TEXTS: Final[dict[str, dict[str, str]]] = {
-    **yaml.safe_load((Path(__file__).parent / "texts.yaml").read_text("utf-8")),
+    **_read(),
     **{rule.id: rule.short for rule in RULES},
 }
 """Key -> language -> text."""

@@ -35,8 +35,28 @@ def companies(say: Texts) -> str:
     """The companies with results, then the zone itself: alerts and meters that belong to no company."""
     return f"""\
 SELECT id, text FROM (
-  SELECT c.company AS id, if(n.name = '', c.company, n.name) AS text
-  FROM (SELECT DISTINCT toString(entity) AS company FROM zonepulse.totals WHERE {MINE} AND entity_kind = 'company') AS c
-  LEFT JOIN {company_names(say.language)} AS n ON n.company = c.company
+  {_known(say)}
   UNION ALL SELECT '(zone)' AS id, {quoted(say("zone_itself"))} AS text)
 ORDER BY id = '(zone)', text"""
+
+
+def company(say: Texts) -> str:
+    """The companies with results."""
+    return f"{_known(say)}\nORDER BY text"
+
+
+def _known(say: Texts) -> str:
+    return f"""\
+SELECT c.company AS id, if(n.name = '', c.company, n.name) AS text
+  FROM (SELECT DISTINCT toString(entity) AS company FROM zonepulse.totals WHERE {MINE} AND entity_kind = 'company') AS c
+  LEFT JOIN {company_names(say.language)} AS n ON n.company = c.company"""
+
+
+def meters(say: Texts) -> str:
+    """The meters with results, by the registry's names."""
+    return f"""\
+SELECT m.meter AS id, if(n.name = '', m.meter, concat(m.meter, ' · ', n.name)) AS text
+FROM (SELECT DISTINCT toString(meter) AS meter FROM zonepulse.intervals WHERE {MINE} AND $__timeFilter_ms(start)) AS m
+LEFT JOIN (SELECT toString(meter) AS meter, any(name_{say.language}) AS name FROM zonepulse.registry_meters_final
+  WHERE zone = ${{zone:singlequote}} GROUP BY meter) AS n ON n.meter = m.meter
+ORDER BY id LIMIT 5000"""

@@ -18,11 +18,11 @@ from zonepulse.streams.queries.sql_parts import (
     PARTS,
     ZONE_CARBON,
     ZONE_TOTALS,
+    Queries,
     bucket,
     company_names,
     named,
     quoted,
-    step_of,
     translated,
 )
 from zonepulse.streams.queries.texts import Texts
@@ -42,19 +42,18 @@ REASONS: Final[Mapping[str, tuple[str, ...]]] = {
 """Text key -> dead-letter reasons shown together."""
 
 
-class ZoneLiveQueries:
-    """The queries of one language for a zone with these limits."""
+def rule_words(limits: Limits, say: Texts) -> dict[str, str]:
+    """Rule -> its text: the built-in rules, then the registry's own."""
+    own = {rule: text.get(say.language) or text.get("en") or rule for rule, text in limits.rule_texts.items()}
+    return {rule: say(rule) for rule in BUILT_IN_RULES} | own
+
+
+class ZoneLiveQueries(Queries):
+    """What *zone live* asks."""
 
     def __init__(self, limits: Limits, say: Texts) -> None:
-        self._limits, self._say = limits, say
-        self._step = step_of(limits.window_s)
+        super().__init__(limits, say)
         self._midnight = f"toStartOfDay({NOW}, {quoted(limits.timezone)}) AS midnight"
-
-    def _bucket(self, moment: str) -> str:
-        return bucket(moment, self._step, self._limits.timezone)
-
-    def _as(self, key: str) -> str:
-        return f"AS {named(self._say(key))}"
 
     def status(self) -> str:
         """One row: the word and why."""
@@ -175,7 +174,7 @@ ORDER BY time WITH FILL STEP {self._step}"""
         return f"""\
 SELECT severity {self._as("severity")},
   multiIf(a.company = '', {zone}, n.name = '', toString(a.company), n.name) {self._as("who")},
-  {translated("rule", self._rule_words())} {self._as("what")},
+  {translated("rule", rule_words(self._limits, self._say))} {self._as("what")},
   nullIf(meters, 0) {self._as("meters")},
   dateDiff('second', first_start, {NOW}) {self._as("since")},
   if(a.company = '', '(zone)', toString(a.company)) AS company_id
@@ -185,11 +184,6 @@ FROM (
   GROUP BY severity, rule, company) AS a
 LEFT JOIN {company_names(self._say.language)} AS n ON n.company = a.company
 ORDER BY indexOf({list(SEVERITIES)}, severity), first_start DESC LIMIT 50"""
-
-    def _rule_words(self) -> dict[str, str]:
-        """Rule -> its text: the built-in rules, then the registry's own."""
-        own = {rule: text.get(self._say.language) or text.get("en") or rule for rule, text in self._limits.rule_texts.items()}
-        return {rule: self._say(rule) for rule in BUILT_IN_RULES} | own
 
     def sources(self) -> str:
         """Mean kW of grid import and own generation."""
@@ -287,7 +281,7 @@ ORDER BY time WITH FILL FROM {bucket("$__fromTime", step, self._limits.timezone)
         severity = translated("severity", {key: self._say(key) for key in SEVERITIES})
         return f"""\
 SELECT starts_at AS time, if(state = 'resolved', coalesce(ends_at, {NOW}), {NOW}) AS timeEnd,
-  concat({translated("rule", self._rule_words())}, if(meter = '', '', concat(' · ', meter))) AS title,
+  concat({translated("rule", rule_words(self._limits, self._say))}, if(meter = '', '', concat(' · ', meter))) AS title,
   {severity} AS text, if(company = '', toString(severity), concat(severity, ',', company)) AS tags
 FROM zonepulse.alerts_final WHERE {MINE} AND (severity = 'critical' OR company = '' AND severity = 'warning')
   AND starts_at <= {NOW} AND timeEnd >= $__fromTime_ms

@@ -3,6 +3,7 @@
 import json
 import re
 import string
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
 
 from zonepulse.processors.detection.meter.rules import RULES
 from zonepulse.schemas.messages.readings import REASONS
@@ -19,13 +21,14 @@ from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.tables.ddl import DATABASE, EXPLAIN, STORAGES
 from zonepulse.schemas.tables.results import QUALITIES
 from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.queries.macros import TimeRange, with_macros, with_variables
 
 GRAFANA = Path(__file__).parents[2] / "grafana"
 sys.path.insert(0, str(GRAFANA))
 
 from boards.frame import uid_of  # noqa: E402
-from boards.zone_live import zone_live  # noqa: E402
+from boards.zone_live import BOARD as ZONE_LIVE  # noqa: E402
 from build import dashboards, declared, demo_zone, text_of  # noqa: E402
 
 from zonepulse.streams.queries import texts, zone_live_queries  # noqa: E402
@@ -33,9 +36,12 @@ from zonepulse.streams.queries.limits import Limits, limits_of  # noqa: E402
 
 BUILT = dashboards(demo_zone())
 FILES = {path.name: json.loads(path.read_text("utf-8")) for path in sorted((GRAFANA / "dashboards").glob("*.json"))}
+STORED = [name for name, dashboard in FILES.items() if dashboard["templating"]["list"]]
+"""Those that read the store; the others read Prometheus."""
 GRAFANAS_OWN = {"__url_time_range", "__field", "__data"}
 
 every_dashboard = pytest.mark.parametrize("name", BUILT)
+every_stored = pytest.mark.parametrize("name", STORED)
 
 
 def strings(value: object) -> Iterator[str]:
@@ -72,6 +78,11 @@ def test_panel_ids_are_unique_and_annotations_name_panels_that_exist(name: str) 
 
 
 @every_dashboard
+def test_a_dashboard_has_at_most_twelve_panels(name: str) -> None:
+    assert len(FILES[name]["panels"]) <= 12
+
+
+@every_dashboard
 def test_panels_lie_in_the_grid_side_by_side(name: str) -> None:
     cells = [
         {(x, y) for x in range(p["x"], p["x"] + p["w"]) for y in range(p["y"], p["y"] + p["h"])}
@@ -95,7 +106,7 @@ def test_every_panel_has_text_thresholds_a_unit_or_words_and_says_what_it_shows_
         assert "noValue" in defaults or panel["type"] == "state-timeline", panel["title"]
 
 
-@every_dashboard
+@every_stored
 def test_no_number_that_may_be_stale_is_taken_from_before_a_gap_and_no_gap_is_bridged(name: str) -> None:
     for panel in FILES[name]["panels"]:
         custom = panel["fieldConfig"]["defaults"].get("custom", {})
@@ -104,9 +115,9 @@ def test_no_number_that_may_be_stale_is_taken_from_before_a_gap_and_no_gap_is_br
             assert panel["options"]["reduceOptions"]["calcs"] == ["last"]
 
 
-@every_dashboard
+@every_stored
 def test_every_query_goes_to_the_provisioned_datasource_in_a_format_that_fits_its_type(name: str) -> None:
-    (provisioned,) = yaml.safe_load((GRAFANA / "provisioning/datasources/zonepulse.yml").read_text("utf-8"))["datasources"]
+    provisioned, _ = datasources()
     source = {"type": provisioned["type"], "uid": provisioned["uid"]}
     used = list(_datasources(FILES[name]))
     assert used and all(one == source for one in used)
@@ -125,7 +136,7 @@ def _datasources(value: object) -> Iterator[object]:
             yield from _datasources(inner)
 
 
-@every_dashboard
+@every_stored
 def test_every_variable_that_is_used_is_defined_and_every_defined_one_is_used(name: str) -> None:
     defined = {variable["name"] for variable in FILES[name]["templating"]["list"]}
     used = {match for text in strings(FILES[name]) for match in re.findall(r"\$\{(\w+)", text)}
@@ -134,19 +145,19 @@ def test_every_variable_that_is_used_is_defined_and_every_defined_one_is_used(na
         assert not re.search(r"\$(?!__)\w", text), f"a bare $name in {text[:80]!r}: write ${{name}}"
 
 
-@every_dashboard
+@every_stored
 def test_the_live_run_comes_first_and_is_chosen(name: str) -> None:
     run = FILES[name]["templating"]["list"][0]
     assert (run["name"], run["current"]["value"]) == ("run", "live")
 
 
-@every_dashboard
+@every_stored
 def test_every_macro_is_one_that_the_plugin_has(name: str) -> None:
     for query in queries(FILES[name]):
         assert "$__" not in with_macros(query["rawSql"], TimeRange(0, 1))
 
 
-@every_dashboard
+@every_stored
 def test_what_a_viewer_may_set_in_the_address_is_quoted_by_grafana(name: str) -> None:
     queries = [target["rawSql"] for panel in FILES[name]["panels"] for target in panel["targets"]]
     queries += [v["query"]["rawSql"] for v in FILES[name]["templating"]["list"] if v["type"] == "query"]
@@ -154,14 +165,15 @@ def test_what_a_viewer_may_set_in_the_address_is_quoted_by_grafana(name: str) ->
     assert any("${zone:singlequote}" in sql for sql in queries)
 
 
-@every_dashboard
+@every_stored
 def test_every_panel_query_is_bounded_in_time_and_keeps_to_one_run_and_zone(name: str) -> None:
     for panel in FILES[name]["panels"]:
         for target in panel["targets"]:
             sql = target["rawSql"]
             assert re.search(r"\$__(timeFilter_ms|toTime_ms)", sql), panel["title"]
-            reads = len(re.findall(r"FROM zonepulse\.(?!registry_)", sql))
-            assert sql.count("run = ${run:singlequote} AND zone = ${zone:singlequote}") == reads, panel["title"]
+            reads = len(re.findall(r"FROM zonepulse\.(?!registry_|runs_final WHERE zone|promotions_final WHERE zone)", sql))
+            bounds = r"(run = \$\{run:singlequote\}|run IN \('live', \$\{run:singlequote\}\)) AND zone = \$\{zone:singlequote\}"
+            assert len(re.findall(bounds, sql)) == reads, panel["title"]
 
 
 @every_dashboard
@@ -171,7 +183,7 @@ def test_links_lead_to_dashboards_that_exist(name: str) -> None:
     assert links and all(re.split(r"[/?]", link)[2] in uids for link in links)
 
 
-@every_dashboard
+@every_stored
 def test_every_name_in_the_sql_is_a_column_of_the_tables_it_reads(name: str) -> None:
     tables = {f"{s.name}{suffix}": {c.name for c in s.columns} for s in STORAGES for suffix in ("", "_final")}
     tables[EXPLAIN.name] = set(EXPLAIN.columns)
@@ -187,8 +199,8 @@ def test_every_name_in_the_sql_is_a_column_of_the_tables_it_reads(name: str) -> 
 
 def test_versioned_tables_are_read_through_their_final_view() -> None:
     views = {storage.name for storage in STORAGES if storage.final}
-    for dashboard in FILES.values():
-        for panel in dashboard["panels"]:
+    for name in STORED:
+        for panel in FILES[name]["panels"]:
             for target in panel["targets"]:
                 raw = set(re.findall(r"(?<!NOT EXISTS \(SELECT 1 )FROM zonepulse\.(\w+)", target["rawSql"]))
                 assert not raw & views, panel["title"]
@@ -206,11 +218,18 @@ def test_every_text_exists_in_every_language_with_the_same_names_to_fill_in() ->
         assert len({frozenset(fields(text)) for text in by_language.values()}) == 1, key
 
 
-def test_every_text_is_used() -> None:
-    folders = (GRAFANA / "boards", Path(texts.__file__).parent)
-    sources = "".join(path.read_text("utf-8") for folder in folders for path in folder.glob("*.py"))
-    of_rules = {rule.id for rule in RULES}
-    assert [key for key in texts.TEXTS if key not in of_rules and f'"{key}"' not in sources] == []
+def test_every_text_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, answer = {rule.id for rule in RULES}, texts.Texts.__call__
+
+    def ask(say: texts.Texts, key: str, **values: object) -> str:
+        asked.add(key)
+        return answer(say, key, **values)
+
+    monkeypatch.setattr(texts.Texts, "__call__", ask)
+    dashboards(demo_zone())
+    ZONE_LIVE.make(demo_limits(watch_g=None, act_g=None, intensity_rules=()), "en")
+    of_the_board = "".join(path.read_text("utf-8") for path in Path(texts.__file__).parents[1].glob("board/*.py"))
+    assert [key for key in texts.TEXTS if key not in asked and f'"{key}"' not in of_the_board] == []
 
 
 def test_the_languages_differ_in_texts_only() -> None:
@@ -252,8 +271,8 @@ def _steps(dashboard: dict[str, Any], title: str) -> list[float]:
 @pytest.mark.parametrize("title", ["Intensity now", "Carbon intensity against yesterday and last week"])
 def test_the_limits_on_the_panels_are_those_of_the_rules(title: str) -> None:
     assert _steps(FILES["zone-live.json"], title) == [200.0]
-    assert _steps(zone_live(demo_limits(watch_g=540.0, act_g=600.0), "en"), title) == [540.0, 600.0]
-    assert _steps(zone_live(demo_limits(watch_g=None, act_g=None, intensity_rules=()), "en"), title) == []
+    assert _steps(ZONE_LIVE.make(demo_limits(watch_g=540.0, act_g=600.0), "en"), title) == [540.0, 600.0]
+    assert _steps(ZONE_LIVE.make(demo_limits(watch_g=None, act_g=None, intensity_rules=()), "en"), title) == []
 
 
 def _with_rules(*rules: tuple[str, str, float]) -> Registry:
@@ -286,12 +305,56 @@ def test_a_zone_is_blind_after_two_windows_or_two_periods_of_its_fastest_registe
 # Provisioning
 
 
+def datasources() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load((GRAFANA / "provisioning/datasources/zonepulse.yml").read_text("utf-8"))[
+        "datasources"
+    ]
+    return found
+
+
+# Prometheus
+
+
+def expressions() -> dict[str, str]:
+    """Of the panels that read Prometheus, by title and letter."""
+    panels = [panel for name, dashboard in FILES.items() if name not in STORED for panel in dashboard["panels"]]
+    return {f"{panel['title']} {target['refId']}": target["expr"] for panel in panels for target in panel["targets"]}
+
+
+@pytest.mark.integration
+def test_every_expression_is_one_that_prometheus_takes_and_names_metrics_that_workers_have(tmp_path: Path) -> None:
+    metrics = Metrics(CollectorRegistry())
+    known = {"up"} | {f"{metric.name}{suffix}" for metric in metrics.registry.collect() for suffix in ("", "_total", "_bucket")}
+    for title, expression in expressions().items():
+        names = set(re.findall(r"\b(?:zonepulse|process)_\w+|\bup\b", expression))
+        assert names and names <= known, title
+    rules = [{"record": f"zonepulse:panel_{i}", "expr": expression} for i, expression in enumerate(expressions().values())]
+    (tmp_path / "panels.yml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    done = subprocess.run(["promtool", "check", "rules", str(tmp_path / "panels.yml")], capture_output=True, text=True)
+    assert done.returncode == 0 and f"{len(rules)} rules found" in done.stdout, done.stderr
+
+
+def test_the_limits_drawn_are_those_of_the_rules_and_their_datasource_is_provisioned() -> None:
+    dashboard = FILES["pipeline.json"]
+    drawn = {
+        panel["title"]: panel["fieldConfig"]["defaults"]["thresholds"]["steps"][1]["value"]
+        for panel in dashboard["panels"]
+        if len(panel["fieldConfig"]["defaults"]["thresholds"]["steps"]) > 1
+    }
+    assert drawn == {"Behind the clock": 300, "Records that wait": 10_000, "Partitions that stand": 120}
+    rules = (GRAFANA.parent / "deploy/prometheus/zonepulse.rules.yml").read_text("utf-8")
+    assert all(f"> {limit:g}" in rules for limit in drawn.values())
+    _, prometheus = datasources()
+    used = [one for panel in dashboard["panels"] for one in (panel["datasource"], *(t["datasource"] for t in panel["targets"]))]
+    assert all(one == {"type": prometheus["type"], "uid": prometheus["uid"]} for one in used)
+
+
 def test_provisioning_takes_where_to_connect_from_the_environment() -> None:
-    (source,) = yaml.safe_load((GRAFANA / "provisioning/datasources/zonepulse.yml").read_text("utf-8"))["datasources"]
     (provider,) = yaml.safe_load((GRAFANA / "provisioning/dashboards/zonepulse.yml").read_text("utf-8"))["providers"]
-    asked = {text for text in (*strings(source), *strings(provider)) if text.startswith("${")}
+    asked = {text for text in (*strings(datasources()), *strings(provider)) if text.startswith("${")}
     assert asked == {f"${{ZONEPULSE_CLICKHOUSE_{what}}}" for what in ("HOST", "PORT", "USER", "PASSWORD")} | {
-        "${ZONEPULSE_DASHBOARDS}"
+        "${ZONEPULSE_DASHBOARDS}",
+        "${ZONEPULSE_PROMETHEUS}",
     }
     readme = (GRAFANA / "README.md").read_text("utf-8")
     assert all(name.strip("${}") in readme for name in asked)

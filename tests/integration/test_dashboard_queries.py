@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-import yaml
 from clickhouse_connect.driver.client import Client
 from demo_store import DAY_MS, DAYS, UNTIL_MS, DemoRows, connect, insert_registry, run_demo
 
@@ -24,18 +23,24 @@ from zonepulse.streams.clickhouse.stored_rows import stored
 from zonepulse.streams.demo.data import demo_zone_yaml
 from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
 from zonepulse.streams.queries.macros import TimeRange, Value, with_macros, with_variables
+from zonepulse.streams.queries.texts import TEXTS
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]  # the first test may have to compile every kernel
 
 DASHBOARDS = {
     path.stem: json.loads(path.read_text("utf-8"))
     for path in sorted((Path(__file__).parents[2] / "grafana/dashboards").glob("*.json"))
+    if not path.name.startswith("pipeline")  # it reads Prometheus
 }
-ENGLISH = DASHBOARDS["zone-live"]
-TEXTS = yaml.safe_load((Path(__file__).parents[2] / "streams/queries/texts.yaml").read_text("utf-8"))
+ENGLISH = {name: dashboard for name, dashboard in DASHBOARDS.items() if not name.endswith(("-de", "-zh"))}
+METERS = ("TC-0101-E1", "TC-0302-E1")
+"""One with alerts and one with refused readings in the day."""
+WHAT_IF = "what-if"
+"""A run over the last two days that has a tenth more CO2e in every total."""
 EMPTY: Value = "no-such-run"
 DAY = TimeRange(UNTIL_MS - DAY_MS, UNTIL_MS)
 
+every_english = pytest.mark.parametrize("name", ENGLISH)
 every_dashboard = pytest.mark.parametrize("name", DASHBOARDS)
 every_zone_live = pytest.mark.parametrize("name", [name for name in DASHBOARDS if name.startswith("zone-live")])
 
@@ -62,6 +67,8 @@ class Board:
             "basis": "location",
             "company": [*(c.id for c in registry.companies), "(zone)"],
         }
+        self.ones: dict[str, Value] = {"company": "steelworks", "meter": METERS[0]}
+        """What is chosen where one value is."""
 
     def ask(self, sql: str, time: TimeRange = DAY, **variables: Value) -> Frame:
         text = with_macros(with_variables(sql, self.variables | variables), time)
@@ -74,10 +81,18 @@ class Board:
         return Frame(tuple(column["name"] for column in meta), tuple(column["type"] for column in meta), [])
 
     def panel(self, title: str, ref: str = "A", time: TimeRange = DAY, **variables: Value) -> Frame:
-        """A query of the English dashboard."""
-        (panel,) = (p for p in ENGLISH["panels"] if p["title"].startswith(title))
+        """A query of an English dashboard: of the first one that has the panel."""
+        (dashboard, panel), *_ = (
+            (d, p) for d in (ENGLISH["zone-live"], *ENGLISH.values()) for p in d["panels"] if p["title"].startswith(title)
+        )
         (target,) = (t for t in panel["targets"] if t["refId"] == ref)
-        return self.ask(target["rawSql"], time, **variables)
+        return self.ask(target["rawSql"], time, **self.chosen(dashboard) | variables)
+
+    def chosen(self, dashboard: dict[str, Any]) -> dict[str, Value]:
+        """The values of the variables of which one is chosen."""
+        single = {v["name"] for v in dashboard["templating"]["list"] if not v["multi"]}
+        chosen = {name: value for name, value in self.ones.items() if name in single}
+        return chosen | ({"run": WHAT_IF} if dashboard["uid"].startswith("zp-replay") else {})
 
     def intensity(self) -> list[dict[str, Any]]:
         """The zone's rows on the basis that is chosen at first."""
@@ -110,8 +125,58 @@ def board(server: ClickHouseProcess, writer: Client) -> Iterator[Board]:
     insert_registry(writer, registry)
     for name, table in rows.items():
         writer.insert_arrow(name, stored(TABLES[name], table))
+    insert_a_run(writer, registry.zone.id)
+    insert_messages(writer, registry.zone.id)
     with connect(server, READER) as client:
         yield Board(client, registry, rows)
+
+
+def insert_a_run(writer: Client, zone: str) -> None:
+    """The run WHAT_IF, and a promotion of it that was taken back."""
+    begin, end = at(UNTIL_MS - 2 * DAY_MS), at(UNTIL_MS)
+    row = {
+        "run": WHAT_IF, "zone": zone, "started_at": begin, "finished_at": begin, "state": "reverted",
+        "registry_version": 1, "registry_hash": "",
+        "input_topic": "zp.readings", "input_from": "", "input_to": "", "note": "a tenth more", "revision": 1,
+        "from_at": begin, "to_at": end,
+        "plan": "{}", "result": "{}",
+    }  # fmt: skip
+    writer.insert("runs", [list(row.values())], column_names=list(row))
+    taken_back = {
+        "zone": zone,
+        "run": WHAT_IF,
+        "from_at": begin,
+        "to_at": end,
+        "is_active": 0,
+        "who": "a",
+        "why": "b",
+        "at": begin,
+        "revision": 2,
+    }
+    writer.insert("promotions", [list(taken_back.values())], column_names=list(taken_back))
+    for table, more in (
+        ("totals", ", intDiv(co2e_mg * 11, 10) AS co2e_mg"),
+        ("intensity", ""),
+        ("emissions", ""),
+        ("intervals", ""),
+    ):
+        writer.command(
+            f"INSERT INTO {table} SELECT * REPLACE ('{WHAT_IF}' AS run{more})"
+            f" FROM (SELECT * FROM {table} WHERE run = 'live' AND start >= %(begin)s)",
+            parameters={"begin": begin},
+        )
+
+
+def insert_messages(writer: Client, zone: str) -> None:
+    """One message that went and one that was given up."""
+    for outcome, error in (("sent", ""), ("dead", "550 no such mailbox")):
+        row = {
+            "run": "live", "zone": zone, "made_at": at(UNTIL_MS - 3_600_000), "message": outcome, "fingerprint": "f", "rule": "silent",
+            "starts_at": at(UNTIL_MS - 3_600_000), "severity": "warning", "company": "", "said": "raised",
+            "subscriber": "s", "channel": "mail",
+            "purpose": "now", "outcome": outcome, "attempts": 2, "ended_at": at(UNTIL_MS), "error": error, "revision": 1,
+        }  # fmt: skip
+        writer.insert("deliveries", [list(row.values())], column_names=list(row))
 
 
 def panel_queries(dashboard: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -145,10 +210,11 @@ def check_frame(panel: dict[str, Any], target: dict[str, Any], frame: Frame) -> 
     assert np.isfinite(numbers).all(), panel["title"]
 
 
+@every_english
 @pytest.mark.parametrize("range_name", RANGES)
-def test_every_panel_query_answers_in_the_shape_that_its_panel_needs(board: Board, range_name: str) -> None:
-    for panel, target in panel_queries(ENGLISH):
-        check_frame(panel, target, board.ask(target["rawSql"], RANGES[range_name]))
+def test_every_panel_query_answers_in_the_shape_that_its_panel_needs(board: Board, range_name: str, name: str) -> None:
+    for panel, target in panel_queries(ENGLISH[name]):
+        check_frame(panel, target, board.ask(target["rawSql"], RANGES[range_name], **board.chosen(ENGLISH[name])))
 
 
 @every_dashboard
@@ -156,7 +222,7 @@ def test_every_override_names_a_column_or_a_series(board: Board, name: str) -> N
     for panel in DASHBOARDS[name]["panels"]:
         known: set[str] = set()
         for target in panel["targets"]:
-            frame = board.ask(target["rawSql"])
+            frame = board.ask(target["rawSql"], **board.chosen(DASHBOARDS[name]))
             known |= set(frame.names) | {v for row in frame.rows for v in row if isinstance(v, str)}
         named = [o["matcher"]["options"] for o in panel["fieldConfig"]["overrides"] if o["matcher"]["id"] == "byName"]
         assert set(named) <= known, panel["title"]
@@ -165,9 +231,11 @@ def test_every_override_names_a_column_or_a_series(board: Board, name: str) -> N
 @every_dashboard
 def test_every_panel_has_something_to_show_of_a_day_of_the_demo(board: Board, name: str) -> None:
     for panel, target in panel_queries(DASHBOARDS[name]):
-        frame = board.ask(target["rawSql"])
-        check_frame(panel, target, frame)
-        assert any(v not in (None, "") for row in frame.rows for v in row[1:]), panel["title"]
+        chosen = board.chosen(DASHBOARDS[name])
+        frames = [board.ask(target["rawSql"], **chosen | ({"meter": meter} if "meter" in chosen else {})) for meter in METERS]
+        for frame in frames:
+            check_frame(panel, target, frame)
+        assert any(v not in (None, "") for frame in frames for row in frame.rows for v in row[1:]), panel["title"]
 
 
 @every_zone_live
@@ -210,13 +278,14 @@ def test_annotations_lie_within_the_range_and_name_their_rule(board: Board, name
     assert all(tags and not tags.endswith(",") for tags in frame.column("tags"))
 
 
-def test_the_dashboard_is_drawn_at_once(board: Board, record_property: Any) -> None:
+@every_english
+def test_a_dashboard_is_drawn_at_once(board: Board, record_property: Any, name: str) -> None:
     begun = time.perf_counter()
-    asked = sum(1 for _, target in panel_queries(ENGLISH) if board.ask(target["rawSql"]))
+    asked = sum(1 for _, target in panel_queries(ENGLISH[name]) if board.ask(target["rawSql"], **board.chosen(ENGLISH[name])))
     seconds = time.perf_counter() - begun
     record_property("panel_seconds", seconds)
-    print(f"{asked} panel queries took {seconds:.2f} s")
-    assert asked == sum(1 for _ in panel_queries(ENGLISH))
+    print(f"{name}: {asked} panel queries took {seconds:.2f} s")
+    assert asked == sum(1 for _ in panel_queries(ENGLISH[name]))
 
 
 # What the panels say, against the rows of the core
@@ -420,7 +489,7 @@ def test_the_storage_holds_what_the_ledger_says(board: Board) -> None:
 
 def test_contracts_are_shown_with_their_share_and_hourly_ones_with_the_score(board: Board) -> None:
     week = RANGES["a week"]
-    frame = board.panel("Contracts", time=week)
+    frame = board.panel("Contracts", time=week, company=board.variables["company"])
     by_name = {row[frame.names.index("contract")]: dict(zip(frame.names, row, strict=True)) for row in frame.rows}
     assert set(by_name) == {c.id for c in board.registry.contracts}
     rows = [r for r in board.list("totals") if r["basis"] == "market" and at(week.from_ms) <= r["start"] <= at(week.to_ms)]
@@ -435,7 +504,7 @@ def test_contracts_are_shown_with_their_share_and_hourly_ones_with_the_score(boa
 
 @pytest.mark.parametrize("basis", ["location", "market", "nodal"])
 def test_every_explained_row_is_its_amount_times_its_factor(board: Board, basis: str) -> None:
-    frame = board.panel("What each kilogram", basis=basis)
+    frame = board.panel("What each kilogram", basis=basis, company=board.variables["company"])
     assert len(frame.rows) > 100
     for row in (dict(zip(frame.names, row, strict=True)) for row in frame.rows):
         if row["kg CO₂e"] is not None:
@@ -460,3 +529,130 @@ def test_a_live_value_is_the_intensity_now_until_it_is_null(board: Board, writer
         shown = board.panel("Intensity now", time=TimeRange(now_ms - DAY_MS, now_ms), run="with-live").rows
         assert [row[1] for row in shown][-1] == g
         assert board.panel("Zone status", time=TimeRange(now_ms - DAY_MS, now_ms), run="with-live").rows[0][0] == "ALL RIGHT"
+
+
+# A company, a meter, the alerts, a replay
+
+
+def on_its_basis(board: Board, company: str) -> list[dict[str, Any]]:
+    """The totals of a company in the day that make up scope 1 and 2 by location, a row a carrier."""
+    return [
+        row for row in board.list("totals")
+        if (row["entity_kind"], row["entity"], row["basis"]) == ("company", company, "location") and row["carrier"] and row["scope"] > 0
+        and at(DAY.from_ms) <= row["start"] <= at(DAY.to_ms)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("company", ["steelworks", "bakery"])
+def test_a_companys_emissions_are_its_totals_and_what_is_not_covered_is_apart(board: Board, company: str) -> None:
+    frame = board.panel("Emissions by scope", company=company)
+    drawn: dict[str, float] = defaultdict(float)
+    for _, series, tonnes in frame.rows:
+        drawn[series] += tonnes or 0
+    known: dict[str, float] = defaultdict(float)
+    for row in on_its_basis(board, company):
+        known[f"scope {row['scope']}{'' if is_full(row) else ' (provisional)'}"] += (row["co2e_mg"] or 0) / 1e9
+    assert {k: v for k, v in drawn.items() if k != "same day last week"} == pytest.approx(known)
+    by_carrier = board.panel("What it uses", company=company)
+    assert sum(t or 0 for t in by_carrier.column("CO₂e")) == pytest.approx(sum(known.values()))
+
+
+def test_a_companys_meters_are_its_own_with_what_they_counted(board: Board) -> None:
+    frame = board.panel("Its meters", company="bakery")
+    counted: dict[tuple[str, str], int] = defaultdict(int)
+    for row in board.list("intervals"):
+        if row["company"] == "bakery" and at(DAY.from_ms) <= row["start"] <= at(DAY.to_ms):
+            counted[row["meter"], row["register"]] += row["value_micro"] or 0
+    shown = {(m, r): v for m, r, v in zip(frame.column("meter"), frame.column("register"), frame.column("amount"), strict=True)}
+    assert {key: value or 0 for key, value in shown.items()} == pytest.approx({key: micro / 1e6 for key, micro in counted.items()})
+
+
+def test_a_meters_windows_and_belief_are_the_ledgers(board: Board) -> None:
+    meter = board.ones["meter"]
+    mine = [r for r in board.list("intervals") if r["meter"] == meter and at(DAY.from_ms) <= r["start"] <= at(DAY.to_ms)]
+    ((complete, estimated, newest_s, alerts, _),) = board.panel("Can I believe it").rows
+    assert complete == pytest.approx(sum(r["covered_ms"] for r in mine) / sum(r["length_s"] * 1000 for r in mine))
+    assert estimated == pytest.approx(sum(r["estimated_micro"] for r in mine) / sum(r["value_micro"] or 0 for r in mine))
+    assert newest_s >= 0
+    begun = [a for a in board.list("alerts") if a["meter"] == meter and a["starts_at"] <= at(DAY.to_ms)]
+    assert (
+        alerts
+        == sum(a["state"] != "resolved" or a["ends_at"] >= at(DAY.from_ms) for a in begun)
+        == len(board.panel("Alerts and restarts").rows)
+    )
+    frame = board.panel("Its windows")
+    assert len(frame.rows) == min(len(mine), 300)
+    assert frame.rows[0][2] == (None if mine[-1]["value_micro"] is None else pytest.approx(mine[-1]["value_micro"] / 1e6))
+    assert {row[1] for row in board.panel("Mean rate").rows} >= {
+        r["register"] for r in mine if r["value_micro"] is not None and not r["estimated_micro"]
+    }
+
+
+def test_refused_readings_that_name_a_meter_are_shown_with_it(board: Board) -> None:
+    named = [
+        (str(letter["reason"]), meter)
+        for letter in board.list("dead_letters")
+        for meter in {m.id for m in board.registry.meters}
+        if meter.encode() in letter["value"]
+    ]
+    assert named
+    reason, meter = named[0]
+    week = TimeRange(UNTIL_MS - DAYS * DAY_MS - DAY_MS, UNTIL_MS)
+    frame = board.panel("Refused readings that name it", time=week, meter=meter)
+    assert reason in frame.column("reason") and all(meter in text for text in frame.column("what was sent"))
+
+
+def test_the_counts_of_alerts_leave_hints_out_and_floods_are_slots_of_ten(board: Board) -> None:
+    week = TimeRange(UNTIL_MS - DAYS * DAY_MS, UNTIL_MS)
+    raised = [a for a in board.list("alerts") if at(week.from_ms) <= a["starts_at"] <= at(week.to_ms) and a["severity"] != "info"]
+    slots: dict[int, int] = defaultdict(int)
+    for alert in raised:
+        slots[int(alert["starts_at"].timestamp()) // 600] += 1
+    ((critical, warning, a_day, in_flood),) = board.panel("Open, and how many a day", time=week).rows
+    open_now = [a for a in board.list("alerts") if a["state"] != "resolved" or a["ends_at"] > at(UNTIL_MS)]
+    assert (critical, warning) == tuple(sum(a["severity"] == s for a in open_now) for s in ("critical", "warning"))
+    assert a_day == pytest.approx(len(raised) / DAYS)
+    assert in_flood == pytest.approx(sum(n >= 10 for n in slots.values()) / (DAYS * 144))
+    assert sum(sum(row[1:]) for row in board.panel("Raised by severity", time=week).rows) == sum(
+        at(week.from_ms) <= a["starts_at"] <= at(week.to_ms) for a in board.list("alerts")
+    )
+
+
+def test_messages_are_counted_by_what_became_of_them(board: Board) -> None:
+    ((channel, purpose, sent, not_sent, attempts, error),) = board.panel("Who was told").rows
+    assert (channel, purpose, sent, not_sent, attempts, error) == ("mail", "now", 1, 1, 2, "550 no such mailbox")
+
+
+def test_a_gateway_and_a_day_show_what_their_meters_covered(board: Board) -> None:
+    week = TimeRange(UNTIL_MS - 7 * DAY_MS, UNTIL_MS, 86_400)
+    frame = board.panel("By gateway", time=week)
+    assert sum(frame.column("meters")) == len({r["meter"] for r in board.list("intervals") if r["start"] >= at(week.from_ms)})
+    days = board.panel("Completeness by meter and day", time=week)
+    covered: dict[tuple[datetime, str], list[int]] = defaultdict(lambda: [0, 0])
+    for row in board.list("intervals"):
+        if row["start"] >= at(week.from_ms):
+            midnight = datetime.combine((row["start"] + timedelta(hours=8)).date(), datetime.min.time()) - timedelta(hours=8)
+            cell = covered[midnight, row["meter"]]
+            cell[0] += row["covered_ms"]
+            cell[1] += row["length_s"] * 1000
+    assert days.rows and all(
+        share == pytest.approx(covered[t, m][0] / covered[t, m][1]) for t, m, share in days.rows if share is not None
+    )
+
+
+@pytest.mark.parametrize("basis", ["location", "market", "nodal"])
+def test_a_run_is_compared_with_live_in_its_stretch(board: Board, basis: str) -> None:
+    week = TimeRange(UNTIL_MS - 7 * DAY_MS, UNTIL_MS, 86_400)
+    frame = board.panel("Change by company", time=week, basis=basis)
+    assert frame.rows
+    for _, live, run, change, share in frame.rows:
+        if live:
+            assert (run, share) == (pytest.approx(1.1 * live, rel=1e-5), pytest.approx(0.1, rel=1e-3))
+            assert change == pytest.approx(run - live)
+    assert {
+        t.replace(tzinfo=UTC) + timedelta(hours=8) >= at(UNTIL_MS - 3 * DAY_MS)
+        for t in board.panel("Change by day", time=week).column("time")
+    } == {True}
+    tables = {row[0]: row[1:] for row in board.panel("Rows and energy", time=week).rows}
+    assert all(live == run > 0 and abs(kwh) < 1e-9 for live, run, kwh in tables.values())
+    assert board.panel("Change by company", time=week, run="live").rows == []
