@@ -15,5 +15,10 @@ def chaos(folder: Path, seed: object, faults: object, readings: object, *options
         done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=log)
     print((folder / "log").read_text()[-8000:])
     result: dict[str, Any] = json.loads(done.stdout or b"{}")
+    print(
+        json.dumps(
+            {name: result.get(name) for name in ("differences", "first_difference", "differences_by_table", "seconds", "oracle_s")}
+        )
+    )
     assert (done.returncode, result.get("differences")) == (0, 0), json.dumps(result, indent=1)
     return result

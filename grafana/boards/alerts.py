@@ -7,13 +7,11 @@ from boards.company import alert_columns
 from boards.parts import (
     ACT,
     OK,
-    TOOLTIP,
     UNKNOWN,
     WATCH,
     Json,
-    fields,
+    bars,
     fixed,
-    legend,
     limits,
     override,
     panel,
@@ -34,15 +32,7 @@ IN_FLOOD: Final = 0.01
 """Share of ten-minute slots in flood that is too many (ISA-18.2, IEC 62682)."""
 
 
-def alerts(zone: Limits, language: str) -> Json:
-    """The dashboard of a zone in a language."""
-    return _Board(zone, Texts(language)).dashboard()
-
-
-BOARD: Final = frame.Board(UID, alerts)
-
-
-class _Board:
+class Alerts:
     """The panels in one language, a method each; their order is the reading order."""
 
     def __init__(self, zone: Limits, say: Texts) -> None:
@@ -91,18 +81,9 @@ class _Board:
     def _raised(self) -> Json:
         say = self._say
         colours = [override(say(key), color=fixed(colour)) for key, colour in zip(SEVERITIES, (ACT, WATCH, OK), strict=True)]
-        return panel(
-            "barchart", say("alerts_raised"), say("alerts_raised_about"), (14, 13, 10, 9), [target("A", self._sql.raised())],
-            fieldConfig=fields(
-                *colours, unit="short", decimals=0, min=0, noValue=say("no_alert_in_range"), thresholds=limits(OK, None, None, None),
-                custom={"fillOpacity": 85, "lineWidth": 0, "axisWidth": 40},
-            ),
-            options={
-                "legend": legend(), "tooltip": TOOLTIP, "stacking": "normal", "barWidth": 0.85, "groupWidth": 0.7,
-                "orientation": "vertical", "xField": "time", "xTickLabelSpacing": 100, "showValue": "never", "fullHighlight": False,
-                "xTickLabelRotation": 0,
-            },
-            interval="1h",
+        return bars(
+            say("alerts_raised"), say("alerts_raised_about"), (14, 13, 10, 9), self._sql.raised(), say("no_alert_in_range"), *colours,
+            stacked=True, unit="short", decimals=0, min=0, interval="1h",
         )  # fmt: skip
 
     def _talkers(self) -> Json:
@@ -124,3 +105,6 @@ class _Board:
             override(say("attempts"), decimals=1, custom__width=84),
             override(say("error"), custom__minWidth=140),
         )  # fmt: skip
+
+
+BOARD: Final = frame.Board(UID, Alerts)

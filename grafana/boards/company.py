@@ -15,15 +15,7 @@ from zonepulse.streams.queries.zone_live_queries import ZoneLiveQueries
 UID: Final = "zp-company"
 
 
-def company(zone: Limits, language: str) -> Json:
-    """The dashboard of a zone in a language."""
-    return _Board(zone, Texts(language)).dashboard()
-
-
-BOARD: Final = frame.Board(UID, company)
-
-
-class _Board:
+class Company:
     """The panels in one language, a method each; their order is the reading order."""
 
     def __init__(self, zone: Limits, say: Texts) -> None:
@@ -158,3 +150,6 @@ def alert_columns(say: Texts) -> list[Json]:
         override("company_id", **looks.HIDDEN),
         override("meter_id", **looks.HIDDEN),
     ]
+
+
+BOARD: Final = frame.Board(UID, Company)

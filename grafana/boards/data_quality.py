@@ -13,15 +13,7 @@ from zonepulse.streams.queries.texts import Texts
 UID: Final = "zp-data-quality"
 
 
-def data_quality(zone: Limits, language: str) -> Json:
-    """The dashboard of a zone in a language."""
-    return _Board(zone, Texts(language)).dashboard()
-
-
-BOARD: Final = frame.Board(UID, data_quality)
-
-
-class _Board:
+class DataQuality:
     """The panels in one language, a method each; their order is the reading order."""
 
     def __init__(self, zone: Limits, say: Texts) -> None:
@@ -101,3 +93,6 @@ class _Board:
             override(say("energy"), unit="kwatth", decimals=1, noValue=NOTHING),
             override(say("meters"), **looks.COUNT),
         )  # fmt: skip
+
+
+BOARD: Final = frame.Board(UID, DataQuality)

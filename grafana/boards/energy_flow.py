@@ -14,15 +14,7 @@ _PLAIN: Final = thresholds(("text", None))
 _LINE: Final[Json] = {"drawStyle": "line", "lineWidth": 2, "fillOpacity": 0, "showPoints": "never", "spanNulls": False}
 
 
-def energy_flow(zone: Limits, language: str) -> Json:
-    """The dashboard of a zone in a language."""
-    return _Board(zone, Texts(language)).dashboard()
-
-
-BOARD: Final = frame.Board(UID, energy_flow)
-
-
-class _Board:
+class EnergyFlow:
     """The panels in one language, a method each; their order is the reading order."""
 
     def __init__(self, zone: Limits, say: Texts) -> None:
@@ -91,3 +83,6 @@ class _Board:
         return self._series(
             "imbalance", "imbalance_about", (12, 21, 12, 8), self._sql.imbalance(), "kwatt", axisSoftMin=0, axisSoftMax=0
         )
+
+
+BOARD: Final = frame.Board(UID, EnergyFlow)

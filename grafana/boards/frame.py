@@ -1,8 +1,8 @@
 """What surrounds the panels of a dashboard: its settings, variables, annotations and links."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from boards.parts import DATASOURCE, WATCH, Json, numbered, query
 from zonepulse.streams.queries.limits import Limits
@@ -22,13 +22,26 @@ def marks(name: str, sql: str, panels: Sequence[int]) -> Json:
     }
 
 
+class Panels(Protocol):
+    """The panels of a dashboard in one language, a method each; their order is the reading order, on a phone as well."""
+
+    def __init__(self, zone: Limits, say: Texts) -> None: ...
+
+    def dashboard(self) -> Json:
+        """All of it, by `frame.dashboard`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A dashboard: a module here that says `BOARD = Board(...)` is built, once a language. `make` takes a zone's limits and a language;
-    what it makes has the uid that `uid_of` tells, `zp-` and the file's name."""
+    """A dashboard: a module here that says `BOARD = Board(...)` is built, once a language. What its panels make has the uid that `uid_of`
+    tells, `zp-` and the file's name."""
 
     uid: str
-    make: Callable[[Limits, str], Json]
+    panels: type[Panels]
+
+    def make(self, zone: Limits, language: str) -> Json:
+        """The dashboard of a zone in a language."""
+        return self.panels(zone, Texts(language)).dashboard()
 
 
 def uid_of(board: str, language: str) -> str:

@@ -13,15 +13,7 @@ UID: Final = "zp-meter"
 _ITS_ALERTS: Final = "meter = ${meter:singlequote}"
 
 
-def meter(zone: Limits, language: str) -> Json:
-    """The dashboard of a zone in a language."""
-    return _Board(zone, Texts(language)).dashboard()
-
-
-BOARD: Final = frame.Board(UID, meter)
-
-
-class _Board:
+class Meter:
     """The panels in one language, a method each; their order is the reading order."""
 
     def __init__(self, zone: Limits, say: Texts) -> None:
@@ -112,3 +104,6 @@ class _Board:
             override("time", displayName=say("arrived"), custom__width=150),
             override(say("sent_text"), custom__minWidth=160),
         )  # fmt: skip
+
+
+BOARD: Final = frame.Board(UID, Meter)

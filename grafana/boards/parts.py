@@ -165,6 +165,24 @@ def lines(
     )  # fmt: skip
 
 
+def bars(
+    title: str, about: str, place: tuple[int, int, int, int], sql: str, empty: str, *overrides: Json, stacked: bool, **look: Any
+) -> Json:
+    """Bars over time, one column of the query each; `look`: unit, decimals, and the `interval` that a bar lasts."""
+    interval = look.pop("interval")
+    return panel(
+        "barchart", title, about, place, [target("A", sql)],
+        fieldConfig=fields(*overrides, noValue=empty, thresholds=thresholds((OK, None)),
+                           custom={"fillOpacity": 85, "lineWidth": 0, "axisWidth": 50}, **look),
+        options={
+            "legend": legend(), "tooltip": TOOLTIP, "stacking": "normal" if stacked else "none", "barWidth": 0.85, "groupWidth": 0.7,
+            "orientation": "vertical", "xField": "time", "xTickLabelSpacing": 100, "showValue": "never", "fullHighlight": False,
+            "xTickLabelRotation": 0,
+        },
+        interval=interval,
+    )  # fmt: skip
+
+
 def tiles(title: str, about: str, place: tuple[int, int, int, int], sql: str, *overrides: Json, size: int = 28) -> Json:
     """The columns of one row, side by side; what has no value is a dash."""
     return panel(

@@ -18,14 +18,6 @@ _PLACE: Final = "{{topic}} {{partition}}"
 _WORKERS: Final = '{job="zonepulse"}'
 
 
-def pipeline(zone: Limits, language: str) -> Json:
-    """The dashboard of a zone in a language."""
-    return _Board(zone, Texts(language)).dashboard()
-
-
-BOARD: Final = frame.Board(UID, pipeline)
-
-
 def limit_of(alert: str) -> float:
     """The number above which a rule of Prometheus fires: the first that its expression compares with. ValueError if there is none."""
     (rule,) = (r for g in yaml.safe_load(_RULES.read_text("utf-8"))["groups"] for r in g["rules"] if r["alert"] == alert)
@@ -47,7 +39,7 @@ def _p95(label: str, histogram: str) -> str:
     return f"histogram_quantile(0.95, sum by ({label}, le) (rate({histogram}_bucket[5m])))"
 
 
-class _Board:
+class Pipeline:
     """The panels in one language; their order is the reading order."""
 
     def __init__(self, zone: Limits, say: Texts) -> None:
@@ -126,3 +118,6 @@ class _Board:
             say(key), say(f"{key}_about"), place, targets, say("no_metric"), min=0, decimals=2, interval="15s", unit=unit, **limit
         )
         return made | {"datasource": PROMETHEUS}
+
+
+BOARD: Final = frame.Board(UID, Pipeline)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from boards import frame, looks, variables
-from boards.parts import OK, TOOLTIP, Json, fields, legend, lines, override, panel, table, target, thresholds
+from boards.parts import Json, bars, lines, override, table, target
 from zonepulse.streams.queries.limits import Limits
 from zonepulse.streams.queries.replay_queries import ReplayQueries
 from zonepulse.streams.queries.texts import Texts
@@ -11,15 +11,7 @@ from zonepulse.streams.queries.texts import Texts
 UID: Final = "zp-replay"
 
 
-def replay(zone: Limits, language: str) -> Json:
-    """The dashboard of a zone in a language."""
-    return _Board(zone, Texts(language)).dashboard()
-
-
-BOARD: Final = frame.Board(UID, replay)
-
-
-class _Board:
+class Replay:
     """The panels in one language, a method each; their order is the reading order."""
 
     def __init__(self, zone: Limits, say: Texts) -> None:
@@ -70,18 +62,9 @@ class _Board:
 
     def _days(self) -> Json:
         say = self._say
-        return panel(
-            "barchart", say("run_days"), say("run_days_about", timezone=self._zone.timezone), (0, 13, 10, 9),
-            [target("A", self._sql.days())],
-            fieldConfig=fields(
-                unit="masst", decimals=3, noValue=say("no_stretch"), thresholds=thresholds((OK, None)),
-                custom={"fillOpacity": 85, "lineWidth": 0, "axisWidth": 60},
-            ),
-            options={
-                "legend": legend(), "tooltip": TOOLTIP, "stacking": "none", "barWidth": 0.85, "groupWidth": 0.7, "orientation": "vertical",
-                "xField": "time", "xTickLabelSpacing": 100, "showValue": "never", "fullHighlight": False, "xTickLabelRotation": 0,
-            },
-            interval="1d",
+        return bars(
+            say("run_days"), say("run_days_about", timezone=self._zone.timezone), (0, 13, 10, 9), self._sql.days(), say("no_stretch"),
+            stacked=False, unit="masst", decimals=3, interval="1d",
         )  # fmt: skip
 
     def _intensity(self) -> Json:
@@ -90,3 +73,6 @@ class _Board:
             say("run_intensity"), say("run_intensity_about"), (10, 13, 14, 9), [target("A", self._sql.intensity(), series=True)],
             say("no_stretch"), unit="suffix:g/kWh", decimals=0, displayName="${__field.labels.series}", interval=f"{self._zone.window_s}s",
         )  # fmt: skip
+
+
+BOARD: Final = frame.Board(UID, Replay)

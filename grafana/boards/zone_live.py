@@ -6,7 +6,8 @@ panel. So the dashboard is generated once a language, with links between the thr
 
 from typing import Any, Final
 
-from boards import frame, variables
+from boards import frame, looks, variables
+from boards.company import UID as COMPANY
 from boards.parts import (
     ACT,
     CORRECTED,
@@ -19,6 +20,7 @@ from boards.parts import (
     UNKNOWN,
     WATCH,
     Json,
+    bars,
     cell,
     fields,
     fixed,
@@ -31,15 +33,12 @@ from boards.parts import (
     stat,
     target,
     thresholds,
-    value_mappings,
 )
 from zonepulse.streams.queries.limits import COMPLETE, COMPLETE_WATCH, ESTIMATED_ACT, ESTIMATED_WATCH, LATE_ACT, LATE_WATCH, Limits
 from zonepulse.streams.queries.texts import Texts
-from zonepulse.streams.queries.zone_live_queries import NOTHING_AT_ALL, QUALITIES, REASONS, SEVERITIES, ZoneLiveQueries
+from zonepulse.streams.queries.zone_live_queries import REASONS, ZoneLiveQueries
 
 UID: Final = "zp-zone-live"
-_SEVERITY_COLOURS: Final = (ACT, WATCH, OK)
-_QUALITY_COLOURS: Final = (OK, CORRECTED, WATCH, ACT)
 _DASHED: Final[Json] = {"fill": "dash", "dash": [6, 4]}
 _SPARKLINE: Final[Json] = {
     "type": "sparkline",
@@ -51,15 +50,7 @@ _SPARKLINE: Final[Json] = {
 }
 
 
-def zone_live(zone: Limits, language: str) -> Json:
-    """The dashboard of a zone in a language."""
-    return _Board(zone, Texts(language)).dashboard()
-
-
-BOARD: Final = frame.Board(UID, zone_live)
-
-
-class _Board:
+class ZoneLive:
     """The panels in one language, a method each; their order is the reading order, on a phone as well."""
 
     def __init__(self, zone: Limits, say: Texts) -> None:
@@ -204,12 +195,10 @@ class _Board:
 
     def _wrong_now(self) -> Json:
         say = self._say
-        severities = [(key, say(key), colour) for key, colour in zip(SEVERITIES, _SEVERITY_COLOURS, strict=True)]
         return panel(
             "table", say("wrong_now"), say("wrong_now_about"), (14, 4, 10, 7), [target("A", self._sql.wrong_now())],
             fieldConfig=fields(
-                override(say("severity"), custom__width=78, custom__cellOptions=cell("color-background"),
-                         mappings=value_mappings(severities)),
+                override(say("severity"), **looks.severity_cell(say)),
                 override(say("what"), custom__wrapText=True),
                 override(say("who"), custom__width=140, links=[self._only(say("who"))]),
                 override(say("meters"), custom__width=70, unit="short", decimals=0, noValue=NOTHING),
@@ -257,11 +246,12 @@ class _Board:
             "thresholds": change, "custom__cellOptions": {"type": "color-text"},
         }  # fmt: skip
         gauge = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
+        company_links = [self._only("company_name"), frame.drill(COMPANY, say, say("open_company"), company="company_id")]
         return panel(
             "table", say("emitters", timezone=timezone), say("emitters_about"), (10, 11, 14, 8),
             [target("A", self._sql.emitters())],
             fieldConfig=fields(
-                override("company_name", displayName=say("company"), custom__width=140, links=[self._only("company_name")]),
+                override("company_name", displayName=say("company"), custom__width=140, links=company_links),
                 override("company_id", custom__hideFrom__viz=True),
                 override(say("today"), unit="masst", decimals=2, color=fixed(OK), min=0, fieldMinMax=True, noValue=NOTHING,
                          custom__cellOptions=gauge, custom__width=130),
@@ -282,34 +272,18 @@ class _Board:
 
     def _quality(self) -> Json:
         say = self._say
-        states = [(str(i), say(QUALITIES[i]), colour) for i, colour in enumerate(_QUALITY_COLOURS)]
-        states.append((str(NOTHING_AT_ALL), say("no_window_at_all"), UNKNOWN))
         return panel(
             "state-timeline", say("quality"), say("quality_about"), (0, 19, 14, 7), [target("A", self._sql.quality(), series=True)],
-            fieldConfig=fields(
-                displayName="${__field.labels.channel}", mappings=value_mappings(states), color=fixed(UNKNOWN),
-                thresholds=thresholds((UNKNOWN, None)), custom={"fillOpacity": 85, "lineWidth": 0, "spanNulls": False},
-            ),
-            options={
-                "legend": legend(), "tooltip": {"mode": "single", "sort": "none"}, "rowHeight": 0.85, "mergeValues": True,
-                "showValue": "never", "alignValue": "left",
-            },
-            interval=f"{self._zone.window_s}s",
+            interval=f"{self._zone.window_s}s", **looks.timeline("channel", looks.quality_states(say)),
         )  # fmt: skip
 
     def _rejected(self) -> Json:
         say = self._say
         colours = [override(say(key), color=fixed(colour)) for key, colour in zip(REASONS, REASON_COLOURS, strict=True)]
-        return panel(
-            "barchart", say("rejected"), say("rejected_about"), (14, 19, 10, 7), [target("A", self._sql.rejected())],
-            fieldConfig=fields(
-                *colours, unit="short", decimals=0, min=0, noValue=say("no_rejected"), thresholds=thresholds((OK, None)),
-                custom={"fillOpacity": 85, "lineWidth": 0, "axisWidth": 40},
-            ),
-            options={
-                "legend": legend(), "tooltip": TOOLTIP, "stacking": "normal", "barWidth": 0.85, "groupWidth": 0.7,
-                "orientation": "vertical", "xField": "time", "xTickLabelSpacing": 100, "showValue": "never", "fullHighlight": False,
-                "xTickLabelRotation": 0,
-            },
-            interval="1h",
+        return bars(
+            say("rejected"), say("rejected_about"), (14, 19, 10, 7), self._sql.rejected(), say("no_rejected"), *colours,
+            stacked=True, unit="short", decimals=0, min=0, interval="1h",
         )  # fmt: skip
+
+
+BOARD: Final = frame.Board(UID, ZoneLive)

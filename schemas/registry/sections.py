@@ -6,6 +6,7 @@ A new one is a file beside this one with its entity and its Section, and its lin
 from dataclasses import fields
 from typing import Any, Final
 
+from zonepulse.schemas.registry.inputs import INPUTS
 from zonepulse.schemas.registry.model import (
     Company,
     Contract,
@@ -80,6 +81,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     Section("rules", "rule", Rule),
     Section("contracts", "contract", Contract),
     ENTRIES,
+    INPUTS,
 )
 _OWN: Final = frozenset(one.name for one in fields(Registry))
 

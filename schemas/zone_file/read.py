@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from zonepulse.schemas.checks.channels import check_channels
+from zonepulse.schemas.checks.inputs import check_inputs
 from zonepulse.schemas.checks.network import check_network
 from zonepulse.schemas.checks.numbers import check_numbers
 from zonepulse.schemas.checks.subscribers import check_subscribers
@@ -56,6 +57,7 @@ def parse_zone(
     known = _as_known(draft)
     check_registry(draft, shipped, report)
     check_network(draft, report)
+    check_inputs(draft, report)
     check_subscribers((of_plain(one) for one in draft.extra.get(SUBSCRIBERS, [])), draft, report)
     check_channels(known, report)
     check_numbers(draft, shipped, report)

@@ -22,7 +22,7 @@ class LogCopy:
     def keep(self, partition: int, read_to: int, end: int) -> None:
         """Copy what is still there below `read_to`; what lies from there to `end` is lost."""
         with self._file(partition).open("ab") as file:
-            for record in read_partition(self.broker, self.topic, partition):
+            for record in self._left(partition):
                 if record.offset >= read_to:
                     break
                 pickle.dump(record, file, pickle.HIGHEST_PROTOCOL)
@@ -38,7 +38,13 @@ class LogCopy:
                         yield pickle.load(file)
                     except EOFError:
                         break
-        yield from read_partition(self.broker, self.topic, partition)
+        yield from self._left(partition)
+
+    def _left(self, partition: int) -> Iterator[Record]:
+        """What the topic has behind the last deletion. A broker that is killed within a minute of it has forgotten where its log began, and
+        shows again what was deleted."""
+        begin = self.lost[partition][-1][1] if partition in self.lost else 0
+        return (record for record in read_partition(self.broker, self.topic, partition) if record.offset >= begin)
 
     def _file(self, partition: int) -> Path:
         return self.folder / f"read-{partition}.pickle"

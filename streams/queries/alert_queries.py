@@ -2,20 +2,7 @@
 
 from typing import Final
 
-from zonepulse.streams.queries.limits import Limits
-from zonepulse.streams.queries.sql_parts import (
-    CHOSEN,
-    MINE,
-    NOW,
-    OPEN,
-    bucket,
-    company_names,
-    named,
-    quoted,
-    step_of,
-    translated,
-)
-from zonepulse.streams.queries.texts import Texts
+from zonepulse.streams.queries.sql_parts import CHOSEN, MINE, NOW, OPEN, Queries, bucket, company_names, named, quoted, translated
 from zonepulse.streams.queries.zone_live_queries import SEVERITIES, rule_words
 
 FLOOD: Final = 10
@@ -28,15 +15,8 @@ STATES: Final = 12
 """Lines of the timeline: the rules and places that were open longest."""
 
 
-class AlertQueries:
-    """The queries of one language for a zone with these limits."""
-
-    def __init__(self, limits: Limits, say: Texts) -> None:
-        self._limits, self._say = limits, say
-        self._step = step_of(limits.window_s)
-
-    def _as(self, key: str) -> str:
-        return f"AS {named(self._say(key))}"
+class AlertQueries(Queries):
+    """What is asked about alerts."""
 
     def _what(self) -> str:
         return translated("rule", rule_words(self._limits, self._say))
@@ -81,7 +61,7 @@ ORDER BY time WITH FILL FROM {bucket("$__fromTime", step, self._limits.timezone)
         """The worst open severity of each step (1 info to 3 critical), of the rules and places that were open longest."""
         window = self._limits.window_s
         step_s = f"intDiv($__interval_s + {window - 1}, {window}) * {window}"
-        begin = f"toUnixTimestamp({bucket('$__fromTime', self._step, self._limits.timezone)})"
+        begin = f"toUnixTimestamp({self._bucket('$__fromTime')})"
         seen = f"{MINE} AND {CHOSEN} AND starts_at <= $__toTime_ms AND (state != 'resolved' OR ends_at >= $__fromTime_ms)"
         ends = "if(state = 'resolved', ends_at, $__toTime_ms)"
         place = "if(meter = '', if(company = '', toString(node), toString(company)), toString(meter))"

@@ -2,9 +2,7 @@
 
 from typing import Final
 
-from zonepulse.streams.queries.limits import Limits
-from zonepulse.streams.queries.sql_parts import CHOSEN, MINE, bucket, company_names, named, quoted, step_of, translated
-from zonepulse.streams.queries.texts import Texts
+from zonepulse.streams.queries.sql_parts import CHOSEN, MINE, Queries, company_names, named, quoted, translated
 
 NODAL: Final = f"zonepulse.totals_final WHERE {MINE} AND basis = 'nodal'"
 TOP: Final = 20
@@ -14,18 +12,8 @@ NOTHING: Final = "–"
 """Of a place without a value."""
 
 
-class CarbonQueries:
-    """The queries of one language for a zone with these limits."""
-
-    def __init__(self, limits: Limits, say: Texts) -> None:
-        self._say, self._timezone = say, limits.timezone
-        self._step = step_of(limits.window_s)
-
-    def _bucket(self, moment: str) -> str:
-        return bucket(moment, self._step, self._timezone)
-
-    def _as(self, key: str) -> str:
-        return f"AS {named(self._say(key))}"
+class CarbonQueries(Queries):
+    """What is asked about where carbon goes."""
 
     def flows(self) -> str:
         """One row an edge of the network: energy and carbon there and back over the range, and what was lost on the way."""

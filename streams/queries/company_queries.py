@@ -2,27 +2,16 @@
 
 from typing import Final
 
-from zonepulse.streams.queries.limits import COMPLETE, Limits
-from zonepulse.streams.queries.sql_parts import MINE, PARTS, bucket, named, quoted, step_of
-from zonepulse.streams.queries.texts import Texts
+from zonepulse.streams.queries.limits import COMPLETE
+from zonepulse.streams.queries.sql_parts import MINE, PARTS, Queries, named, quoted
 from zonepulse.streams.queries.zone_live_queries import ZoneLiveQueries
 
 COMPANY: Final = f"zonepulse.totals_final WHERE {MINE} AND entity_kind = 'company' AND entity IN (${{company:singlequote}})"
 _RANGE: Final = "$__timeFilter_ms(start)"
 
 
-class CompanyQueries:
-    """The queries of one language for a zone with these limits."""
-
-    def __init__(self, limits: Limits, say: Texts) -> None:
-        self._limits, self._say = limits, say
-        self._step = step_of(limits.window_s)
-
-    def _bucket(self, moment: str) -> str:
-        return bucket(moment, self._step, self._limits.timezone)
-
-    def _as(self, key: str) -> str:
-        return f"AS {named(self._say(key))}"
+class CompanyQueries(Queries):
+    """What is asked about one company."""
 
     def today(self) -> str:
         """One row, as *who emits today* has it."""

@@ -2,9 +2,7 @@
 
 from typing import Final
 
-from zonepulse.streams.queries.limits import Limits
-from zonepulse.streams.queries.sql_parts import MINE, NOW, bucket, named, quoted, step_of, translated
-from zonepulse.streams.queries.texts import Texts
+from zonepulse.streams.queries.sql_parts import MINE, NOW, Queries, quoted, translated
 from zonepulse.streams.queries.zone_live_queries import QUALITIES
 
 METER: Final = f"zonepulse.intervals_final WHERE {MINE} AND meter = ${{meter:singlequote}} AND $__timeFilter_ms(start)"
@@ -14,18 +12,8 @@ _LETTERS: Final = (
 """Dead letters whose bytes name the meter."""
 
 
-class MeterQueries:
-    """The queries of one language for a zone with these limits."""
-
-    def __init__(self, limits: Limits, say: Texts) -> None:
-        self._limits, self._say = limits, say
-        self._step = step_of(limits.window_s)
-
-    def _bucket(self, moment: str) -> str:
-        return bucket(moment, self._step, self._limits.timezone)
-
-    def _as(self, key: str) -> str:
-        return f"AS {named(self._say(key))}"
+class MeterQueries(Queries):
+    """What is asked about one meter."""
 
     def belief(self) -> str:
         """One row: complete, estimated, age of the newest value in s, alerts and dead letters of the range."""

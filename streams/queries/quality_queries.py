@@ -2,23 +2,15 @@
 
 from typing import Final
 
-from zonepulse.streams.queries.limits import Limits
-from zonepulse.streams.queries.sql_parts import CHOSEN, MINE, bucket, named, quoted
-from zonepulse.streams.queries.texts import Texts
+from zonepulse.streams.queries.sql_parts import CHOSEN, MINE, Queries, bucket, named, quoted
 
 MINE_IN_RANGE: Final = f"zonepulse.intervals_final WHERE {MINE} AND {CHOSEN} AND $__timeFilter_ms(start)"
 WORST: Final = 30
 """Meters of the map of days: those with least."""
 
 
-class QualityQueries:
-    """The queries of one language for a zone with these limits."""
-
-    def __init__(self, limits: Limits, say: Texts) -> None:
-        self._limits, self._say = limits, say
-
-    def _as(self, key: str) -> str:
-        return f"AS {named(self._say(key))}"
+class QualityQueries(Queries):
+    """What is asked about the quality of data."""
 
     def totals(self) -> str:
         """One row: complete, estimated, registers without a value, late and all refused readings of the range."""

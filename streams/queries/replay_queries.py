@@ -2,9 +2,7 @@
 
 from typing import Final
 
-from zonepulse.streams.queries.limits import Limits
-from zonepulse.streams.queries.sql_parts import MINE, NOW, PARTS, bucket, company_names, named, quoted, step_of
-from zonepulse.streams.queries.texts import Texts
+from zonepulse.streams.queries.sql_parts import MINE, NOW, PARTS, Queries, bucket, company_names, quoted
 
 BOTH: Final = "run IN ('live', ${run:singlequote}) AND zone = ${zone:singlequote}"
 """Live and the chosen run."""
@@ -17,15 +15,8 @@ _OF_RUN: Final = "run != 'live'"
 _TABLES: Final = ("intervals", "emissions", "totals", "intensity")
 
 
-class ReplayQueries:
-    """The queries of one language for a zone with these limits."""
-
-    def __init__(self, limits: Limits, say: Texts) -> None:
-        self._limits, self._say = limits, say
-        self._step = step_of(limits.window_s)
-
-    def _as(self, key: str) -> str:
-        return f"AS {named(self._say(key))}"
+class ReplayQueries(Queries):
+    """What is asked about runs and promotions."""
 
     def runs(self) -> str:
         """The zone's runs, the newest first."""
@@ -88,7 +79,7 @@ GROUP BY time ORDER BY time"""
         names = f"if(run = 'live', {quoted(self._say('of_live'))}, {quoted(self._say('of_run'))})"
         return f"""\
 SELECT * FROM (
-  SELECT {bucket("start", self._step, self._limits.timezone)} AS time, {names} AS series,
+  SELECT {self._bucket("start")} AS time, {names} AS series,
     sumOrNull(co2e_mg) / nullIf(sumOrNull(energy_micro), 0) * 1000 AS g
   FROM zonepulse.intensity_final WHERE {BOTH} AND node = '' AND basis = ${{basis:singlequote}} AND g_per_kwh IS NOT NULL AND {STRETCH}
   GROUP BY time, series

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from zonepulse.streams.queries.limits import COMPLETE
+from zonepulse.streams.queries.limits import COMPLETE, Limits
+from zonepulse.streams.queries.texts import Texts
 
 NOW: Final = "least(now64(3), $__toTime_ms)"
 """The end of the picker, at most the wall clock: a replay, or a day long past, is shown as it stood then."""
@@ -83,3 +84,19 @@ def bucket(moment: str, step: str, timezone: str) -> str:
     """The step that a moment lies in; steps are counted from the zone's midnight, by its clock at the end of the range."""
     ahead = f"toIntervalSecond(timeZoneOffset(toTimeZone($__toTime, {quoted(timezone)})))"
     return f"toStartOfInterval({moment} + {ahead}, {step}) - {ahead}"
+
+
+class Queries:
+    """The queries of one screen in one language for a zone with these limits."""
+
+    def __init__(self, limits: Limits, say: Texts) -> None:
+        self._limits, self._say = limits, say
+        self._step = step_of(limits.window_s)
+
+    def _bucket(self, moment: str) -> str:
+        """The step of whole windows that a moment lies in."""
+        return bucket(moment, self._step, self._limits.timezone)
+
+    def _as(self, key: str) -> str:
+        """The column's name in the language."""
+        return f"AS {named(self._say(key))}"

@@ -18,11 +18,11 @@ from zonepulse.streams.queries.sql_parts import (
     PARTS,
     ZONE_CARBON,
     ZONE_TOTALS,
+    Queries,
     bucket,
     company_names,
     named,
     quoted,
-    step_of,
     translated,
 )
 from zonepulse.streams.queries.texts import Texts
@@ -48,19 +48,12 @@ def rule_words(limits: Limits, say: Texts) -> dict[str, str]:
     return {rule: say(rule) for rule in BUILT_IN_RULES} | own
 
 
-class ZoneLiveQueries:
-    """The queries of one language for a zone with these limits."""
+class ZoneLiveQueries(Queries):
+    """What *zone live* asks."""
 
     def __init__(self, limits: Limits, say: Texts) -> None:
-        self._limits, self._say = limits, say
-        self._step = step_of(limits.window_s)
+        super().__init__(limits, say)
         self._midnight = f"toStartOfDay({NOW}, {quoted(limits.timezone)}) AS midnight"
-
-    def _bucket(self, moment: str) -> str:
-        return bucket(moment, self._step, self._limits.timezone)
-
-    def _as(self, key: str) -> str:
-        return f"AS {named(self._say(key))}"
 
     def status(self) -> str:
         """One row: the word and why."""

@@ -28,7 +28,7 @@ GRAFANA = Path(__file__).parents[2] / "grafana"
 sys.path.insert(0, str(GRAFANA))
 
 from boards.frame import uid_of  # noqa: E402
-from boards.zone_live import zone_live  # noqa: E402
+from boards.zone_live import BOARD as ZONE_LIVE  # noqa: E402
 from build import dashboards, declared, demo_zone, text_of  # noqa: E402
 
 from zonepulse.streams.queries import texts, zone_live_queries  # noqa: E402
@@ -227,7 +227,7 @@ def test_every_text_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(texts.Texts, "__call__", ask)
     dashboards(demo_zone())
-    zone_live(demo_limits(watch_g=None, act_g=None, intensity_rules=()), "en")
+    ZONE_LIVE.make(demo_limits(watch_g=None, act_g=None, intensity_rules=()), "en")
     of_the_board = "".join(path.read_text("utf-8") for path in Path(texts.__file__).parents[1].glob("board/*.py"))
     assert [key for key in texts.TEXTS if key not in asked and f'"{key}"' not in of_the_board] == []
 
@@ -271,8 +271,8 @@ def _steps(dashboard: dict[str, Any], title: str) -> list[float]:
 @pytest.mark.parametrize("title", ["Intensity now", "Carbon intensity against yesterday and last week"])
 def test_the_limits_on_the_panels_are_those_of_the_rules(title: str) -> None:
     assert _steps(FILES["zone-live.json"], title) == [200.0]
-    assert _steps(zone_live(demo_limits(watch_g=540.0, act_g=600.0), "en"), title) == [540.0, 600.0]
-    assert _steps(zone_live(demo_limits(watch_g=None, act_g=None, intensity_rules=()), "en"), title) == []
+    assert _steps(ZONE_LIVE.make(demo_limits(watch_g=540.0, act_g=600.0), "en"), title) == [540.0, 600.0]
+    assert _steps(ZONE_LIVE.make(demo_limits(watch_g=None, act_g=None, intensity_rules=()), "en"), title) == []
 
 
 def _with_rules(*rules: tuple[str, str, float]) -> Registry:

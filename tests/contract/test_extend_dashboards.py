@@ -9,17 +9,18 @@ from extended import REPOSITORY, Extended
 pytestmark = pytest.mark.integration
 BOARD = """
 from boards import frame
-from boards.zone_live import zone_live
+from boards.zone_live import ZoneLive
 
 UID = "zp-dummy"
 
 
-def dummy(zone, language):
-    links = {"uid": frame.uid_of(UID, language), "links": frame.links(UID, language)}
-    return zone_live(zone, language) | links
+class Dummy(ZoneLive):
+    def dashboard(self):
+        language = self._say.language
+        return super().dashboard() | {"uid": frame.uid_of(UID, language), "links": frame.links(UID, language)}
 
 
-BOARD = frame.Board(UID, dummy)
+BOARD = frame.Board(UID, Dummy)
 """
 BUILD = """
 import sys

@@ -108,7 +108,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Extended:
             "from zonepulse.schemas.tables.ddl",
             "from zonepulse.schemas.registry.teams import TEAMS\nfrom zonepulse.schemas.tables.ddl",
         ),
-        ("    ENTRIES,\n)", "    ENTRIES,\n    TEAMS,\n)"),
+        ("    INPUTS,\n)", "    INPUTS,\n    TEAMS,\n)"),
     )
     return tree
 

@@ -1,0 +1,1 @@
+"""Indicators as data: named quantities, formulas over them, thresholds with their sources."""

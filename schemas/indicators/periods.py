@@ -1,0 +1,59 @@
+"""Periods of the calendar, as people write them: a year `2026`, a month `2026-03`, a day `2026-03-04`."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from zonepulse.schemas.values import BadValue, shortened
+
+PeriodKind = Literal["day", "month", "year"]
+KINDS: Final[tuple[PeriodKind, ...]] = ("day", "month", "year")
+"""From the shortest to the longest."""
+_TEXT: Final = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_YEAR: Final = 1990
+LAST_YEAR: Final = 2100
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A day, month or year: [first, end)."""
+
+    text: str
+    kind: PeriodKind
+    first: date
+    end: date
+
+    def contains(self, other: "Period") -> bool:
+        """Whether all of `other` lies in it."""
+        return self.first <= other.first and other.end <= self.end
+
+    def span_ms(self, timezone: str) -> tuple[int, int]:
+        """[from, to) in epoch ms: its days begin at midnight of the time zone."""
+        zone = ZoneInfo(timezone)
+        return _midnight_ms(self.first, zone), _midnight_ms(self.end, zone)
+
+
+def parse_period(text: str) -> Period:
+    """The period that a text names. Raises BadValue."""
+    match = _TEXT.fullmatch(text)
+    if match is None:
+        raise BadValue(f"{shortened(text)!r} is no period", "write a year 2026, a month 2026-03 or a day 2026-03-04")
+    year, month, day = int(match[1]), int(match[2] or 1), int(match[3] or 1)
+    if not FIRST_YEAR <= year < LAST_YEAR:
+        raise BadValue(f"{text!r} is out of range", f"write a year from {FIRST_YEAR} to {LAST_YEAR - 1}")
+    try:
+        first = date(year, month, day)
+    except ValueError as error:
+        raise BadValue(f"{text!r} is no period: {error}", "write a day or month that exists") from None
+    if match[3]:
+        return Period(text, "day", first, first + timedelta(days=1))
+    if match[2]:
+        return Period(text, "month", first, date(year + month // 12, month % 12 + 1, 1))
+    return Period(text, "year", first, date(year + 1, 1, 1))
+
+
+def _midnight_ms(day: date, zone: ZoneInfo) -> int:
+    return (datetime(day.year, day.month, day.day, tzinfo=zone) - _EPOCH) // timedelta(milliseconds=1)
