@@ -106,15 +106,21 @@ class Measured:
 
     def _clean_kwh(self) -> Answer:
         """Own generation that did not leave, and what contracts without carbon took."""
-        quantity = "clean_electricity_kwh"
-        contracts = self._contract_micro()
+        own, bought = self._own_kwh(), self._contracts_kwh()
+        parts = [answer for answer in (own, bought) if answer is not None]
+        if parts:
+            return _sum(parts)
+        use = self._energy("clean_electricity_kwh", ELECTRICITY, 0, "")
+        return use if isinstance(use, Missing) else use._replace(value=Fraction(0))
+
+    def _own_kwh(self) -> Answer | None:
+        """None where nobody generates."""
+        quantity, is_zone = "clean_electricity_kwh", self._entity.kind == "zone"
         generating = [company for company in self._companies if company in self._facts.generating]
+        if not generating:
+            return None
         if any(company in self._facts.fuel_fired for company in generating):
             return Missing(quantity, "fuel_fired", tuple(c for c in generating if c in self._facts.fuel_fired))
-        if not generating:
-            use = self._energy(quantity, ELECTRICITY, 0, "")
-            return use if isinstance(use, Missing) else use._replace(value=Fraction(contracts, MICRO))
-        is_zone = self._entity.kind == "zone"
         if is_zone and not self._facts.has_boundary:
             return Missing(quantity, "no_boundary")
         mine = [one for one in self._sums.registers if one.company in self._companies]
@@ -122,22 +128,27 @@ class Measured:
         leaving = [one for one in mine if one.direction == "export" and one.role == ("boundary" if is_zone else "main")]
         if not any(one.value_micro is not None for one in generation):
             return Missing(quantity, "no_value", ("generation",))
-        own = max(0, sum(one.value_micro or 0 for one in generation) - sum(one.value_micro or 0 for one in leaving))
         used = generation + leaving
+        own = max(0, sum(one.value_micro or 0 for one in generation) - sum(one.value_micro or 0 for one in leaving))
         estimated, total = sum(one.estimated_micro for one in used), sum(abs(one.value_micro or 0) for one in used)
         covered = min(Fraction(1), Fraction(sum(one.covered_ms for one in used), len(used) * self._sums.period_ms))
-        return Known(Fraction(own + contracts, MICRO), covered, Fraction(estimated, total) if total else Fraction(0))
+        return Known(Fraction(own, MICRO), covered, Fraction(estimated, total) if total else Fraction(0))
 
-    def _contract_micro(self) -> int:
-        """Micro-kWh that contracts without carbon took."""
-        return sum(
-            one.energy_micro or 0
+    def _contracts_kwh(self) -> Answer | None:
+        """None where no contract without carbon took anything."""
+        rows = [
+            one
             for key, one in self._sums.rows.items()
             if key.entity.kind == "company"
             and key.entity.id in self._companies
             and key.basis == "market"
             and key.carrier.removeprefix(CONTRACT) in self._facts.clean_contracts
-        )
+            and one.energy_micro
+        ]
+        if not rows:
+            return None
+        energy, estimated = sum(one.energy_micro or 0 for one in rows), sum(one.estimated_micro for one in rows)
+        return Known(Fraction(energy, MICRO), min(map(self._sums.covered, rows)), min(Fraction(1), Fraction(estimated, energy)))
 
     def _use_rows(self) -> list[RowSum]:
         """Of every energy carrier that is used."""

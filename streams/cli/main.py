@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "replay": Command("replay.command", "app", "Run readings through the ledger again, from files or Kafka."),
     "sql": Command("sql", "sql", "Ask the store in SQL."),
     "explain": Command("explain", "explain", "Explain a company's CO2e, from the kilogram to the readings."),
+    "indicators": Command("indicators", "indicators", "Compute what the zone and its companies compare by."),
     "detect": Command("detect", "app", "Find what is unusual in a series, on its own history."),
     "registry": Command("registry.command", "app", "Write, publish and show a zone's registry."),
     "subscribe": Command("people.subscribe", "subscribe", "Send alerts to an address."),

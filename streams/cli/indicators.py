@@ -1,0 +1,100 @@
+"""`zonepulse indicators`: what the zone and its companies compare themselves by."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from zonepulse.processors.indicators.evaluate import Result, evaluate
+from zonepulse.processors.indicators.facts import facts_of
+from zonepulse.processors.indicators.sums import Sums
+from zonepulse.schemas.indicators.model import IndicatorSet
+from zonepulse.schemas.indicators.periods import Period, parse_period
+from zonepulse.schemas.problems import nearest
+from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.values import BadValue
+from zonepulse.schemas.zone_file.indicator_sets import shipped_sets
+from zonepulse.streams import servers
+from zonepulse.streams.cli.registry.factors import newest_version
+from zonepulse.streams.cli.shared.zone_files import read_zone
+from zonepulse.streams.indicators.report import document, rows
+from zonepulse.streams.indicators.stored_sums import stored_sums
+from zonepulse.streams.indicators.words import HEADS, LANGUAGES
+from zonepulse.streams.screen import BadInput, JsonOption, Stop, print_json, print_table
+
+
+def indicators(
+    zone: Annotated[Path | None, typer.Option(metavar="ZONE.YAML", help="A file instead of the published registry.")] = None,
+    chosen: Annotated[str, typer.Option("--set", metavar="ID", help="One set of indicators. Default: all of them.")] = "",
+    period: Annotated[str, typer.Option(metavar="PERIOD", help="2026, 2026-03 or 2026-03-04. Default: this month.")] = "",
+    of: Annotated[str, typer.Option(metavar="ID", help="The zone's or a company's id. Default: all.")] = "",
+    language: Annotated[str, typer.Option(help="en, de or zh.")] = "en",
+    unverified: Annotated[bool, typer.Option("--unverified", help="Judge also by what is unverified.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Compute the indicators of the zone and its companies: values with thresholds, or what is missing and how to give it.
+
+    Where electricity counts in tce, each value stands twice: at the equal and at the equivalent value.
+    """
+    if language not in LANGUAGES:
+        raise BadInput(f"--language {language!r}: {nearest(language, LANGUAGES, 'write en, de or zh')}")
+    sets = _sets(chosen)
+    registry = read_zone(zone) if zone else newest_version()
+    asked, facts = _period(period, registry), facts_of(registry)
+    entities = [entity for entity in facts.entities() if of in ("", entity.id)]
+    if not entities:
+        known = [entity.id for entity in facts.entities()]
+        raise BadInput(f"--of {of!r}: {nearest(of, known, 'there are ' + ', '.join(known))}")
+    sums = _stored(registry, asked)
+    found = [
+        (one, evaluate(one.indicators, sums, facts, entity, asked, judge_unverified=unverified))
+        for one in sets
+        for entity in entities
+    ]
+    if json:
+        print_json(_document(registry, asked, language, found))
+        return
+    for one, results in found:
+        for entity, own in groupby(results, lambda result: result.entity):
+            title = f"{one.name[language]}: {entity.id}, {asked.text}"
+            print_table(HEADS[language], rows(list(own), asked, language), title=title, right=HEADS[language][1:2])
+
+
+def _document(registry: Registry, period: Period, language: str, found: list[tuple[IndicatorSet, list[Result]]]) -> dict[str, Any]:
+    """Everything that was asked for, for machines."""
+    indicators = [
+        {"set": one.id, "source": one.source} | document(result, period, language) for one, results in found for result in results
+    ]
+    return {"zone": registry.zone.id, "version": registry.version, "period": period.text, "indicators": indicators}
+
+
+def _sets(chosen: str) -> list[IndicatorSet]:
+    known = shipped_sets()
+    if chosen and chosen not in known:
+        raise BadInput(f"--set {chosen!r}: {nearest(chosen, known, 'there are ' + ', '.join(known))}")
+    return [one for name, one in known.items() if chosen in ("", name)]
+
+
+def _period(text: str, registry: Registry) -> Period:
+    try:
+        return parse_period(text or datetime.now(UTC).astimezone(ZoneInfo(registry.zone.timezone)).strftime("%Y-%m"))
+    except BadValue as error:
+        raise BadInput(f"--period: {error}") from error
+
+
+def _stored(registry: Registry, period: Period) -> Sums:
+    with servers.store_client(servers.settings()) as client:
+
+        def ask(query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+            found = client.query(query, parameters=dict(parameters))
+            return [dict(zip(found.column_names, row, strict=True)) for row in found.result_rows]
+
+        try:
+            return stored_sums(registry, period, ask)
+        except ClickHouseError as error:
+            raise Stop(f"the store does not answer: {servers.first_line(error)}; `zonepulse doctor` looks at it") from error

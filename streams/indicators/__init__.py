@@ -1,0 +1,1 @@
+"""Indicators for people: from the store's rows to numbers and words."""

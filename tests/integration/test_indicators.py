@@ -1,0 +1,167 @@
+"""`zonepulse indicators` on the real engine with the demo's rows: values are those of the rows, and what is missing says how to give it."""
+
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from demo_store import DAYS, UNTIL_MS, DemoRows, fill
+from typer.testing import CliRunner
+
+from zonepulse.oracle import indicators as oracle
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.cli.main import app
+from zonepulse.streams.demo.data import demo_zone_yaml
+from zonepulse.streams.embedded.clickhouse.process import READER, ClickHouseProcess
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]  # the first test may have to compile every kernel
+
+NATIONAL, JIANGSU = "national-zero-carbon-park", "jiangsu-zero-carbon-park"
+MEASURED = {
+    "co2_per_energy_location",
+    "co2_per_energy_market",
+    "clean_energy_share",
+    "non_fossil_share",
+    "renewable_power_share",
+    "electrification",
+}
+GIVEN = """\
+inputs:
+  - {id: size, quantity: annual_energy_tce, period: "2025", value: 500000, by: M. Wu, given: 2026-01-20, evidence: report}
+  - {id: added, quantity: value_added_cny, period: 2025-11, value: 2000000, by: M. Wu, given: 2025-12-02, evidence: report}
+  - {id: waste, quantity: solid_waste_t, period: 2025-11, value: 50, by: M. Wu, given: 2025-12-02, evidence: book}
+  - {id: used, quantity: solid_waste_used_t, period: 2025-11, value: 41, by: M. Wu, given: 2025-12-02, evidence: book}
+  - {id: steel, company: steelworks, quantity: product_units, period: 2025-11, value: 900, by: L. Chen, given: 2025-12-02, evidence: book}
+"""
+
+
+class Zone(NamedTuple):
+    server: ClickHouseProcess
+    rows: DemoRows
+    file: Path
+
+
+@pytest.fixture(scope="module")
+def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
+    folder = tmp_path_factory.mktemp("indicators")
+    text = demo_zone_yaml(UNTIL_MS, DAYS)
+    server = ClickHouseProcess(folder / "clickhouse")
+    server.start()
+    rows = fill(server, parse_zone(text))
+    (folder / "zone.yaml").write_text(text, "utf-8")
+    (folder / "given.yaml").write_text(text + GIVEN, "utf-8")
+    yield Zone(server, rows, folder / "zone.yaml")
+    server.stop()
+
+
+def run(zone: Zone, *arguments: str) -> str:
+    environment = {
+        "ZONEPULSE_CLICKHOUSE_HOST": "127.0.0.1",
+        "ZONEPULSE_CLICKHOUSE_PORT": str(zone.server.port),
+        "ZONEPULSE_CLICKHOUSE_USER": READER,
+        "ZONEPULSE_CLICKHOUSE_PASSWORD": zone.server.password(READER),
+    }
+    result = CliRunner().invoke(app, ["indicators", *arguments], env=environment)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def answers(zone: Zone, name: str = "zone.yaml", *arguments: str) -> dict[tuple[str, str, str], dict[str, Any]]:
+    file = zone.file.with_name(name)
+    said = json.loads(run(zone, "--zone", str(file), "--period", "2025-11", "--json", *arguments))
+    return {(one["set"], one["entity"], one["indicator"]): one for one in said["indicators"]}
+
+
+def test_every_indicator_of_both_guides_is_computed_or_says_what_is_missing_and_how_to_give_it(zone: Zone) -> None:
+    found = answers(zone)
+    for guide, count in ((NATIONAL, 7), (JIANGSU, 20)):
+        mine = {name: one for (of, _, name), one in found.items() if of == guide}
+        assert len(mine) == count
+        for name, one in mine.items():
+            assert bool(one["values"]) != bool(one["missing"]), name
+            assert bool(one["values"]) == (name in MEASURED), (name, one["missing"])
+            for missing in one["missing"]:
+                assert missing["quantity"] in missing["text"] and "`inputs` of zone.yaml" in missing["text"], missing
+            assert all(value["provisional"] and 0 < value["covered"] < 0.5 for value in one["values"]), one["values"]
+
+
+def test_the_core_indicator_is_the_sum_of_the_rows(zone: Zone) -> None:
+    totals = zone.rows.dicts("totals")
+    co2e_mg = {
+        basis: sum(
+            row["co2e_mg"] or 0
+            for row in totals
+            if row["entity_kind"] == "zone" and not row["carrier"] and (row["scope"], row["basis"]) in ((1, "location"), (2, basis))
+        )
+        for basis in ("location", "market")
+    }
+
+    def used(kind: str, carrier: str, *entities: str) -> Fraction:
+        mine = (row for row in totals if (row["entity_kind"], row["carrier"], row["scope"]) == (kind, carrier, 0))
+        return Fraction(sum(row["energy_micro"] or 0 for row in mine if not entities or row["entity"] in entities), 10**6)
+
+    found = answers(zone)
+    for basis in ("location", "market"):
+        values = found[NATIONAL, "taicang-demo", f"co2_per_energy_{basis}"]["values"]
+        assert [value["electricity"]["year"] for value in values] == [None, 2024]
+        for value, kgce in zip(values, ("0.1229", "0.3024"), strict=True):
+            energy = {
+                "electricity": (used("zone", "electricity"), Fraction(kgce)),
+                "gas": (used("company", "natural_gas", "bakery", "laundry"), Fraction("1.33")),
+                "gas by energy": (used("company", "natural_gas", "tea-house"), Fraction("34.12")),
+            }
+            assert Fraction(value["exact"]) == Fraction(co2e_mg[basis], 10**9) / oracle.energy_tce(energy)
+            assert value["verdict"] == "unknown_size"
+
+
+def test_clean_electricity_is_what_roofs_made_and_contracts_took(zone: Zone) -> None:
+    intervals = zone.rows.dicts("intervals")
+    made = sum(row["value_micro"] or 0 for row in intervals if row["role"] == "generation")
+    left = sum(row["value_micro"] or 0 for row in intervals if row["role"] == "boundary" and row["direction"] == "export")
+    totals = zone.rows.dicts("totals")
+    bought = sum(row["energy_micro"] or 0 for row in totals if row["carrier"].startswith("contract:"))
+    used = sum(
+        row["energy_micro"] or 0
+        for row in totals
+        if (row["entity_kind"], row["carrier"], row["scope"]) == ("zone", "electricity", 0)
+    )
+    assert made and bought
+    (value,) = answers(zone)[JIANGSU, "taicang-demo", "renewable_power_share"]["values"]
+    assert Fraction(value["exact"]) == Fraction(made - left + bought, used) * 100
+
+
+def test_what_was_given_is_computed_with_and_judged(zone: Zone) -> None:
+    found = answers(zone, "given.yaml")
+    (waste,) = found[NATIONAL, "taicang-demo", "solid_waste_utilisation"]["values"]
+    assert (waste["value"], waste["verdict"], waste["covered"], waste["provisional"]) == (82, "met", None, False)
+    (stricter,) = found[JIANGSU, "taicang-demo", "solid_waste_utilisation"]["values"]
+    assert stricter["verdict"] == "missed"
+    for value in found[NATIONAL, "taicang-demo", "co2_per_energy_location"]["values"]:
+        assert (value["verdict"], value["threshold"]["at_most"]) == ("missed", 0.2) and value["gap"] < 0
+    (steel,) = found["company", "steelworks", "electricity_per_product"]["values"]
+    assert steel["value"] > 0
+    assert found["company", "bakery", "electricity_per_product"]["missing"][0]["why"] == "input"
+    assert found["company", "bakery", "reactive_ratio"]["missing"][0]["why"] == "no_meter"
+
+
+def test_a_day_that_is_covered_is_not_provisional_and_a_day_without_rows_has_no_value(zone: Zone) -> None:
+    arguments = ("--zone", str(zone.file), "--set", "data-quality", "--json", "--of", "taicang-demo", "--period")
+    full = json.loads(run(zone, *arguments, "2025-11-20"))["indicators"]
+    assert [one["values"][0]["verdict"] for one in full] == ["met", "met"]
+    empty = json.loads(run(zone, *arguments, "2025-10-01"))["indicators"]
+    assert [one["missing"][0]["why"] for one in empty] == ["no_rows", "no_rows"]
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "said"),
+    [
+        ("en", "Industrial water reuse", "not computable because water_reused_m3 is missing"),
+        ("de", "Wiederverwendung von Industriewasser", "nicht berechenbar, denn water_reused_m3 fehlt"),
+        ("zh", "工业用水重复利用率", "无法计算，因为：缺少 water_reused_m3"),
+    ],
+)
+def test_people_read_it_in_their_language(zone: Zone, language: str, name: str, said: str) -> None:
+    text = run(zone, "--zone", str(zone.file), "--set", NATIONAL, "--period", "2025-11", "--language", language)
+    assert name in text and said in text
