@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "sql": Command("sql", "sql", "Ask the store in SQL."),
     "explain": Command("explain", "explain", "Explain a company's CO2e, from the kilogram to the readings."),
     "indicators": Command("indicators", "indicators", "Compute what the zone and its companies compare by."),
+    "budgets": Command("budgets", "budgets", "Show what is used of each budget, and how fast."),
     "detect": Command("detect", "app", "Find what is unusual in a series, on its own history."),
     "registry": Command("registry.command", "app", "Write, publish and show a zone's registry."),
     "subscribe": Command("people.subscribe", "subscribe", "Send alerts to an address."),
