@@ -49,6 +49,14 @@ class LateReadings:
         self._noted.clear()
         self._is_noting = False
 
+    def waiting(self, partition: int) -> ReadingColumns | None:
+        """What the partition still has to take in."""
+        return self._waiting.get(partition)
+
+    def take(self, partition: int, waiting: ReadingColumns) -> None:
+        """Another run's partition goes on from there: what it still has to take in."""
+        self._waiting[partition], self._is_noting = waiting, False
+
     def apply(self, partition: Partition, items: ReadingColumns, ingest_ms: int) -> Step:
         """As Partition.apply, with the late readings that belong among `items`, whose reasons are filled in place."""
         both, place = self._among(partition, items, ingest_ms)

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 
 from zonepulse.streams.archive.archive import Archive
 from zonepulse.streams.archive.record_table import table_of
+from zonepulse.streams.bench import beside, latency
 from zonepulse.streams.bench.ingest import machine
 from zonepulse.streams.bench.load import FORMS, START_MS, WINDOW_MS, Form, Load
 from zonepulse.streams.bench.pipeline import Trial
@@ -56,6 +57,9 @@ class Options:
     channels: int
     partitions: int
     processes: int
+    live_rate: int = 0
+    """Live readings/s beside a replay of the JSON; 0 = not measured."""
+    live_s: float = 60.0
 
     def load(self, form: Form) -> Load:
         """What is replayed in this form."""
@@ -74,6 +78,11 @@ def run(options: Options, tell: Tell) -> Found:
     with Stack() as stack, TemporaryDirectory(prefix="zonepulse-archive-") as folder:
         for name in REPLAYED:
             found["forms"][name] = _measure(stack, options, FORMS[name], Path(folder, name), tell)
+        if options.live_rate:
+            tell(f"{options.live_rate:,} live readings/s, alone and beside a replay")
+            trial = Trial(options.load(FORMS["json"]), FORMS["json"])
+            plan = _plan(stack, trial, "beside", TOPIC, Path(folder))
+            found["beside"] = beside.measure(stack, trial, plan, options.live_rate, options.live_s)
     found["machine"]["load_after"] = psutil.getloadavg()[0]
     return found
 
@@ -83,19 +92,14 @@ def _measure(stack: Stack, options: Options, form: Form, folder: Path, tell: Tel
     trial = Trial(load, form)
     tell(f"{form.name}: sending {load.readings:,} readings")
     size = trial.prepare(stack)
-    zone, stretch = load.registry().zone, (START_MS, START_MS + load.windows * WINDOW_MS)
-
-    def planned(run: str, source: str) -> Plan:
-        return make_plan(stack.kafka, trial.prefix, zone, run, stretch, "", "", 0, archive=str(folder), source=source)
-
-    asyncio.run(_archived(stack.kafka, planned("", TOPIC), folder))
+    asyncio.run(_archived(stack.kafka, _plan(stack, trial, "", TOPIC, folder), folder))
     found: Found = {"readings": load.readings, "bytes_a_reading": size / load.readings}
     digests: list[Found] = []
     for what, source, processes in (
         ("topic", TOPIC, 1), ("archive", ARCHIVE, 1), ("archive, shared out", ARCHIVE, options.processes),
     ):  # fmt: skip
         tell(f"{form.name}: {what}")
-        plan = planned(f"{form.name}-{len(digests)}", source)
+        plan = _plan(stack, trial, f"{form.name}-{len(digests)}", source, folder)
         result, found[what] = _timed(lambda plan=plan, n=processes: _run(stack, trial, plan, n), load.readings)  # type: ignore[misc]
         digests.append(result["tables"])
         found[what]["processes"] = processes
@@ -111,6 +115,12 @@ def _measure(stack: Stack, options: Options, form: Form, folder: Path, tell: Tel
         if found["polars"].pop("groups") != load.channels * load.windows:
             raise RowsDiffer(f"{form.name}: polars found other groups than {load.channels} channels in {load.windows} windows")
     return found
+
+
+def _plan(stack: Stack, trial: Trial, run: str, source: str, folder: Path) -> Plan:
+    stretch = START_MS, START_MS + trial.load.windows * WINDOW_MS
+    zone = trial.load.registry().zone
+    return make_plan(stack.kafka, trial.prefix, zone, run, stretch, "", "", 0, archive=str(folder), source=source)
 
 
 def _run(stack: Stack, trial: Trial, plan: Plan, processes: int) -> Found:
@@ -209,3 +219,15 @@ def print_report(found: Found) -> None:
         if what in one
     ]  # fmt: skip
     print_table(columns, rows, title="a replay of everything, to rows in the store", right=columns[2:])
+    if "beside" in found:
+        lags = [
+            (what, table, one[table]["samples"], *(_seconds(one[table][p]) for p in ("p50_ms", "p99_ms")))
+            for what, one in found["beside"].items()
+            for table in latency.TABLES
+        ]
+        title = f"live rows, from sending to the store, at {count(found['options']['live_rate'])} readings/s"
+        print_table(("live", "table", "windows", "p50", "p99"), lags, title=title, right=("windows", "p50", "p99"))
+
+
+def _seconds(ms: float | None) -> str:
+    return "" if ms is None else f"{ms / 1000:.1f} s"

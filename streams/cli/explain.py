@@ -11,6 +11,7 @@ from zonepulse.schemas.messages.topics import READINGS
 from zonepulse.schemas.values import BadValue, parse_instant_ms
 from zonepulse.streams import servers
 from zonepulse.streams.cli.registry.factors import newest_version
+from zonepulse.streams.control.factor_topic import published_factors
 from zonepulse.streams.explain.explain import Explainer, Row, question
 from zonepulse.streams.explain.readings import Log
 from zonepulse.streams.explain.text import Page
@@ -45,7 +46,8 @@ def explain(
             return [dict(zip(found.column_names, row, strict=True)) for row in found.result_rows]
 
         try:
-            answer = Explainer(registry, ask, log).answer(asked)
+            published = published_factors(servers.require_broker(settings), settings.topic_prefix)
+            answer = Explainer(registry, ask, log, published).answer(asked)
         except ClickHouseError as error:
             raise Stop(f"the store does not answer: {servers.first_line(error)}; `zonepulse doctor` looks at it") from error
     if json:

@@ -4,7 +4,7 @@ Pure but for `ask`, which puts a query to the store. Energy and mass are integer
 missing is None beside a `why`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -13,9 +13,10 @@ from zonepulse.processors.accounting.factor_table import FactorTable
 from zonepulse.processors.accounting.plan import USE_SIGN, counted_flow
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry.lookup import RegistryIndex
-from zonepulse.schemas.registry.model import Entry, MeterVersion, Register, Registry
+from zonepulse.schemas.registry.model import Entry, Factor, MeterVersion, Register, Registry
 from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.schemas.values import instant_text
+from zonepulse.streams.clickhouse.registry_dimensions import factor_rows
 from zonepulse.streams.explain.network import NodalRows, network_of
 from zonepulse.streams.explain.readings import Channel, Log, Window
 
@@ -61,8 +62,10 @@ def question(registry: Registry, company: str, basis: str, at_ms: int) -> Questi
 class Explainer:
     """Answers questions about one zone's live run."""
 
-    def __init__(self, registry: Registry, ask: Ask, log: Log) -> None:
+    def __init__(self, registry: Registry, ask: Ask, log: Log, published: Iterable[Factor] = ()) -> None:
+        """`published`: factors apart from the registry's, which rows of a promoted run may name."""
         self._registry, self._ask, self._log, self._index = registry, ask, log, RegistryIndex(registry)
+        self._published = {factor.id: factor for factor in published}
 
     def answer(self, q: Question) -> Row:
         """The whole chain. Raises CannotExplain where the ledger has no row of the company in the window."""
@@ -151,7 +154,7 @@ class Explainer:
         return out
 
     def _factor(self, q: Question, factor_id: str) -> Row | None:
-        """The registry's row of a factor that holds the window's start."""
+        """The row of a factor that holds the window's start: the registry's, or one that was published for the past."""
         if not factor_id:
             return None
         found = self._ask(
@@ -160,7 +163,12 @@ class Explainer:
             " AND (valid_to IS NULL OR valid_to > fromUnixTimestamp64Milli({start:Int64}))",
             {"zone": self._registry.zone.id, "factor": factor_id, "start": q.window[0]},
         )
-        return found[0] if found else None
+        if found or factor_id not in self._published:
+            return found[0] if found else None
+        for row in factor_rows(self._published[factor_id]):
+            if row["valid_from"] <= q.window[0] and (row["valid_to"] is None or row["valid_to"] > q.window[0]):
+                return {name: row[name] for name in _FACTOR}
+        return None
 
     def _intervals(self, q: Question) -> dict[Name, Row]:
         rows = self._select(

@@ -137,9 +137,9 @@ class FinalRows:
                 self._kept[name] = sum(b.num_rows for b in self._rows[name])
                 self._waiting[name] = 0
 
-    def table(self, name: str) -> pa.Table:
-        """The final rows of a table so far, sorted by key; empty with its schema where there are none."""
-        table = pa.Table.from_batches(self._rows[name], TABLES[name].arrow_schema)
+    def table(self, name: str, before: Sequence[pa.RecordBatch] = ()) -> pa.Table:
+        """The final rows of a table so far, and of those `before`, sorted by key; empty with its schema where there are none."""
+        table = pa.Table.from_batches([*before, *self._rows[name]], TABLES[name].arrow_schema)
         return final_rows(table.unify_dictionaries(), TABLES[name])
 
 

@@ -58,11 +58,25 @@ class Plan(msgspec.Struct, frozen=True):
 
     late_offsets: tuple[int, ...] = ()
     """By partition: how far (exclusive) readings behind `lateness` are looked for, which this run takes in; () = they stay out."""
+    who: str = ""
+    """Who made the plan, user@host."""
+    program: str = ""
+    """The version of zonepulse that made it."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the log had not come to its end when it was made: that is the last caveat."""
+        return self.until_ms == 0
 
     def topic_first(self, partition: int) -> int:
         """The first offset that is read from the topic."""
         first = self.offsets[partition][0]
         return max(first, self.archived[partition]) if self.archived else first
+
+    def going_on(self, positions: Mapping[int, int]) -> "Plan":
+        """The same without what these partitions have read already, by the next offset."""
+        offsets = tuple((positions.get(number, first), end) for number, (first, end) in enumerate(self.offsets))
+        return msgspec.structs.replace(self, offsets=offsets)
 
     def looking_for_late(self) -> "Plan":
         """The same over all that may hold a late reading of the stretch."""

@@ -26,21 +26,25 @@ _SCHEMA: Final = pa.schema(
 )
 
 
-def promote(client: Client, run: Run, registry: Registry, ingest_ms: int, why: str) -> None:
-    """The run's rows of its stretch stand as the live ones from the next statement on. `ingest_ms`: how far the live log has come.
+def promote(client: Client, run: Run, registry: Registry, ingest_ms: int, why: str, followed_ms: int = 0) -> None:
+    """The run's rows of its stretch stand as the live ones from the next statement on. `ingest_ms`: how far the live log has come, and
+    `followed_ms`: how far a run has that goes on with it.
 
     Raises CannotReplay: the run is not done, is approximate, may still be revised, overlaps a promoted one, or carries on into what comes.
     """
     plan = run.plan
-    if plan is None or run.state not in (runs.DONE, REVERTED):
-        raise CannotReplay(f"run {run.name!r} is {run.state}: only a run of the topic that is done can be promoted")
-    if plan.caveats:
-        raise CannotReplay(f"run {run.name!r} is approximate and cannot be promoted: {plan.caveats[0]}")
+    if plan is None or run.state not in (runs.FOLLOWING, runs.DONE, REVERTED):
+        raise CannotReplay(f"run {run.name!r} is {run.state}: only a run of the topic that is done, or follows, can be promoted")
     settled_ms = plan.to_ms + reach_ms(registry.zone)
+    if followed_ms := followed_ms or run.result.get("followed_ms", 0):
+        ingest_ms = min(ingest_ms, followed_ms)
+    if lasting := plan.caveats[:-1] if followed_ms and plan.is_open else plan.caveats:
+        raise CannotReplay(f"run {run.name!r} is approximate and cannot be promoted: {lasting[0]}")
     if ingest_ms < settled_ms:
         raise CannotReplay(
-            f"a reading in time can still revise {instant(plan.from_ms)} to {instant(plan.to_ms)}; the live log has come to"
-            f" {instant(ingest_ms)}: promote once it has passed {instant(settled_ms)}"
+            f"a reading in time can still revise {instant(plan.from_ms)} to {instant(plan.to_ms)}; the log has come to"
+            f" {instant(ingest_ms)}: promote once it has passed {instant(settled_ms)}; `zonepulse replay run {run.name} --follow` goes on"
+            " with the log until then. What is not settled is not handed over"
         )
     _check_edge(plan, registry)
     for other, from_ms, to_ms in _active(client, plan.zone):
@@ -66,6 +70,11 @@ def require_reverted(client: Client, run: Run) -> None:
         )
 
 
+def who() -> str:
+    """Whoever runs this, user@host."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
 def _check_edge(plan: Plan, registry: Registry) -> None:
     """Sums that go on behind the stretch's end would no longer follow from what stands before it."""
     carried = [s.id for s in registry.network.sources if s.kind == "storage"]
@@ -89,6 +98,6 @@ def _decide(client: Client, plan: Plan, is_active: int, why: str) -> None:
     now_ms = round(time.time() * 1000)
     row = {
         "zone": plan.zone, "run": plan.run, "from_at": plan.from_ms, "to_at": plan.to_ms, "is_active": is_active,
-        "who": f"{getpass.getuser()}@{socket.gethostname()}", "why": why, "at": now_ms, "revision": time.time_ns(),
+        "who": who(), "why": why, "at": now_ms, "revision": time.time_ns(),
     }  # fmt: skip
     client.insert_arrow("promotions", pa.Table.from_pylist([row], _SCHEMA), settings={"async_insert": 0})

@@ -1,22 +1,25 @@
 """A planned run: the topic's records through the whole core, beside the live tasks and without their knowledge."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 
-from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES, Table
+from zonepulse.processors.zone_run import ZoneRun
+from zonepulse.schemas.registry.model import FOREVER
+from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
 from zonepulse.streams.clickhouse.stored_rows import stored
 from zonepulse.streams.replay import runs
+from zonepulse.streams.replay.checkpoint import RunFolder
 from zonepulse.streams.replay.file import FinalRows, with_run
+from zonepulse.streams.replay.follow import follow
 from zonepulse.streams.replay.plan import Plan
-from zonepulse.streams.replay.shares import Made, made, made_by_processes, zone_run
+from zonepulse.streams.replay.shares import Going, Made, made, made_by_processes, zone_run
 
 SAY_S: Final = 1.0
 Say = Callable[["Progress"], None]
@@ -24,76 +27,116 @@ Say = Callable[["Progress"], None]
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run has come."""
+    """How far a run has come; `before`: records that it had read when it was cut off."""
 
     plan: Plan
     begun: float = field(default_factory=time.monotonic)
     records: int = 0
     bytes: int = 0
     ingest_ms: int = 0
+    before: int = 0
 
     @property
     def seconds(self) -> float:
-        """Since the run began."""
+        """Since the run began, or went on."""
         return max(1e-6, time.monotonic() - self.begun)
+
+    @property
+    def records_per_s(self) -> float:
+        """So far."""
+        return (self.records - self.before) / self.seconds
 
     @property
     def left_s(self) -> float:
         """At the rate so far."""
-        return self.seconds * max(0, self.plan.records - self.records) / max(1, self.records)
+        return max(0, self.plan.records - self.records) / max(1e-6, self.records_per_s)
 
 
-def run_plan(broker: str, prefix: str, plan: Plan, client: Client, say: Say, processes: int = 1) -> dict[str, Any]:
-    """Runs a plan from its beginning and writes the stretch's final rows under the run's name; what it returns is kept as its result.
+def run_plan(
+    broker: str,
+    prefix: str,
+    plan: Plan,
+    client: Client,
+    say: Say,
+    processes: int = 1,
+    folder: RunFolder | None = None,
+    follow_until: threading.Event | None = None,
+    most_per_s: float = 0,
+) -> dict[str, Any]:
+    """Runs a plan and writes the stretch's final rows under the run's name; what it returns is kept as its result.
 
-    `processes` share the partitions among them; this one is the ledger's. A run that was cut off may be run again: it writes the same
-    rows. Raises CannotReplay, zone_run.UnknownVersion, archive.BadArchive, KafkaError.
+    `processes` share the partitions among them; this one is the ledger's. With a `folder` for checkpoints, a run that was cut off goes on
+    from the last one, without it from the beginning: either way it writes the same rows. With `follow_until`, in one process, it goes on
+    with the log until that is set. Up to its end it reads `most_per_s` records/s at most; 0 = as many as it can.
+
+    Raises CannotReplay, zone_run.UnknownVersion, archive.BadArchive, KafkaError.
     """
     runs.save(client, plan, runs.RUNNING)
-    rows, progress = _folded(broker, prefix, plan, say, processes)
+    zone, rows, progress = _folded(broker, prefix, plan, say, processes, folder, most_per_s)
     for name in FINAL_TABLES:
-        table = stored(TABLES[name], rows.table(name))
-        runs.insert(client, name, with_run(_of_stretch(TABLES[name], table, plan), plan.run))
+        kept = [] if folder is None else folder.rows(name)
+        found = runs.of_stretch(TABLES[name], rows.table(name, kept), plan.from_ms, plan.to_ms if follow_until is None else FOREVER)
+        runs.insert(client, name, with_run(stored(TABLES[name], found), plan.run))
     result = {
         "records": progress.records,
+        "records_before": progress.before,
         "bytes": progress.bytes,
         "seconds": round(progress.seconds, 3),
-        "records_per_s": round(progress.records / progress.seconds),
+        "records_per_s": round(progress.records_per_s),
         "tables": runs.digests(client, plan.run, plan),
     }
-    runs.save(client, plan, runs.DONE, result)
+    if follow_until is not None:
+        runs.save(client, plan, runs.FOLLOWING, result)
+        follow(broker, prefix, plan, client, zone, follow_until)
+        result["followed_ms"] = max(0, zone.ledger.applied) * zone.registry.zone.tick_ms
+        result["tables"] = runs.digests(client, plan.run, plan)
+    state = runs.DONE if follow_until is None else runs.find(client, plan.run).state
+    runs.save(client, plan, runs.DONE if state == runs.FOLLOWING else state, result)  # it may have been promoted meanwhile
+    if folder is not None:
+        folder.remove()
     return result
 
 
-def _folded(broker: str, prefix: str, plan: Plan, say: Say, processes: int) -> tuple[FinalRows, Progress]:
-    rows, progress, said = FinalRows(), Progress(plan), 0.0
-    zone = asyncio.run(zone_run(broker, prefix, plan))
+def _folded(
+    broker: str, prefix: str, plan: Plan, say: Say, processes: int, folder: RunFolder | None, most_per_s: float
+) -> tuple[ZoneRun, FinalRows, Progress]:
+    """The core at the plan's end (of several processes, its ledger), and rows since the last checkpoint; those before are in the folder."""
+    zone, going = asyncio.run(zone_run(broker, prefix, plan)), Going()
+    if folder is not None:
+        folder.open(zone)
+        going = Going(dict(folder.state.partitions), folder.every_s)
+    before = 0 if folder is None else folder.state.records
+    rows, progress, said = FinalRows(), Progress(plan, records=before, before=before), 0.0
 
     def take(found: Made) -> None:
-        nonlocal said
+        nonlocal said, rows
         for piece in found.pieces:
             rows.add(zone.book(piece))
         progress.records += found.records
         progress.bytes += found.bytes
         progress.ingest_ms = max(progress.ingest_ms, found.ingest_ms)
+        if folder is not None and found.cuts:
+            for cut in found.cuts:
+                folder.take(cut)
+            if folder.is_due():
+                made = {name: runs.of_stretch(TABLES[name], rows.table(name), plan.from_ms) for name in FINAL_TABLES}
+                folder.save(zone, made, progress.records)
+                rows = FinalRows()
         if time.monotonic() - said > SAY_S:
             said = time.monotonic()
             say(progress)
+        if most_per_s and (ahead_s := (progress.records - before) / most_per_s - progress.seconds) > 0:
+            time.sleep(ahead_s)
 
     async def here() -> None:
-        async for found in made(broker, prefix, plan, range(len(plan.offsets)), zone):
+        async for found in made(broker, prefix, plan, range(len(plan.offsets)), zone, going):
             await asyncio.to_thread(take, found)
 
     if (shares := min(processes, len(plan.offsets))) > 1:
-        with closing(made_by_processes(broker, prefix, plan, shares)) as all_made:
+        with closing(made_by_processes(broker, prefix, plan, shares, going)) as all_made:
             for found in all_made:
                 take(found)
     else:
         asyncio.run(here())
     say(progress)
-    return rows, progress
-
-
-def _of_stretch(table: Table, rows: pa.Table, plan: Plan) -> pa.Table:
-    at = pc.cast(rows[table.time], pa.int64())
-    return rows.filter(pc.and_(pc.greater_equal(at, plan.from_ms), pc.less(at, plan.to_ms)))
+    return zone, rows, progress

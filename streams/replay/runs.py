@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,14 +11,16 @@ from uuid import uuid4
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 
+from zonepulse.schemas.registry.model import FOREVER
 from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.schemas.tables.results import DEAD_LETTERS, FINAL_TABLES, TABLES, Table
 from zonepulse.streams.replay.plan import CannotReplay, Plan
 
 INSERT_ROWS: Final = 200_000
-PLANNED, RUNNING, DONE, DISCARDED = "planned", "running", "done", "discarded"
+PLANNED, RUNNING, FOLLOWING, DONE, DISCARDED = "planned", "running", "following", "done", "discarded"
 _MS: Final = pa.timestamp("ms", tz="UTC")
 _SCHEMA: Final = pa.schema(
     [pa.field(n, pa.string()) for n in ("run", "zone")]
@@ -88,12 +90,23 @@ def find(client: Client, name: str) -> Run:
     raise CannotReplay(f"run {name!r} is not in the store; known: {names}. Make one with `zonepulse replay plan`")
 
 
+def measured_rate(known: Iterable[Run]) -> float | None:
+    """Records/s of the newest run that measured it, if one did."""
+    return next((float(rate) for run in known if (rate := run.result.get("records_per_s"))), None)
+
+
 def insert(client: Client, name: str, rows: pa.Table) -> None:
     """Result rows of a run, in order of time. The store is not to take them for a repeat: rows that were deleted are written again."""
     rows = rows.sort_by(TABLES[name].time)
     for start in range(0, rows.num_rows, INSERT_ROWS):
         settings = {"async_insert": 0, "insert_deduplication_token": uuid4().hex}
         client.insert_arrow(name, rows.slice(start, INSERT_ROWS), settings=settings)
+
+
+def of_stretch(table: Table, rows: pa.Table, from_ms: int, to_ms: int = FOREVER) -> pa.Table:
+    """Those with `from_ms` <= time < `to_ms`."""
+    at = pc.cast(rows[table.time], pa.int64())
+    return rows.filter(pc.and_(pc.greater_equal(at, from_ms), pc.less(at, to_ms)))
 
 
 def delete_rows(client: Client, run: str) -> None:

@@ -131,6 +131,11 @@ def test_a_factor_published_for_the_past_changes_exactly_its_rows_and_they_stand
     plainly(stack, "replay promote restated --why 'the factor of 2026'")
     try:
         assert zonepulse(stack, "replay diff live restated")["differences"] == 0
+        said = zonepulse(stack, "explain b --at 2026-03-03T10:00:00Z")["emissions"]
+        factors = [row["factor"] for row in said if row["scope"] == 2]
+        assert {(f["factor"], f["source"], f["published"], f["factor_mg"]) for f in factors} == {
+            ("b-2026", "a test", "2026-07-01", 900_000)
+        }
     finally:
         plainly(stack, "replay revert restated")
     assert zonepulse(stack, "replay diff live base --from 2026-03-02 --to 2026-03-04")["differences"] == 0

@@ -1,6 +1,7 @@
 """Runs of the topic: the same rows as the live tasks', other rows where a factor is other, and nothing of the live ledger touched."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_parts import wait_until
 from zone_runs import SampleRun, sample_run, wait_until_complete
 
 pytestmark = pytest.mark.integration
@@ -56,25 +56,61 @@ def test_a_run_of_the_whole_log_has_the_live_rows_bit_for_bit(live: SampleRun) -
 
 
 def test_a_run_again_has_the_same_digests_and_writes_no_row_twice(live: SampleRun, day: Any) -> None:
-    assert zonepulse(live, "run", "day")["tables"] == day["tables"]
+    again = zonepulse(live, "run", "day", "--rate", "2000")
+    assert again["tables"] == day["tables"]
+    assert again["seconds"] >= again["records"] / 2000, "a limit to its rate"
+
+
+def test_a_plan_says_who_made_it_and_how_long_it_will_take(live: SampleRun, day: Any) -> None:
+    made = zonepulse(live, "plan", "--from", FROM, "--to", TO, "--run", "estimated")
+    assert "@" in made["who"] and made["program"].startswith("zonepulse ")
+    assert made["seconds"] > 0 and day["records_per_s"] > 0
 
 
 def test_a_run_shared_out_to_processes_has_the_digests_of_one(live: SampleRun, day: Any) -> None:
     assert zonepulse(live, "run", "day", "--processes", "3")["tables"] == day["tables"]
 
 
-def test_a_run_killed_in_the_middle_and_run_again_has_the_rows_of_one_that_was_not(live: SampleRun, day: Any) -> None:
-    zonepulse(live, "plan", "--from", "2026-02-24", "--to", "2026-02-25", "--run", "killed")
-    command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", "run", "killed"]
-    state = "SELECT state FROM runs_final WHERE run = 'killed'"
-    with subprocess.Popen(command, env=live.stack.worker_environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
-        wait_until(lambda: live.client.query(state).first_row[0] == "running", 60, "it runs")
-        run.kill()
+def killed(live: SampleRun, name: str, checkpoint: int, whom: str, processes: int) -> None:
+    script = Path(__file__).with_name("killed_replay.py")
+    command = [sys.executable, str(script), str(checkpoint), whom, "replay", "run", name, "--processes", str(processes)]
+    done = subprocess.run([*command, "--checkpoint-s", "0"], env=live.stack.worker_environment, capture_output=True, text=True)
+    assert done.returncode == (1 if whom == "a process" else -signal.SIGKILL), done.stderr
+    assert whom == "the run" or "was killed: run it again, it goes on from its last checkpoint" in done.stderr
+
+
+@pytest.mark.parametrize(("whom", "processes"), [("the run", 1), ("the run", 3), ("a process", 3)])
+def test_a_run_that_is_killed_goes_on_from_its_checkpoint_with_the_rows_of_one_that_was_not(
+    live: SampleRun, day: Any, whom: str, processes: int
+) -> None:
+    name = f"killed-{whom.split()[1]}-{processes}"
+    zonepulse(live, "plan", "--from", "2026-02-24", "--to", "2026-02-25", "--run", name)
+    killed(live, name, 2, whom, processes)
+    killed(live, name, 2, whom, processes)
     live.client.command(
-        "INSERT INTO totals SELECT * REPLACE ('killed' AS run, 'left behind' AS entity) FROM totals t WHERE t.run = 'day' LIMIT 10"
+        f"INSERT INTO totals SELECT * REPLACE ('{name}' AS run, 'left behind' AS entity) FROM totals t WHERE t.run = 'day' LIMIT 10"
     )
-    assert live.client.query("SELECT count() FROM totals WHERE run = 'killed' AND entity = 'left behind'").first_row[0] > 0
-    assert zonepulse(live, "run", "killed")["tables"] == day["tables"]
+    found = zonepulse(live, "run", name, "--processes", str(4 - processes))
+    assert 0 < found["records_before"] < found["records"]
+    assert found["tables"] == day["tables"]
+    assert zonepulse(live, "run", name)["records_before"] == 0, "it was over: it begins anew"
+
+
+def test_a_killed_run_that_takes_late_readings_in_goes_on_with_those_that_are_left(live: SampleRun) -> None:
+    whole = planned_and_run(live, "late-whole", "--include-late")
+    zonepulse(live, "plan", "--from", FROM, "--to", TO, "--run", "late-killed", "--include-late")
+    killed(live, "late-killed", 3, "the run", 1)
+    found = zonepulse(live, "run", "late-killed")
+    assert found["records_before"] > 0 and found["tables"] == whole["tables"]
+
+
+def test_a_run_whose_checkpoint_is_damaged_begins_anew(live: SampleRun, day: Any) -> None:
+    zonepulse(live, "plan", "--from", "2026-02-24", "--to", "2026-02-25", "--run", "damaged")
+    killed(live, "damaged", 4, "the run", 1)
+    rows = next((Path(live.stack.worker_environment["ZONEPULSE_DATA_DIR"]) / "replay" / "damaged").glob("rows-*.arrow"))
+    rows.write_bytes(rows.read_bytes()[:-1])
+    found = zonepulse(live, "run", "damaged")
+    assert (found["records_before"], found["tables"]) == (0, day["tables"])
 
 
 def test_late_readings_are_taken_in_and_change_the_registers_that_sent_them(live: SampleRun) -> None:

@@ -3,15 +3,20 @@
 import os
 import random
 import re
+import shutil
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
+import msgspec
 import typer
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -31,9 +36,10 @@ from zonepulse.streams.control.factor_topic import published_factors
 from zonepulse.streams.control.registry_topic import load_versions
 from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.replay import runs
+from zonepulse.streams.replay.checkpoint import EVERY_S, RunFolder, folder_of
 from zonepulse.streams.replay.diff import Side, TableDiff, diff
 from zonepulse.streams.replay.plan import ARCHIVE, AUTO, TOPIC, CannotReplay, Plan, make_plan
-from zonepulse.streams.replay.promote import promote, require_reverted, revert
+from zonepulse.streams.replay.promote import promote, require_reverted, revert, who
 from zonepulse.streams.replay.run import Progress, run_plan
 from zonepulse.streams.replay.runs import instant
 from zonepulse.streams.screen import BadInput, JsonOption, Stop, count, print_facts, print_json, print_table, say, stderr
@@ -119,19 +125,20 @@ def plan(
         stretch = _instant("--from", from_, zone), _instant("--to", to, zone)
         if stretch[0] >= stretch[1]:
             raise BadInput(f"--from {from_} is not before --to {to}")
-        name = _new_name(client, run)
+        name, rate = _new_name(client, run), runs.measured_rate(runs.list_runs(client))
         text = "" if registry is None else registry.read_text("utf-8")
         made = make_plan(
             settings.broker, settings.topic_prefix, zone, name, stretch, text, factors_as_of or "", round(time.time() * 1000),
             archive=settings.archive, source=source, include_late=include_late,
             published=published_factors(settings.broker, settings.topic_prefix) if factors_as_of and registry is None else (),
         )  # fmt: skip
+        made = msgspec.structs.replace(made, who=who(), program=f"zonepulse {version('zonepulse')}")
         made.registry()  # what this day's factors lack shows now
         runs.save(client, made, runs.PLANNED)
     if json:
-        print_json(_plan_facts(made))
+        print_json(_plan_facts(made) | {"seconds": rate and made.records / rate})
     else:
-        _show_plan(made)
+        _show_plan(made, rate)
         say(f"run it: zonepulse replay run {name}")
 
 
@@ -159,11 +166,11 @@ def _plan_facts(plan: Plan) -> dict[str, Any]:
         "include_late": bool(plan.late_offsets),
         "registry": "of the log" if not plan.zone_yaml else "its own", "factors_as_of": plan.factors_as_of or None,
         "published": [decode_factor(text).id for text in plan.published],
-        "is_approximate": bool(plan.caveats), "caveats": list(plan.caveats),
+        "is_approximate": bool(plan.caveats), "caveats": list(plan.caveats), "who": plan.who, "program": plan.program,
     }  # fmt: skip
 
 
-def _show_plan(plan: Plan) -> None:
+def _show_plan(plan: Plan, rate: float | None) -> None:
     registry = "its own zone.yaml" if plan.zone_yaml else "the versions that the log names"
     offsets = ", ".join(f"{p}: {first} to {end}" for p, (first, end) in enumerate(plan.offsets))
     print_facts(
@@ -171,6 +178,11 @@ def _show_plan(plan: Plan) -> None:
             ("run", plan.run),
             ("stretch", f"{instant(plan.from_ms)} to {instant(plan.to_ms)}"),
             ("reads", f"{plan.topic}, up to {count(plan.records)} records ({offsets})"),
+            *(
+                [("takes", f"about {plan.records / rate:,.0f} s, at the {count(round(rate))} records/s of the last run")]
+                if rate
+                else []
+            ),
             *([("archive", f"{plan.archive}, up to offsets {_places(plan)}")] if plan.archived else []),
             *([("takes in", "the stretch's readings that came behind lateness")] if plan.late_offsets else []),
             ("registry", registry + (f", factors as of {plan.factors_as_of}" if plan.factors_as_of else "")),
@@ -189,11 +201,22 @@ def run(
     processes: Annotated[
         int, typer.Option(min=1, max=1000, help="Share the partitions out to so many; the rows are the same.")
     ] = 1,
+    checkpoint_s: Annotated[
+        float, typer.Option(min=0, metavar="S", help="Seconds between checkpoints, from which a run that is cut off goes on.")
+    ] = EVERY_S,
+    most_per_s: Annotated[
+        float, typer.Option("--rate", min=0, metavar="N", help="At most N records/s; 0 = as fast as it can.")
+    ] = 0,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on with the log as a shadow of the live ledger, until Ctrl+C or SIGTERM.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Run a plan: the topic's readings through the whole core, beside the live tasks; may be run again when it was cut off."""
+    """Run a plan: the topic's readings through the whole core, beside the live tasks; one that was cut off goes on."""
     settings = servers.settings()
     servers.require_broker(settings)
+    if follow and processes > 1:
+        raise BadInput("--follow: one process follows the log; leave --processes out")
     with _explained(), servers.store_client(settings) as client:
         found = runs.find(client, run)
         if found.plan is None:
@@ -201,7 +224,8 @@ def run(
         require_reverted(client, found)
         if found.state != runs.PLANNED:
             runs.delete_rows(client, run)
-        result = _run(settings, found.plan, client, processes)
+        folder = RunFolder(folder_of(settings.data_dir, run), found.plan, checkpoint_s)
+        result = _run(settings, found.plan, client, processes, folder, _stopped() if follow else None, most_per_s)
     if json:
         print_json({"run": run} | result)
         return
@@ -212,18 +236,34 @@ def run(
     print_facts([("records", count(result["records"])), ("took", speed), ("compare", f"zonepulse replay diff live {run}")])
 
 
-def _run(settings: Settings, plan: Plan, client: Client, processes: int = 1) -> dict[str, Any]:
+def _stopped() -> threading.Event:
+    """Set by Ctrl+C and SIGTERM from now on."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    return stopped
+
+
+def _run(
+    settings: Settings,
+    plan: Plan,
+    client: Client,
+    processes: int = 1,
+    folder: RunFolder | None = None,
+    follow_until: threading.Event | None = None,
+    most_per_s: float = 0,
+) -> dict[str, Any]:
     tell_if_compiling()
     with stderr().status(f"{plan.run}: reading") as status:
 
         def show(progress: Progress) -> None:
             done = progress.records / max(1, plan.records)
-            rate = count(round(progress.records / progress.seconds))
+            rate = count(round(progress.records_per_s))
             status.update(
                 f"{plan.run}: {done:.0%}, {rate} records/s, {progress.left_s:.0f} s left, at {instant(progress.ingest_ms)}"
             )
 
-        result = run_plan(settings.broker, settings.topic_prefix, plan, client, show, processes)
+        result = run_plan(settings.broker, settings.topic_prefix, plan, client, show, processes, folder, follow_until, most_per_s)
     mark_compiled(os.environ)
     return result
 
@@ -315,10 +355,12 @@ def _amount(name: str, value: int) -> str:
 
 def discard(run: RunArgument) -> None:
     """Delete a run's rows from the store, for good."""
-    with _explained(), servers.store_client(servers.settings()) as client:
+    settings = servers.settings()
+    with _explained(), servers.store_client(settings) as client:
         found = runs.find(client, run)
         require_reverted(client, found)
         runs.delete_rows(client, run)
+        shutil.rmtree(folder_of(settings.data_dir, run), ignore_errors=True)
         if found.plan is not None:
             runs.save(client, found.plan, runs.DISCARDED)
     say(f"{run}: its rows are deleted")
@@ -333,14 +375,15 @@ def promote_(
     with _explained(), servers.store_client(settings) as client:
         registry = _registry(settings)
         found = runs.find(client, run)
-        promote(client, found, registry, _applied_ms(client, registry.zone), why)
+        followed_ms = _applied_ms(client, registry.zone, run) if found.state == runs.FOLLOWING else 0
+        promote(client, found, registry, _applied_ms(client, registry.zone, LIVE_RUN), why, followed_ms)
         say(f"{run}: its rows stand as the live ones; take it back: zonepulse replay revert {run}")
 
 
-def _applied_ms(client: Client, zone: ZonePolicy) -> int:
-    """How far the live ledger has come, at the least: the tick of the newest row in the store."""
+def _applied_ms(client: Client, zone: ZonePolicy, run: str) -> int:
+    """How far a run's ledger has come, at the least: the tick of its newest row in the store."""
     sql = "SELECT max(revision) FROM totals WHERE run = {run:String} AND zone = {zone:String}"
-    return int(client.query(sql, parameters={"run": LIVE_RUN, "zone": zone.id}).result_rows[0][0]) * zone.tick_ms
+    return int(client.query(sql, parameters={"run": run, "zone": zone.id}).result_rows[0][0]) * zone.tick_ms
 
 
 def revert_(

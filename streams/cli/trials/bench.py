@@ -104,6 +104,7 @@ def replay(
     channels: Annotated[int, typer.Option(help="channels that send them", min=4)] = 2_000,
     partitions: Annotated[int, typer.Option(help="partitions of the readings topic", min=1, max=64)] = 4,
     processes: Annotated[int, typer.Option(help="of the run that shares its partitions out", min=1)] = 2,
+    live_rate: Annotated[int, typer.Option(help="live readings/s beside a replay; 0 = not", min=0)] = 100_000,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a replay's readings/s from topic and archive, beside polars that only groups them; needs no server."""
@@ -111,7 +112,7 @@ def replay(
         raise BadInput(f"--channels {channels} must be a multiple of --partitions {partitions}")
     console = stderr()
     tell_if_compiling()
-    options = replays.Options(readings, channels, partitions, processes)
+    options = replays.Options(readings, channels, partitions, processes, live_rate)
     found = replays.run(options, lambda text: console.print(text, markup=False, highlight=False))
     if as_json:
         print_json(found)

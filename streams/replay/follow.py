@@ -1,0 +1,61 @@
+"""A run that goes on behind its end to the head of the log, and stays there: a shadow of the live ledger with tables of its own.
+
+It reads the log a piece at a time, from where it stood to the end that Kafka names then, as `run` does, and writes every row of its stretch
+and behind it as soon as it is made. A row that it writes again is the same row.
+"""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from clickhouse_connect.driver.client import Client
+from faust.types import TP
+
+from zonepulse.processors.zone_run import ZoneRun
+from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
+from zonepulse.streams.clickhouse.stored_rows import stored
+from zonepulse.streams.kafka.log_facts import admin_of, ends_of
+from zonepulse.streams.replay import runs
+from zonepulse.streams.replay.file import FinalRows, with_run
+from zonepulse.streams.replay.plan import Plan
+from zonepulse.streams.replay.shares import let_know_versions, made_on
+
+POLL_S: Final = 1.0
+
+
+def follow(broker: str, prefix: str, plan: Plan, client: Client, zone: ZoneRun, is_over: threading.Event) -> None:
+    """Until `is_over`; `zone` stands at the plan's end. Raises as run.run_plan does."""
+    at = [end for _, end in plan.offsets]
+    while not is_over.is_set():
+        ends = _ends(broker, plan)
+        if ends == at:
+            is_over.wait(POLL_S)
+            continue
+        asyncio.run(let_know_versions(broker, prefix, plan, zone))  # what the log switches to is on its topic before
+        rows = asyncio.run(_rows(broker, prefix, _piece(plan, at, ends), zone))
+        for name in FINAL_TABLES:
+            found = runs.of_stretch(TABLES[name], rows.table(name), plan.from_ms)
+            runs.insert(client, name, with_run(stored(TABLES[name], found), plan.run))
+        at = ends
+
+
+def _ends(broker: str, plan: Plan) -> list[int]:
+    tps = [TP(plan.topic, number) for number in range(len(plan.offsets))]
+    with admin_of(broker) as admin:
+        found = ends_of(admin, tps)
+    return [found[tp].stable for tp in tps]
+
+
+def _piece(plan: Plan, at: Sequence[int], ends: Sequence[int]) -> Plan:
+    offsets = tuple(zip(at, ends, strict=True))
+    return msgspec.structs.replace(plan, offsets=offsets, until_ms=0, archive="", archived=(), late_offsets=())
+
+
+async def _rows(broker: str, prefix: str, piece: Plan, zone: ZoneRun) -> FinalRows:
+    rows = FinalRows()
+    async for found in made_on(broker, prefix, piece, zone):
+        for made in found.pieces:
+            rows.add(zone.book(made))
+    return rows
