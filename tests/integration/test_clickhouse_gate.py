@@ -68,6 +68,8 @@ PLACES = [
     "SELECT * FROM system.{f:Identifier}",
     "SELECT * FROM {f:Identifier}.processes",
     "SELECT * FROM {f:Identifier}",
+    "SHOW CREATE TABLE {f:Identifier}",
+    "DESCRIBE TABLE {f:Identifier}",
     "SELECT {f:Identifier} FROM zonepulse.kept",
     "SELECT 1 AS {f:Identifier}",
     "SELECT 1 WHERE 1 IN {f:Identifier}",

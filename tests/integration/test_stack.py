@@ -233,7 +233,13 @@ def own(folder: str) -> "tuple[subprocess.Popen[str], list[psutil.Process], Path
     children = psutil.Process(owner.pid).children(recursive=True)
     assert {int(pid) for pid in told[:2]} <= {child.pid for child in children}
     assert len(children) == 3
+    assert open_to_others(Path(told[2])) == []
     return owner, children, Path(told[2])
+
+
+def open_to_others(folder: Path) -> list[Path]:
+    """What other users could read or write of an installation: data of both servers, settings, passwords, logs of workers."""
+    return [path for path in folder.rglob("*") if not path.is_symlink() and path.exists() and path.stat().st_mode & 0o077]
 
 
 @pytest.mark.parametrize(
