@@ -28,6 +28,7 @@ from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.run import PREFIX, read_partition, stored_rows
 from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.embedded.zone_stack import ZoneStack
+from zonepulse.streams.kafka.interval_codec import NO_PARTITION, candidate_blocks
 from zonepulse.streams.kafka.topics_admin import ensure_topics
 from zonepulse.streams.replay.file import replay_files
 from zonepulse.streams.workers.alert_sweep import KEEP_MS
@@ -50,6 +51,14 @@ def send(stack: ZoneStack, minutes: Iterable[int]) -> None:
     produce(stack.kafka, f"{PREFIX}readings", records)
 
 
+def forged(rule: str) -> bytes:
+    """A block of zp.intervals that the ledger would take: an alert about the pipeline."""
+    nothing = {"company": "", "meter": "", "node": "", "ends_at": None, "value": None, "expected_low": None, "expected_high": None}
+    row = {"fingerprint": rule, "starts_at": START_MS, "rule": rule, "severity": "info", "state": "raised"}
+    more = {"impact_kg": None, "evidence": "{}", "revision": 1}
+    return next(candidate_blocks([row | nothing | more], NO_PARTITION, 0))
+
+
 def alerts(stack: ZoneStack) -> list[tuple[bytes | None, bytes | None]]:
     return [(r.key, r.value) for r in read_partition(stack.kafka, f"{PREFIX}alerts", 0)]
 
@@ -70,6 +79,9 @@ def test_a_skip_leaves_a_record_out_live_in_the_oracle_and_in_a_replay_and_ticks
         publish(stack.kafka, PREFIX, zone, 1, timestamp_ms=START_MS)
         for offset in (GOOD, BAD):
             tell(stack.kafka, PREFIX, skip_of(Place("readings", 0, offset), "it is wrong"), START_MS)
+        tell(stack.kafka, PREFIX, skip_of(Place("intervals", 0, 1), "it is forged"), START_MS)
+        blocks = [forged("ops_taken"), forged("ops_skipped")]
+        produce(stack.kafka, f"{PREFIX}intervals", [(0, None, block, [], START_MS) for block in blocks])
         past_ms = round(time.time() * 1000) - KEEP_MS - MINUTE_MS
         produce(stack.kafka, f"{PREFIX}alerts", [(0, b"long/over", b'{"state": "resolved"}', [], past_ms)])
         produce(stack.kafka, f"{PREFIX}results", [(0, b"totals", b"no block", [], START_MS)])
@@ -81,15 +93,18 @@ def test_a_skip_leaves_a_record_out_live_in_the_oracle_and_in_a_replay_and_ticks
         told = list(read_partition(stack.kafka, f"{PREFIX}commands", 0))
         stored = {name: stored_rows(client, TABLES[name]) for name in FINAL_TABLES}
         wait_until(lambda: (b"long/over", None) in alerts(stack), 90, "the alert that is long over is swept")
+        raised = [key.partition(b"/")[0] for key, value in alerts(stack) if key and value]
+        assert b"ops_taken" in raised and b"ops_skipped" not in raised, "the ledger steps over a record, and over that one alone"
 
     (tmp_path / "commands.jsonl").write_bytes(b"".join((r.value or b"") + b"\n" for r in told) + b"{}\n")
     skips = skips_in(tmp_path / "commands.jsonl")
-    assert skips == {Place("readings", 0, GOOD), Place("readings", 0, BAD)}
+    assert skips == {Place("readings", 0, GOOD), Place("readings", 0, BAD), Place("intervals", 0, 1)}
 
     letters = stored["dead_letters"]
-    assert {"zp.results", "zp.alerts", "zp.readings"} == set(letters["topic"].to_pylist())
+    assert {"zp.results", "zp.alerts", "zp.readings", "zp.intervals"} == set(letters["topic"].to_pylist())
+    assert [x["offset"] for x in letters.to_pylist() if x["topic"] == "zp.intervals"] == [1]
     stored["dead_letters"] = letters.filter(pc.equal(letters["topic"], "zp.readings"))
-    places = {(place.partition, place.offset) for place in skips}
+    places = {(place.partition, place.offset) for place in skips if place.topic == "readings"}
     oracle = run_oracle(ONE_METER, shipped_factors_csv(), log, 1, skips=places)
     assert [(x["offset"], x["item"], x["reason"]) for x in oracle["dead_letters"]] == [(GOOD, -1, "poison"), (BAD, -1, "poison")]
     assert [line for name, rows in stored.items() for line in differences(oracle[name], rows, name)] == []
