@@ -2,12 +2,13 @@
 
     .venv/bin/python docs/notifications/gallery.py
 
-Needs chromium.
+Needs chromium and a Chinese font: on Debian `apt-get install chromium fonts-noto-cjk`.
 """
 
 import base64
 import html
 import math
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,8 @@ FOLDER = Path(__file__).parent
 WINDOW_MS, HOUR_MS = 900_000, 3_600_000
 NOW_MS = 1_795_329_900_000
 PHONE_PX = 390
+FIT = "this.height = this.contentDocument.documentElement.scrollHeight"
+TELL = "document.title = document.documentElement.scrollHeight"
 KINDS: tuple[Kind, ...] = ("alert", "group", "repeat", "escalation", "digest", "flood", "test", "confirm")
 
 
@@ -92,20 +95,26 @@ def page(found: list[tuple[str, Message]]) -> str:
         frames.append(
             f'<figure style="margin:8px;width:392px"><figcaption style="font:600 15px system-ui,\'Noto Sans CJK SC\'">{kind}<br>'
             f'<span style="font-weight:400">{html.escape(message.subject)}</span></figcaption>'
-            f'<iframe srcdoc="{source}" width="{PHONE_PX}" height="1000" style="border:1px solid #999"></iframe></figure>'
+            f'<iframe srcdoc="{source}" width="{PHONE_PX}" scrolling="no" onload="{FIT}" style="border:1px solid #999"></iframe></figure>'
         )
-    return f'<meta charset="utf-8"><body style="display:flex;flex-wrap:wrap;margin:0">{"".join(frames)}</body>'
+    style = "display:flex;flex-wrap:wrap;align-items:flex-start;margin:0"
+    return f'<meta charset="utf-8"><body style="{style}" onload="{TELL}">{"".join(frames)}</body>'
 
 
-def shoot(text: str, target: Path, width: int, height: int) -> None:
+def shoot(text: str, target: Path, width: int) -> None:
+    """The whole page, however high it is."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "page.html"
         source.write_text(text, "utf-8")
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={folder}/profile"]
-        subprocess.run(
-            ["chromium", *options, f"--screenshot={target}", f"--window-size={width},{height}", source.as_uri()],
-            check=True, capture_output=True, timeout=120,
-        )  # fmt: skip
+
+        def browse(what: str, height: int) -> str:
+            argv = ["chromium", *options, what, f"--window-size={width},{height}", source.as_uri()]
+            return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=120).stdout
+
+        height = re.search(r"<title>(\d+)</title>", browse("--dump-dom", 800))
+        assert height is not None, "the browser did not say how high the page is"
+        browse(f"--screenshot={target}", int(height[1]))
 
 
 def main() -> None:
@@ -113,7 +122,7 @@ def main() -> None:
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     for language in LANGUAGES:
         found = messages(language, directory(zone))
-        shoot(page(found), out / f"messages-{language}.png", 3 * (PHONE_PX + 20), 3 * 1_075)
+        shoot(page(found), out / f"messages-{language}.png", 3 * (PHONE_PX + 20))
         (out / f"alert-{language}.txt").write_text(f"Subject: {found[0][1].subject}\n\n{found[0][1].text}", "utf-8")
 
 

@@ -9,7 +9,7 @@ import msgspec
 from zonepulse.schemas.documents.parts import DIALECT, Schema
 from zonepulse.schemas.messages.alerts import State
 from zonepulse.schemas.messages.commands import KINDS, MAX_TEXT, NEEDS_UNTIL
-from zonepulse.schemas.messages.dead_letters import DeadLetter
+from zonepulse.schemas.messages.dead_letters import UNDELIVERED, DeadLetter
 from zonepulse.schemas.messages.readings import MAX_ITEMS, QUALITIES, REASONS, SEQ_LIMIT
 from zonepulse.schemas.registry.model import ALWAYS, FOREVER, Rule, ZonePolicy
 from zonepulse.schemas.registry.subscribers import Subscriber, Wish
@@ -109,7 +109,10 @@ def dead_letter_schema() -> Schema:
         "partition": _INTEGER_TEXT,
         "offset": _INTEGER_TEXT,
         "item": _INTEGER_TEXT | {"description": "index inside the record, 0 for a lone object, -1 for the whole record"},
-        "reason": {"enum": list(REASONS[1:]), "description": "the first that applies, in this order"},
+        "reason": {
+            "enum": [*REASONS[1:], UNDELIVERED],
+            "description": "the first that applies, in this order; undelivered: a message to people that was given up",
+        },
         "received_at": _INTEGER_TEXT | {"description": "Kafka timestamp of the record, epoch milliseconds"},
         "expected_partition": _INTEGER_TEXT
         | {"description": "only where the reason is wrong_partition: where the reading belongs"},

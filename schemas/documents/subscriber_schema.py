@@ -33,6 +33,7 @@ def subscriber_schema() -> Schema:
             "rate_per_hour": said(
                 {"type": "integer", "minimum": 1}, "messages, beyond which only critical alerts come", DEFAULT_RATE
             ),
+            "send_resolved": said({"type": "boolean"}, "whether the end of an alert is told", True),
             "escalate": said(
                 mapping({"to": ref("id"), "after": ref("duration", default="15m")}, "to"),
                 "who is told next of a critical alert that nobody acknowledges",

@@ -3,6 +3,10 @@
 Numbers in headers are decimal text. `item` is the index inside the record (0 for a lone object), -1 = the whole record. Header
 `expected_partition` is there where the reason is `wrong_partition`: it names the partition to which the reading belongs. What is too long
 to be sent on is cut; then `size` and `sha256` say what the whole value was, which still lies where it came from.
+
+A letter `undelivered` is of a message to people that was given up, not of a record: `topic` is that of notification's log, the key is the
+message's idempotency key, `offset` is made of it, and the value says what it was about. Whom it was for, table `deliveries` knows, where it
+can be forgotten.
 """
 
 import hashlib
@@ -17,6 +21,8 @@ MAX_VALUE_BYTES: Final = 1_000_000
 """A letter keeps so much of a value; with its key and headers it stays below what any broker takes by default."""
 MAX_KEY_BYTES: Final = 16_384
 """And so much of a key."""
+UNDELIVERED: Final = "undelivered"
+"""Reason of a message that was given up; those of readings are `readings.REASONS`."""
 _EXPECTED: Final = "expected_partition"
 _SIZE, _SHA256 = "size", "sha256"
 _NAMES: Final = ("topic", "partition", "offset", "item", "reason", "received_at")

@@ -62,6 +62,8 @@ class Subscriber:
     escalate_to: str = ""
     """Who is told next of a critical alert that nobody acknowledges."""
     escalate_after_ms: int = 900_000
+    send_resolved: bool = True
+    """Whether the end of an alert is told."""
     is_confirmed: bool = True
     """Whether the address' owner has agreed; until then only the question is sent."""
 

@@ -14,10 +14,11 @@ from zonepulse.schemas.registry.subscribers import (
     to_plain,
 )
 from zonepulse.schemas.zone_file.positions import Fields, Place, Reader
-from zonepulse.schemas.zone_file.values import COUNT, DURATION, FLOAT, IDENTIFIER, TEXT, TIMEZONE, one_of, optional
+from zonepulse.schemas.zone_file.values import COUNT, DURATION, FLOAT, IDENTIFIER, TEXT, TIMEZONE, TRUTH, one_of, optional
 
 _KEYS: Final = (
     "id", "to", "company", "only", "severity", "language", "timezone", "quiet", "digest", "digest_at", "rate_per_hour", "escalate",
+    "send_resolved",
 )  # fmt: skip
 _SEVERITY: Final[Reader[Literal["info", "warning", "critical"]]] = one_of("info", "warning", "critical")
 _LANGUAGE: Final[Reader[Literal["en", "de", "zh"]]] = one_of("en", "de", "zh")
@@ -49,6 +50,7 @@ def read_subscriber(place: Place) -> Subscriber:
         digest=f.read("digest", _DIGEST, ""),
         digest_at_min=f.read("digest_at", _MINUTE, 480),
         rate_per_hour=f.read("rate_per_hour", COUNT, DEFAULT_RATE),
+        send_resolved=f.read("send_resolved", TRUTH, True),
         escalate_to=chain.need("to", IDENTIFIER) if chain else "",
         escalate_after_ms=chain.read("after", DURATION, 900_000) if chain else 900_000,
     )

@@ -18,7 +18,7 @@ from faust.types import TP
 
 from zonepulse.schemas.messages.commands import BadCommand, parse_command
 from zonepulse.schemas.messages.records import HEARTBEAT
-from zonepulse.schemas.messages.topics import ALERTS, COMMANDS, RESULTS, SUBSCRIBERS
+from zonepulse.schemas.messages.topics import ALERTS, COMMANDS, NOTIFY, RESULTS, SUBSCRIBERS
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.subscribers import BadSubscriber, masked
 from zonepulse.schemas.tables.results import DELIVERIES
@@ -32,7 +32,7 @@ from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.notify.channels.delivering import Outgoing
 from zonepulse.streams.notify.faults import reach
-from zonepulse.streams.notify.routing.delivery import Breaker, blocks, due, gap_ms, rows, settle
+from zonepulse.streams.notify.routing.delivery import Breaker, blocks, due, gap_ms, letter, rows, settle
 from zonepulse.streams.notify.routing.facts import UNDELIVERED, BadAlert, parse_row
 from zonepulse.streams.notify.routing.intake import take_command, take_row
 from zonepulse.streams.notify.routing.people import People
@@ -198,9 +198,15 @@ class Notifier:
             del self._busy[parcel.target]
 
     async def _tell_operations(self, parcel: Parcel) -> None:
-        """What was given up is an alert of its own, until something arrives again; it goes to the others who are told of the zone."""
+        """What was given up is a dead letter, and an alert of its own until something arrives again; the alert goes to the others who are
+        told of the zone.
+        """
         ops, labels = self.quarantine.ops, {"subscriber": parcel.subscriber, "channel": masked(parcel.target)}
-        if ops is None or parcel.kind in ("test", "confirm"):
+        if parcel.kind in ("test", "confirm"):
+            return
+        if parcel.outcome == "dead":
+            await self.quarantine.letter(letter(parcel, NOTIFY.full_name(self._prefix)))
+        if ops is None:
             return
         if parcel.outcome == "dead":
             evidence = {

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from zonepulse.schemas.messages.dead_letters import UNDELIVERED
 from zonepulse.schemas.messages.readings import REASONS, is_arrow, read_block
 from zonepulse.schemas.messages.topics import READINGS, REGISTRY
 from zonepulse.schemas.values import visible
@@ -56,9 +57,10 @@ def list_letters(
 
 def check_reasons(given: list[str] | None) -> None:
     """Raises BadInput for a reason that does not exist."""
+    known = (*REASONS[1:], UNDELIVERED)
     for reason in given or ():
-        if reason not in REASONS[1:]:
-            raise BadInput(f"--reason {reason!r}: no such reason; there are {', '.join(REASONS[1:])}")
+        if reason not in known:
+            raise BadInput(f"--reason {reason!r}: no such reason; there are {', '.join(known)}")
 
 
 def _text(raw: bytes) -> str:
@@ -94,7 +96,7 @@ def redrive(
     """Send the original bytes of dead letters back to the readings topic, with their keys: those that are accepted now.
 
     What is older than the zone's lateness cannot be: a replay books it. What would be refused again is not sent. A letter `capped` only
-    names items: their bytes are read from the topic again.
+    names items: their bytes are read from the topic again. Messages that reached nobody (undelivered) are no readings and stay.
     """
     check_reasons(reason)
     settings = servers.settings()
@@ -102,7 +104,8 @@ def redrive(
     partitions, is_stamped = topic_facts(broker, topic)
     registry = newest_registry(broker, REGISTRY.full_name(settings.topic_prefix))
     with servers.store_client(settings) as client:
-        found = distinct(list(with_originals(broker, topic, letters(client, reason or (), None))))
+        of_readings = [letter for letter in letters(client, reason or (), None) if letter.reason != UNDELIVERED]
+        found = distinct(list(with_originals(broker, topic, of_readings)))
     now_ms = round(time.time() * 1000)
     times = [now_ms] * partitions if is_stamped else [at or 0 for at in newest_times(broker, topic, partitions)]
     said = list(verdicts(found, registry, partitions, times))

@@ -19,6 +19,7 @@ def subscribe(
     rules: Annotated[list[str] | None, typer.Option("--rule", help="Only these rules; may end with *.")] = None,
     sites: Annotated[list[str] | None, typer.Option("--site", help="Only these sites.")] = None,
     digest: Annotated[str, typer.Option(help="hourly or daily; absent: at once.")] = "",
+    resolved: Annotated[bool, typer.Option("--resolved/--no-resolved", help="Say when an alert ends.")] = True,
     timezone: Annotated[str, typer.Option(help="Such as Europe/Berlin; absent: the zone's.")] = "",
     name: Annotated[str, typer.Option("--id", help="Absent: drawn by chance, so that it tells nobody who it is.")] = "",
     ask: Annotated[bool, typer.Option("--ask", help="Ask the address first; nothing is sent before its owner agrees.")] = False,
@@ -48,6 +49,7 @@ def subscribe(
                 sites=tuple(sites or ()),
                 digest=_word("--digest", digest, ("", "hourly", "daily")),  # type: ignore[arg-type]
                 timezone=timezone,
+                send_resolved=resolved,
                 is_confirmed=not ask,
             )
         )

@@ -19,10 +19,12 @@ LIMITS: Final = {
     "lark": Limit(18_000, True),
     "discord": Limit(1_900, False),
     "workflows": Limit(1_000, False),
-    "ntfy": Limit(3_800, True),
+    "ntfy": Limit(3_000, True),
+    "ntfys": Limit(3_000, True),
 }
 """Of a body, by the scheme of its URL. WeCom refuses texts of more than 2,048 bytes, DingTalk bodies of 20,000 with escapes of six bytes a
-character, Feishu requests of 30 KB; Teams' plugin splits at 1,000 characters."""
+character, Feishu requests of 30 KB; Teams' plugin splits at 1,000 characters; ntfy's makes a
+file of more than 8,000 bytes with escapes, Discord takes 2,000 characters with the subject. An SMS gateway's plugin says what it takes."""
 MOST: Final = Limit(4_000, False)
 UNCHECKED: Final = ("dingtalk", "wecombot")
 """Plugins that take HTTP 200 for success."""

@@ -12,17 +12,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import pyarrow as pa
 
+from zonepulse.schemas.messages.dead_letters import UNDELIVERED, WHOLE_RECORD, DeadLetter
 from zonepulse.schemas.registry.subscribers import masked
 from zonepulse.schemas.tables.results import DELIVERIES
+from zonepulse.streams.notify.routing.planning import MOST_WAIT_MS
 from zonepulse.streams.notify.routing.results import Result
 from zonepulse.streams.notify.routing.state import PARCEL, Parcel, State
 
 FIRST_MS: Final = 10_000
 LONGEST_MS: Final = 3_600_000
 GIVEN_UP_MS: Final = 86_400_000
-MOST_RETRY_AFTER_MS: Final = 6 * 3_600_000
 BREAK_AFTER: Final = 5
 REST_MS: Final = 60_000
 LONGEST_REST_MS: Final = 1_800_000
@@ -54,7 +56,7 @@ def due(state: State, breakers: Mapping[str, Breaker], busy: set[str], now_ms: i
         target, breaker = parcel.target, breakers.get(parcel.target)
         if parcel.outcome or target in busy or target in found or now_ms < parcel.next_try_ms:
             continue
-        if breaker is None or now_ms >= breaker.rests_until_ms:
+        if breaker is None or not now_ms < breaker.rests_until_ms <= now_ms + LONGEST_REST_MS:  # longer: the clock was ahead
             found[target] = parcel
     return list(found.values())
 
@@ -80,7 +82,7 @@ def settle(state: State, parcel: Parcel, result: Result, chance: float, now_ms: 
     else:
         wait_ms = backoff_ms(parcel.attempts, chance)
         if result.retry_after_s is not None:
-            wait_ms = max(wait_ms, min(MOST_RETRY_AFTER_MS, round(1000 * result.retry_after_s)))
+            wait_ms = max(wait_ms, min(MOST_WAIT_MS, round(1000 * result.retry_after_s)))
         parcel.next_try_ms = now_ms + wait_ms
     state.changed(PARCEL + parcel.key)
 
@@ -111,6 +113,25 @@ def rows(parcel: Parcel, state: State, zone: str) -> Iterator[dict[str, Any]]:
         of = {"fingerprint": fingerprint, "starts_at": int(starts_at), "said": what}
         named = {"rule": row.rule, "severity": row.severity, "company": row.company} if row else {}
         yield common | nothing | of | named
+
+
+def letter(parcel: Parcel, topic: str) -> DeadLetter:
+    """The dead letter of a message that was given up; the same again after a crash. `topic` is that of notification's log.
+
+    It names no subscriber and no address.
+    """
+    about = {
+        "message": parcel.key,
+        "purpose": parcel.kind,
+        "alerts": parcel.items,
+        "attempts": parcel.attempts,
+        "error": parcel.error,
+        "given_up_at": parcel.ended_at_ms,
+    }
+    offset = int(parcel.key[:12], 16)
+    return DeadLetter(
+        topic, 0, offset, WHOLE_RECORD, UNDELIVERED, parcel.made_at_ms, parcel.key.encode(), msgspec.json.encode(about)
+    )
 
 
 def blocks(found: Sequence[Mapping[str, Any]]) -> Iterator[pa.RecordBatch]:

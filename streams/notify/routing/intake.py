@@ -42,7 +42,7 @@ def _firing(state: State, entry: Known, subscribers: Iterable[Subscriber], known
 
 
 def _over(state: State, entry: Known, subscribers: Iterable[Subscriber], known: Directory, now_ms: int) -> None:
-    """Who was told that it fires is told that it ended; who was not, need not hear of it."""
+    """Who was told that it fires is told that it ended; who was not, or does not want it, need not hear of it."""
     identity, by_id = entry.row.identity, {s.id: s for s in subscribers}
     for group in _groups_of(state, entry, by_id):
         if group.items.get(identity, "resolved") != "resolved":
@@ -50,6 +50,8 @@ def _over(state: State, entry: Known, subscribers: Iterable[Subscriber], known: 
         if identity in group.firing:
             group.firing.discard(identity)
             state.changed(group.key)
+    for name in [n for n in entry.told if n in by_id and not by_id[n].send_resolved]:
+        del entry.told[name]
     for name in entry.told:
         if name in by_id and is_visible(entry.row, by_id[name], known):
             add(state, state.group(name, entry.group), identity, "resolved", now_ms)

@@ -27,6 +27,10 @@ KEEP_MS: Final = 24 * HOUR_MS
 """How long an alert that is over is remembered, so that reading it again says nothing."""
 
 
+MOST_WAIT_MS: Final = 6 * HOUR_MS
+"""The longest that a parcel waits for its next attempt: as long as a receiver's Retry-After is kept."""
+
+
 class Pace(NamedTuple):
     """How long groups wait, between messages, and before what still fires is said again; milliseconds."""
 
@@ -56,6 +60,7 @@ def plan(
 ) -> list[Parcel]:
     """The parcels that became due; they are in `state` too."""
     everyone = {s.id: s for s in subscribers}
+    _back_to(now_ms, state)
     _escalate(state, everyone, known, now_ms)
     by_subscriber: dict[str, list[Group]] = {}
     for group in state.groups.values():
@@ -72,6 +77,27 @@ def plan(
     return made
 
 
+def _back_to(now_ms: int, state: State) -> None:
+    """The clock was ahead, by more than an hour: nobody waits until it is there again. What was said is still said; it is repeated late."""
+    ahead_ms = now_ms + HOUR_MS
+    for group in state.groups.values():
+        if group.since_ms > ahead_ms:
+            group.since_ms = now_ms
+            state.changed(group.key)
+    for name, rate in state.rates.items():
+        if rate.at_ms and max(rate.at_ms) > ahead_ms:
+            rate.at_ms = [at for at in rate.at_ms if at <= now_ms]
+            state.changed(RATE + name)
+    for parcel in state.parcels.values():
+        if parcel.next_try_ms > now_ms + MOST_WAIT_MS:
+            parcel.next_try_ms = now_ms
+            state.changed(PARCEL + parcel.key)
+    for identity, entry in state.alerts.items():
+        if any(at > ahead_ms for at in entry.told_at_ms.values()):
+            entry.told_at_ms = {name: min(at, now_ms) for name, at in entry.told_at_ms.items()}
+            state.changed(ALERT + identity)
+
+
 def _due(state: State, subscriber: Subscriber, groups: list[Group], known: Directory, now_ms: int, pace: Pace) -> list[Due]:
     is_calm = is_quiet(subscriber, now_ms, known.timezone)
     urgent, usual, gathered = list[Due](), list[Due](), list[tuple[Group, str, str]]()
@@ -82,7 +108,7 @@ def _due(state: State, subscriber: Subscriber, groups: list[Group], known: Direc
                 usual += _repeat(state, group, now_ms, pace)
             continue
         is_escalated = any(what == "escalated" for _, _, what in ready)
-        if not is_escalated and now_ms < _speaks_at(group, pace):
+        if not is_escalated and now_ms < _speaks_at(group, now_ms, pace):
             continue
         kind: Kind = "escalation" if is_escalated else "alert" if len(ready) == 1 else "group"
         if any(_is_critical(state.alerts[i]) for _, i, _ in ready):
@@ -118,8 +144,9 @@ def _repeat(state: State, group: Group, now_ms: int, pace: Pace) -> list[Due]:
     return [Due("repeat", [(group, i, "raised") for i in firing])] if firing else []
 
 
-def _speaks_at(group: Group, pace: Pace) -> int:
-    return max(group.since_ms + pace.wait_ms, group.last_sent_ms + pace.interval_ms if group.last_sent_ms else 0)
+def _speaks_at(group: Group, now_ms: int, pace: Pace) -> int:
+    is_sent = 0 < group.last_sent_ms <= now_ms + HOUR_MS  # later: the clock was ahead
+    return max(group.since_ms + pace.wait_ms, group.last_sent_ms + pace.interval_ms if is_sent else 0)
 
 
 def _is_ready(state: State, identity: str, what: str, known: Directory, now_ms: int) -> bool:

@@ -1,5 +1,6 @@
 """Attempts: back-off, Retry-After, the breaker, giving up; tokens of links; what answers of receivers mean."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zonepulse.schemas.messages.dead_letters import decode_dead_letter
 from zonepulse.schemas.registry.subscribers import BadSubscriber, Subscriber, checked, masked, parse_subscriber
 from zonepulse.streams.notify.channels.webhook import judged, sign
-from zonepulse.streams.notify.routing.delivery import GIVEN_UP_MS, LONGEST_MS, Breaker, backoff_ms, due, rows, settle
+from zonepulse.streams.notify.routing.delivery import GIVEN_UP_MS, LONGEST_MS, Breaker, backoff_ms, due, letter, rows, settle
 from zonepulse.streams.notify.routing.link_tokens import BadToken, Grant, read, token
 from zonepulse.streams.notify.routing.results import SENT, Result
 from zonepulse.streams.notify.routing.state import Parcel, State
@@ -67,6 +69,25 @@ def test_a_dead_address_stops_nobody_else_and_is_tried_ever_more_rarely() -> Non
     days = [sum(T0 + d * 86_400_000 <= at < T0 + (d + 1) * 86_400_000 for at in tried) for d in range(7)]
     assert all(count <= 60 for count in days), days
     assert sum(p.outcome == "dead" for p in state.parcels.values()) > 100
+
+
+def test_a_rest_that_a_clock_ahead_ordered_ends_with_it() -> None:
+    state, breaker = State(), Breaker()
+    state.parcels["k"] = parcel()
+    for _ in range(9):
+        breaker.note(False, T0 + 365 * 86_400_000)
+    assert due(state, {"mailto:a@plant.example": breaker}, set(), T0) == [state.parcels["k"]]
+
+
+def test_what_was_given_up_is_a_dead_letter_that_names_nobody_and_is_the_same_again() -> None:
+    one = parcel("00ab" * 6)
+    one.items, one.outcome, one.error, one.attempts, one.ended_at_ms = [("0" * 16 + "/5", "raised")], "dead", "550 5.1.1", 3, T0 + 9
+    found = letter(one, "zp.notify")
+    assert found == letter(one, "zp.notify") == decode_dead_letter(found.headers(), found.key, found.value)
+    assert (found.reason, found.topic, found.key, found.offset) == ("undelivered", "zp.notify", one.key.encode(), 0x00AB00AB00AB)
+    told = json.loads(found.value or b"")
+    assert (told["alerts"], told["error"], told["attempts"]) == ([["0" * 16 + "/5", "raised"]], "550 5.1.1", 3)
+    assert "desk" not in str(found) and "plant.example" not in str(found)
 
 
 def test_a_target_gets_its_messages_one_after_another_the_oldest_first() -> None:

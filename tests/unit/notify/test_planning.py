@@ -243,6 +243,49 @@ def test_a_clock_that_steps_back_says_nothing_twice() -> None:
     assert desk.plan(T0 - 30 * 86_400_000) == desk.plan(T0 + 1) == desk.plan(T0 + WAIT_MS) == []
 
 
+YEAR_MS = 365 * 86_400_000
+
+
+def test_a_clock_that_steps_forward_says_once_what_is_due_and_nothing_twice_afterwards() -> None:
+    desk = Desk()
+    desk.take(row(), T0)
+    desk.take(row("stuck"), T0)
+    assert len(desk.plan(T0 + WAIT_MS)) == 2
+    later = T0 + YEAR_MS
+    assert said(desk.plan(later)) == [("desk", "repeat", ["raised"])] * 2, "not once for each four hours that it skipped"
+    assert desk.plan(later + 1_000) == []
+    desk.take(row(state="resolved", revision=2), later + 2_000)
+    assert said(desk.plan(later + INTERVAL_MS)) == [("desk", "alert", ["resolved"])]
+
+
+def test_a_clock_that_was_ahead_for_a_while_silences_nobody() -> None:
+    desk = Desk(
+        replace(DESK, rate_per_hour=1, escalate_to="boss", escalate_after_ms=900_000), replace(DESK, id="boss", rules=("x",))
+    )
+    ahead = T0 + YEAR_MS
+    desk.take(row(severity="critical"), ahead)
+    (parcel,) = desk.plan(ahead + WAIT_MS)
+    parcel.next_try_ms = ahead + HOUR_MS
+    assert desk.plan(T0) == [] and parcel.next_try_ms == T0
+    assert said(desk.plan(T0 + 900_000)) == [("boss", "escalation", ["escalated"])], "as late as it should be by the right clock"
+    desk.take(row(starts_at=T0 + 1), T0 + 900_000)
+    assert said(desk.plan(T0 + HOUR_MS + WAIT_MS)) == [("desk", "alert", ["raised"])], "group and rate are not those of next year"
+
+
+def test_who_does_not_want_ends_hears_of_begins_only_and_of_ends_again_when_they_do() -> None:
+    desk = Desk(replace(DESK, send_resolved=False), replace(DESK, id="other"))
+    desk.take(row(), T0)
+    assert len(desk.plan(T0 + WAIT_MS)) == 2
+    desk.take(row(state="resolved", revision=2), T0 + HOUR_MS)
+    assert said(desk.plan(T0 + 2 * HOUR_MS)) == [("other", "alert", ["resolved"])]
+    desk.people[0] = DESK
+    assert desk.plan(T0 + 3 * HOUR_MS) == [], "the end of long ago is not told late"
+    desk.take(row(starts_at=T0 + 1), T0 + 4 * HOUR_MS)
+    assert len(desk.plan(T0 + 5 * HOUR_MS)) == 2
+    desk.take(row(starts_at=T0 + 1, state="resolved", revision=2), T0 + 6 * HOUR_MS)
+    assert sorted(said(desk.plan(T0 + 7 * HOUR_MS))) == [("desk", "alert", ["resolved"]), ("other", "alert", ["resolved"])]
+
+
 def test_the_state_comes_back_from_its_records_exactly() -> None:
     desk, again = Desk(), State()
     for n in range(20):
