@@ -10,7 +10,8 @@ SHELL := bash
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --custom-compile-command "make lock"
+# Without pandas: chdb wants it for data frames only, and pyarrow would import it into every worker (30 MB, a third of a second).
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --custom-compile-command "make lock" --no-emit-package pandas
 
 # Programs that a package only lends (promtool) lie here; see deploy/system-packages.txt.
 export PATH := $(CURDIR)/.venv/tools:$(PATH)
@@ -95,7 +96,7 @@ needs-%: # what the system must bring; installed, or named in one line
 
 .venv/.installed: requirements.lock | .venv/bin/python
 	@echo "installing what zonepulse runs on (requirements.lock)"
-	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --require-hashes --no-deps -r requirements.lock
 	@touch $@
 
 .venv/.ready: pyproject.toml .venv/.installed
@@ -104,7 +105,7 @@ needs-%: # what the system must bring; installed, or named in one line
 
 .venv/.ready-dev: requirements-dev.lock .venv/.ready
 	@echo "installing what developing needs (requirements-dev.lock)"
-	$(PIP) install --require-hashes -r requirements-dev.lock
+	$(PIP) install --require-hashes --no-deps -r requirements-dev.lock
 	@touch $@
 
 .typeroot: pyproject.toml

@@ -26,7 +26,7 @@ class Measured:
         self._makers: dict[str, Callable[[Electricity], Answer]] = {
             "electricity_use_kwh": lambda _: self._energy("electricity_use_kwh", ELECTRICITY, 0, ""),
             "grid_electricity_kwh": lambda _: self._energy("grid_electricity_kwh", ELECTRICITY, 2, "location"),
-            "reactive_import_kvarh": lambda _: self._energy("reactive_import_kvarh", "reactive", 0, ""),
+            "reactive_kvarh": lambda _: self._energy("reactive_kvarh", "reactive", 0, ""),
             "clean_electricity_kwh": lambda _: self._clean_kwh(),
             "clean_electricity_tce": lambda value: _scaled(self._clean_kwh(), _tce_per_kwh(value)),
             "electricity_equal_tce": lambda _: _scaled(

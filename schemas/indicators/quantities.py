@@ -29,7 +29,7 @@ _DECLARED: Final = (
     Quantity("clean_electricity_kwh", "measured", "own generation without carbon that is used here, and contracts without carbon"),
     Quantity("clean_electricity_tce", "measured", "the same in tce, with the electricity coefficient of energy_tce"),
     Quantity("electricity_equal_tce", "measured", "electricity used, at the equal value"),
-    Quantity("reactive_import_kvarh", "measured", "reactive energy drawn"),
+    Quantity("reactive_kvarh", "measured", "reactive energy drawn, less what was given back"),
     Quantity("energy_equal_tce", "measured", "energy used, electricity at the equal value"),
     Quantity("energy_tce", "measured", "energy used: once with electricity at the equal value, once at the equivalent value"),
     Quantity("co2e_scope1_t", "measured", "emissions of scope 1"),

@@ -6,6 +6,7 @@ A new one is a file beside this one with its entity and its Section, and its lin
 from dataclasses import fields
 from typing import Any, Final
 
+from zonepulse.schemas.registry.budgets import BUDGETS
 from zonepulse.schemas.registry.inputs import INPUTS
 from zonepulse.schemas.registry.model import (
     Company,
@@ -82,6 +83,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     Section("contracts", "contract", Contract),
     ENTRIES,
     INPUTS,
+    BUDGETS,
 )
 _OWN: Final = frozenset(one.name for one in fields(Registry))
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
+from zonepulse.schemas.checks.budgets import check_budgets
 from zonepulse.schemas.checks.channels import check_channels
 from zonepulse.schemas.checks.inputs import check_inputs
 from zonepulse.schemas.checks.network import check_network
@@ -58,6 +59,7 @@ def parse_zone(
     check_registry(draft, shipped, report)
     check_network(draft, report)
     check_inputs(draft, report)
+    check_budgets(draft, report)
     check_subscribers((of_plain(one) for one in draft.extra.get(SUBSCRIBERS, [])), draft, report)
     check_channels(known, report)
     check_numbers(draft, shipped, report)

@@ -35,6 +35,7 @@ from zonepulse.streams.survey.readings import Readings, readings_of
 from zonepulse.streams.survey.survey import Survey, survey
 
 ENDINGS: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+_MOST_SHOWN: Final = 200
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -169,7 +170,9 @@ def show_columns(guess: Guess) -> None:
     keys = {name: key for key, name in guess.form.columns.items()}
     taken = [keys.get(name, name if name.lower() in _KEYS else "-") for name in guess.header]
     if guess.header:
-        print_table(("column", "is", "for example"), list(zip(guess.header, taken, guess.examples, strict=True)))
+        print_table(("column", "is", "for example"), list(zip(guess.header, taken, guess.examples, strict=True))[:_MOST_SHOWN])
+    if len(guess.header) > _MOST_SHOWN:
+        show_remark(f"{count(len(guess.header) - _MOST_SHOWN)} more columns; --json has all of them")
 
 
 def show_survey(found: Survey, files: list[Path]) -> None:

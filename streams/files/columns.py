@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 from zonepulse.schemas.messages.reading_columns import OPTIONAL, POSITION, REQUIRED
 from zonepulse.schemas.values import shortened
 from zonepulse.streams.files.blocks import BLOCK_BYTES, BLOCK_ROWS, LATEST_MS, MOST, BadFile, Block
+from zonepulse.streams.files.sheets import bounded_lines
 
 _KNOWN: Final = REQUIRED + OPTIONAL + POSITION
 _NAMES: Final = ("meter", "register", "unit", "quality")
+_LONGEST_NAME: Final = 10_000
 _WHOLE: Final = r"^\d{1,18}$"
 
 
@@ -27,7 +29,9 @@ def parquet_blocks(path: Path) -> Iterator[Block]:
     with pq.ParquetFile(path, read_dictionary=[name for name in columns if name in _NAMES]) as file:
         first = 1
         for batch in file.iter_batches(BLOCK_ROWS, columns=columns):
-            yield Block(path, "typed", _placed(path, pa.Table.from_batches([batch]), first))
+            rows = _placed(path, pa.Table.from_batches([batch]), first)
+            _refuse_long_names(path, rows, first)
+            yield Block(path, "typed", rows)
             first += batch.num_rows
 
 
@@ -63,6 +67,20 @@ def _batches(path: Path, stream: Any, read: pacsv.ReadOptions, convert: pacsv.Co
         raise
 
 
+def _refuse_long_names(path: Path, rows: pa.Table, first: int) -> None:
+    """A text stands once in the file however many rows have it, and once a row in what is made of them. Raises BadFile."""
+    for name in (name for name in _NAMES if name in rows.column_names):
+        for chunk in rows[name].chunks:
+            texts = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
+            if pa.types.is_null(texts.type) or not (longest := pc.max(pc.binary_length(texts)).as_py()):
+                continue
+            if longest > _LONGEST_NAME:
+                place = f"{path}, in rows {first} to {first + rows.num_rows - 1}, column {name}"
+                raise BadFile(
+                    f"{place}: a text of {longest} bytes, at most {_LONGEST_NAME} are read; is it the column of another thing?"
+                )
+
+
 def _refuse_commas(path: Path, values: pa.ChunkedArray, first: int) -> None:
     """A decimal comma is another way to write the number, and no broken reading. Raises BadFile."""
     row = pc.index(pc.match_substring_regex(values, r"^[+-]?\d*,\d+$"), True).as_py()
@@ -73,7 +91,7 @@ def _refuse_commas(path: Path, values: pa.ChunkedArray, first: int) -> None:
 def _header(path: Path) -> list[str]:
     with pa.input_stream(str(path), compression="detect") as stream:
         try:
-            return next(csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline="")), [])
+            return next(csv.reader(bounded_lines(io.TextIOWrapper(stream, "utf-8-sig", newline=""))), [])
         except csv.Error as bad:
             raise BadFile(f"{path}, row 1: {bad}; is it a table with delimiter ','? (--delimiter)") from bad
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from zonepulse.streams.files.blocks import BadFile
+from zonepulse.streams.files.blocks import MOST_LINE_BYTES, BadFile
 from zonepulse.streams.files.form import FileForm
 
 Row = tuple[int, list[Any]]
@@ -24,6 +24,9 @@ _MARKS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xf
 _SEEN_BYTES: Final = 1 << 16
 _LARGEST_CELL: Final = 1 << 20
 _LARGEST_WORKBOOK: Final = 1 << 30
+_SHEETS: Final = "xl/worksheets/"
+"""Parts that are read row by row; the others are held as a whole."""
+_LARGEST_PART: Final = 64 << 20
 
 
 def kind_of(path: Path) -> str:
@@ -75,7 +78,7 @@ def _text_rows(path: Path, form: FileForm) -> Iterator[Row]:
     number = 0
     try:
         with _text(path, encoding) as text:
-            reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True)
+            reader = csv.reader(bounded_lines(text), delimiter=delimiter, skipinitialspace=True)
             for cells in reader:
                 number = reader.line_num
                 if any(cell.strip() for cell in cells):
@@ -84,6 +87,14 @@ def _text_rows(path: Path, form: FileForm) -> Iterator[Row]:
         raise BadFile(_no_text(path, number, encoding, bad)) from bad
     except csv.Error as bad:
         raise BadFile(f"{path}, row {number + 1}: {bad}; is it a table with delimiter {delimiter!r}? (--delimiter)") from bad
+
+
+def bounded_lines(text: io.TextIOBase) -> Iterator[str]:
+    """The lines of a text, none longer than may be held. Raises csv.Error."""
+    while line := text.readline(MOST_LINE_BYTES + 1):
+        if len(line) > MOST_LINE_BYTES:
+            raise csv.Error(f"a line of more than {MOST_LINE_BYTES >> 20} MB")
+        yield line
 
 
 def _no_text(path: Path, row: int, encoding: str, bad: UnicodeError) -> str:
@@ -101,9 +112,11 @@ def _workbook_rows(path: Path, form: FileForm) -> Iterator[Row]:
     broken = (BadZipFile, KeyError, ValueError, TypeError, IndexError, SyntaxError, zlib.error, NotImplementedError)
     try:
         with ZipFile(path) as parts:
-            size = sum(part.file_size for part in parts.infolist())
-        if size > _LARGEST_WORKBOOK:
+            sizes = {part.filename: part.file_size for part in parts.infolist()}
+        if (size := sum(sizes.values())) > _LARGEST_WORKBOOK:
             raise BadFile(f"{path}: unpacks to {size >> 20} MB, more than {_LARGEST_WORKBOOK >> 20}; save it as CSV")
+        if (size := max(sizes[name] for name in sizes if not name.startswith(_SHEETS))) > _LARGEST_PART:
+            raise BadFile(f"{path}: its texts or styles unpack to {size >> 20} MB, more than {_LARGEST_PART >> 20}; save it as CSV")
         with warnings.catch_warnings(action="ignore"):  # of styles and the like, which no reading has
             book = openpyxl.load_workbook(path, read_only=True, data_only=True)
             yield from _sheet_rows(path, book, form)

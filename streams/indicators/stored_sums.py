@@ -1,16 +1,15 @@
 """The sums that indicators are made of, from the store's final rows. Pure but for `ask`, which puts a query to the store."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from zonepulse.processors.indicators.facts import counting_registers
 from zonepulse.processors.indicators.sums import Entity, RegisterSum, RowKey, RowSum, Sums
-from zonepulse.schemas.indicators.periods import Period
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.tables.ddl import LIVE_RUN
+from zonepulse.streams.indicators.store import Ask
 
 Row = Mapping[str, Any]
-Ask = Callable[[str, Mapping[str, Any]], list[dict[str, Any]]]
 _MINE: Final = (
     "run = {run:String} AND zone = {zone:String}"
     " AND start >= fromUnixTimestamp64Milli({from_ms:Int64}) AND start < fromUnixTimestamp64Milli({to_ms:Int64})"
@@ -29,9 +28,8 @@ WHERE role = 'generation' OR (direction = 'export' AND role IN ('main', 'boundar
 GROUP BY meter, register, company, role, direction"""
 
 
-def stored_sums(registry: Registry, period: Period, ask: Ask) -> Sums:
-    """What the live run's rows of a period add up to. Raises what `ask` raises."""
-    from_ms, to_ms = period.span_ms(registry.zone.timezone)
+def stored_sums(registry: Registry, from_ms: int, to_ms: int, ask: Ask) -> Sums:
+    """What the live run's rows of [from_ms, to_ms) add up to. Raises what `ask` raises."""
     parameters = {"run": LIVE_RUN, "zone": registry.zone.id, "from_ms": from_ms, "to_ms": to_ms}
     counting = counting_registers(registry)
     return Sums(

@@ -123,8 +123,8 @@ class RunFolder:
     """The checkpoints of one plan in `folder`. Only the process that runs the plan writes there."""
 
     def __init__(self, folder: Path, plan: Plan, every_s: float = EVERY_S) -> None:
-        self._folder, self._pace = folder, Pace(every_s)
-        self.every_s = every_s
+        self._folder, self.every_s = folder, every_s
+        self._pace = Pace(every_s / 2)  # cuts set the pace; those of several processes come one by one
         self.state = State(_program(), plan, {}, Part(b"", {}), {}, 0, 0)
 
     def open(self, zone: ZoneRun) -> None:

@@ -58,15 +58,17 @@ async def made(
     if plan.late_offsets:
         late = LateReadings(plan.from_ms, plan.to_ms)
         fresh = [number for number in numbers if number not in going.parts]
-        async for found in _through(broker, plan.looking_for_late(), await zone_run(broker, prefix, plan, late), commands, fresh):
-            yield Made([], 0, found.bytes, found.ingest_ms)
+        if fresh:
+            looking = await zone_run(broker, prefix, plan, late)
+            async for found in _through(broker, plan.looking_for_late(), looking, commands, fresh):
+                yield Made([], 0, found.bytes, found.ingest_ms)
         late.begin()
     zone = zone or await zone_run(broker, prefix, plan)
     zone.late = late
-    mine = {number: part for number, part in going.parts.items() if number in numbers}
-    for number, part in mine.items():
-        resume(zone, number, part, late)
-    plan = plan.going_on({number: part.next_offset for number, part in mine.items()})
+    for number, part in going.parts.items():
+        if number in numbers:
+            resume(zone, number, part, late)
+    plan = plan.going_on({number: part.next_offset for number, part in going.parts.items()})
     async for found in _through(broker, plan, zone, commands, numbers, going.every_s):
         yield found
 

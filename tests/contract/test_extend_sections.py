@@ -108,7 +108,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Extended:
             "from zonepulse.schemas.tables.ddl",
             "from zonepulse.schemas.registry.teams import TEAMS\nfrom zonepulse.schemas.tables.ddl",
         ),
-        ("    INPUTS,\n)", "    INPUTS,\n    TEAMS,\n)"),
+        ("    BUDGETS,\n)", "    BUDGETS,\n    TEAMS,\n)"),
     )
     return tree
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 import refused_names
 from endpoint_server import as_writer, ask
+from patience import slowness
 
 from zonepulse.streams.embedded.clickhouse.functions import READER_FUNCTIONS
 from zonepulse.streams.embedded.clickhouse.lists import READER_SETTINGS
@@ -68,6 +69,8 @@ PLACES = [
     "SELECT * FROM system.{f:Identifier}",
     "SELECT * FROM {f:Identifier}.processes",
     "SELECT * FROM {f:Identifier}",
+    "SHOW CREATE TABLE {f:Identifier}",
+    "DESCRIBE TABLE {f:Identifier}",
     "SELECT {f:Identifier} FROM zonepulse.kept",
     "SELECT 1 AS {f:Identifier}",
     "SELECT 1 WHERE 1 IN {f:Identifier}",
@@ -408,10 +411,11 @@ def test_ping_is_answered_beside_any_statement(server: ClickHouseProcess, kind: 
         connection.close()
         return time.monotonic() - started
 
-    alone = max(ping() for _ in range(20))
+    before = max(ping() for _ in range(20))
     asking = threading.Thread(target=ask, args=(server, LONG[kind]))
     asking.start()
     longest = ping()
     while asking.is_alive():
         longest = max(longest, ping())
-    assert longest < max(0.5, 20 * alone)
+    alone = max(before, *(ping() for _ in range(20)))
+    assert longest < max(0.5 * slowness(), 20 * alone)

@@ -120,7 +120,12 @@ DEEP = {
     "array": "SELECT CAST('', '" + "Array(" * 5_000 + "Int8" + ")" * 5_000 + "')",
     "lambda": "SELECT arrayMap(" + "x -> " * 20_000 + "x, [1])",
     "tuple": "SELECT (1, 2)" + ".1" * 50_000,
+    "json": "SELECT JSONExtractString('" + '{"a":' * 20_000 + "', 'a'), throwIf(1)",
+    "geometry": "SELECT readWKTPolygon('" + "(" * 100_000 + "')",
+    "pattern": "SELECT match('a', '" + "(" * 50_000 + "')",
     "long": "SELECT '" + "a" * 300_000 + "'",
+    "pairs": "SELECT sum(sipHash64(a.number, b.number)) FROM numbers(10000000) AS a, numbers(10000000) AS b",
+    "made up": "SELECT sum(length(s)) FROM generateRandom('s String', 1, 1000000, 2) LIMIT 1000000000",
     "repeat": "SELECT repeat(repeat('a', 1000000), 1000000)",
 }
 

@@ -133,6 +133,22 @@ def test_bytes_of_a_reader_end_in_a_status_and_no_traceback(
     assert b"Traceback" not in server.process.log.read_bytes()[len(before) :]
 
 
+@pytest.mark.parametrize("headers", [b"X: " + b"x" * 9_000 + b"\r\n", b"X: y\r\n" * 40_000], ids=["long", "many"])
+def test_headers_beyond_all_measure_are_refused_or_closed(server: ClickHouseProcess, headers: bytes) -> None:
+    try:
+        answer = raw(server, b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + headers + b"\r\n")
+    except (BrokenPipeError, ConnectionResetError):
+        answer = b""
+    assert answer == b"" or answer.split()[1] == b"400", answer[:200]
+    assert ask(server, "SELECT 1").body == b"1\n"
+
+
+def test_a_stranger_is_answered_before_any_of_his_body_is_there(server: ClickHouseProcess) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nX-ClickHouse-User: zonepulse\r\nX-ClickHouse-Key: a wrong one\r\n"
+    with opened(server, head + b"Content-Encoding: gzip\r\nContent-Length: 60000000\r\n\r\n") as connection:
+        assert connection.recv(12) == b"HTTP/1.1 403"
+
+
 def test_a_file_in_a_form_is_refused_before_it_is_read(server: ClickHouseProcess) -> None:
     body = b'--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n' + b"x" * 100 + b"\r\n--b--\r\n"
     answer = ask(server, body, "query=SELECT+1", headers={"Content-Type": "multipart/form-data; boundary=b"})

@@ -1,9 +1,11 @@
 """What `doctor` says of workers that die again and again, of partitions behind open transactions and of clocks that ran ahead."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import pyarrow as pa
 import pytest
 from kafka import KafkaProducer, TopicPartition
@@ -22,6 +24,7 @@ from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.health.starts import note_start
 from zonepulse.streams.kafka.consumer_groups import commit_offsets, coordinated
 from zonepulse.streams.kafka.log_facts import admin_of
+from zonepulse.streams.kafka.log_guard import Note
 from zonepulse.streams.kafka.topics_admin import ensure_topics
 from zonepulse.streams.settings import Settings
 
@@ -88,3 +91,30 @@ def test_ticks_of_a_day_after_tomorrow_are_a_failure(tmp_path: Path) -> None:
             assert "48.0 h ahead" in said.found and "replay" in said.remedy
     finally:
         clickhouse.process.stop()
+
+
+def commit(site: Settings, task: str, topic: str, offset: int, note: Note) -> None:
+    place, text = TopicPartition(f"{site.topic_prefix}{topic}", 0), msgspec.json.encode(note).decode()
+    with admin_of(site.broker) as admin:
+        coordinated(lambda: commit_offsets(admin, f"{site.topic_prefix}{task}", {place: OffsetAndMetadata(offset, text, -1)}))
+
+
+@pytest.mark.parametrize(("task", "topic"), [("intervals", "readings"), ("ledger", "intervals"), ("store", "results")])
+def test_a_partition_that_nobody_gets_past_is_named_with_the_command_that_steps_over(site: Settings, task: str, topic: str) -> None:
+    produce_many(site.broker, f"{site.topic_prefix}{topic}", 0, [b"before", b"of which its worker dies", b"behind"])
+    commit(site, task, topic, 1, Note())
+    (standing,) = [check for check in partitions(site, watch_s=0.1) if f" for {task}: " in check.found]
+    assert standing.state == "fail"
+    assert f"{site.topic_prefix}{topic}/0 stands at offset 1 for {task}: 2 records wait there" in standing.found
+    assert f"zonepulse skip {site.topic_prefix}{topic} 0 OFFSET" in standing.remedy
+
+
+def test_a_partition_whose_time_ran_ahead_is_a_failure_but_in_a_simulation(site: Settings) -> None:
+    produce_many(site.broker, f"{site.topic_prefix}readings", 0, [b"[]"])
+    now_ms = round(time.time() * 1000)
+    for ahead_ms, states in ((AHEAD_MS // 2, ["ok"]), (48 * 3_600_000, ["ok", "fail"])):
+        commit(site, "intervals", "readings", 1, Note(at_ms=now_ms + ahead_ms))
+        found = list(partitions(site, watch_s=0.1))
+        assert [check.state for check in found] == states
+    assert f"{site.topic_prefix}readings/0 is 48.0 h ahead" in found[-1].found
+    assert [check.state for check in partitions(replace(site, is_simulated=True), watch_s=0.1)] == ["ok"]

@@ -35,6 +35,12 @@ inputs:
   - {id: used, quantity: solid_waste_used_t, period: 2025-11, value: 41, by: M. Wu, given: 2025-12-02, evidence: book}
   - {id: steel, company: steelworks, quantity: product_units, period: 2025-11, value: 900, by: L. Chen, given: 2025-12-02, evidence: book}
 """
+BUDGETS = """\
+budgets:
+  - {id: mill, company: steelworks, period: 2025-11, unit: kWh, amount: 20000}
+  - {id: zone, period: 2025-11, unit: kgCO2e, basis: market, amount: 1000}
+  - {id: next, period: 2025-12, unit: kgCO2e, amount: 1000}
+"""
 
 
 class Zone(NamedTuple):
@@ -52,6 +58,7 @@ def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
     rows = fill(server, parse_zone(text))
     (folder / "zone.yaml").write_text(text, "utf-8")
     (folder / "given.yaml").write_text(text + GIVEN, "utf-8")
+    (folder / "budgets.yaml").write_text(text + BUDGETS, "utf-8")
     yield Zone(server, rows, folder / "zone.yaml")
     server.stop()
 
@@ -63,14 +70,14 @@ def run(zone: Zone, *arguments: str) -> str:
         "ZONEPULSE_CLICKHOUSE_USER": READER,
         "ZONEPULSE_CLICKHOUSE_PASSWORD": zone.server.password(READER),
     }
-    result = CliRunner().invoke(app, ["indicators", *arguments], env=environment)
+    result = CliRunner().invoke(app, list(arguments), env=environment)
     assert result.exit_code == 0, result.output
     return result.output
 
 
 def answers(zone: Zone, name: str = "zone.yaml", *arguments: str) -> dict[tuple[str, str, str], dict[str, Any]]:
     file = zone.file.with_name(name)
-    said = json.loads(run(zone, "--zone", str(file), "--period", "2025-11", "--json", *arguments))
+    said = json.loads(run(zone, "indicators", "--zone", str(file), "--period", "2025-11", "--json", *arguments))
     return {(one["set"], one["entity"], one["indicator"]): one for one in said["indicators"]}
 
 
@@ -148,9 +155,9 @@ def test_what_was_given_is_computed_with_and_judged(zone: Zone) -> None:
 
 def test_a_day_that_is_covered_is_not_provisional_and_a_day_without_rows_has_no_value(zone: Zone) -> None:
     arguments = ("--zone", str(zone.file), "--set", "data-quality", "--json", "--of", "taicang-demo", "--period")
-    full = json.loads(run(zone, *arguments, "2025-11-20"))["indicators"]
+    full = json.loads(run(zone, "indicators", *arguments, "2025-11-20"))["indicators"]
     assert [one["values"][0]["verdict"] for one in full] == ["met", "met"]
-    empty = json.loads(run(zone, *arguments, "2025-10-01"))["indicators"]
+    empty = json.loads(run(zone, "indicators", *arguments, "2025-10-01"))["indicators"]
     assert [one["missing"][0]["why"] for one in empty] == ["no_rows", "no_rows"]
 
 
@@ -163,5 +170,23 @@ def test_a_day_that_is_covered_is_not_provisional_and_a_day_without_rows_has_no_
     ],
 )
 def test_people_read_it_in_their_language(zone: Zone, language: str, name: str, said: str) -> None:
-    text = run(zone, "--zone", str(zone.file), "--set", NATIONAL, "--period", "2025-11", "--language", language)
+    text = run(zone, "indicators", "--zone", str(zone.file), "--set", NATIONAL, "--period", "2025-11", "--language", language)
     assert name in text and said in text
+
+
+def test_budgets_are_measured_by_the_rows_until_an_instant(zone: Zone) -> None:
+    file = str(zone.file.with_name("budgets.yaml"))
+    said = json.loads(run(zone, "budgets", "--zone", file, "--at", "2025-11-20T10:07:00+08:00", "--json"))
+    assert said["at_ms"] == 1_763_604_000_000
+    mill, whole, next_month = said["budgets"]
+    spent = [
+        row["energy_micro"] or 0
+        for row in zone.rows.dicts("totals")
+        if (row["entity_kind"], row["entity"], row["carrier"], row["scope"]) == ("company", "steelworks", "electricity", 0)
+        and row["start"].timestamp() * 1000 < said["at_ms"]
+    ]
+    assert Fraction(mill["exact"]) == Fraction(sum(spent), 10**6)
+    assert mill["fast"] > 0 and mill["slow"] > 0 and mill["projected"] > mill["spent"] and mill["provisional"]
+    assert abs(sum(part["spent"] for part in whole["parts"]) / whole["spent"] - 1) < 0.2
+    assert "its period, which has not begun" in next_month["missing"]
+    assert "most by" in run(zone, "budgets", "--zone", file, "--at", "2025-11-20T10:07:00+08:00")

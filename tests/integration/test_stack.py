@@ -273,6 +273,7 @@ def test_a_killed_stack_leaves_no_process_and_its_folder_serves_again(tmp_path: 
     owner.kill()
     owner.wait()
     wait_until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children))
+    assert [path for path in folder.iterdir() if path.stat().st_mode & 0o077] == [], "open to others: what is within is not"
     with Stack(folder) as again:
         assert again.applied == []
         with again.client() as client:

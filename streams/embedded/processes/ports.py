@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from zonepulse.streams.embedded.processes.private_files import write_private
 from zonepulse.streams.embedded.processes.process import free_port, is_listening
 
 FILE: Final = "ports.json"
@@ -27,6 +28,4 @@ def remember_ports(folder: Path, ports: Mapping[str, int]) -> None:
     before = file.read_text() if file.exists() else text
     if before != text:
         log.warning("a port of before is in use; from now on: %s", text)
-    new = file.with_suffix(".new")
-    new.write_text(text)
-    new.replace(file)
+    write_private(file, text.encode())

@@ -18,8 +18,13 @@ def private_folder(folder: Path) -> Path:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """As `write_whole`, a file that only its owner may read."""
-    write_whole(path, content, 0o600)
+    """As `write_whole`, a file that only its owner may read. One that is so already is left alone: a full disk stops no later start."""
+    if not _is_private(path, content):
+        write_whole(path, content, 0o600)
+
+
+def _is_private(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.stat().st_mode & 0o077 == 0 and path.read_bytes() == content
 
 
 def write_whole(path: Path, content: "ReadableBuffer", mode: int = 0o666) -> None:

@@ -3,7 +3,11 @@
 import ast
 import io
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,6 +125,29 @@ def test_what_is_given_wrongly_is_told_without_its_escapes(
     assert done.exit_code in (1, 2)
     assert done.exception is None or isinstance(done.exception, SystemExit)
     assert r"a\x1b[2J" in done.output and only_harmless(done.output)
+
+
+@pytest.mark.integration
+def test_a_terminal_gets_no_escape_sequence_of_a_file(tmp_path: Path) -> None:
+    """On a real one: what `convert --look` shows of columns, meters and refused rows of a file that is all escapes."""
+    row = f'"{GIVEN}",1.8.0,1790000000000,1'.encode("utf-8", "surrogateescape")
+    (tmp_path / "r.csv").write_bytes(
+        f'meter,register,ts,value,"{GIVEN}"\n'.encode() + row + b",x\n" + row.replace(b"1790", b"\x1b[2J") + b",x\n"
+    )
+    controller, terminal = pty.openpty()
+    argv = [sys.executable, "-m", "zonepulse.streams.cli.main", "convert", "--look", "r.csv"]
+    with subprocess.Popen(argv, cwd=tmp_path, stdin=terminal, stdout=terminal, stderr=terminal) as child:
+        os.close(terminal)
+        told = b""
+        try:
+            while piece := os.read(controller, 65_536):
+                told += piece
+        except OSError:  # the other end is closed
+            pass
+        assert child.wait(60) in (0, 3)
+    os.close(controller)
+    text = re.sub("\x1b\\[[0-9;]*m", "", told.decode().replace("\r\n", "\n"))
+    assert r"\x1b[2J" in text.replace("\n", "") and only_harmless(text)
 
 
 @pytest.mark.parametrize(("company", "basis"), [(f"x' OR 1=1 -- {HOSTILE}", "location"), ("a", HOSTILE)])

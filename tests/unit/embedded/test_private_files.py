@@ -52,6 +52,14 @@ def test_a_users_file_may_hold_digests(tmp_path: Path) -> None:
         read_users(file, {})
 
 
+def test_users_whose_passwords_can_be_guessed_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "users.json"
+    write_users(
+        file, [User("a", "reader", "x" * 11), User("b", "reader", "x" * 12), User("c", "reader", password_sha256=digest_of("x"))]
+    )
+    assert read_users(file, {}).weak == ["a"]
+
+
 def test_passwords_that_stood_in_the_users_file_are_moved_out_and_stay(tmp_path: Path) -> None:
     server = ClickHouseProcess(private_folder(tmp_path / "store"), port=1)
     write_users(server.users_file, [User(WRITER, "writer", "w" * 20), User(READER, "reader", "r" * 20)])

@@ -1,26 +1,17 @@
 """Files that would stop the commands that read them: each is refused by name, quickly, in few words, and nothing hangs."""
 
 import os
-import random
 from collections.abc import Callable
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, ZipFile
 
-import openpyxl
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from hostile_files import BOMBS, ONE, last_cell, truncated
 from typer.testing import CliRunner
 from zones import SMALL
 
 from zonepulse.streams.cli.main import app
 
 LINE = '{"meter": "M", "register": "1.8.0", "ts": 1790000000000, "value": 1, "ingest_ms": 1790000000000%s}\n'
-
-
-def truncated(path: Path) -> None:
-    pq.write_table(pa.table({"meter": ["M"] * 1_000, "ts": range(1_000)}), path)
-    path.write_bytes(path.read_bytes()[:-50])
 
 
 FILES: dict[str, tuple[str, Callable[[Path], object]]] = {
@@ -59,48 +50,6 @@ def test_what_stands_where_rows_are_to_go_stays(make: Callable[[Path], object], 
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code in (1, 2)
     assert "out" in done.stderr
-
-
-N = 100_000
-ONE = b'{"meter":"M","register":"1.8.0","ts":1790000000000,"value":%s,"ingest_ms":1790000000000}\n'
-HEAD = b"meter,register,ts,value\n"
-FEED = b'<?xml version="1.0"?>%s<feed xmlns="http://www.w3.org/2005/Atom"><title>%s</title>'
-ENTITIES = b'<!ENTITY a0 "ha">' + b"".join(b'<!ENTITY a%d "%s">' % (i, b"&a%d;" % (i - 1) * 10) for i in range(1, 10))
-JUNK = random.Random(5).randbytes(3_000)
-BOMBS = {
-    "arrays.jsonl": b"[" * N + b"\n",
-    "objects.jsonl": b'{"a":' * N + b"\n",
-    "closed.jsonl": ONE % (b"[" * N + b"]" * N),
-    "digits.jsonl": ONE % (b"9" * 10 * N),
-    "arrays.json": b"[" * N + b"]" * N,
-    "digits.csv": HEAD + b"M,1.8.0,1790000000000," + b"9" * 10 * N + b"\n",
-    "time.csv": HEAD + b"M,1.8.0," + b"9" * 10 * N + b",1\n",
-    "time.tsv": HEAD.replace(b",", b"\t") + b"M\t1.8.0\t" + b"9" * 10 * N + b"\t1\n",
-    "blanks.csv": HEAD + b"M,1.8.0,2026-01-01 " + b" " * N + b"x,1" + b" " * N + b"x\n",
-    "points.csv": HEAD + b"M,1.8.0,1790000000000," + b"1.1" * N + b"\n",
-    "polygon.csv": HEAD + b'"POLYGON(' + b"(" * N + b'",1.8.0,1790000000000,1\n',
-    "quotes.csv": HEAD + b'"' * (10 * N + 1) + b"\n",
-    "columns.csv": b",".join(b"c%d" % i for i in range(N)) + b"\n" + b"," * N + b"\n",
-    "deep.xml": FEED % (b"", b"") + b"<a>" * (N // 10),
-    "laughs.xml": FEED % (b"<!DOCTYPE z [" + ENTITIES + b"]>", b"&a9;"),
-    "passwd.xml": FEED % (b'<!DOCTYPE z [<!ENTITY a SYSTEM "file:///etc/passwd">]>', b"&a;"),
-    **{f"random.{kind}": JUNK for kind in ("xlsx", "xml", "json", "csv", "parquet")},
-    "none.csv": b"",
-    "none.xml": b"",
-}
-
-
-def last_cell(path: Path) -> None:
-    """A workbook of one cell, the last that a sheet has: the blank ones before it are 17 billion."""
-    openpyxl.Workbook().save(path.with_name("empty.xlsx"))
-    with ZipFile(path.with_name("empty.xlsx")) as empty, ZipFile(path, "w", ZIP_DEFLATED) as book:
-        for part in empty.namelist():
-            text = empty.read(part).decode()
-            if part.endswith("sheet1.xml"):
-                begin, end = text.split("<sheetData")[0], text.split("/>", text.split("<sheetData")[1].count("/>"))[-1]
-                row = '<sheetData><row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
-                text = f"{begin}{row}{end}"
-            book.writestr(part, text)
 
 
 def commands(file: Path, folder: Path) -> list[list[str]]:

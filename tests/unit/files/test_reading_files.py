@@ -118,6 +118,8 @@ def test_a_sidecar_lies_beside_a_compressed_file(tmp_path: Path) -> None:
         ([line(ingest_ms=1), b""], r"r\.jsonl, line 2: "),
         ([line(ingest_ms="1")], r"r\.jsonl, line 1: .*\$\.ingest_ms"),
         ([line(ingest_ms=1, partition=-1)], r"r\.jsonl, line 1: .*\$\.partition"),
+        ([line(ingest_ms=9 * 10**17)], r"r\.jsonl, line 1: .*\$\.ingest_ms"),
+        ([line(ingest_ms=1, partition=0, offset=2**63 - 1)], r"r\.jsonl, line 1: .*\$\.offset"),
         ([line(ingest_ms=1), line()], r"r\.jsonl, line 2: has no ingest_ms; write"),
         ([line(ingest_ms=1), line(ingest_ms=1, partition=0)], r"r\.jsonl, line 2: has partition, unlike line 1"),
         ([line()], r"r\.jsonl: no ingest_ms; add it, or pass --arrival"),
@@ -268,6 +270,18 @@ def test_parquet_places_are_whole_numbers(tmp_path: Path) -> None:
         columns(write_parquet(tmp_path / "r.parquet", **rows, partition=[0.0]))
     with pytest.raises(BadFile, match=r"r\.parquet, row 1, column offset: -1"):
         columns(write_parquet(tmp_path / "r.parquet", **rows, offset=[-1]))
+    with pytest.raises(BadFile, match=r"r\.parquet, row 1, column offset: 9223372036854775807"):
+        columns(write_parquet(tmp_path / "r.parquet", **rows, offset=[2**63 - 1]))
+    with pytest.raises(BadFile, match=r"r\.parquet, row 1, column ingest_ms: 900000000000000000"):
+        columns(write_parquet(tmp_path / "r.parquet", **rows | {"ingest_ms": [9 * 10**17]}))
+
+
+@pytest.mark.parametrize("name", ["meter", "register", "unit", "quality"])
+def test_a_text_that_stands_once_and_is_long_in_every_row_is_refused(tmp_path: Path, name: str) -> None:
+    rows: dict[str, Any] = {"meter": ["A"], "register": ["1"], "ts": [1], "value": [1.0], "ingest_ms": [1]}
+    with pytest.raises(BadFile, match=rf"r\.parquet, in rows 1 to 1, column {name}: a text of 10001 bytes, at most 10000"):
+        columns(write_parquet(tmp_path / "r.parquet", **rows | {name: ["x" * 10_001]}))
+    assert len(columns(write_parquet(tmp_path / "r.parquet", **rows | {name: ["x" * 10_000]}))[0]) == 1
 
 
 @pytest.mark.parametrize("name", ["r.parquet", "r.csv.gz", "r.jsonl.gz"])

@@ -139,7 +139,7 @@ def test_nothing_covered_is_no_zero() -> None:
     rows = {(ZONE, "electricity", 0, ""): row(None, share=0)}
     assert measured("electricity_use_kwh", rows) == Missing("electricity_use_kwh", "no_value", ("electricity",))
     assert measured("electricity_use_kwh", {}) == Missing("electricity_use_kwh", "no_rows", ("electricity",))
-    assert measured("reactive_import_kvarh", {}) == Missing("reactive_import_kvarh", "no_meter", ("reactive",))
+    assert measured("reactive_kvarh", {}) == Missing("reactive_kvarh", "no_meter", ("reactive",))
 
 
 def test_windows_without_a_row_are_not_covered() -> None:

@@ -50,6 +50,16 @@ def aged(windows: int) -> Ledger:
     return ledger
 
 
+def test_rows_behind_a_tick_that_was_applied_are_counted_one_by_one() -> None:
+    zone, far_tick = CompanyZone(3, 12), 10**12
+    channels = compile_registry(zone.registry(), 1)
+    ledger, rows = Ledger(channels), zone.rows(channels, START_MS, START_MS // TICK_MS, all_companies=True)
+    assert ledger.offer(0, rows[:0], far_tick) == 0
+    ledger.advance()
+    assert ledger.applied == far_tick
+    assert ledger.offer(0, rows, far_tick + 1) == len(rows) > 0
+
+
 def state_of(ledger: Ledger) -> dict[str, int]:
     """How much there is of everything that could grow."""
     pages = ledger.windows.pages

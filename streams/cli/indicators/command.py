@@ -1,6 +1,5 @@
 """`zonepulse indicators`: what the zone and its companies compare themselves by."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -8,24 +7,22 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from zonepulse.processors.indicators.evaluate import Result, evaluate
 from zonepulse.processors.indicators.facts import facts_of
-from zonepulse.processors.indicators.sums import Sums
 from zonepulse.schemas.indicators.model import IndicatorSet
 from zonepulse.schemas.indicators.periods import Period, parse_period
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.values import BadValue
 from zonepulse.schemas.zone_file.indicator_sets import shipped_sets
-from zonepulse.streams import servers
 from zonepulse.streams.cli.registry.factors import newest_version
 from zonepulse.streams.cli.shared.zone_files import read_zone
 from zonepulse.streams.indicators.report import document, rows
+from zonepulse.streams.indicators.store import store
 from zonepulse.streams.indicators.stored_sums import stored_sums
 from zonepulse.streams.indicators.words import HEADS, LANGUAGES
-from zonepulse.streams.screen import BadInput, JsonOption, Stop, print_json, print_table
+from zonepulse.streams.screen import BadInput, JsonOption, print_json, print_table
 
 
 def indicators(
@@ -50,7 +47,8 @@ def indicators(
     if not entities:
         known = [entity.id for entity in facts.entities()]
         raise BadInput(f"--of {of!r}: {nearest(of, known, 'there are ' + ', '.join(known))}")
-    sums = _stored(registry, asked)
+    with store() as ask:
+        sums = stored_sums(registry, *asked.span_ms(registry.zone.timezone), ask)
     found = [
         (one, evaluate(one.indicators, sums, facts, entity, asked, judge_unverified=unverified))
         for one in sets
@@ -85,16 +83,3 @@ def _period(text: str, registry: Registry) -> Period:
         return parse_period(text or datetime.now(UTC).astimezone(ZoneInfo(registry.zone.timezone)).strftime("%Y-%m"))
     except BadValue as error:
         raise BadInput(f"--period: {error}") from error
-
-
-def _stored(registry: Registry, period: Period) -> Sums:
-    with servers.store_client(servers.settings()) as client:
-
-        def ask(query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-            found = client.query(query, parameters=dict(parameters))
-            return [dict(zip(found.column_names, row, strict=True)) for row in found.result_rows]
-
-        try:
-            return stored_sums(registry, period, ask)
-        except ClickHouseError as error:
-            raise Stop(f"the store does not answer: {servers.first_line(error)}; `zonepulse doctor` looks at it") from error

@@ -1,0 +1,38 @@
+"""budgets: how much a company, or the zone, means to use or emit in a month or year."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final, Literal
+
+from zonepulse.schemas.registry.section import Field, Section
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """An amount of a period."""
+
+    id: str
+    company: str
+    """'' for the zone's."""
+    period: str
+    """A month 2026-03 or year 2026 of the zone's calendar."""
+    unit: Literal["kgCO2e", "kWh"]
+    """kgCO2e: scope 1 and 2; kWh: electricity used."""
+    basis: Literal["location", "market"]
+    """Of kgCO2e."""
+    amount: Fraction
+
+
+BUDGETS: Final = Section(
+    "budgets",
+    "budget",
+    Budget,
+    (
+        Field("id", "id", need=True),
+        Field("company", "id", "absent or null: the zone's own", default="", of="companies"),
+        Field("period", "text", '2026-03 or "2026", a year in quotes', need=True),
+        Field("unit", "word", "emissions of scope 1 and 2, or electricity used", need=True, words=("kgCO2e", "kWh")),
+        Field("basis", "word", "of kgCO2e", default="location", words=("location", "market")),
+        Field("amount", "number", need=True),
+    ),
+)

@@ -1,0 +1,1 @@
+"""`zonepulse indicators` and `zonepulse budgets`."""
