@@ -18,6 +18,7 @@ WIDTH_IN, HEIGHT_IN, DPI = 4.0, 2.5, 280
 """Twice the pixels that it is shown with: sharp on a phone, where its letters are as large as the text beside it."""
 FONTS: Final = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "DejaVu Sans")
 FONT_FILES: Final = ("notosanscjk", "wqy-")
+FONT_FOLDERS: Final = ("/usr/share/fonts", "/usr/local/share/fonts")
 _INK: Final = "#1b2733"
 
 
@@ -100,7 +101,7 @@ def _look_for_fonts() -> None:
     from matplotlib import font_manager
 
     known = {font.fname for font in font_manager.fontManager.ttflist}
-    for path in font_manager.findSystemFonts():
+    for path in font_manager.findSystemFonts(FONT_FOLDERS):
         if path not in known and Path(path).name.lower().startswith(FONT_FILES):
             font_manager.fontManager.addfont(path)
 
