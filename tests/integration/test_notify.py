@@ -1,6 +1,8 @@
 """Alerts reach people: the worker against a real broker and a real SMTP server with STARTTLS and AUTH."""
 
+import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -39,6 +41,11 @@ def mails(tmp_path: Path) -> Iterator[MailServer]:
 
 @pytest.fixture
 def prefix(broker: Broker) -> str:
+    return registered(broker)
+
+
+def registered(broker: Broker) -> str:
+    """A zone with its people; the prefix of its topics."""
     prefix = f"n{uuid4().hex[:8]}."
     ensure_topics(broker.bootstrap, prefix, 2, is_simulated=True)
     publish(broker.bootstrap, prefix, zone(more=PEOPLE), 2, timestamp_ms=1)
@@ -103,6 +110,45 @@ def test_a_mail_server_that_is_away_or_says_later_gets_the_message_later(
         mails.wait_for(DESK, 1, 60)
         mails.wait_for(MILL, 1, 60)
         assert PASSWORD not in worker.log.read_text() and MILL not in worker.log.read_text()
+
+
+def test_a_store_that_hangs_costs_the_picture_and_nothing_else(
+    broker: Broker, prefix: str, mails: MailServer, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        store = {"ZONEPULSE_CLICKHOUSE_PORT": str(hung.getsockname()[1])}
+        with notify_worker(broker.bootstrap, prefix, tmp_path, **mails.environment(), **store) as worker:
+            raised = transition(company="a", meter="M", value=12.5, evidence='{"register":"1.8.0"}')
+            send_alerts(broker.bootstrap, prefix, raised)
+            (mail,) = mails.wait_for(DESK, 1, 60)
+            (german,) = mails.wait_for(MILL, 1, 60)
+            wait_until(lambda: "no picture of" in worker.log.read_text(), 10, "the log says why there is no picture")
+    assert "12.5 kWh" in text_of(mail) and "12,5 kWh" in text_of(german)
+    assert not [part for part in (*mail.walk(), *german.walk()) if part.get_content_maintype() == "image"]
+
+
+def test_kafka_away_is_silence_and_afterwards_what_came_and_nothing_twice(mails: MailServer, tmp_path: Path) -> None:
+    broker = Broker(tmp_path / "kafka")
+    broker.start()
+    try:
+        prefix = registered(broker)
+        raised = transition(company="a", meter="M")
+        with notify_worker(broker.bootstrap, prefix, tmp_path, **mails.environment()) as worker:
+            send_alerts(broker.bootstrap, prefix, raised)
+            mails.wait_for(DESK, 1, 60)
+            mails.wait_for(MILL, 1, 60)
+            os.kill(broker.pid, signal.SIGKILL)
+            broker.stop()
+            broker.start()
+            assert len(mails.mails) == 2
+            send_alerts(broker.bootstrap, prefix, raised | {"state": "resolved", "revision": 2, "ends_at": 1_790_000_200_000})
+            wait_until(lambda: len(mails.mails) >= 4 or not worker.is_running, 120, "it goes on, or ends to be started again")
+        with notify_worker(broker.bootstrap, prefix, tmp_path, **mails.environment()):
+            assert "Resolved" in mails.wait_for(DESK, 2, 120)[1]["Subject"]
+            mails.wait_for(MILL, 2, 60)
+    finally:
+        broker.stop()
+    assert len({mail["Message-ID"] for mail in mails.mails}) == len(mails.mails) == 4
 
 
 def test_a_zombie_that_wakes_up_sends_nothing(broker: Broker, prefix: str, mails: MailServer, tmp_path: Path) -> None:

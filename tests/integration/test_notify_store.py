@@ -7,6 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,12 +19,16 @@ from notify_parts import MailServer, html_of, notify_worker, send_alerts, text_o
 from store_parts import START_MS, WORKER, ClickHouse, options
 from zones import zone
 
+from zonepulse.schemas.messages.dead_letters import UNDELIVERED
+from zonepulse.schemas.registry.subscribers import Subscriber
 from zonepulse.streams.clickhouse import migrations
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.embedded.processes.process import free_port
 from zonepulse.streams.kafka.interval_codec import CANDIDATES, KIND, block_metadata, decode_block
 from zonepulse.streams.kafka.topics_admin import ensure_topics
+from zonepulse.streams.notify.history import history_of
+from zonepulse.streams.notify.routing.facts import directory, parse_row
 
 pytestmark = pytest.mark.integration
 PEOPLE = """
@@ -49,6 +54,46 @@ def mails(tmp_path: Path) -> Iterator[MailServer]:
     server.start()
     yield server
     server.stop()
+
+
+MOVED = """
+  - id: MOVED
+    site: s
+    role: main
+    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}}
+    valid_to: 2025-01-01
+  - id: MOVED
+    site: s2
+    role: main
+    registers: {"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000000}}
+    valid_from: 2025-01-01
+"""
+HOUR_MS = 3_600_000
+
+
+def test_a_picture_shows_the_readings_of_the_alerts_company_only(clickhouse: ClickHouse) -> None:
+    known = directory(zone(more=MOVED))
+    moved_ms = known.owners["MOVED"][0][1]
+    with clickhouse.client() as client:  # two days of each company, 1 kWh a window of a, 777 of b
+        starts = [moved_ms + n * 900_000 for n in range(-192, 192)]
+        times = [datetime.fromtimestamp(start / 1000, UTC) for start in starts]
+        values = [10**6 if start < moved_ms else 777 * 10**6 for start in starts]
+        rows = [["live", "z", "MOVED", "1.8.0", at, 900, value] for at, value in zip(times, values, strict=True)]
+        names = ["run", "zone", "meter", "register", "start", "length_s", "value_micro"]
+        client.insert("zonepulse.intervals", rows, column_names=names)
+
+    def shown(company: str, reader: str, starts_at: int, now_ms: int) -> set[float | None]:
+        facts = transition("unusual", company=company, meter="MOVED", starts_at=starts_at, evidence='{"register":"1.8.0"}')
+        person = Subscriber("p", ("mailto:p@plant.example",), company=reader)
+        found = history_of(parse_row(json.dumps(facts).encode()), person, known, clickhouse.settings, now_ms)
+        return set() if found is None else set(found.values)
+
+    for hours in (1, 3, 12, 23, 30):
+        before, after = moved_ms - 2 * HOUR_MS, moved_ms + HOUR_MS
+        assert shown("a", "a", before, moved_ms + hours * HOUR_MS) == {1.0}, "readings of the next company are none of its picture"
+        assert shown("b", "b", after, after + hours * HOUR_MS) == {777.0}
+        assert shown("a", "a", after, after + hours * HOUR_MS) == shown("b", "b", before, before + hours * HOUR_MS) == set()
+        assert shown("a", "b", before, moved_ms + hours * HOUR_MS) == shown("b", "a", after, after + hours * HOUR_MS) == set()
 
 
 class Zone:
@@ -78,6 +123,10 @@ class Zone:
 
     def deliveries(self, *words: str) -> list[dict[str, Any]]:
         return json.loads(self.run("alerts", "deliveries", "--json", *words))["deliveries"]  # type: ignore[no-any-return]
+
+    def letters(self) -> list[dict[str, Any]]:
+        found = json.loads(self.run("deadletters", "list", "--reason", UNDELIVERED, "--json"))["dead_letters"]
+        return [letter for letter in found if letter["topic"].startswith(self.prefix)]
 
     def candidates(self) -> list[dict[str, Any]]:
         """What tasks propose to the ledger."""
@@ -122,6 +171,10 @@ def test_the_delivery_log_is_in_the_store_and_commands_show_and_forget_it(one: Z
         (failed,) = one.deliveries("--failed")
         assert "550" in failed["error"] and "gone@" not in json.dumps(rows)
         wait_until(lambda: any(c["rule"] == "ops_undelivered" for c in one.candidates()), 30, "an alert about it")
+        wait_until(lambda: one.letters(), 60, "a dead letter of it")
+        (letter,) = one.letters()
+        assert letter["topic"] == f"{one.prefix}notify" and letter["key"] in letter["value"] and "550" in letter["value"]
+        assert "gone" not in letter["value"]
         shown = one.run("subscribers", "list")
         assert "mailto:n***@***.example" in shown and "new@" not in shown and "zone.yaml" in shown
         page = one.run("notify", "preview", alert["fingerprint"], "--subscriber", "gone", "--language", "zh")

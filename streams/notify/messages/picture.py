@@ -6,6 +6,8 @@ Made for a phone: 560 pixels wide at its size, dark on white, nothing said by co
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from zonepulse.streams.notify.messages.words import Words
@@ -15,6 +17,8 @@ DAY_MS: Final = 86_400_000
 WIDTH_IN, HEIGHT_IN, DPI = 4.0, 2.5, 280
 """Twice the pixels that it is shown with: sharp on a phone, where its letters are as large as the text beside it."""
 FONTS: Final = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "DejaVu Sans")
+FONT_FILES: Final = ("notosanscjk", "wqy-")
+FONT_FOLDERS: Final = ("/usr/share/fonts", "/usr/local/share/fonts")
 _INK: Final = "#1b2733"
 
 
@@ -91,10 +95,22 @@ def _steps(axes: Any, history: History) -> None:
     )
 
 
+@cache
+def _look_for_fonts() -> None:
+    """Fonts that were installed after matplotlib had written down what there is."""
+    from matplotlib import font_manager
+
+    known = {font.fname for font in font_manager.fontManager.ttflist}
+    for path in font_manager.findSystemFonts(FONT_FOLDERS):
+        if path not in known and Path(path).name.lower().startswith(FONT_FILES):
+            font_manager.fontManager.addfont(path)
+
+
 def fonts_with(text: str, names: Sequence[str] = FONTS) -> list[str]:
     """Those of the fonts that this machine has, if they can write the text between them; else none."""
     from matplotlib import font_manager
 
+    _look_for_fonts()
     there = {font.name: font.fname for font in font_manager.fontManager.ttflist if font.name in names}
     drawn = {code for path in there.values() for code in font_manager.get_font(path).get_charmap()}
     return [name for name in names if name in there] if drawn.issuperset(map(ord, text)) else []
