@@ -21,7 +21,7 @@ subscribers:
     digest_at: "06:15"
     rate_per_hour: 5
     escalate: {to: boss, after: 30m}
-  - {id: boss, to: [channel:ops-robot]}
+  - {id: boss, to: [channel:ops-robot], send_resolved: false}
 """
 
 
@@ -31,7 +31,7 @@ def test_every_key_is_read() -> None:
         "desk", ("mailto:desk@plant.example", "channel:ops-robot", "webhook:erp"), "a", ("a",), ("s",), ("ops_*", "stuck"), "critical", 2.5,
         "zh", "Europe/Berlin", 1_320, 450, "daily", 375, 5, "boss", 1_800_000,
     )  # fmt: skip
-    assert boss == Subscriber("boss", ("channel:ops-robot",))
+    assert boss == Subscriber("boss", ("channel:ops-robot",), send_resolved=False)
 
 
 @pytest.mark.parametrize(("old", "new", "told"), [
@@ -49,6 +49,7 @@ def test_every_key_is_read() -> None:
     ("after: 30m", "after: 5s", "at least one minute"),
     ("id: boss", "id: desk", "stands twice"),
     ("digest: daily", "digests: daily", "unknown key"),
+    ("send_resolved: false", "send_resolved: never", "true or false"),
 ])  # fmt: skip
 def test_a_mistake_is_named_with_its_line_and_a_remedy(old: str, new: str, told: str) -> None:
     assert old in FULL
