@@ -183,7 +183,11 @@ class Notifier:
 
     async def _send(self, parcel: Parcel, marked_at: float) -> None:
         try:
-            result = await asyncio.to_thread(self._try, parcel, marked_at)
+            made = await asyncio.to_thread(self._made, parcel)
+            if isinstance(made, Result):
+                result = made
+            else:
+                result = await asyncio.to_thread(self._sent, made, await self._marked_again(parcel, marked_at))
             reach("sent")
             async with self._turn:
                 self.breakers.setdefault(parcel.target, Breaker()).note(result.outcome != "failed", now(), gap_ms(parcel.target))
@@ -220,14 +224,29 @@ class Notifier:
         elif parcel.outcome == "sent":
             await ops.resolved(UNDELIVERED, labels, parcel.ended_at_ms)
 
-    def _try(self, parcel: Parcel, marked_at: float) -> Result:
-        """In a thread. A process that stood still since its mark may have lost its partition: it does not send."""
+    async def _marked_again(self, parcel: Parcel, marked_at: float) -> float:
+        """When the parcel was marked: now, where making its message took so long (a store that hangs) that the mark proves nothing any more.
+        Raises KafkaError where another worker owns the log.
+        """
+        if time.monotonic() - marked_at <= self._lease_s:
+            return marked_at
+        async with self._turn:
+            if self._is_owner and parcel.key in self.state.parcels:
+                self.state.changed(PARCEL + parcel.key)
+                await self._log.write(self.state.take_changes())
+                return time.monotonic()
+        return marked_at
+
+    def _made(self, parcel: Parcel) -> Outgoing | Result:
+        """What is sent, or why nothing is. Blocks."""
         try:
             outgoing = self._compose(parcel, self.people, now())
         except Exception as error:  # a template of the zone's own
             return Result("failed", f"the message cannot be made: {type(error).__name__}: {error}"[:300])
-        if outgoing is None:
-            return Result("refused", "nobody is there to be told, or nothing may be said")
+        return Result("refused", "nobody is there to be told, or nothing may be said") if outgoing is None else outgoing
+
+    def _sent(self, outgoing: Outgoing, marked_at: float) -> Result:
+        """In a thread. A process that stood still since its mark may have lost its partition: it does not send."""
         if time.monotonic() - marked_at > self._lease_s:
             return Result("failed", "this worker stood still")
         return self._deliver(outgoing)

@@ -58,7 +58,8 @@ def test_a_batch_is_told_with_its_records_bytes_and_lag(page: str) -> None:
 def test_every_metric_says_what_it_means(page: str) -> None:
     told = {line.split()[2] for line in page.splitlines() if line.startswith("# HELP ") and len(line.split()) > 3}
     typed = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE ")}
-    assert typed == told and all(name.startswith("zonepulse_") for name in typed)
+    assert typed == told and all(name.startswith(("zonepulse_", "process_")) for name in typed)
+    assert {"process_cpu_seconds_total", "process_resident_memory_bytes"} <= typed
 
 
 def test_it_answers_on_loopback_only_and_beside_clients_that_say_nothing() -> None:
