@@ -225,8 +225,8 @@ class Notifier:
             await ops.resolved(UNDELIVERED, labels, parcel.ended_at_ms)
 
     async def _marked_again(self, parcel: Parcel, marked_at: float) -> float:
-        """When the parcel was marked: now, where making its message took so long (a store that hangs) that the mark proves nothing any more.
-        Raises KafkaError where another worker owns the log.
+        """When the parcel was marked: now, where its message took so long to make (a store that hangs) that the mark proves nothing any
+        more. Raises KafkaError where another worker owns the log.
         """
         if time.monotonic() - marked_at <= self._lease_s:
             return marked_at
