@@ -137,18 +137,9 @@ class Company:
 def alert_columns(say: Texts) -> list[Json]:
     """The columns of a list of alerts."""
     return [
-        override(say("severity"), **looks.severity_cell(say)),
-        override(say("what"), custom__minWidth=130, custom__wrapText=True),
+        *looks.alert_cells(say),
         override(say("who"), custom__width=130, links=[frame.drill(UID, say, say("open_company"), company="company_id")]),
         override(say("place"), custom__width=110, links=[frame.drill(METER, say, say("open_meter"), meter="meter_id")]),
-        override(say("impact_t"), **looks.TONNES),
-        override(say("value"), custom__width=90, noValue=NOTHING, decimals=2),
-        override(say("from_value"), custom__width=90, noValue=NOTHING, decimals=2),
-        override(say("to_value"), custom__width=90, noValue=NOTHING, decimals=2),
-        override(say("begun"), **looks.MOMENT),
-        override(say("ended"), **looks.MOMENT),
-        override("company_id", **looks.HIDDEN),
-        override("meter_id", **looks.HIDDEN),
     ]
 
 

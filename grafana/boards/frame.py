@@ -50,6 +50,7 @@ def uid_of(board: str, language: str) -> str:
 
 
 KEPT: Final = "${__url_time_range}&${run:queryparam}&${zone:queryparam}"
+"""What a link keeps: time, run and zone."""
 
 
 def drill(board: str, say: Texts, title: str, **fields: str) -> Json:

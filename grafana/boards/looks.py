@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from boards.parts import ACT, CORRECTED, NOTHING, OK, UNKNOWN, WATCH, Json, cell, limits, thresholds, value_mappings
+from boards.parts import ACT, CORRECTED, NOTHING, OK, UNKNOWN, WATCH, Json, cell, limits, override, thresholds, value_mappings
 from zonepulse.streams.queries.limits import COMPLETE, COMPLETE_WATCH, ESTIMATED_ACT, ESTIMATED_WATCH, Limits
 from zonepulse.streams.queries.texts import Texts
 from zonepulse.streams.queries.zone_live_queries import NOTHING_AT_ALL, QUALITIES, SEVERITIES
@@ -46,6 +46,18 @@ def severity_cell(say: Texts) -> Json:
     """A severity as a coloured word."""
     known = [(key, say(key), colour) for key, colour in zip(SEVERITIES, SEVERITY_COLOURS, strict=True)]
     return {"custom__width": 84, "custom__cellOptions": cell("color-background"), "mappings": value_mappings(known)}
+
+
+def alert_cells(say: Texts) -> list[Json]:
+    """The columns of a list of alerts, but whose it is and where."""
+    return [
+        override(say("severity"), **severity_cell(say)),
+        override(say("what"), custom__minWidth=130, custom__wrapText=True),
+        override(say("impact_t"), **TONNES),
+        *(override(say(key), custom__width=90, noValue=NOTHING, decimals=2) for key in ("value", "from_value", "to_value")),
+        *(override(say(key), **MOMENT) for key in ("begun", "ended")),
+        *(override(key, **HIDDEN) for key in ("company_id", "meter_id")),
+    ]
 
 
 def quality_states(say: Texts) -> list[Json]:

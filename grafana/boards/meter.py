@@ -53,12 +53,8 @@ class Meter:
         sql = AlertQueries(self._zone, say).listed(_ITS_ALERTS)
         return table(
             say("meter_alerts"), say("meter_alerts_about"), (12, 0, 12, 8), sql, say("no_alert_in_range"),
-            override(say("severity"), **looks.severity_cell(say)),
-            override(say("what"), custom__minWidth=130, custom__wrapText=True),
-            *(override(say(key), custom__width=90, noValue=NOTHING, decimals=2) for key in ("value", "from_value", "to_value")),
-            override(say("impact_t"), **looks.TONNES),
-            *(override(say(key), **looks.MOMENT) for key in ("begun", "ended")),
-            *(override(key, **looks.HIDDEN) for key in (say("who"), say("place"), "company_id", "meter_id")),
+            *looks.alert_cells(say),
+            *(override(say(key), **looks.HIDDEN) for key in ("who", "place")),
         )  # fmt: skip
 
     def _power(self) -> Json:

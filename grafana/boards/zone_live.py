@@ -211,7 +211,7 @@ class ZoneLive:
 
     def _only(self, name: str) -> Json:
         """A link that shows this dashboard for the row's company."""
-        keep = "${__url_time_range}&${run:queryparam}&${zone:queryparam}&${basis:queryparam}"
+        keep = f"{frame.KEPT}&${{basis:queryparam}}"
         return {
             "title": self._say("only_company") % name,
             "url": f"/d/{frame.uid_of(UID, self._say.language)}?var-company=${{__data.fields.company_id}}&{keep}",

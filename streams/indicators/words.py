@@ -8,7 +8,6 @@ from zonepulse.processors.indicators.sums import Entity
 from zonepulse.schemas.indicators.periods import parse_period
 from zonepulse.schemas.registry.model import Text
 
-LANGUAGES: Final = ("en", "de", "zh")
 COLUMNS: Final = ("indicator", "value", "unit", "electricity", "threshold", "verdict", "covered", "estimated", "remark")
 HEADS: Final = {
     "en": COLUMNS,

@@ -2,7 +2,20 @@
 
 from typing import Final
 
-from zonepulse.streams.queries.sql_parts import CHOSEN, MINE, NOW, OPEN, Queries, bucket, company_names, named, quoted, translated
+from zonepulse.streams.queries.sql_parts import (
+    CHOSEN,
+    MINE,
+    NOW,
+    OPEN,
+    Queries,
+    bucket,
+    company_names,
+    named,
+    quoted,
+    step_of,
+    step_s_of,
+    translated,
+)
 from zonepulse.streams.queries.zone_live_queries import SEVERITIES, rule_words
 
 FLOOD: Final = 10
@@ -11,6 +24,7 @@ SLOT_S: Final = 600
 _RAISED: Final = "$__timeFilter_ms(starts_at)"
 _COUNTED: Final = f"zonepulse.alerts_final WHERE {MINE} AND {CHOSEN} AND severity != 'info' AND {_RAISED}"
 """What asked a person for something in the range."""
+_PLACE: Final = "if(meter = '', if(company = '', toString(node), toString(company)), toString(meter))"
 STATES: Final = 12
 """Lines of the timeline: the rules and places that were open longest."""
 
@@ -49,7 +63,7 @@ ORDER BY is_open DESC, a.impact_kg DESC NULLS LAST, {severity_order}, a.starts_a
 
     def raised(self) -> str:
         """Alerts raised a step of whole hours by severity; zero-filled, since none is a fact."""
-        step = "toIntervalSecond(intDiv($__interval_s + 3599, 3600) * 3600)"
+        step = step_of(3_600)
         counts = ", ".join(f"countIf(severity = '{key}') {self._as(key)}" for key in SEVERITIES)
         return f"""\
 SELECT {bucket("starts_at", step, self._limits.timezone)} AS time, {counts}
@@ -59,17 +73,15 @@ ORDER BY time WITH FILL FROM {bucket("$__fromTime", step, self._limits.timezone)
 
     def states(self) -> str:
         """The worst open severity of each step (1 info to 3 critical), of the rules and places that were open longest."""
-        window = self._limits.window_s
-        step_s = f"intDiv($__interval_s + {window - 1}, {window}) * {window}"
+        step_s = step_s_of(self._limits.window_s)
         begin = f"toUnixTimestamp({self._bucket('$__fromTime')})"
         seen = f"{MINE} AND {CHOSEN} AND starts_at <= $__toTime_ms AND (state != 'resolved' OR ends_at >= $__fromTime_ms)"
         ends = "if(state = 'resolved', ends_at, $__toTime_ms)"
-        place = "if(meter = '', if(company = '', toString(node), toString(company)), toString(meter))"
         return f"""\
 SELECT * FROM (
   SELECT fromUnixTimestamp64Milli(toInt64({begin} + number * {step_s}) * 1000) AS time, label, nullIf(max(level), 0) AS state_of
   FROM (
-    SELECT trimRight(concat({self._what()}, ' ', {place})) AS label, 4 - indexOf({list(SEVERITIES)}, toString(severity)) AS level,
+    SELECT trimRight(concat({self._what()}, ' ', {_PLACE})) AS label, 4 - indexOf({list(SEVERITIES)}, toString(severity)) AS level,
       arrayJoin(range(
         toUInt32(intDiv(greatest(toUnixTimestamp(starts_at), {begin}) - {begin}, {step_s})),
         toUInt32(intDiv(least(toUnixTimestamp({ends}), toUnixTimestamp($__toTime)) - {begin}, {step_s})) + 1)) AS number
@@ -83,17 +95,13 @@ ORDER BY time, label"""
 
     def talkers(self) -> str:
         """The rules and places that raised most, their share of all, and how long theirs stood."""
-        place = "if(meter = '', if(company = '', toString(node), toString(company)), toString(meter))"
         return f"""\
-SELECT {self._what()} {self._as("what")}, {place} {self._as("place")}, count() {self._as("raised_count")},
+SELECT {self._what()} {self._as("what")}, {_PLACE} {self._as("place")}, count() {self._as("raised_count")},
   count() / sum(count()) OVER () {self._as("share")},
   quantileExactIf(0.5)(dateDiff('second', starts_at, ends_at), state = 'resolved') {self._as("stood")},
   sumOrNull(impact_kg) / 1000 {self._as("impact_t")}
 FROM {_COUNTED}
-GROUP BY rule, meter, company, node ORDER BY count() DESC, rule, {self._say_name("place")} LIMIT 15"""
-
-    def _say_name(self, key: str) -> str:
-        return named(self._say(key))
+GROUP BY rule, meter, company, node ORDER BY count() DESC, rule, {named(self._say("place"))} LIMIT 15"""
 
     def told(self) -> str:
         """Messages of the range by channel and purpose: how many went, waited, failed, and the newest error."""

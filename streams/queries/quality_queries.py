@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from zonepulse.streams.queries.sql_parts import CHOSEN, MINE, Queries, bucket, named, quoted
+from zonepulse.streams.queries.sql_parts import CHOSEN, MINE, Queries, bucket, named, quoted, step_of
 
 MINE_IN_RANGE: Final = f"zonepulse.intervals_final WHERE {MINE} AND {CHOSEN} AND $__timeFilter_ms(start)"
 WORST: Final = 30
@@ -25,7 +25,7 @@ FROM (SELECT meter, register, sum(covered_ms) AS seen, sum(length_s) * 1000 AS d
 
     def days(self) -> str:
         """The share of each zone day that a meter covered, of the meters with least; a day without a row is no value."""
-        step = "toIntervalSecond(intDiv($__interval_s + 86399, 86400) * 86400)"
+        step = step_of(86_400)
         return f"""\
 SELECT * FROM (
   SELECT {bucket("start", step, self._limits.timezone)} AS time, CAST(meter AS String) AS label,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from zonepulse.streams.queries.sql_parts import MINE, NOW, PARTS, Queries, bucket, company_names, quoted
+from zonepulse.streams.queries.sql_parts import MINE, NOW, PARTS, Queries, bucket, company_names, quoted, step_of
 
 BOTH: Final = "run IN ('live', ${run:singlequote}) AND zone = ${zone:singlequote}"
 """Live and the chosen run."""
@@ -67,7 +67,7 @@ ORDER BY abs(d.run_mg - d.live_mg) DESC NULLS LAST, d.id LIMIT 100"""
 
     def days(self) -> str:
         """Tonnes that the run has more than live, a zone day; null where one of the two has none."""
-        step = "toIntervalSecond(intDiv($__interval_s + 86399, 86400) * 86400)"
+        step = step_of(86_400)
         return f"""\
 SELECT {bucket("start", step, self._limits.timezone)} AS time,
   (sumOrNullIf(co2e_mg, {_OF_RUN}) - sumOrNullIf(co2e_mg, run = 'live')) / 1e9 {self._as("change")}

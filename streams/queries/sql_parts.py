@@ -75,9 +75,14 @@ def company_names(language: str) -> str:
     )
 
 
+def step_s_of(window_s: int) -> str:
+    """Seconds of the automatic interval, a whole number of windows: other steps draw a comb."""
+    return f"intDiv($__interval_s + {window_s - 1}, {window_s}) * {window_s}"
+
+
 def step_of(window_s: int) -> str:
-    """The automatic interval as a whole number of windows: other steps draw a comb."""
-    return f"toIntervalSecond(intDiv($__interval_s + {window_s - 1}, {window_s}) * {window_s})"
+    """The same as an interval."""
+    return f"toIntervalSecond({step_s_of(window_s)})"
 
 
 def bucket(moment: str, step: str, timezone: str) -> str:

@@ -23,6 +23,8 @@ from zonepulse.streams.queries.sql_parts import (
     company_names,
     named,
     quoted,
+    step_of,
+    step_s_of,
     translated,
 )
 from zonepulse.streams.queries.texts import Texts
@@ -243,8 +245,7 @@ ORDER BY {named(self._say("today"))} DESC LIMIT 50"""
 
     def quality(self) -> str:
         """The worst quality of each step, of the twelve registers with most gaps; grey when nothing was closed at all."""
-        window, step = self._limits.window_s, self._step
-        step_s = f"intDiv($__interval_s + {window - 1}, {window}) * {window}"
+        step, step_s = self._step, step_s_of(self._limits.window_s)
         mine = f"{MINE} AND {CHOSEN} AND $__timeFilter_ms(start)"
         return f"""\
 SELECT * FROM (
@@ -266,7 +267,7 @@ ORDER BY time, channel"""
 
     def rejected(self) -> str:
         """Dead letters a step of whole hours, one column a group of reasons; zero-filled, since none is a fact."""
-        step = "toIntervalSecond(intDiv($__interval_s + 3599, 3600) * 3600)"
+        step = step_of(3_600)
         counts = [f"countIf(reason IN ({', '.join(map(quoted, reasons))})) {self._as(key)}" for key, reasons in REASONS.items()]
         lines = ",\n  ".join(counts)
         return f"""\

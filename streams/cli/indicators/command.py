@@ -14,6 +14,7 @@ from zonepulse.schemas.indicators.model import IndicatorSet
 from zonepulse.schemas.indicators.periods import Period, parse_period
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.tables.ddl import LANGUAGES
 from zonepulse.schemas.values import BadValue
 from zonepulse.schemas.zone_file.indicator_sets import shipped_sets
 from zonepulse.streams.cli.registry.factors import newest_version
@@ -21,7 +22,7 @@ from zonepulse.streams.cli.shared.zone_files import read_zone
 from zonepulse.streams.indicators.report import document, rows
 from zonepulse.streams.indicators.store import store
 from zonepulse.streams.indicators.stored_sums import stored_sums
-from zonepulse.streams.indicators.words import HEADS, LANGUAGES
+from zonepulse.streams.indicators.words import HEADS
 from zonepulse.streams.screen import BadInput, JsonOption, print_json, print_table
 
 

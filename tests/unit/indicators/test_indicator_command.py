@@ -10,6 +10,7 @@ from zones import SMALL
 from zonepulse.processors.indicators.answers import Missing, Why
 from zonepulse.processors.indicators.evaluate import Verdict
 from zonepulse.processors.indicators.sums import Entity
+from zonepulse.schemas.tables.ddl import LANGUAGES
 from zonepulse.streams.cli.main import app
 from zonepulse.streams.indicators import words
 
@@ -30,7 +31,7 @@ def test_what_it_cannot_do_is_told_with_a_remedy(tmp_path: Path, arguments: list
     assert said in result.output
 
 
-@pytest.mark.parametrize("language", words.LANGUAGES)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_every_reason_and_verdict_is_said_in_every_language(language: str) -> None:
     for why in get_args(Why):
         text = words.reason(Missing("solid_waste_t", why, ("bakery",)), Entity("company", "mill"), "2026-03", language)
