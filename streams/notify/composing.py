@@ -80,10 +80,13 @@ class Composer:
 
     def _links(self, row: Row, subscriber: Subscriber, now_ms: int) -> Links:
         until_ms = now_ms + ALERT_LINK_MS
-        grafana = self._settings.grafana_url
+        grafana, board = (
+            self._settings.grafana_url,
+            "zp-alerts" if subscriber.language == "en" else f"zp-alerts-{subscriber.language}",
+        )
         return Links(
             board=self._settings.board_url,
-            grafana=f"{grafana}/d/zonepulse-alerts?from={row.starts_at - 86_400_000}&to={now_ms}" if grafana else "",
+            grafana=f"{grafana}/d/{board}?from={row.starts_at - 86_400_000}&to={now_ms}" if grafana else "",
             acknowledge=self._link("acknowledge", subscriber, row.identity, until_ms),
             snooze=self._link("snooze", subscriber, row.identity, until_ms),
         )

@@ -13,15 +13,20 @@ from typing import Any
 
 import pytest
 import yaml
+from notify_parts import transition
 from prometheus_client import CollectorRegistry
 
 from zonepulse.processors.detection.meter.rules import RULES
 from zonepulse.schemas.messages.readings import REASONS
 from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.registry.subscribers import Subscriber
 from zonepulse.schemas.tables.ddl import DATABASE, EXPLAIN, STORAGES
 from zonepulse.schemas.tables.results import QUALITIES
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.notify.composing import Composer
+from zonepulse.streams.notify.routing.facts import directory, parse_row
+from zonepulse.streams.notify.settings import NotifySettings
 from zonepulse.streams.queries.macros import TimeRange, with_macros, with_variables
 
 GRAFANA = Path(__file__).parents[2] / "grafana"
@@ -181,6 +186,17 @@ def test_links_lead_to_dashboards_that_exist(name: str) -> None:
     links = [text for text in strings(FILES[name]) if text.startswith("/d/")]
     uids = {dashboard["uid"] for dashboard in FILES.values()}
     assert links and all(re.split(r"[/?]", link)[2] in uids for link in links)
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_a_messages_link_leads_to_a_dashboard_of_its_readers_language(language: str) -> None:
+    subscriber = Subscriber("desk", ("mailto:desk@plant.example",), language=language)
+    composer = Composer(NotifySettings(grafana_url="https://grafana.example"))
+    reader = composer.reader(subscriber, directory(parse_zone(demo_zone())), 1_790_000_200_000)
+    link = reader.links_of(parse_row(json.dumps(transition(company="bakery")).encode())).grafana
+    uid = re.split(r"[/?]", link.removeprefix("https://grafana.example"))[2]
+    (found,) = (dashboard for dashboard in FILES.values() if dashboard["uid"] == uid)
+    assert f"zonepulse-{language}" in found["tags"] and uid.startswith("zp-alerts")
 
 
 @every_stored
