@@ -211,14 +211,14 @@ class BatchConsumer(driver.Consumer):
                 self._reread.add(tp)
         for tp, found in fetched.items():
             if tp not in self._reread:
-                await self._check_begin(_tp(tp), self.leases[tp], found[0])
+                first = found[0]
+                await self._check_begin(_tp(tp), self.leases[tp], first.start if isinstance(first, RawFetch) else first.offset)
         self._deliver({_tp(tp): found for tp, found in fetched.items() if tp not in self._reread})
-        self._pass_over(leases.keys() - self._reread)
+        await self._pass_over(leases.keys() - self._reread)
         return {tp: found for tp, found in records.items() if tp not in fetched}, active
 
-    async def _check_begin(self, tp: TP, lease: Lease, first: Any) -> None:
+    async def _check_begin(self, tp: TP, lease: Lease, begin: int) -> None:
         """A client whose place in the log is gone goes on at the log's beginning, without a word. Raises log_guard.LogMoved."""
-        begin = first.start if isinstance(first, RawFetch) else first.offset
         if begin == lease.next_offset or (begin > lease.next_offset >= (await self.earliest_offsets(tp))[tp]):
             return  # what lies between are records of transactions, or compacted
         at, loss = begin_at(await self._look([tp]), tp, lease.next_offset, self.note(tp, lease.next_offset))
@@ -264,16 +264,19 @@ class BatchConsumer(driver.Consumer):
         by_topic: dict[str, list[tuple[TP, Lease, int, int, Sequence[Any]]]] = {}
         for tp, records in fetched.items():
             lease = self.leases[tp]
-            start, lease.next_offset = lease.next_offset, self._position(tp, records[-1].offset + 1)
+            start, lease.next_offset = lease.next_offset, records[-1].offset + 1
             by_topic.setdefault(tp.topic, []).append((tp, lease, start, lease.next_offset, records))
         for topic, parts in by_topic.items():
             self._deliveries[topic] = asyncio.create_task(self._put(self.routes[topic], parts))
 
-    def _pass_over(self, tps: Set[TP]) -> None:
-        """Where the client read only what nobody is handed, the leases move too."""
+    async def _pass_over(self, tps: Set[TP]) -> None:
+        """Where the client read only what nobody is handed, or began anew, the leases move too. Raises log_guard.LogMoved."""
         for tp in tps:
             if tp.topic not in self._deliveries and (lease := self.leases.get(tp)) is not None:
-                lease.next_offset = lease.reached = self._position(tp, lease.next_offset)
+                position = self._position(tp, lease.next_offset)
+                await self._check_begin(tp, lease, position)
+                if tp not in self._reread:
+                    lease.next_offset = lease.reached = position
 
     async def _put(self, route: BatchChannel, parts: Iterable[tuple[TP, Lease, int, int, Sequence[Any]]]) -> None:
         for tp, lease, start, end, records in parts:

@@ -111,6 +111,22 @@ def test_what_retention_eats_under_a_running_worker_is_named_and_the_rest_is_rea
     assert " to 89999 were deleted unread" in case.log()
 
 
+def test_what_retention_eats_to_the_very_end_is_named_too(case: Case) -> None:
+    """The client goes on at the log's beginning before there is a record that could tell."""
+    case.send(60_000)
+    gate = case.out.with_name("gate")
+    with case.worker(max_records=100, gate_at=500, gate=str(gate)) as worker:
+        wait_until(lambda: case.last("counted").get("count", 0) >= 500, 60, "the worker is busy")
+        produce_many(case.broker, case.topic, 0, (b"%01000d" % i for i in range(30_000)))
+        case.delete_before(90_000)
+        gate.touch()
+        wait_until(lambda: " to 89999 were deleted unread" in case.log() or worker.poll() is not None, 60, "the loss is named")
+        case.send(100)
+        wait_until(lambda: case.last("counted").get("next_offset") == 90_100 or worker.poll() is not None, 60, "the end is read")
+        assert worker.poll() is None, case.log()[-3000:]
+    assert case.log().count("were deleted unread") == 1
+
+
 @pytest.mark.parametrize("records", [50, 200])
 def test_a_topic_made_anew_stops_the_task_until_it_is_accepted(case: Case, records: int) -> None:
     case.send(100)

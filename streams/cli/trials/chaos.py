@@ -2,6 +2,8 @@
 
 import logging
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Final
 
 import typer
@@ -46,11 +48,10 @@ def chaos(
         if name not in BY_NAME:
             raise BadInput(f"--only {name!r}: no such kind of fault; there are {', '.join(BY_NAME)}")
     kinds = [BY_NAME[name] for name in only or BY_NAME]
-    for name in ("zonepulse", "aiokafka", "kafka"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # deaths are meant, and reported
     tell_if_compiling()
     warm_up()
-    result = run_chaos(seed, faults, readings, console.print, longest, kinds)
+    with _quiet_log():
+        result = run_chaos(seed, faults, readings, console.print, longest, kinds)
     if as_json:
         print_json(result)
     else:
@@ -59,6 +60,20 @@ def chaos(
             console.print(f"the first: {result['first_difference']}", markup=False)
     if result["differences"]:
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _quiet_log() -> Iterator[None]:
+    """Deaths are meant, and reported."""
+    loggers = [logging.getLogger(name) for name in ("zonepulse", "aiokafka", "kafka")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _notify(seed: int, faults: int, alerts: int, as_json: bool) -> None:
