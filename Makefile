@@ -41,7 +41,7 @@ quick: dev .typeroot ## what a developer runs after each change: style, types, u
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target lint typecheck units
 
 units: dev
-	$(BIN)/python -m pytest $(UNITS) --quiet tests/unit
+	$(BIN)/python -m pytest $(UNITS) --quiet -m "not large" tests/unit
 
 soak: needs-test dev ## the long versions of what `make test` does in short, one after another
 	$(BIN)/python -m pytest --durations=0 --timeout=0 tests/soak $(ARGS)

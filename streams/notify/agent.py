@@ -9,6 +9,7 @@ from typing import Any, Final
 import faust
 from faust.types import TP, StreamT
 
+from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.messages.topics import ALERTS, REGISTRY, SUBSCRIBERS
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.subscribers import BadSubscriber
@@ -29,7 +30,6 @@ from zonepulse.streams.notify.routing.planning import Pace
 from zonepulse.streams.notify.settings import NotifySettings
 from zonepulse.streams.notify.state_log import StateLog
 from zonepulse.streams.settings import Settings
-from zonepulse.streams.tasks import TASKS
 
 NAME: Final = "notify"
 TICK_S: Final = 1.0
