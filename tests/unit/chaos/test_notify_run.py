@@ -33,4 +33,4 @@ def test_all_that_was_told_is_no_loss_and_what_is_missing_is_one() -> None:
 
 def test_its_zone_is_valid_and_has_its_people() -> None:
     registry = parse_zone(zone_yaml())
-    assert [s["id"] for s in registry.extra[SUBSCRIBERS]] == list(PEOPLE)
+    assert [s["id"] for s in registry.extra[SUBSCRIBERS.name]] == list(PEOPLE)
