@@ -236,7 +236,7 @@ def test_a_field_inside_a_mapping_or_of_a_plain_section_is_declared_once(tmp_pat
     assert found["schema"] == [
         {"type": ["integer", "null"], "minimum": 0, "description": "that the line bears"},
         {"type": ["string", "null"], "default": "Dear"},
-        {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}]},
+        {"type": ["array", "null"], "items": {"type": "string"}},
     ]
     assert found["same"]
     assert found["kinds"] == ["extra", "network"]
