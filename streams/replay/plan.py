@@ -17,6 +17,7 @@ from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.archive.archive import Archive, covered
 from zonepulse.streams.kafka.log_facts import admin_of, ends_of, partitions_of, topic_ids
 
+REPLAY, WHAT_IF = "replay", "what-if"
 AUTO, TOPIC, ARCHIVE = "auto", "topic", "archive"
 
 
@@ -62,6 +63,11 @@ class Plan(msgspec.Struct, frozen=True):
     """Who made the plan, user@host."""
     program: str = ""
     """The version of zonepulse that made it."""
+
+    @property
+    def kind(self) -> str:
+        """What a run of it says: what the log's own registry and factors make of the readings (REPLAY), or others (WHAT_IF)."""
+        return WHAT_IF if self.zone_yaml or self.factors_as_of else REPLAY
 
     @property
     def is_open(self) -> bool:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
@@ -38,6 +37,7 @@ from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.checkpoint import EVERY_S, RunFolder, folder_of
 from zonepulse.streams.replay.diff import Side, TableDiff, diff
+from zonepulse.streams.replay.hand_over import hand_over, program, require_same_program, stands_open
 from zonepulse.streams.replay.plan import ARCHIVE, AUTO, TOPIC, CannotReplay, Plan, make_plan
 from zonepulse.streams.replay.promote import promote, require_reverted, revert, who
 from zonepulse.streams.replay.run import Progress, run_plan
@@ -132,7 +132,7 @@ def plan(
             archive=settings.archive, source=source, include_late=include_late,
             published=published_factors(settings.broker, settings.topic_prefix) if factors_as_of and registry is None else (),
         )  # fmt: skip
-        made = msgspec.structs.replace(made, who=who(), program=f"zonepulse {version('zonepulse')}")
+        made = msgspec.structs.replace(made, who=who(), program=program())
         made.registry()  # what this day's factors lack shows now
         runs.save(client, made, runs.PLANNED)
     if json:
@@ -221,9 +221,12 @@ def run(
         found = runs.find(client, run)
         if found.plan is None:
             raise CannotReplay(f"run {run!r} is a run of files: `zonepulse replay file` makes it")
-        require_reverted(client, found)
-        if found.state != runs.PLANNED:
-            runs.delete_rows(client, run)
+        if follow and stands_open(client, found.plan):
+            require_same_program(found.plan)
+        else:
+            require_reverted(client, found)
+            if found.state != runs.PLANNED:
+                runs.delete_rows(client, run)
         folder = RunFolder(folder_of(settings.data_dir, run), found.plan, checkpoint_s)
         result = _run(settings, found.plan, client, processes, folder, _stopped() if follow else None, most_per_s)
     if json:
@@ -286,7 +289,8 @@ def list_(json: JsonOption = False) -> None:
 
 
 def _run_facts(run: runs.Run) -> dict[str, Any]:
-    facts: dict[str, Any] = {"run": run.name, "state": run.state, "made": instant(run.started_ms), "note": run.note}
+    kind = None if run.plan is None else run.plan.kind
+    facts: dict[str, Any] = {"run": run.name, "kind": kind, "state": run.state, "made": instant(run.started_ms), "note": run.note}
     return facts | {"plan": None if run.plan is None else _plan_facts(run.plan), "result": run.result}
 
 
@@ -370,20 +374,18 @@ def promote_(
     run: RunArgument,
     why: Annotated[str, typer.Option(metavar="TEXT", help="Kept with the decision.")] = "",
 ) -> None:
-    """Let a run's rows of its stretch stand as the live ones, in every view at once; `revert` takes it back."""
+    """Let a run's rows of its stretch stand as the live ones, in every view at once; those of a run that follows the log from its
+    stretch's begin on, with an open end. `revert` takes it back."""
     settings = servers.settings()
     with _explained(), servers.store_client(settings) as client:
-        registry = _registry(settings)
-        found = runs.find(client, run)
-        followed_ms = _applied_ms(client, registry.zone, run) if found.state == runs.FOLLOWING else 0
-        promote(client, found, registry, _applied_ms(client, registry.zone, LIVE_RUN), why, followed_ms)
-        say(f"{run}: its rows stand as the live ones; take it back: zonepulse replay revert {run}")
-
-
-def _applied_ms(client: Client, zone: ZonePolicy, run: str) -> int:
-    """How far a run's ledger has come, at the least: the tick of its newest row in the store."""
-    sql = "SELECT max(revision) FROM totals WHERE run = {run:String} AND zone = {zone:String}"
-    return int(client.query(sql, parameters={"run": run, "zone": zone.id}).result_rows[0][0]) * zone.tick_ms
+        registry, found = _registry(settings), runs.find(client, run)
+        if found.state == runs.FOLLOWING:
+            hand_over(client, found, registry.zone, why)
+            until = " as far as it has followed the log, and goes on to"
+        else:
+            promote(client, found, registry, runs.applied_ms(client, registry.zone, LIVE_RUN), why)
+            until = ""
+    say(f"{run}: its rows stand as the live ones{until}; take it back: zonepulse replay revert {run}")
 
 
 def revert_(
