@@ -21,6 +21,7 @@ from zonepulse.schemas.registry.model import (
     Site,
 )
 from zonepulse.schemas.registry.section import Booked, Field, Section
+from zonepulse.schemas.registry.tariffs import TARIFFS
 from zonepulse.schemas.tables.ddl import REGISTRY_COMPANIES
 
 _NO_VALIDITY: Final = "this has no validity of its own; give the meters another version that names another site"
@@ -84,6 +85,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     ENTRIES,
     INPUTS,
     BUDGETS,
+    TARIFFS,
 )
 _OWN: Final = frozenset(one.name for one in fields(Registry))
 

@@ -12,6 +12,7 @@ from zonepulse.schemas.checks.network import check_network
 from zonepulse.schemas.checks.numbers import check_numbers
 from zonepulse.schemas.checks.subscribers import check_subscribers
 from zonepulse.schemas.checks.sums import check_sums
+from zonepulse.schemas.checks.tariffs import check_tariffs
 from zonepulse.schemas.checks.zone import check_registry
 from zonepulse.schemas.factors.gwp import gwp_factors
 from zonepulse.schemas.factors.knowledge import as_known
@@ -60,6 +61,7 @@ def parse_zone(
     check_network(draft, report)
     check_inputs(draft, report)
     check_budgets(draft, report)
+    check_tariffs(draft, report)
     check_subscribers((of_plain(one) for one in draft.extra.get(SUBSCRIBERS, [])), draft, report)
     check_channels(known, report)
     check_numbers(draft, shipped, report)

@@ -26,6 +26,7 @@ from zonepulse.processors.live import LiveView
 from zonepulse.processors.metering.snapshot import Frozen
 from zonepulse.schemas.messages.alerts import alert_key
 from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
+from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.messages.topics import ALERTS, COMMANDS, INTERVALS, RESULTS
 from zonepulse.schemas.tables.results import LIVE
 from zonepulse.schemas.values import LATEST_MS
@@ -42,7 +43,6 @@ from zonepulse.streams.kafka.origin import Origin
 from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.settings import Settings
-from zonepulse.streams.tasks import TASKS
 from zonepulse.streams.workers import alert_sweep
 from zonepulse.streams.workers.alert_sweep import AlertSweep
 from zonepulse.streams.workers.far_ahead import Places
