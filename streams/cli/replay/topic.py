@@ -7,7 +7,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -35,6 +35,7 @@ from zonepulse.streams.control.factor_topic import published_factors
 from zonepulse.streams.control.registry_topic import load_versions
 from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.replay import runs
+from zonepulse.streams.replay.causes import Inputs, inputs, made_with
 from zonepulse.streams.replay.checkpoint import EVERY_S, RunFolder, folder_of
 from zonepulse.streams.replay.diff import Side, TableDiff, diff
 from zonepulse.streams.replay.hand_over import hand_over, program, require_same_program, stands_open
@@ -306,7 +307,7 @@ def diff_(
     settings = servers.settings()
     with _explained(), servers.store_client(settings) as client:
         side = _side(client, settings, (a, b), from_, to)
-        found = diff(client, a, b, side, examples)
+        found = diff(client, a, b, side, examples, _inputs(client, settings, a, b))
     total = sum(table.differences for table in found)
     if json:
         print_json({
@@ -332,6 +333,13 @@ def _side(client: Client, settings: Settings, names: tuple[str, str], from_: str
     return Side(zone.id, from_ms, to_ms, plans[0].topic if plans else f"{settings.topic_prefix}readings")
 
 
+def _inputs(client: Client, settings: Settings, a: str, b: str) -> Inputs:
+    """In what the two runs were made differently. Raises CannotReplay, KafkaError."""
+    versions = load_versions(servers.require_broker(settings), REGISTRY.full_name(settings.topic_prefix))
+    of_log = [version for _, version in sorted(versions.items())]
+    return inputs(*(made_with(None if name == LIVE_RUN else runs.find(client, name), of_log) for name in (a, b)))
+
+
 def _show_diff(a: str, b: str, side: Side, found: list[TableDiff]) -> None:
     say(f"A = {a}, B = {b}, {instant(side.from_ms)} to {instant(side.to_ms)}")
     columns = ("table", "rows A", "rows B", "only A", "only B", "changed", "revised")
@@ -341,15 +349,22 @@ def _show_diff(a: str, b: str, side: Side, found: list[TableDiff]) -> None:
         right=columns[1:],
     )
     for table in found:
+        for told in table.causes:
+            say(f"{table.name}: {_told(told)}")
         for day in table.days[:20]:
-            sums = "".join(f", {_amount(name, value)}" for name, value in day.items() if name not in ("who", "day", "rows"))
-            say(f"{table.name}: {day['who']} {day['day']}: {count(day['rows'])} rows{sums}")
+            say(f"{table.name}: {day['who']} {day['day']}: {_told(day)}")
         for example in table.first:
             key = " ".join(f"{name}={value}" for name, value in example["key"].items() if value)
             what = ", ".join(f"{name} {v['a']} -> {v['b']}" for name, v in example["differs"].items())
-            say(f"  {table.name} {key}: {what}")
+            say(f"  {table.name} {key}: {what} ({' and '.join(example['causes'])})")
     if not any(table.differences for table in found):
         say("no difference")
+
+
+def _told(group: Mapping[str, Any]) -> str:
+    """Rows that differ, why, and by how much."""
+    sums = "".join(f", {_amount(name, value)}" for name, value in group.items() if name not in ("who", "day", "rows", "causes"))
+    return f"{count(group['rows'])} rows because of {' and '.join(group['causes'])}{sums}"
 
 
 def _amount(name: str, value: int) -> str:
@@ -417,7 +432,7 @@ def verify(
         made = make_plan(settings.broker, settings.topic_prefix, zone, name, stretch, "", "", now_ms, archive=settings.archive)
         result = _run(settings, made, client)
         side = Side(zone.id, *stretch, made.topic)
-        found = diff(client, LIVE_RUN, name, side)
+        found = diff(client, LIVE_RUN, name, side, made=_inputs(client, settings, LIVE_RUN, name))
         total = sum(table.differences for table in found)
         if not total:
             runs.delete_rows(client, name)
