@@ -17,16 +17,19 @@ FACTORS, REGISTRY, READINGS, CODE = 1, 2, 4, 8
 NAMES: Final = {FACTORS: "factors", REGISTRY: "registry", READINGS: "readings", CODE: "code"}
 FACTS: Final = "site", "company", "node", "carrier", "role", "direction"
 """What an interval row copies from the registry."""
+ALL: Final = "*"
+"""Of a window, the rows of all companies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a run is made with: the registry versions that it may obey, which late readings, and whether it read all that live did."""
+    """What a run is made with: the registry versions that it may obey, and whether it takes in late readings."""
 
     registries: Sequence[Registry]
     has_own_registry: bool = False
     has_late: bool = False
-    has_other_log: bool = False
+    log: Any = None
+    """What it has read, where that is not the whole log to the end of what can revise the stretch."""
 
 
 def made_with(run: Run | None, of_log: Sequence[Registry]) -> Made:
@@ -34,10 +37,10 @@ def made_with(run: Run | None, of_log: Sequence[Registry]) -> Made:
     if run is None:
         return Made(of_log)
     if (plan := run.plan) is None:  # of files
-        return Made(of_log, has_other_log=True)
+        return Made(of_log, log=run.name)
     own = plan.registry()
     registries = [plan.as_known(version) for version in of_log] if own is None else [own]
-    return Made(registries, own is not None, bool(plan.late_offsets), bool(plan.caveats))
+    return Made(registries, own is not None, bool(plan.late_offsets), plan.offsets if plan.caveats else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def inputs(a: Made, b: Made) -> Inputs:
     meters = {id for x, y in pairs for id in _changed(_by_meter(x), _by_meter(y))}
     factors = {id for x, y in pairs for id in _changed(_by_id(x.factors), _by_id(y.factors))}
     is_other = any(_rest(x) != _rest(y) for x, y in pairs)
-    is_read_otherwise = a.has_late != b.has_late or a.has_other_log or b.has_other_log
+    is_read_otherwise = (a.has_late, a.log) != (b.has_late, b.log)
     possible = (FACTORS if factors else 0) | (REGISTRY if meters or is_other else 0) | (READINGS if is_read_otherwise else 0)
     return Inputs(possible, frozenset(meters), frozenset(factors))
 
@@ -136,13 +139,11 @@ def with_bits(table: Table, rows: Mapping[str, str], possible: int) -> str:
     made = " UNION ALL ".join(
         f"SELECT start AS at, owner, bits AS own FROM ({with_bits(source, rows, possible)})" for source in (INTERVALS, EMISSIONS)
     )
-    window = f"LEFT JOIN (SELECT at AS w_at, groupBitOr(own) AS w_bits FROM ({made}) GROUP BY at) AS w ON w_at = e.{table.time}"
-    if "entity" not in table.key:
-        return f"SELECT e.*, if(w_bits = 0, {unknown}, w_bits) AS bits FROM ({differing}) AS e {window}"
-    company = f"SELECT at AS c_at, owner AS c_owner, groupBitOr(own) AS c_bits FROM ({made}) GROUP BY at, owner"
+    windows = f"SELECT at, arrayJoin([owner, '{ALL}']) AS whose, groupBitOr(own) AS w_bits FROM ({made}) GROUP BY at, whose"
+    whose = f"if(entity_kind = 'company', toString(entity), '{ALL}')" if "entity" in table.key else f"'{ALL}'"
     return (
-        f"SELECT e.*, multiIf(entity_kind = 'company' AND c_bits != 0, c_bits, w_bits != 0, w_bits, {unknown}) AS bits"
-        f" FROM ({differing}) AS e LEFT JOIN ({company}) AS c ON c_at = e.start AND c_owner = toString(e.entity) {window}"
+        f"SELECT e.*, if(w_bits = 0, {unknown}, w_bits) AS bits FROM (SELECT *, {whose} AS e_whose FROM ({differing})) AS e"
+        f" LEFT JOIN ({windows}) AS w ON at = e.{table.time} AND whose = e_whose"
     )
 
 
@@ -155,12 +156,10 @@ def _of_interval(possible: int) -> str:
 def _of_emissions(differing: str, intervals: str, unknown: int) -> str:
     is_known = "hasAny(ids, {factors:Array(String)})"
     is_energy = f"(na = 0 OR nb = 0 OR ea != eb OR (fa = fb AND NOT {is_known}))"
-    energy = f"multiIf(i_bits != 0, i_bits, w_bits != 0, w_bits, {unknown})"
-    factor = f"multiIf({is_known}, {FACTORS}, w_bits != 0, w_bits, {unknown})"
+    is_factor = f"((na > 0 AND nb > 0 AND fa != fb) OR NOT {is_energy})"
+    energy, factor = f"if(i_bits = 0, {unknown}, i_bits)", f"if({is_known}, {FACTORS}, {unknown})"
     return (
-        f"SELECT e.*, bitOr(if({is_energy}, {energy}, 0), if((na > 0 AND nb > 0 AND fa != fb) OR NOT {is_energy}, {factor}, 0)) AS bits"
-        f" FROM ({differing}) AS e"
+        f"SELECT e.*, bitOr(if({is_energy}, {energy}, 0), if({is_factor}, {factor}, 0)) AS bits FROM ({differing}) AS e"
         f" LEFT JOIN (SELECT meter AS i_meter, register AS i_register, start AS i_start, bits AS i_bits FROM ({intervals})) AS i"
         " ON i_meter = e.meter AND i_register = e.register AND i_start = e.start"
-        f" LEFT JOIN (SELECT start AS w_start, groupBitOr(bits) AS w_bits FROM ({intervals}) GROUP BY start) AS w ON w_start = e.start"
     )

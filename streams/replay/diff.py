@@ -83,9 +83,9 @@ def _table(
     found = TableDiff(table.name, (in_a, in_b), only_a, only_b, changed, revised)
     if found.differences:
         told = with_bits(table, rows, made.possible)
-        found.causes = _grouped(client, table, told, "", parameters)
-        found.days = _grouped(client, table, told, _who_and_day(table), parameters)
-        found.first = _examples(client, table, told, side, parameters, examples)
+        days = _days(client, table, told, parameters)
+        found.causes, found.days = _by_cause(days), days[:MOST_DAYS]
+        found.first = _examples(client, table, rows[table.name], told, side, parameters, examples)
     return found
 
 
@@ -93,24 +93,29 @@ def _who(table: Table) -> str:
     return next(k for k in ("company", "entity", "meter", "node", "fingerprint", "topic", "zone") if k in table.key)
 
 
-def _who_and_day(table: Table) -> str:
-    day = f"toDate(`{table.time}`, 'UTC')" if table.time in table.key else "toDate(0)"
-    return f"toString({day}) AS day, toString(`{_who(table)}`) AS who, "
-
-
-def _grouped(client: Client, table: Table, told: str, by: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+def _days(client: Client, table: Table, told: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     columns = "".join(f", sum(`d_{c.name}`) AS `{c.name}`" for c in table.stored if c.name in _SUMS)
-    group = "day, who, causes" if by else "causes"
+    day = f"toDate(`{table.time}`, 'UTC')" if table.time in table.key else "toDate(0)"
     found = client.query(
-        f"SELECT {by}bits AS causes, count() AS rows{columns} FROM ({told}) GROUP BY {group} ORDER BY {group} LIMIT {MOST_DAYS}",
+        f"SELECT toString({day}) AS day, toString(`{_who(table)}`) AS who, bits AS causes, count() AS rows{columns} FROM ({told})"
+        " GROUP BY day, who, causes ORDER BY day, who, causes",
         parameters=parameters,
     )
     out = [dict(zip(found.column_names, row, strict=True)) for row in found.result_rows]
     return [row | {"causes": names(row["causes"])} for row in out]
 
 
+def _by_cause(days: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    out: dict[tuple[str, ...], dict[str, Any]] = {}
+    for day in days:
+        into = out.setdefault(tuple(day["causes"]), {"causes": day["causes"]})
+        for name in day.keys() - {"day", "who", "causes"}:
+            into[name] = into.get(name, 0) + day[name]
+    return list(out.values())
+
+
 def _examples(
-    client: Client, table: Table, told: str, side: Side, parameters: dict[str, Any], examples: int
+    client: Client, table: Table, rows: str, told: str, side: Side, parameters: dict[str, Any], examples: int
 ) -> list[dict[str, Any]]:
     key = ", ".join(f"`{k}`" for k in table.key)
     columns = [c.name for c in table.stored if c.name not in table.key]
@@ -119,11 +124,11 @@ def _examples(
     chosen = client.query(
         f"SELECT {texts}, bits FROM ({told}) ORDER BY {order} LIMIT {examples}", parameters=parameters
     ).result_rows
-    causes = {tuple(row[:-1]): names(row[-1]) for row in chosen}
+    told_of = {tuple(row[:-1]): names(row[-1]) for row in chosen}
     found = client.query(
         f"SELECT {texts}, groupArray((run, [{_texts(columns)}])) FROM {table.name}_final"
         f" WHERE run IN ({{a:String}}, {{b:String}}) AND {where(table, side.topic)} AND ({key}) IN"
-        f" (SELECT {key} FROM ({told}) ORDER BY {order} LIMIT {examples}) GROUP BY {key} ORDER BY {order}",
+        f" (SELECT {key} FROM ({rows}) WHERE ha != hb OR na != nb ORDER BY {order} LIMIT {examples}) GROUP BY {key} ORDER BY {order}",
         parameters=parameters,
     )
     out = []
@@ -135,7 +140,7 @@ def _examples(
             for i, name in enumerate(columns)
             if mine is None or other is None or mine[i] != other[i]
         }
-        out.append({"key": dict(zip(table.key, row[:-1], strict=True)), "causes": causes[tuple(row[:-1])], "differs": differing})
+        out.append({"key": dict(zip(table.key, row[:-1], strict=True)), "causes": told_of[tuple(row[:-1])], "differs": differing})
     return out
 
 

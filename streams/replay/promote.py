@@ -47,7 +47,7 @@ def promote(client: Client, run: Run, registry: Registry, ingest_ms: int, why: s
     plan = run.plan
     if plan is None or run.state not in (runs.DONE, REVERTED):
         raise CannotReplay(f"run {run.name!r} is {run.state}: only a run of the topic that is done, or follows, can be promoted")
-    settled_ms = plan.to_ms + reach_ms(registry.zone)
+    settled_ms = plan.to_ms + max(reach_ms(registry.zone), reach_ms(plan.policy(registry.zone)))
     if followed_ms := run.result.get("followed_ms", 0):
         ingest_ms = min(ingest_ms, followed_ms)
     require_exact(plan, plan.caveats[:-1] if followed_ms and plan.is_open else plan.caveats)

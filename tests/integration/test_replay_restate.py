@@ -24,6 +24,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 PARTITIONS, WINDOW_MS = 3, 900_000
 START_MS = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1000)
 WINDOWS = 4 * 24 * 3
+SILENCE = range(4 * 58 + 1, 4 * 60)
+"""On the third day M-1 says nothing from 10:05 to 12:05, which is longer than max_gap."""
 METERS = {"M-1": "a", "M-2": "b", "M-3": "b"}
 REGISTERS = '{"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000}}'
 ZONE = """\
@@ -50,6 +52,8 @@ def stack() -> Iterator[ZoneStack]:
         for step in range(WINDOWS):
             at_ms = START_MS + step * WINDOW_MS + 300_000
             for number, meter in enumerate(METERS, 1):
+                if meter == "M-1" and step in SILENCE:
+                    continue
                 reading = {"meter": meter, "register": "1.8.0", "ts": at_ms, "value": 100.0 + step * number}
                 records.append((partition_of(meter, PARTITIONS), meter.encode(), json.dumps(reading).encode(), [], at_ms))
         records += [(p, None, b"[]", [], START_MS + WINDOWS * WINDOW_MS + 300_000) for p in range(PARTITIONS)]
@@ -182,3 +186,18 @@ def test_what_a_refused_apply_prints_restates_the_past_and_promotes_it(stack: Zo
         assert sums["live", "M-2"] == sums["base", "M-2"] > 0
     finally:
         plainly(stack, "replay revert doubled")
+
+
+def test_another_max_gap_bridges_a_silence_that_the_zone_does_not(stack: ZoneStack, client: Client) -> None:
+    zonepulse(stack, "replay plan --from 2026-03-04 --to 2026-03-05 --run own-gap")
+    made = zonepulse(stack, "replay plan --from 2026-03-04 --to 2026-03-05 --max-gap 3h --run bridged")
+    assert (made["max_gap"], made["kind"]) == ("3h", "what-if")
+    for run in ("own-gap", "bridged"):
+        zonepulse(stack, f"replay run {run}")
+    found = {table["name"]: table for table in zonepulse(stack, "replay diff own-gap bridged", 1)["tables"]}
+    gap = "SELECT count(), countIf(value_micro IS NULL) FROM intervals_final WHERE run = '{}' AND meter = 'M-1' AND start >= '2026-03-04'"
+    assert rows(client, gap.format("own-gap")) == [(96 - 3, 4)], "behind max_gap there are no rows"
+    assert rows(client, gap.format("bridged")) == [(96, 0)]
+    assert {cause for table in found.values() for told in table["causes"] for cause in told["causes"]} == {"registry"}
+    told = plainly(stack, "replay plan --from 2026-03-04 --to 2026-03-05 --max-gap 1m", 2)
+    assert "shorter than 15m" in told
