@@ -3,12 +3,15 @@
 import json
 import shlex
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
+from kafka import KafkaConsumer
 from live_parts import produce
 from typer.testing import CliRunner
 
@@ -201,3 +204,40 @@ def test_another_max_gap_bridges_a_silence_that_the_zone_does_not(stack: ZoneSta
     assert {cause for table in found.values() for told in table["causes"] for cause in told["causes"]} == {"registry"}
     told = plainly(stack, "replay plan --from 2026-03-04 --to 2026-03-05 --max-gap 1m", 2)
     assert "shorter than 15m" in told
+
+
+def proposed(stack: ZoneStack) -> list[dict[str, Any]]:
+    """Alerts of this rule that were sent to the ledger, in order."""
+    with closing(KafkaConsumer("zp.intervals", bootstrap_servers=stack.kafka, auto_offset_reset="earliest")) as consumer:
+        values = [record.value for records in consumer.poll(10_000).values() for record in records]
+    blocks = [pa.ipc.open_stream(value).read_all() for value in values]
+    rows = [json.loads(text) for block in blocks for text in block.column(0).to_pylist()]
+    return [row for row in rows if row["rule"] == "ops_replay_differs"]
+
+
+def test_a_settled_hour_that_differs_raises_an_alert_until_it_is_equal(stack: ZoneStack, client: Client) -> None:
+    hour, alert = "2026-03-02T10:00:00Z", "fingerprint, starts_at, rule, severity, state, ends_at, revision"
+    client.command(
+        "INSERT INTO totals SELECT * REPLACE ('forged' AS entity) FROM totals t WHERE t.run = 'live' AND start = '2026-03-02 10:15:00'"
+        " LIMIT 1"
+    )
+    try:
+        found = zonepulse(stack, f"replay verify --hour {hour}", 1)
+    finally:
+        client.command("ALTER TABLE totals DELETE WHERE entity = 'forged' SETTINGS mutations_sync = 1")
+    assert (found["differences"], found["alert"]) == (1, "raised")
+    assert [told["causes"] for table in found["tables"] for told in table["causes"]] == [["code"]]
+    (raised,) = proposed(stack)
+    at_ms = START_MS + 10 * 3_600_000
+    assert (raised["starts_at"], raised["severity"], raised["ends_at"]) == (at_ms, "critical", None)
+    assert json.loads(raised["evidence"]) == {"differences": 1, "run": found["run"], "tables": {"totals": 1}}
+
+    again = zonepulse(stack, f"replay verify --hour {hour}")
+    assert (again["differences"], again["alert"]) == (0, None), "none lasts in the store"
+    client.command(
+        f"INSERT INTO alerts (run, zone, {alert}) SELECT 'live', 'z', '{raised['fingerprint']}', fromUnixTimestamp64Milli({at_ms}),"
+        f" '{raised['rule']}', 'critical', 'raised', NULL, {raised['revision']}"
+    )
+    assert zonepulse(stack, f"replay verify --hour {hour}")["alert"] == "resolved"
+    resolved = proposed(stack)[-1]
+    assert (resolved["fingerprint"], resolved["starts_at"]) == (raised["fingerprint"], at_ms) and resolved["ends_at"] > at_ms

@@ -43,6 +43,8 @@ from zonepulse.streams.replay.plan import ARCHIVE, AUTO, TOPIC, CannotReplay, Pl
 from zonepulse.streams.replay.promote import promote, require_reverted, revert, who
 from zonepulse.streams.replay.run import Progress, run_plan
 from zonepulse.streams.replay.runs import instant
+from zonepulse.streams.replay.verify import hour_before
+from zonepulse.streams.replay.verify import say as say_alert
 from zonepulse.streams.screen import BadInput, JsonOption, Stop, count, print_facts, print_json, print_table, say, stderr
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.workers.kernel_cache import mark_compiled
@@ -434,19 +436,27 @@ def revert_(
     say(f"{run}: the live tasks' own rows stand again")
 
 
+def _at(settings: Settings) -> tuple[str, str]:
+    return settings.broker, settings.topic_prefix
+
+
 def verify(
     hour: Annotated[
         str | None, typer.Option(metavar="TIME", help="Begin of the hour; default: one of the last day, at random.")
     ] = None,
+    settled: Annotated[
+        bool, typer.Option("--settled", help="One of the last day that no reading in time can revise any more.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Compute a past hour again and compare it with the live rows. Exit code 1 when one differs; the run is kept then."""
+    """Compute a past hour again and compare it with the live rows. Exit code 1 when one differs; the run is kept then, and of a settled
+    hour the alert ops_replay_differs is raised, until the hour is found equal."""
     settings = servers.settings()
     with _explained(), servers.store_client(settings) as client:
         zone = _zone(settings)
         now_ms = round(time.time() * 1000)
-        settled_ms = now_ms - zone.window_ms - max(zone.lateness_ms, zone.delay_ms) - 2 * zone.tick_ms
-        from_ms = _instant("--hour", hour, zone) if hour else settled_ms - random.randrange(1, 25) * MS_PER_HOUR
+        back = random.randrange(1, 25)
+        from_ms = _instant("--hour", hour, zone) if hour else hour_before(zone, now_ms, back, is_settled=settled)
         from_ms = from_ms // MS_PER_HOUR * MS_PER_HOUR
         name = _new_name(client, f"verify-{datetime.now(UTC):%Y%m%dT%H%M%S}")
         stretch = from_ms, from_ms + MS_PER_HOUR
@@ -458,8 +468,11 @@ def verify(
         if not total:
             runs.delete_rows(client, name)
             runs.save(client, made, runs.DISCARDED, result, "verified")
+        evidence = {"run": name, "differences": total, "tables": {t.name: t.differences for t in found if t.differences}}
+        alert = "" if made.caveats else say_alert(*_at(settings), client, zone.id, from_ms, evidence if total else None)
     if json:
-        print_json({"hour": instant(from_ms), "run": name, "differences": total, "tables": [asdict(t) for t in found]})
+        tables = [asdict(table) for table in found]
+        print_json({"hour": instant(from_ms), "run": name, "differences": total, "alert": alert or None, "tables": tables})
     else:
         _show_diff(LIVE_RUN, name, side, found)
     if total:
