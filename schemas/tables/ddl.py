@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.tables.results import TABLES, Column, Table
 
 DATABASE: Final = "zonepulse"
@@ -192,7 +193,6 @@ PROMOTIONS: Final = Storage(
 )
 """Which runs' stretches stand as the live rows; `is_active` 0: not any more. Where `is_open` is 1 the view's `to_at` goes on with what the
 run has `followed`."""
-LANGUAGES: Final = ("en", "de", "zh")
 """Of the names in the registry tables: `name_en`, ..."""
 _NAMES: Final = tuple(Column(f"name_{language}", "str") for language in LANGUAGES)
 REGISTRY_COMPANIES: Final = Storage(
