@@ -17,7 +17,7 @@ from zonepulse.streams.cli.main import app
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 UNTIL_MS = 1_772_000_000_000 // 86_400_000 * 86_400_000
-FROM, TO = "2026-02-23T12:00:00Z", "2026-02-23T13:00:00Z"
+FROM, TO = "2026-02-22T20:00:00Z", "2026-02-22T21:00:00Z"
 OWN = """
   - {id: tea-own, activity: grid_electricity, company: tea-house, value: 0.9, unit: kgCO2/kWh, source: test, valid_from: 2020-01-01}
 """
@@ -51,6 +51,8 @@ def test_readers_see_each_window_once_while_a_run_is_promoted_beside_workers(tmp
         with subprocess.Popen(command, env=live.stack.worker_environment, stdout=subprocess.PIPE, text=True) as shadow:
             try:
                 wait_until(lambda: state(live) == "following", 120, "it follows")
+                come = f"SELECT count() FROM followed_final WHERE to_at > parseDateTime64BestEffort('{FROM}', 3, 'UTC')"
+                wait_until(lambda: live.client.query(come).first_row[0], 120, "it has windows of its own")
                 watch(live)
                 shadow.terminate()
                 found = json.loads(shadow.communicate(timeout=60)[0])
