@@ -142,6 +142,7 @@ def test_a_factor_published_for_the_past_changes_exactly_its_rows_and_they_stand
     plainly(stack, "replay promote restated --why 'the factor of 2026'")
     try:
         assert zonepulse(stack, "replay diff live restated")["differences"] == 0
+        assert zonepulse(stack, "replay verify --hour 2026-03-03T10:00:00Z")["differences"] == 0, "made again as it was made"
         said = zonepulse(stack, "explain b --at 2026-03-03T10:00:00Z")["emissions"]
         factors = [row["factor"] for row in said if row["scope"] == 2]
         assert {(f["factor"], f["source"], f["published"], f["factor_mg"]) for f in factors} == {

@@ -18,7 +18,7 @@ from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.diff import Side, diff
 from zonepulse.streams.replay.plan import make_plan
 from zonepulse.streams.replay.runs import instant
-from zonepulse.streams.replay.verify import hour_before
+from zonepulse.streams.replay.verify import as_it_stands, hour_before
 from zonepulse.streams.replay.verify import say as say_alert
 from zonepulse.streams.screen import JsonOption, print_json
 
@@ -46,6 +46,7 @@ def verify(
         name = new_name(client, f"verify-{datetime.now(UTC):%Y%m%dT%H%M%S}")
         stretch = from_ms, from_ms + MS_PER_HOUR
         made = make_plan(settings.broker, settings.topic_prefix, zone, name, stretch, "", "", now_ms, archive=settings.archive)
+        made = as_it_stands(client, made)
         result = run_shown(settings, made, client)
         side = Side(zone.id, *stretch, made.topic)
         found = diff(client, LIVE_RUN, name, side, made=inputs_of(client, settings, LIVE_RUN, name))
