@@ -31,8 +31,7 @@ def list_(json: JsonOption = False) -> None:
 
 
 def _run_facts(run: runs.Run) -> dict[str, Any]:
-    kind = None if run.plan is None else run.plan.kind
-    facts: dict[str, Any] = {"run": run.name, "kind": kind, "state": run.state, "made": instant(run.started_ms), "note": run.note}
+    facts: dict[str, Any] = {"run": run.name, "state": run.state, "made": instant(run.started_ms), "note": run.note}
     return facts | {"plan": None if run.plan is None else plan_facts(run.plan), "result": run.result}
 
 
