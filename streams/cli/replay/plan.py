@@ -105,7 +105,8 @@ def _max_gap_ms(settings: Settings, text: str, own: Registry | None) -> int:
 def plan_facts(plan: Plan) -> dict[str, Any]:
     """What --json prints of a plan."""
     return {
-        "run": plan.run, "kind": plan.kind, "zone": plan.zone, "from": instant(plan.from_ms), "to": instant(plan.to_ms), "topic": plan.topic,
+        "run": plan.run, "kind": plan.kind,
+        "zone": plan.zone, "from": instant(plan.from_ms), "to": instant(plan.to_ms), "topic": plan.topic,
         "offsets": {str(p): list(at) for p, at in enumerate(plan.offsets)}, "records": plan.records,
         "archive": plan.archive or None, "archived": {str(p): at for p, at in enumerate(plan.archived)},
         "include_late": bool(plan.late_offsets),
