@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from zonepulse.schemas.messages.json_bounds import check_brackets
 from zonepulse.schemas.registry.model import Factor, MeterVersion, Network, Register, Registry, Role, ZonePolicy
 from zonepulse.schemas.registry.sections import METERS, SECTIONS, by_attribute, entities_of
 from zonepulse.schemas.values import canonical_json
@@ -105,6 +106,7 @@ def checked_key(raw: bytes) -> str:
 
 def check_entity(value: bytes) -> None:
     """Raises ValueError for what is no entity at all; whether its facts are good shows when the version is whole."""
+    check_brackets(value)
     entity = json.loads(value)
     if not isinstance(entity, dict) or not isinstance(entity.get("facts"), list) or not isinstance(entity.get("at"), list):
         raise ValueError('no entity: an object with lists "at" and "facts" is expected')
@@ -140,6 +142,7 @@ def encode_factor(factor: Factor) -> bytes:
 
 def decode_factor(value: bytes | str) -> Factor:
     """What `encode_factor` wrote. Raises ValueError, msgspec.ValidationError."""
+    check_brackets(value if isinstance(value, bytes) else value.encode())
     found: Factor = _decode(json.loads(value), Factor)
     return found
 
@@ -154,8 +157,9 @@ def by_version(records: Mapping[str, bytes | None]) -> dict[int, dict[str, bytes
 
 
 def is_complete(entities: Mapping[str, bytes]) -> bool:
-    """Whether the records of one version are all there."""
+    """Whether the records of one version are all there. Raises ValueError for a zone's record that is none."""
     zones = [value for key, value in entities.items() if split_key(key)[1] == ZONE]
+    check_brackets(*zones)
     return len(zones) == 1 and json.loads(zones[0])["entities"] == len(entities)
 
 
@@ -166,6 +170,8 @@ def from_entities(entities: Mapping[str, bytes]) -> Registry:
         raise IncompleteVersion(
             f"{len(entities)} records of registry versions {versions} are no whole version; read the topic further"
         )
+    for value in entities.values():
+        check_brackets(value)
     named = [(*split_key(key)[1:], value) for key, value in entities.items()]
     meters = _Meters().decode(value for kind, _, value in named if kind == METER)
     decoded = [(kind, name, json.loads(value)) for kind, name, value in named if kind != METER]

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from zonepulse.schemas.messages.arrow_blocks import is_plain, read_table
 from zonepulse.schemas.messages.dead_letters import WHOLE_RECORD, BadDeadLetter, decode_dead_letter
+from zonepulse.schemas.messages.json_bounds import check_brackets
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.schemas.messages.topics import ALERTS as ALERTS_TOPIC
 from zonepulse.schemas.messages.topics import DEADLETTERS, RESULTS
@@ -130,7 +131,9 @@ def stored(table: Table, block: pa.Table) -> pa.Table:
 
 
 def _alert(records: RecordSpans, i: int, origin: Origin) -> Row:
-    row = json.loads(records.value(i) or b"")
+    value = records.value(i) or b""
+    check_brackets(value)
+    row = json.loads(value)
     kept = {c.name: row[c.name] for c in ALERTS.stored}
     for column in ALERTS.stored:
         if isinstance(kept[column.name], bool):
