@@ -11,9 +11,9 @@ from zonepulse.processors.decoding.channel_hash import tables_of
 from zonepulse.processors.decoding.exact import Decoded, Ints, decode_records
 from zonepulse.processors.decoding.json_readings import CELL, SHORTEST, Columns, parse_records
 from zonepulse.processors.flow import ReadingColumns
-from zonepulse.schemas.messages.json_bounds import MOST_BRACKETS, brackets
 from zonepulse.schemas.messages.readings import is_arrow
 from zonepulse.schemas.messages.records import CONTENT_TYPE, RecordSpans
+from zonepulse.schemas.values import MOST_BRACKETS, brackets
 
 
 def decode_fast(records: RecordSpans, start: int, stop: int, ingest_ms: Ints, channels: Channels) -> Decoded:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from zonepulse.schemas.messages.arrow_blocks import TooManyRows, is_number, is_plain, is_text, plain_columns, read_table, row_stream
-from zonepulse.schemas.messages.json_bounds import check_brackets
+from zonepulse.schemas.values import check_brackets
 
 MAX_ITEMS: Final = 100_000
 TS_LIMIT: Final = 1 << 61

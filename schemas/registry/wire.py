@@ -14,10 +14,9 @@ from typing import Any, Final
 
 import msgspec
 
-from zonepulse.schemas.messages.json_bounds import check_brackets
 from zonepulse.schemas.registry.model import Factor, MeterVersion, Network, Register, Registry, Role, ZonePolicy
 from zonepulse.schemas.registry.sections import METERS, SECTIONS, by_attribute, entities_of
-from zonepulse.schemas.values import canonical_json
+from zonepulse.schemas.values import canonical_json, check_brackets
 
 METER: Final = METERS.kind
 NETWORK: Final = "network"

@@ -26,7 +26,7 @@ import msgspec
 from faust.types import TP
 
 from zonepulse.processors.metering.snapshot import SCHEMA, Arrays, BadSnapshot, Frozen, check_schema, decode, encode
-from zonepulse.schemas.messages.json_bounds import check_brackets
+from zonepulse.schemas.values import check_brackets
 from zonepulse.streams.checkpoints.log import CheckpointLog, Found
 from zonepulse.streams.kafka.app import Outbox
 from zonepulse.streams.kafka.batch_channel import BatchChannel

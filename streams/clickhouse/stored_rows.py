@@ -12,13 +12,12 @@ import pyarrow as pa
 
 from zonepulse.schemas.messages.arrow_blocks import is_plain, read_table
 from zonepulse.schemas.messages.dead_letters import WHOLE_RECORD, BadDeadLetter, decode_dead_letter
-from zonepulse.schemas.messages.json_bounds import check_brackets
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.schemas.messages.topics import ALERTS as ALERTS_TOPIC
 from zonepulse.schemas.messages.topics import DEADLETTERS, RESULTS
 from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.schemas.tables.results import ALERTS, DEAD_LETTERS, INTERVALS, TABLES, Column, Table
-from zonepulse.schemas.values import LATEST_MS
+from zonepulse.schemas.values import LATEST_MS, check_brackets
 from zonepulse.streams.clickhouse.write_queue import Piece
 from zonepulse.streams.kafka.interval_codec import CANDIDATES, KIND, LIVE_PARTIAL, MAX_BLOCK_ROWS, block_metadata
 from zonepulse.streams.kafka.origin import Origin, UnknownMeter

@@ -11,7 +11,7 @@ from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.flow import Rows
 from zonepulse.processors.metering.interval_rows import interval_batch
 from zonepulse.schemas.messages.arrow_blocks import BadArrow, is_plain, read_table
-from zonepulse.schemas.messages.json_bounds import check_brackets
+from zonepulse.schemas.values import check_brackets
 
 ROWS_A_BLOCK: Final = 6_000
 """About 120 bytes a row: a block stays below 900 kB."""

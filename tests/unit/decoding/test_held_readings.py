@@ -17,9 +17,9 @@ from zonepulse.processors.decoding.exact import decode_records
 from zonepulse.processors.decoding.fast import decode_fast
 from zonepulse.processors.metering.dead_letters import dead_letters
 from zonepulse.processors.metering.partition import Partition
-from zonepulse.schemas.messages.json_bounds import MOST_BRACKETS, brackets
 from zonepulse.schemas.messages.readings import REASONS
 from zonepulse.schemas.tables.results import DEAD_LETTERS
+from zonepulse.schemas.values import MOST_BRACKETS, brackets
 
 CHANNELS = channels()
 ARROW = (("content-type", b"application/vnd.apache.arrow.stream"),)
