@@ -31,7 +31,7 @@ from zonepulse.schemas.values import BadValue, parse_instant_ms
 from zonepulse.streams import servers
 from zonepulse.streams.archive.archive import BadArchive
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
-from zonepulse.streams.cli.shared.zone_files import read_zone
+from zonepulse.streams.cli.shared.zone_files import read_text, read_zone
 from zonepulse.streams.control.factor_topic import published_factors
 from zonepulse.streams.control.registry_topic import load_versions
 from zonepulse.streams.exit_codes import FAILED
@@ -126,7 +126,7 @@ def plan(
         if stretch[0] >= stretch[1]:
             raise BadInput(f"--from {from_} is not before --to {to}")
         name, rate = _new_name(client, run), runs.measured_rate(runs.list_runs(client))
-        text = "" if registry is None else registry.read_text("utf-8")
+        text = "" if registry is None else read_text(registry)
         made = make_plan(
             settings.broker, settings.topic_prefix, zone, name, stretch, text, factors_as_of or "", round(time.time() * 1000),
             archive=settings.archive, source=source, include_late=include_late,
