@@ -2,6 +2,8 @@
 
     .venv/bin/python docs/notifications/gallery.py
 
+Ends with an error where a message with names as long as they may be is wider than a small phone.
+
 Needs chromium and a Chinese font: on Debian `apt-get install chromium fonts-noto-cjk`.
 """
 
@@ -16,7 +18,8 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from zonepulse.schemas.registry.subscribers import LANGUAGES, Subscriber
+from zonepulse.schemas.languages import LANGUAGES
+from zonepulse.schemas.registry.subscribers import Subscriber
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.notify.channels.mail import PICTURE
 from zonepulse.streams.notify.composing import Composer
@@ -29,9 +32,18 @@ from zonepulse.streams.notify.settings import NotifySettings
 FOLDER = Path(__file__).parent
 WINDOW_MS, HOUR_MS = 900_000, 3_600_000
 NOW_MS = 1_795_329_900_000
-PHONE_PX = 390
+PHONE_PX, SMALL_PHONE_PX = 390, 320
 FIT = "this.height = this.contentDocument.documentElement.scrollHeight"
 TELL = "document.title = document.documentElement.scrollHeight"
+WIDEST = (
+    "document.title = Math.max(...[...document.querySelectorAll('iframe')].map(f => f.contentDocument.documentElement.scrollWidth))"
+)
+TARIFF = "{id: grid, carrier: electricity, price: 0.72, currency: CNY, unit: kWh, source: contract 2026-17, valid_from: 2026-01-01}"
+LONG = {
+    "en": "Donau-Dampfschifffahrtselektrizitaetenhauptbetriebswerkbauunterbeamtengesellschaft",
+    "de": "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft",
+    "zh": "上海国际汽车城精密机械制造有限责任公司第三分公司新能源汽车动力电池系统集成事业部",
+}
 KINDS: tuple[Kind, ...] = ("alert", "group", "repeat", "escalation", "digest", "flood", "test", "confirm")
 
 
@@ -62,7 +74,12 @@ def history(*_: object) -> History:
 def messages(language: str, known: Directory) -> list[tuple[str, Message]]:
     desk = replace(Subscriber("energy-desk", ("mailto:desk@zone.example",)), language=language)  # type: ignore[arg-type]
     composer = Composer(
-        NotifySettings(public_url="https://zone.example", link_keys=("0" * 32,), grafana_url="https://grafana.zone.example"),
+        NotifySettings(
+            public_url="https://zone.example",
+            link_keys=("0" * 32,),
+            grafana_url="https://grafana.zone.example",
+            board_url="https://board.zone.example",
+        ),
         history,
     )
     every, found = rows(known.zone), []
@@ -86,7 +103,7 @@ def replace_row(row: Row) -> Row:
     return changed(row, state="resolved", ends_at=NOW_MS - HOUR_MS // 2, revision=2)
 
 
-def page(found: list[tuple[str, Message]]) -> str:
+def page(found: list[tuple[str, Message]], width: int = PHONE_PX, then: str = TELL) -> str:
     """All messages side by side, each as wide as a phone."""
     frames = []
     for kind, message in found:
@@ -95,14 +112,14 @@ def page(found: list[tuple[str, Message]]) -> str:
         frames.append(
             f'<figure style="margin:8px;width:392px"><figcaption style="font:600 15px system-ui,\'Noto Sans CJK SC\'">{kind}<br>'
             f'<span style="font-weight:400">{html.escape(message.subject)}</span></figcaption>'
-            f'<iframe srcdoc="{source}" width="{PHONE_PX}" scrolling="no" onload="{FIT}" style="border:1px solid #999"></iframe></figure>'
+            f'<iframe srcdoc="{source}" width="{width}" scrolling="no" onload="{FIT}" style="border:1px solid #999"></iframe></figure>'
         )
     style = "display:flex;flex-wrap:wrap;align-items:flex-start;margin:0"
-    return f'<meta charset="utf-8"><body style="{style}" onload="{TELL}">{"".join(frames)}</body>'
+    return f'<meta charset="utf-8"><body style="{style}" onload="{then}">{"".join(frames)}</body>'
 
 
-def shoot(text: str, target: Path, width: int) -> None:
-    """The whole page, however high it is."""
+def browsed(text: str, target: Path | None, width: int) -> int:
+    """What the page says in its title when it is there: how high it is, to be drawn whole, or how wide."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "page.html"
         source.write_text(text, "utf-8")
@@ -112,17 +129,29 @@ def shoot(text: str, target: Path, width: int) -> None:
             argv = ["chromium", *options, what, f"--window-size={width},{height}", source.as_uri()]
             return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=120).stdout
 
-        height = re.search(r"<title>(\d+)</title>", browse("--dump-dom", 800))
-        assert height is not None, "the browser did not say how high the page is"
-        browse(f"--screenshot={target}", int(height[1]))
+        told = re.search(r"<title>(\d+)</title>", browse("--dump-dom", 800))
+        assert told is not None, "the browser did not say how large the page is"
+        if target is not None:
+            browse(f"--screenshot={target}", int(told[1]))
+        return int(told[1])
+
+
+def with_long_names(known: Directory, language: str) -> Directory:
+    """The zone, its company and site called as long as can be."""
+    name = {language: LONG[language]}
+    meters = {i: replace(m, site=LONG["en"], gateway=LONG["en"]) for i, m in known.meters.items()}
+    return replace(known, zone_name=name, companies=dict.fromkeys(known.companies, name), meters=meters)
 
 
 def main() -> None:
-    zone = parse_zone(files("zonepulse.deploy").joinpath("demo", "zone.yaml").read_text("utf-8"))
+    text = files("zonepulse.deploy").joinpath("demo", "zone.yaml").read_text("utf-8")
+    zone = parse_zone(f"{text}\ntariffs:\n  - {TARIFF}\n")
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     for language in LANGUAGES:
         found = messages(language, directory(zone))
-        shoot(page(found), out / f"messages-{language}.png", 3 * (PHONE_PX + 20))
+        browsed(page(found), out / f"messages-{language}.png", 3 * (PHONE_PX + 20))
+        widest = browsed(page(messages(language, with_long_names(directory(zone), language)), SMALL_PHONE_PX, WIDEST), None, 1_200)
+        assert widest <= SMALL_PHONE_PX, f"{language}: {widest} px"
         (out / f"alert-{language}.txt").write_text(f"Subject: {found[0][1].subject}\n\n{found[0][1].text}", "utf-8")
 
 

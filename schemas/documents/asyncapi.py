@@ -1,55 +1,23 @@
 """The topics of a zone as an AsyncAPI 3.0 document: who sends what where, with keys, headers, content types and payloads."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import pyarrow as pa
 
 from zonepulse.schemas.messages.readings import ARROW_SCHEMA
 from zonepulse.schemas.messages.records import ARROW, CONTENT_TYPE, JSON, REGISTRY
-from zonepulse.schemas.messages.topics import DEFAULT_PREFIX, TOPICS, Topic
+from zonepulse.schemas.messages.tasks import EVERY_FOLLOWS, EVERY_SENDS, PARTIES, TASKS, Sends
+from zonepulse.schemas.messages.topics import DEFAULT_PREFIX, RESULTS, TOPICS, Topic
 from zonepulse.schemas.tables.column_notes import COLUMN_NOTES, READING_NOTES
-from zonepulse.schemas.tables.results import INTERVALS, TABLES, Table
+from zonepulse.schemas.tables.results import INTERVAL_BLOCK, INTERVALS, TABLES, Table
 
 Node = dict[str, Any]
-VERSION: Final = "0.1.0"
+VERSION: Final = "0.2.0"
 """Of the contracts; rises when a message changes."""
 SCHEMA_FORMAT: Final = "application/schema+json;version=2020-12"
 _BINDING: Final = "0.5.0"
-_RESULT_TABLES: Final = tuple(table.name for table in TABLES.values() if not table.own_topic)
 _INTEGER_TEXT: Final = {"type": "string", "pattern": "^[0-9]+$"}
-_MESSAGES_OF: Final = {
-    "readings": ("reading", "readings", "readingBlock", "heartbeat"),
-    "registry": ("registryEntity",),
-    "factors": ("publishedFactor",),
-    "intervals": ("intervalBlock", "liveSums", "alertCandidates"),
-    "results": _RESULT_TABLES,
-    "alerts": ("alert",),
-    "deadletters": ("deadLetter",),
-    "commands": ("command", "commandTime"),
-    "subscribers": ("subscriber",),
-    "notify": ("notifyEntry",),
-}
-"""Topic -> its messages."""
-_OPERATIONS: Final[tuple[tuple[str, str, str, tuple[str, ...], str], ...]] = (
-    ("takeReadings", "receive", "readings", ("reading", "readings", "readingBlock", "heartbeat"), "Gateways send readings."),
-    (
-        "sendHeartbeats",
-        "send",
-        "readings",
-        ("heartbeat",),
-        "Into partitions that are caught up and silent, and at a switch of registry.",
-    ),
-    ("publishRegistry", "send", "registry", ("registryEntity",), "`zonepulse registry apply` publishes a version."),
-    ("publishFactors", "send", "factors", ("publishedFactor",), "`zonepulse registry factors publish`; replays use them."),
-    ("sendIntervals", "send", "intervals", ("intervalBlock", "liveSums", "alertCandidates"), "One task a partition of readings."),
-    ("sendResults", "send", "results", _RESULT_TABLES, "The ledger, one task a zone."),
-    ("sendAlerts", "send", "alerts", ("alert",), "The ledger alone; take them from here to tell people."),
-    ("sendCommand", "send", "commands", ("command",), "`zonepulse skip` and whoever acts on alerts."),
-    ("keepSubscribers", "send", "subscribers", ("subscriber",), "`zonepulse subscribe` and links in messages."),
-    ("rememberDeliveries", "send", "notify", ("notifyEntry",), "The notify worker's own memory; nobody else reads it."),
-    ("sendDeadLetters", "send", "deadletters", ("deadLetter",), "Nothing is dropped silently."),
-)
-"""Name, action of zonepulse, topic, messages, summary."""
 
 
 def asyncapi() -> Node:
@@ -65,7 +33,7 @@ def asyncapi() -> Node:
         "defaultContentType": JSON.decode(),
         "servers": {"kafka": {"host": "127.0.0.1:9092", "protocol": "kafka", "description": "where ZONEPULSE_BROKER points"}},
         "channels": {topic.name: _channel(topic) for topic in TOPICS},
-        "operations": {operation[0]: _operation(*operation[1:]) for operation in _OPERATIONS},
+        "operations": dict(_operations()),
         "components": {"messages": _messages()},
     }
 
@@ -79,28 +47,57 @@ def _channel(topic: Topic) -> Node:
         "address": "{prefix}" + topic.name,
         "description": f"{topic.value}. Key: {topic.key}. Times are set by {times}.{partitions}",
         "parameters": {"prefix": {"description": "of the zone's topics", "default": DEFAULT_PREFIX}},
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _MESSAGES_OF[topic.name]},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _names(topic)},
         "bindings": {"kafka": {key: value for key, value in kafka.items() if value is not None}},
     }
 
 
-def _operation(action: str, topic: str, messages: tuple[str, ...], summary: str) -> Node:
-    return {
-        "action": action,
-        "channel": {"$ref": f"#/channels/{topic}"},
-        "summary": summary,
-        "messages": [{"$ref": f"#/channels/{topic}/messages/{name}"} for name in messages],
-    }
+def _names(topic: Topic) -> tuple[str, ...]:
+    return topic.messages or (f"{topic.name}Record",)
+
+
+def _operations() -> Iterator[tuple[str, Node]]:
+    """Name and operation of all that somebody reads or sends. What comes from outside is received."""
+    for task in TASKS.values():
+        for topic in dict.fromkeys((*task.reads, *task.follows, *EVERY_FOLLOWS)):
+            about = "Each worker reads it as a whole." if topic not in task.reads else "Its workers share the partitions."
+            yield _operation(f"{task.name}Reads", "receive", Sends(topic, about=about))
+        for sent in _together((*task.sends, *EVERY_SENDS)):
+            yield _operation(f"{task.name}Sends", "send", sent)
+    for party in PARTIES:
+        for sent in party.sends:
+            yield _operation(f"{party.name}Send", "receive" if party.is_outside else "send", sent)
+
+
+def _together(sends: Iterable[Sends]) -> Iterator[Sends]:
+    """One a topic: what is said of it first, with the messages of all."""
+    by_topic: dict[str, list[Sends]] = {}
+    for one in sends:
+        by_topic.setdefault(one.topic.name, []).append(one)
+    for first, *others in by_topic.values():
+        named = [name for one in (first, *others) for name in one.messages or _names(one.topic)]
+        yield Sends(first.topic, tuple(dict.fromkeys(named)), " ".join(one.about for one in (first, *others) if one.about))
+
+
+def _operation(name: str, action: str, sent: Sends) -> tuple[str, Node]:
+    messages = [{"$ref": f"#/channels/{sent.topic.name}/messages/{name}"} for name in sent.messages or _names(sent.topic)]
+    node = {"action": action, "channel": {"$ref": f"#/channels/{sent.topic.name}"}, "summary": sent.about, "messages": messages}
+    return name + sent.topic.name.capitalize(), node
 
 
 def _messages() -> Node:
+    described = _described()
+    return described | {n: _message(t.value, t.key, {}) for t in TOPICS for n in _names(t) if n not in described}
+
+
+def _described() -> Node:
     return {
         **_reading_messages(),
         "registryEntity": _message("One entity of a registry version", "version / kind / entity id", _file("registry_entity")),
         "publishedFactor": _message("An emission factor for the past", "factor id", _file("registry_entity", "#/$defs/Factor")),
         "intervalBlock": _interval_block(),
         "liveSums": _live_sums(),
-        **{name: _result(TABLES[name]) for name in _RESULT_TABLES},
+        **{name: _result(TABLES[name]) for name in RESULTS.messages},
         "alertCandidates": _alert_candidates(),
         "alert": _message("One transition of an alert", "fingerprint/starts_at", _file("alert")),
         "command": _message("What somebody tells the zone", "kind/target", _file("command")),
@@ -132,7 +129,10 @@ def _interval_block() -> Node:
         "registry": "registry version the rows were made with, decimal text",
         "through": "last tick the partition has closed, decimal text; in the last block of a fetch only",
     }
-    payload = _arrow(INTERVALS.name, INTERVALS.arrow_schema, COLUMN_NOTES, metadata)
+    notes = COLUMN_NOTES | {
+        "meter_version": "of the register, counted in order of time from 0; absent in blocks of earlier programs"
+    }
+    payload = _arrow(INTERVALS.name, INTERVAL_BLOCK, notes, metadata)
     return _message("Interval rows, sorted by revision, at most 900 kB", "source partition", payload, content_type=ARROW)
 
 

@@ -6,6 +6,8 @@ Sizes in bytes, durations in milliseconds; `retention_ms` -1 keeps for ever.
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from zonepulse.schemas.tables.results import TABLES
+
 DEFAULT_PREFIX: Final = "zp."
 MAX_MESSAGE_BYTES: Final = 8_000_000
 """Largest record that producers send and consumers fetch."""
@@ -29,6 +31,8 @@ class Topic:
     """Of each partition, where time alone would let a flood fill the disk; -1 = no bound."""
     timestamp_type: Literal["CreateTime", "LogAppendTime"] = "CreateTime"
     max_message_bytes: int = MAX_MESSAGE_BYTES
+    messages: tuple[str, ...] = ()
+    """Names of its kinds of records, which documents/asyncapi.py describes; none: one kind, of which `key` and `value` say all."""
 
     def full_name(self, prefix: str = DEFAULT_PREFIX) -> str:
         """The name on the broker."""
@@ -54,18 +58,21 @@ READINGS: Final = Topic(
     retention_ms=90 * _DAY_MS,
     retention_bytes=256 * _GIB,
     timestamp_type="LogAppendTime",
+    messages=("reading", "readings", "readingBlock", "heartbeat"),
 )
 REGISTRY: Final = Topic(
     "registry",
     key="version / kind / entity id",
     value="one entity of a registry version with all its validities",
     cleanup="compact",
+    messages=("registryEntity",),
 )
 FACTORS: Final = Topic(
     "factors",
     key="factor id",
     value="an emission factor that was published after the windows it is for (JSON object); replays use it, live tasks do not",
     cleanup="compact",
+    messages=("publishedFactor",),
 )
 INTERVALS: Final = Topic(
     "intervals",
@@ -73,12 +80,22 @@ INTERVALS: Final = Topic(
     value="Arrow IPC block of interval rows sorted by revision",
     retention_ms=30 * _DAY_MS,
     retention_bytes=64 * _GIB,
+    messages=("intervalBlock", "liveSums", "alertCandidates"),
 )
 RESULTS: Final = Topic(
-    "results", key="table", value="Arrow IPC block of that table's rows", retention_ms=30 * _DAY_MS, retention_bytes=64 * _GIB
+    "results",
+    key="table",
+    value="Arrow IPC block of that table's rows",
+    retention_ms=30 * _DAY_MS,
+    retention_bytes=64 * _GIB,
+    messages=tuple(table.name for table in TABLES.values() if not table.own_topic),
 )
 ALERTS: Final = Topic(
-    "alerts", key="fingerprint/starts_at", value="one transition (JSON object of the alerts table's columns)", cleanup="compact"
+    "alerts",
+    key="fingerprint/starts_at",
+    value="one transition (JSON object of the alerts table's columns)",
+    cleanup="compact",
+    messages=("alert",),
 )
 DEADLETTERS: Final = Topic(
     "deadletters",
@@ -86,6 +103,7 @@ DEADLETTERS: Final = Topic(
     value="original bytes; headers say where from and why",
     retention_ms=90 * _DAY_MS,
     retention_bytes=16 * _GIB,
+    messages=("deadLetter",),
 )
 COMMANDS: Final = Topic(
     "commands",
@@ -94,18 +112,21 @@ COMMANDS: Final = Topic(
     retention_ms=90 * _DAY_MS,
     retention_bytes=_GIB,
     timestamp_type="LogAppendTime",
+    messages=("command", "commandTime"),
 )
 SUBSCRIBERS: Final = Topic(
     "subscribers",
     key="subscriber id, or id/wish",
     value="a self-registered subscriber (JSON object), or what a subscriber asked for; a tombstone forgets",
     cleanup="compact",
+    messages=("subscriber",),
 )
 NOTIFY: Final = Topic(
     "notify",
     key="kind of entry / its id",
     value="what notification remembers: alerts, groups, parcels on their way (JSON object)",
     cleanup="compact",
+    messages=("notifyEntry",),
 )
 
 TOPICS: Final = (READINGS, REGISTRY, FACTORS, INTERVALS, RESULTS, ALERTS, DEADLETTERS, COMMANDS, SUBSCRIBERS, NOTIFY)

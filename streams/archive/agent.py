@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from faust.types import TP, StreamT
 
+from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.messages.topics import READINGS
 from zonepulse.schemas.values import LATEST_MS
 from zonepulse.streams.archive.archive import Archive
@@ -34,7 +35,6 @@ from zonepulse.streams.kafka.raw_batches import piece
 from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.settings import Settings
-from zonepulse.streams.tasks import TASKS
 
 NAME: Final = "archive"
 DAY_MS: Final = 86_400_000

@@ -12,10 +12,10 @@ import numpy as np
 from aiokafka import AIOKafkaProducer
 from clickhouse_connect.driver.client import Client
 
+from zonepulse.schemas.messages.tasks import WHOLE
 from zonepulse.streams.bench.load import FORMS, PERIOD_MS, TICK_MS, WINDOW_MS, Load, gateway
 from zonepulse.streams.bench.pipeline import Trial, wait_for_groups
 from zonepulse.streams.embedded.stack import Stack
-from zonepulse.streams.tasks import WHOLE
 
 SETTLE_S: Final = 3.0
 """At the beginning workers are still warming up: rows of that time do not count."""

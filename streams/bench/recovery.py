@@ -18,6 +18,7 @@ import psutil
 from kafka import KafkaConsumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
+from zonepulse.schemas.messages.tasks import WHOLE
 from zonepulse.streams.bench.ingest import machine
 from zonepulse.streams.bench.load import FORMS
 from zonepulse.streams.bench.pipeline import Trial, wait_for_groups, wait_until
@@ -25,7 +26,6 @@ from zonepulse.streams.bench.recovery_load import ConstantLoad, QuarterHours, fi
 from zonepulse.streams.embedded.processes.process import ChildProcess, free_port
 from zonepulse.streams.embedded.stack import Stack
 from zonepulse.streams.screen import print_facts, print_table
-from zonepulse.streams.tasks import WHOLE
 
 POLL_S: Final = 0.05
 SAMPLE_S: Final = 5.0

@@ -1,7 +1,6 @@
 """Chaos for notification: two workers are killed and put to sleep, Kafka and receivers go away, while alerts of two companies come and end.
 
-Then everything is counted: what each subscriber should have heard and has (by the delivery log and by what its receiver took), what came
-twice, and what a subscriber of one company got of the other.
+Then, when nothing waits to be told any more by notification's own log, everything is counted (notify_counts.py).
 """
 
 import json
@@ -10,9 +9,8 @@ import random
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
@@ -20,34 +18,36 @@ from typing import Any, Final
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
-from zonepulse.schemas.messages.alerts import alert_key, fingerprint
+from zonepulse.schemas.messages.alerts import alert_key
 from zonepulse.schemas.messages.arrow_blocks import is_plain, read_table
+from zonepulse.schemas.messages.topics import NOTIFY, RESULTS
 from zonepulse.schemas.tables.results import DELIVERIES
 from zonepulse.schemas.values import canonical_json
 from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.chaos.notify_counts import PEOPLE, Alert, Seen, Waiting, counted, planned_alerts, waiting_in, zone_yaml
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.embedded.processes.supervisor import Restart
 from zonepulse.streams.embedded.zone_stack import ZoneStack
+from zonepulse.streams.notify.routing.delivery import LONGEST_REST_MS
+from zonepulse.streams.notify.routing.state import BadEntry, State
 
-METERS: Final = 6
-COMPANIES: Final = ("acorn", "birch")
-PEOPLE: Final = {"desk": "", "acorn-1": "acorn", "acorn-2": "acorn", "birch-1": "birch"}
 KEY: Final = "k" * 32
 RESTART: Final = Restart(first_s=0.5, longest_s=2.0, healthy_s=10.0)
-EVERY_S: Final = 0.5
 ASLEEP_S: Final = 12.0
 """Longer than a session: the partition goes to the other worker meanwhile."""
-PATIENCE_S: Final = 240.0
+PATIENCE_S: Final = LONGEST_REST_MS / 1000
+"""Without any progress: a target's rest is the longest wait that stands in no log."""
+LOG_LINES: Final = 100
 Say = Callable[[str], None]
-Alert = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Receivers:
     """One server for all webhooks. `mood` decides what it answers."""
 
+    now_s: Callable[[], float]
     mood: str = "well"
-    got: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    got: dict[str, list[tuple[float, dict[str, Any]]]] = field(default_factory=dict)
     _server: ThreadingHTTPServer | None = None
 
     def start(self) -> int:
@@ -58,7 +58,7 @@ class Receivers:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if outer.mood == "well":
-                    outer.got.setdefault(self.path[1:], []).append(json.loads(body))
+                    outer.got.setdefault(self.path[1:], []).append((outer.now_s(), json.loads(body)))
                 elif outer.mood == "silent":
                     time.sleep(2)
                     return
@@ -82,45 +82,11 @@ class Receivers:
             self._server.server_close()
 
 
-def zone_yaml() -> str:
-    """Two companies with a few meters each, and their people."""
-    register = '{"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000}}'
-    lines = ["zone: {id: chaos, timezone: UTC, factor_regions: [CN], key: meter}", "companies:"]
-    lines += [f"  - {{id: {name}}}" for name in COMPANIES]
-    lines += ["sites:", *(f"  - {{id: site-{name}, company: {name}}}" for name in COMPANIES), "meters:"]
-    for name in COMPANIES:
-        lines += [f"  - {{id: {name}-M{n}, site: site-{name}, role: main, registers: {register}}}" for n in range(METERS)]
-    lines.append("subscribers:")
-    for name, company in PEOPLE.items():
-        only = f", company: {company}" if company else ""
-        lines.append(f'  - {{id: {name}, to: ["webhook:{name}"], rate_per_hour: 100000{only}}}')
-    return "\n".join(lines) + "\n"
-
-
-def planned_alerts(seed: int, count: int) -> list[tuple[float, Alert]]:
-    """(second, transition) in order: each alert is raised; every other one ends some time later."""
-    chance, found = random.Random(seed), []
-    for n in range(count):
-        company = chance.choice(COMPANIES)
-        meter, rule = f"{company}-M{chance.randrange(METERS)}", chance.choice(["silent_channel", "stuck", "register_held"])
-        labels = {"zone": "chaos", "rule": rule, "meter": meter}
-        row = {
-            "zone": "chaos", "fingerprint": fingerprint(labels), "starts_at": 1_790_000_000_000 + n, "rule": rule,
-            "severity": chance.choice(["warning", "critical"]), "state": "raised", "company": company, "meter": meter, "node": "",
-            "ends_at": None, "value": float(n), "expected_low": None, "expected_high": None, "impact_kg": None,
-            "evidence": canonical_json({"register": "1.8.0", "others": [f"{c}-M0" for c in COMPANIES]}), "revision": 2 * n + 1,
-        }  # fmt: skip
-        at_s = n * EVERY_S
-        found.append((at_s, row))
-        if n % 2:
-            end = {"state": "resolved", "ends_at": 1_790_000_100_000 + n, "revision": 2 * n + 2}
-            found.append((at_s + chance.uniform(10, 40), row | end))
-    return sorted(found, key=lambda one: one[0])
-
-
 def run_notify_chaos(seed: int, faults: int, alerts: int, say: Say) -> dict[str, Any]:
-    """Counts of what was delivered, doubled, lost and leaked, and the faults that were made."""
-    chance, made, receivers = random.Random(seed + 1), Counter[str](), Receivers()
+    """Counts of what was delivered, doubled, lost and leaked, by kind of fault; of what was lost, what is known of it."""
+    chance, seen = random.Random(seed + 1), Seen()
+    begun = time.monotonic()
+    receivers = Receivers(lambda: time.monotonic() - begun)
     port = receivers.start()
     plan = planned_alerts(seed, alerts)
     with ZoneStack(1, is_simulated=True, restart=RESTART) as stack:
@@ -135,20 +101,53 @@ def run_notify_chaos(seed: int, faults: int, alerts: int, say: Say) -> dict[str,
         kinds = [chance.choice(["kill", "kill", "sleep", "kafka", "receivers 503", "receivers hang"]) for _ in times]
         for at_s, what in _schedule(plan, list(zip(times, kinds, strict=True))):
             time.sleep(max(0.0, begun + at_s - time.monotonic()))
+            now_s = time.monotonic() - begun
             if isinstance(what, str):
-                say(f"{at_s:5.0f} s  {what}")
-                made[what] += 1
+                say(f"{now_s:5.0f} s  {what}")
+                seen.faults.append((now_s, what))
                 _break(stack, receivers, what, chance)
             else:
                 _send(stack.kafka, what)
+                seen.sent.append((now_s, what))
         receivers.mood = "well"
-        deadline = time.monotonic() + PATIENCE_S
-        while (result := counted(plan, receivers.got, _told(stack.kafka)))["lost"] and time.monotonic() < deadline:
-            time.sleep(2)
-        time.sleep(3)  # what comes twice comes late
-        result = counted(plan, receivers.got, _told(stack.kafka))
+        is_settled = _settled(stack.kafka, seen, say)
+        seen.got, rows = receivers.got, _delivery_rows(stack.kafka)
+        seen.told = {(row["subscriber"], _identity(row), row["said"], row["message"]) for row in rows if row["outcome"] == "sent"}
+        result = counted(seen)
+        lines = _log_lines(stack) if result["missing"] else []
     receivers.stop()
-    return {"seed": seed, "faults": dict(made), **result}
+    for one in result["missing"]:
+        mine = [row for row in rows if (row["subscriber"], _identity(row)) == (one["subscriber"], one["alert"])]
+        one["deliveries"] = [{name: row[name] for name in ("message", "said", "outcome", "attempts", "error")} for row in mine]
+    return {"seed": seed, "is_settled": is_settled, **result, "log": lines}
+
+
+def _settled(broker: str, seen: Seen, say: Say) -> bool:
+    """Returns when nothing waits to be told any more, by notification's own log; False where it made no progress for longer than the
+    longest wait that it may order. However slow the machine is, it is waited for as long as it goes on.
+    """
+    before, waiting, deadline = None, Waiting(), 0.0
+    while True:
+        with suppress(KafkaError, OSError):
+            waiting = _waiting(broker, seen)
+            if waiting.is_empty:
+                return True
+        if waiting != before:
+            before, now_s = waiting, time.monotonic()
+            deadline = now_s + PATIENCE_S + max(0.0, waiting.next_try_ms / 1000 - time.time())
+        elif time.monotonic() > deadline:
+            say(f"no progress: {waiting}")
+            return False
+        time.sleep(2)
+
+
+def _waiting(broker: str, seen: Seen) -> Waiting:
+    """What notification's log says is still to be done. Raises kafka.errors.KafkaError."""
+    state = State()
+    for record in _records(broker, NOTIFY.full_name("zp.")):
+        with suppress(BadEntry):  # the mark of a worker that read the log
+            state.put((record.key or b"").decode(), record.value or None)
+    return waiting_in(state, seen)
 
 
 def _schedule(plan: list[tuple[float, Alert]], faults: list[tuple[float, str]]) -> Iterator[tuple[float, Alert | str]]:
@@ -194,55 +193,35 @@ def _send(broker: str, row: Alert) -> None:
             time.sleep(0.5)
 
 
-def _told(broker: str) -> set[tuple[str, str, str, str]]:
-    """(subscriber, identity, said, message) of everything that the delivery log calls sent."""
-    consumer = KafkaConsumer(bootstrap_servers=broker.split(","), group_id=None, enable_auto_commit=False)
-    tp, found = TopicPartition("zp.results", 0), set()
-    consumer.assign([tp])
-    consumer.seek_to_beginning(tp)
-    end = consumer.end_offsets([tp])[tp]
-    while consumer.position(tp) < end:
-        for record in consumer.poll(500).get(tp, ()):
-            if record.key == DELIVERIES.name.encode():
-                rows = read_table(record.value, {c.name: is_plain for c in DELIVERIES.stored}, 100_000).to_pylist()
-                for row in rows:
-                    if row["outcome"] == "sent":
-                        identity = alert_key(row["fingerprint"], round(row["starts_at"].timestamp() * 1000)).decode()
-                        found.add((row["subscriber"], identity, row["said"], row["message"]))
-    consumer.close()
+def _records(broker: str, topic: str) -> Iterator[Any]:
+    """What a topic of one partition holds now, without what was rolled back. Raises kafka.errors.KafkaError."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=broker.split(","), group_id=None, enable_auto_commit=False, isolation_level="read_committed"
+    )
+    with closing(consumer):
+        tp = TopicPartition(topic, 0)
+        consumer.assign([tp])
+        consumer.seek_to_beginning(tp)
+        end = consumer.end_offsets([tp])[tp]
+        while consumer.position(tp) < end:
+            yield from consumer.poll(500).get(tp, ())
+
+
+def _delivery_rows(broker: str) -> list[dict[str, Any]]:
+    """The delivery log."""
+    kinds = {c.name: is_plain for c in DELIVERIES.stored}
+    blocks = (record.value for record in _records(broker, RESULTS.full_name("zp.")) if record.key == DELIVERIES.name.encode())
+    return [row for block in blocks for row in read_table(block, kinds, 100_000).to_pylist()]
+
+
+def _identity(row: dict[str, Any]) -> str:
+    return alert_key(row["fingerprint"], round(row["starts_at"].timestamp() * 1000)).decode()
+
+
+def _log_lines(stack: ZoneStack) -> list[str]:
+    """What the workers said last."""
+    found = []
+    for name, worker in stack.workers.items():
+        lines = worker.log.read_text("utf-8", "replace").splitlines() if worker.log.exists() else []
+        found += [f"{name}: {line}" for line in lines if "ERROR" in line or "WARN" in line][-LOG_LINES:]
     return found
-
-
-def counted(
-    plan: list[tuple[float, Alert]], got: dict[str, list[dict[str, Any]]], told: set[tuple[str, str, str, str]]
-) -> dict[str, Any]:
-    """What was delivered, lost, doubled and leaked, by the plan, the receivers and the delivery log."""
-    keys = {(name, message["key"]) for name, messages in got.items() for message in messages}
-    heard = {(name, identity, said) for name, identity, said, key in told if (name, key) in keys}
-    rows = [(alert_key(row["fingerprint"], row["starts_at"]).decode(), row) for _, row in plan]
-    ended = {identity for identity, row in rows if row["state"] == "resolved"}
-    lost = 0
-    for identity, row in rows:
-        for name, company in PEOPLE.items():
-            if company not in ("", row["company"]):
-                continue
-            begun = (name, identity, "raised") in heard
-            if row["state"] == "raised" and identity not in ended:
-                lost += not begun
-            elif row["state"] == "resolved" and begun:
-                lost += (name, identity, "resolved") not in heard
-    messages = Counter((name, message["key"]) for name, several in got.items() for message in several)
-    return {
-        "alerts": len({identity for identity, _ in rows}),
-        "messages": len(messages),
-        "delivered": len(heard),
-        "doubled": sum(count - 1 for count in messages.values()),
-        "lost": lost,
-        "leaked": sum(_is_leak(name, message) for name, several in got.items() for message in several),
-    }
-
-
-def _is_leak(name: str, message: dict[str, Any]) -> bool:
-    """Whether a subscriber of one company got a word about another."""
-    text = json.dumps(message)
-    return any(other in text for other in COMPANIES if PEOPLE[name] and other != PEOPLE[name])

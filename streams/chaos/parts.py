@@ -5,12 +5,12 @@ import signal
 import time
 from typing import TYPE_CHECKING, Final
 
+from zonepulse.schemas.messages.tasks import TASKS, WHOLE
 from zonepulse.streams.chaos.plan import Fault, Kind
 from zonepulse.streams.embedded.clickhouse.process import ClickHouseProcess
 from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.embedded.processes.process import ChildProcess
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.tasks import TASKS, WHOLE
 
 if TYPE_CHECKING:
     from zonepulse.streams.chaos.run import Chaos

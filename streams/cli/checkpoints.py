@@ -6,12 +6,12 @@ import typer
 from faust.types import TP
 from kafka.errors import KafkaError
 
+from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.streams import servers
 from zonepulse.streams.kafka.log_facts import admin_of, partitions_of
 from zonepulse.streams.kafka.log_guard import LogMoved, LogView, Note, begin_at, give_order, look
 from zonepulse.streams.screen import BadInput, JsonOption, either, print_json, print_table, say
 from zonepulse.streams.settings import Settings
-from zonepulse.streams.tasks import TASKS
 
 COMMITTING: Final = {name: task for name, task in TASKS.items() if task.commits}
 """Those whose places the broker keeps."""

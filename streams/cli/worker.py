@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
+from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.exit_codes import BAD_INPUT
 from zonepulse.streams.screen import either, show_error
 from zonepulse.streams.settings import PREFIX, BadSetting, Settings
-from zonepulse.streams.tasks import TASKS
 from zonepulse.streams.workers import worker
 
 

@@ -24,6 +24,7 @@ from zonepulse.oracle.run import Part, part_of, tables_of
 from zonepulse.schemas.factors.shipped import shipped_factors_csv
 from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.messages.records import HEARTBEAT, Headers
+from zonepulse.schemas.messages.tasks import TASKS, WHOLE
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, READINGS
 from zonepulse.schemas.registry.model import ZonePolicy
 from zonepulse.schemas.tables.results import DEAD_LETTERS, FINAL_TABLES, TABLES, Table
@@ -31,7 +32,6 @@ from zonepulse.schemas.values import LATEST_MS
 from zonepulse.streams.demo.sample import Sample
 from zonepulse.streams.kafka.consumer_groups import are_stable, committed
 from zonepulse.streams.kafka.interval_codec import decode_block
-from zonepulse.streams.tasks import TASKS, WHOLE
 
 PREFIX: Final = "zp."
 STORE_GROUP: Final = TASKS["store"].group(PREFIX)

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from zonepulse.schemas.messages.tasks import WHOLE
 from zonepulse.streams.embedded.processes.process import ChildProcess, free_port
 from zonepulse.streams.embedded.processes.supervisor import Restart
 from zonepulse.streams.embedded.stack import Stack
 from zonepulse.streams.kafka.topics_admin import ensure_topics
-from zonepulse.streams.tasks import WHOLE
 
 RESTART: Final = Restart(first_s=1.0, longest_s=30.0, healthy_s=60.0)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import faust
 from faust.types import TP, StreamT
 
+from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.messages.topics import ALERTS, REGISTRY, SUBSCRIBERS
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.subscribers import BadSubscriber
@@ -24,15 +25,16 @@ from zonepulse.streams.notify.link_service import LinkService
 from zonepulse.streams.notify.notifier import Notifier, now
 from zonepulse.streams.notify.operations import Operations
 from zonepulse.streams.notify.own_templates import own_templates
+from zonepulse.streams.notify.retention import keep_deliveries
 from zonepulse.streams.notify.routing.planning import Pace
 from zonepulse.streams.notify.settings import NotifySettings
 from zonepulse.streams.notify.state_log import StateLog
 from zonepulse.streams.settings import Settings
-from zonepulse.streams.tasks import TASKS
 
 NAME: Final = "notify"
 TICK_S: Final = 1.0
 REGISTRY_EVERY_S: Final = 5.0
+RETENTION_EVERY_S: Final = 3_600.0
 log = logging.getLogger(__name__)
 
 
@@ -97,6 +99,9 @@ def add_notify_agent(app: faust.App, settings: Settings, own: NotifySettings, me
     async def serve_links() -> None:
         await links.start()
 
+    async def keep() -> None:
+        await asyncio.to_thread(keep_deliveries, settings, own.deliveries_days)
+
     async def end_links(*_: Any, **__: Any) -> None:
         await links.stop()
 
@@ -105,6 +110,8 @@ def add_notify_agent(app: faust.App, settings: Settings, own: NotifySettings, me
         app.on_before_shutdown.connect(end_links, weak=False)
     app.timer(own.operations_s, name="notify_operations")(operations.speak)
     app.timer(REGISTRY_EVERY_S, name="notify_registry")(follow_registry)
+    app.timer(RETENTION_EVERY_S, name="notify_retention")(keep)
+    app.task(keep)
     return notifier
 
 

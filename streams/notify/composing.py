@@ -67,7 +67,7 @@ class Composer:
             known,
             lambda row: self._links(row, subscriber, now_ms),
             self._link("stop", subscriber),
-            self._settings.board_url,
+            "" if subscriber.company else self._settings.board_url,
         )
 
     def picture(self, parcel: Parcel, reader: Reader, now_ms: int) -> bytes:
@@ -79,14 +79,15 @@ class Composer:
         return draw(found, row.starts_at, row.ends_at or now_ms, reader.words) if found is not None else b""
 
     def _links(self, row: Row, subscriber: Subscriber, now_ms: int) -> Links:
-        until_ms = now_ms + ALERT_LINK_MS
+        """Board and Grafana show the whole zone: only who is told all of it is led there."""
+        until_ms, is_told_all = now_ms + ALERT_LINK_MS, not subscriber.company
         grafana, board = (
             self._settings.grafana_url,
             "zp-alerts" if subscriber.language == "en" else f"zp-alerts-{subscriber.language}",
         )
         return Links(
-            board=self._settings.board_url,
-            grafana=f"{grafana}/d/{board}?from={row.starts_at - 86_400_000}&to={now_ms}" if grafana else "",
+            board=f"{self._settings.board_url}/alert/{row.fingerprint}" if self._settings.board_url and is_told_all else "",
+            grafana=f"{grafana}/d/{board}?from={row.starts_at - 86_400_000}&to={now_ms}" if grafana and is_told_all else "",
             acknowledge=self._link("acknowledge", subscriber, row.identity, until_ms),
             snooze=self._link("snooze", subscriber, row.identity, until_ms),
         )

@@ -190,7 +190,9 @@ class Notifier:
                 result = await asyncio.to_thread(self._sent, made, await self._marked_again(parcel, marked_at))
             reach("sent")
             async with self._turn:
-                self.breakers.setdefault(parcel.target, Breaker()).note(result.outcome != "failed", now(), gap_ms(parcel.target))
+                if result.is_asked:
+                    breaker = self.breakers.setdefault(parcel.target, Breaker())
+                    breaker.note(result.outcome != "failed", now(), gap_ms(parcel.target))
                 if parcel.key in self.state.parcels:  # else the subscriber was forgotten meanwhile
                     settle(self.state, parcel, result, random.random(), now())
                     await self._log.write(self.state.take_changes())
@@ -242,13 +244,15 @@ class Notifier:
         try:
             outgoing = self._compose(parcel, self.people, now())
         except Exception as error:  # a template of the zone's own
-            return Result("failed", f"the message cannot be made: {type(error).__name__}: {error}"[:300])
-        return Result("refused", "nobody is there to be told, or nothing may be said") if outgoing is None else outgoing
+            return Result("failed", f"the message cannot be made: {type(error).__name__}: {error}"[:300], is_asked=False)
+        if outgoing is None:
+            return Result("refused", "nobody is there to be told, or nothing may be said", is_asked=False)
+        return outgoing
 
     def _sent(self, outgoing: Outgoing, marked_at: float) -> Result:
         """In a thread. A process that stood still since its mark may have lost its partition: it does not send."""
         if time.monotonic() - marked_at > self._lease_s:
-            return Result("failed", "this worker stood still")
+            return Result("failed", "this worker stood still", is_asked=False)
         return self._deliver(outgoing)
 
     async def _log_deliveries(self, parcels: list[Parcel]) -> None:

@@ -12,6 +12,7 @@
 | GRAFANA_URL, BOARD_URL | for links |
 | NOTIFY_WAIT_S, NOTIFY_INTERVAL_S, NOTIFY_REPEAT_S | a group waits (30), speaks at most once in (300), repeats after (14400) |
 | NOTIFY_OPERATIONS_S | between two requests to Alertmanager and the watchdog (60) |
+| DELIVERIES_DAYS | how long the store keeps the delivery log (400) |
 | TEMPLATES | a folder with own mail.html.j2 and mail.txt.j2 |
 """
 
@@ -23,6 +24,8 @@ from typing import Final
 from zonepulse.streams.settings import PREFIX, BadSetting
 
 SECURITY: Final = ("starttls", "ssl", "insecure")
+MOST_OPERATIONS_S: Final = 150
+"""Half of how far ahead Alertmanager is told that an alert ends: one lost request must not end it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class NotifySettings:
     templates: Path | None = None
     pace_s: tuple[int, int, int] = (30, 300, 14_400)
     operations_s: int = 60
+    deliveries_days: int = 400
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "NotifySettings":
@@ -85,7 +89,8 @@ class NotifySettings:
             links_port=read.port("LINKS_PORT", 0),
             grafana_url=read.url("GRAFANA_URL"),
             board_url=read.url("BOARD_URL"),
-            operations_s=read.seconds("NOTIFY_OPERATIONS_S", 60),
+            operations_s=read.whole("NOTIFY_OPERATIONS_S", 60, MOST_OPERATIONS_S, "seconds"),
+            deliveries_days=read.whole("DELIVERIES_DAYS", 400, 36_500, "days"),
             templates=Path(templates) if templates else None,
             pace_s=(
                 read.seconds("NOTIFY_WAIT_S", 30),
@@ -118,11 +123,14 @@ class _Environment:
             raise BadSetting(f"{PREFIX}{name} is {text[:100]!r}, expected a port number")
         return int(text)
 
-    def seconds(self, name: str, default: int) -> int:
+    def whole(self, name: str, default: int, most: int, unit: str) -> int:
         text = self.text(name, str(default))
-        if not (text.isdecimal() and len(text) < 8 and 0 < int(text) <= 7 * 86_400):
-            raise BadSetting(f"{PREFIX}{name} is {text[:100]!r}, expected whole seconds from 1 to 604800")
+        if not (text.isdecimal() and len(text) < 8 and 0 < int(text) <= most):
+            raise BadSetting(f"{PREFIX}{name} is {text[:100]!r}, expected whole {unit} from 1 to {most}")
         return int(text)
+
+    def seconds(self, name: str, default: int) -> int:
+        return self.whole(name, default, 7 * 86_400, "seconds")
 
     def url(self, name: str) -> str:
         text = self.secret(name).rstrip("/")

@@ -12,10 +12,10 @@ from typing import Final, NamedTuple
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
+from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.messages.topics import ALERTS
 from zonepulse.streams.kafka.consumer_groups import committed
 from zonepulse.streams.kafka.log_facts import ANSWER_MS, admin_of
-from zonepulse.streams.tasks import TASKS
 
 KEEP_MS: Final = 30 * 86_400_000
 FIRST_S: Final = 30.0

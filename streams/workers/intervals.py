@@ -20,6 +20,7 @@ from zonepulse.processors.metering.partition import Partition
 from zonepulse.processors.metering.snapshot import Frozen, freeze_partition, restore_partition
 from zonepulse.processors.metering.windows import new_out, new_work
 from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
+from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.messages.topics import INTERVALS, READINGS
 from zonepulse.streams.checkpoints.checkpoint import POLL_S, Checkpoints, save
 from zonepulse.streams.control.command_log import CommandLog
@@ -34,7 +35,6 @@ from zonepulse.streams.kafka.interval_codec import live_block
 from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Instant, Metrics
 from zonepulse.streams.settings import Settings
-from zonepulse.streams.tasks import TASKS
 from zonepulse.streams.workers.reading_fold import MOST_RECORDS, Made, PieceSize, fold
 
 NAME: Final = "intervals"

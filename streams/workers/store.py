@@ -11,6 +11,7 @@ import faust
 from faust.types import TP, StreamT
 
 from zonepulse.schemas.messages.records import RecordSpans
+from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.messages.topics import DEADLETTERS, REGISTRY
 from zonepulse.schemas.values import LATEST_MS
 from zonepulse.streams.clickhouse.known_registers import KnownRegisters
@@ -27,7 +28,6 @@ from zonepulse.streams.kafka.batch_channel import BatchChannel, Hooks, batch_cha
 from zonepulse.streams.kafka.origin import Origin
 from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Metrics
-from zonepulse.streams.tasks import TASKS
 
 NAME: Final = "store"
 

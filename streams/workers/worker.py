@@ -1,23 +1,25 @@
 """The composition root of a worker process: settings -> clients -> a task -> run."""
 
+import importlib
 import threading
+from collections.abc import Callable
 from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
+from zonepulse.schemas.messages.tasks import Task
 from zonepulse.streams.control.command_log import CommandLog
 from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.health.starts import note_start
 from zonepulse.streams.kafka.app import build_app, run_worker
 from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.settings import Settings
-from zonepulse.streams.tasks import Task
 from zonepulse.streams.workers.memory import keep_freed_memory
 
 
 def run(task: Task, settings: Settings) -> NoReturn:
     """Run one task until a signal. Workers of equal task and topic prefix share the work."""
-    start = task.load()
+    start: Callable[[Outfit], None] = importlib.import_module(f"zonepulse.streams.{task.module}").start
     keep_freed_memory()
     app = build_app(settings, task.name)
     started = (settings.broker, settings.topic_prefix, task.name, settings.instance)

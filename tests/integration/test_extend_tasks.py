@@ -23,7 +23,7 @@ from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.health.quarantine import Quarantine
 from zonepulse.streams.kafka.app import Outbox
 from zonepulse.streams.kafka.batch_channel import batch_channel
-from zonepulse.streams.tasks import TASKS
+from zonepulse.schemas.messages.tasks import TASKS
 
 
 class Spool:
@@ -95,7 +95,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Extended:
     tree = Extended(tmp_path_factory.mktemp("task"))
     tree.add("streams/workers/spool.py", SPOOL)
     archive = '    Task(\n        "archive",\n'
-    tree.alter("streams/tasks.py", (archive, '    Task("spool", "workers.spool", (READINGS,)),\n' + archive))
+    tree.alter("schemas/messages/tasks.py", (archive, '    Task("spool", "workers.spool", (READINGS,)),\n' + archive))
     assert len(tree.files) == 2
     return tree
 

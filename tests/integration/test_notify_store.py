@@ -7,7 +7,8 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -28,6 +29,7 @@ from zonepulse.streams.embedded.processes.process import free_port
 from zonepulse.streams.kafka.interval_codec import CANDIDATES, KIND, block_metadata, decode_block
 from zonepulse.streams.kafka.topics_admin import ensure_topics
 from zonepulse.streams.notify.history import history_of
+from zonepulse.streams.notify.retention import keep_deliveries
 from zonepulse.streams.notify.routing.facts import directory, parse_row
 
 pytestmark = pytest.mark.integration
@@ -94,6 +96,24 @@ def test_a_picture_shows_the_readings_of_the_alerts_company_only(clickhouse: Cli
         assert shown("b", "b", after, after + hours * HOUR_MS) == {777.0}
         assert shown("a", "a", after, after + hours * HOUR_MS) == shown("b", "b", before, before + hours * HOUR_MS) == set()
         assert shown("a", "b", before, moved_ms + hours * HOUR_MS) == shown("b", "a", after, after + hours * HOUR_MS) == set()
+
+
+def test_the_delivery_log_is_kept_for_as_long_as_the_setting_says(clickhouse: ClickHouse) -> None:
+    def kept() -> list[str]:
+        return sorted(message for (message,) in clickhouse.rows("SELECT message FROM zonepulse.deliveries WHERE zone = 'kept'"))
+
+    ages = {"new": timedelta(hours=1), "a month old": timedelta(days=31), "a year old": timedelta(days=365)}
+    with clickhouse.client() as client:
+        rows = [["kept", message, datetime.now(UTC) - age] for message, age in ages.items()]
+        client.insert("zonepulse.deliveries", rows, column_names=["zone", "message", "made_at"])
+    assert keep_deliveries(clickhouse.settings, 400) is False and kept() == sorted(ages), "as the table was made"
+    assert keep_deliveries(clickhouse.settings, 90) is True
+    wait_until(lambda: kept() == ["a month old", "new"], 30, "what is older than 90 days goes")
+    assert keep_deliveries(clickhouse.settings, 90) is False, "once"
+    assert keep_deliveries(clickhouse.settings, 400) is True and kept() == ["a month old", "new"]
+    assert keep_deliveries(replace(clickhouse.settings, clickhouse_port=free_port()), 90) is False, (
+        "a store that is away stops nothing"
+    )
 
 
 class Zone:

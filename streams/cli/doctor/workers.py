@@ -11,6 +11,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.records import REGISTRY as HEADER
+from zonepulse.schemas.messages.tasks import TASKS, WHOLE
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, READINGS, REGISTRY
 from zonepulse.schemas.registry.model import ZonePolicy
 from zonepulse.streams.cli.checkpoints import view_of, views
@@ -23,7 +24,6 @@ from zonepulse.streams.kafka.consumer_groups import are_stable
 from zonepulse.streams.kafka.log_facts import admin_of
 from zonepulse.streams.kafka.log_guard import LogView
 from zonepulse.streams.settings import Settings
-from zonepulse.streams.tasks import TASKS, WHOLE
 
 MOST_RESTARTS: Final = 2
 """In WINDOW_S."""

@@ -12,7 +12,7 @@ from zonepulse.streams.chaos.kinds import BY_NAME
 from zonepulse.streams.chaos.run import run_chaos
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.exit_codes import FAILED
-from zonepulse.streams.screen import BadInput, JsonOption, print_facts, print_json, stderr
+from zonepulse.streams.screen import BadInput, JsonOption, print_facts, print_json, print_table, stderr
 from zonepulse.streams.workers.warm_up import warm_up
 
 ALERTS_A_READING: Final = 25_000
@@ -35,7 +35,7 @@ def chaos(
     with an independent oracle, which reads what the workers could read.
 
     With --notify two notify workers, Kafka and the receivers are broken while --readings / 25,000 alerts come and end; delivered, doubled,
-    lost and leaked messages are counted.
+    lost and leaked messages are counted by kind of fault, and what was lost is named.
 
     Exit code 0 only if every row of every table is as the oracle says.
     """
@@ -77,13 +77,19 @@ def _quiet_log() -> Iterator[None]:
 
 
 def _notify(seed: int, faults: int, alerts: int, as_json: bool) -> None:
-    """Prints what was counted. Exit code 0 only if nothing was lost and nothing leaked."""
+    """Prints what was counted. Exit code 0 only if nothing was lost, nothing leaked and nothing waits any more."""
+    from zonepulse.streams.chaos.notify_counts import COUNTS
     from zonepulse.streams.chaos.notify_run import run_notify_chaos
 
     result = run_notify_chaos(seed, faults, alerts, stderr().print)
     if as_json:
         print_json(result)
     else:
+        by_fault, log = result.pop("by_fault"), result.pop("log")
+        missing = [f"{one['alert']} {one['said']} for {one['subscriber']}" for one in result.pop("missing")]
         print_facts(result.items())
-    if result["lost"] or result["leaked"]:
+        print_table(("after", *COUNTS), [(kind, *counts.values()) for kind, counts in by_fault.items()], right=COUNTS)
+        for line in (*missing, *log):
+            stderr().print(line, markup=False)
+    if result["lost"] or result["leaked"] or not result["is_settled"]:
         raise typer.Exit(FAILED)

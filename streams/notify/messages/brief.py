@@ -26,7 +26,7 @@ class Brief:
     """Alerts that the message is about and does not show."""
     tail: str
     more: str
-    """`and {count} more` in the reader's language."""
+    """`and {count} more` in the reader's language, with a link where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +46,28 @@ def flat(text: str) -> str:
     return text.translate(_MARKUP)
 
 
-def brief(heading: str, views: Sequence[View], hidden: int, zone: str, stop: str, words: Words) -> Brief:
-    """The pieces; `stop` says how to end the messages."""
+def brief(heading: str, views: Sequence[View], hidden: int, zone: str, stop: str, words: Words, board: str = "") -> Brief:
+    """The pieces; `stop` says how to end the messages, `board` is where all alerts stand."""
     return Brief(
         heading=flat(heading),
         alerts=tuple(_alert(one, words) for one in views),
         hidden=hidden,
         tail=f"{SIGNATURE} · {flat(zone)}" + (f"\n{stop}" if stop else ""),
-        more=words("and {count} more"),
+        more=words("and {count} more") + (f"{words.colon}{board}/alerts" if board else ""),
     )
 
 
 def _alert(one: View, words: Words) -> str:
     c = words.colon
     lines = [f"{one.mark} {one.state or one.severity}{c}{one.title}", f"{words('Where')}{c}{flat(one.where)}"]
-    lines.append(f"{words('Since')}{c}{one.since} ({one.lasted})")
+    lines.append(f"{words('Since')}{c}{one.since}{words.aside(one.lasted)}")
     lines += [
         f"{words(label)}{c}{flat(text)}"
         for label, text in (("Until", one.ended), ("Seen", one.seen), ("Expected", one.expected))
         if text
     ]
     lines += [f"{words('Impact')}{c}{one.impact}"] if one.impact else []
+    lines += [f"{words('Cost')}{c}{flat(one.cost)}"] if one.cost else []
     lines += [f"{words('Acknowledge')}{c}{one.links.acknowledge}"] if one.links.acknowledge and not one.is_over else []
     return "\n".join(lines)
 

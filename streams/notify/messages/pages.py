@@ -55,6 +55,8 @@ class Page:
     command: str = ""
     """To agree by, where a subscriber is asked."""
     agree_link: str = ""
+    is_question: bool = False
+    """Whether the reader has not agreed to anything yet."""
     has_picture: bool = False
 
 
@@ -109,7 +111,7 @@ def compose(
     total = max(len(views), len(parcel.items) - hidden) if not hidden else len(views)
     heading = _heading(parcel, views, total, reader)
     page = Page(
-        language={"zh": "zh-Hans"}.get(words.language, words.language),
+        language=_tag(words),
         zone=reader.zone,
         heading=heading,
         lead=words(_LEADS[parcel.kind]) if parcel.kind in _LEADS else "",
@@ -126,7 +128,7 @@ def compose_test(reader: Reader) -> Message:
     """A message that says that nothing happened, and how to stop what will come."""
     words, zone = reader.words, reader.zone
     lead = words("Alerts of {zone} will reach you like this one. Nothing has happened.", zone=zone)
-    page = Page(words.language, zone, words("Test message"), lead, reader.subscriber.id, 0, reader.stop_link, reader.board)
+    page = Page(_tag(words), zone, words("Test message"), lead, reader.subscriber.id, 0, reader.stop_link, reader.board)
     return _rendered(f"{words('Test message')} · {zone}", page, [], words, b"", None)
 
 
@@ -136,9 +138,14 @@ def compose_question(reader: Reader, agree_link: str, command: str) -> Message:
     heading = words("Do you want alerts of {zone}?", zone=zone)
     lead = words("Somebody asked that alerts of {zone} be sent to this address. Nothing comes unless you agree.", zone=zone)
     page = Page(
-        words.language, zone, heading, lead, reader.subscriber.id, 0, reader.stop_link, "", command=command, agree_link=agree_link
+        _tag(words), zone, heading, lead, reader.subscriber.id, 0, "", "", command=command, agree_link=agree_link, is_question=True
     )
     return _rendered(heading, page, [], words, b"", None)
+
+
+def _tag(words: Words) -> str:
+    """BCP 47."""
+    return {"zh": "zh-Hans"}.get(words.language, words.language)
 
 
 def _heading(parcel: Parcel, views: list[View], total: int, reader: Reader) -> str:
@@ -156,14 +163,20 @@ def subject_of(parcel: Parcel, views: list[View], total: int, reader: Reader) ->
     if total == 1 and views:
         one = views[0]
         head = f"{one.mark} {one.state or one.severity}{words.colon}{one.title}"
-        parts = [one.short_where, one.impact or one.seen, one.short_since]
+        amounts = [one.impact, one.short_cost] if one.impact or one.short_cost else [one.seen]
+        parts = [one.short_where, *amounts, one.short_since]
     else:
         head = _heading(parcel, views, total, reader)
         head = f"{words('Digest')}{words.colon}{head}" if parcel.kind == "digest" else head
         parts = [f"{views[0].title}{words.comma}{views[0].short_where}" if views else "", reader.zone]
     while len(clean(" · ".join([head, *filter(None, parts)]), 500)) > MOST_SUBJECT and parts:
-        parts.pop(1 if len(parts) > 2 else len(parts) - 1)
+        parts.pop(-2 if len(parts) > 2 else -1)
     return clean(" · ".join([head, *filter(None, parts)]), MOST_SUBJECT)
+
+
+def context(page: Page, views: list[View], words: Words) -> dict[str, Any]:
+    """Everything that a template sees."""
+    return {"page": page, "alerts": views, "_": words}
 
 
 def _rendered(
@@ -174,10 +187,10 @@ def _rendered(
     picture: bytes,
     templates: ImmutableSandboxedEnvironment | None,
 ) -> Message:
-    jinja = templates or shipped()
-    context: dict[str, Any] = {"page": page, "alerts": views, "_": words}
-    html, text = (jinja.get_template(name).render(context) for name in TEMPLATES)
+    jinja, seen = templates or shipped(), context(page, views, words)
+    html, text = (jinja.get_template(name).render(seen) for name in TEMPLATES)
     stop = words("To stop it: {link}", link=page.stop_link) if page.stop_link else ""
     heading = page.heading if len(views) != 1 or page.more else ""
-    pieces = brief("\n".join(t for t in (heading, page.lead, page.agree_link) if t), views, page.more, page.zone, stop, words)
+    says = "\n".join(t for t in (heading, page.lead, page.agree_link) if t)
+    pieces = brief(says, views, page.more, page.zone, stop, words, page.board)
     return Message(clean(subject, MOST_SUBJECT), text.strip() + "\n", html, pieces, picture)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from zonepulse.schemas.registry.subscribers import Subscriber
+from zonepulse.streams.notify.messages.costs import Cost, cost
 from zonepulse.streams.notify.messages.rule_texts import (
     OF_THE_PIPELINE,
     OF_THE_REGISTRY,
@@ -61,6 +62,9 @@ class View:
     seen: str
     expected: str
     impact: str
+    cost: str
+    """In money, and by which tariff."""
+    short_cost: str
     hint: str
     facts: tuple[tuple[str, str], ...]
     """Label and value of what else there is to say."""
@@ -74,6 +78,7 @@ def view(row: Row, what: str, reader: Subscriber, known: Directory, words: Words
     if not is_visible(row, reader, known):
         raise Hidden(f"alert {row.identity} is not for subscriber {reader.id}")
     title, hint = titles(row, known, words)
+    priced = cost(row, known)
     is_over = what == "resolved"
     end_ms = row.ends_at if row.ends_at is not None else now_ms
     return View(
@@ -93,6 +98,8 @@ def view(row: Row, what: str, reader: Subscriber, known: Directory, words: Words
         seen="" if row.value is None else _quantity(row.value, row, known, words),
         expected=_band(row, known, words),
         impact="" if row.impact_kg is None else words("{number} kg CO2e", number=words.number(row.impact_kg)),
+        cost=_cost(priced, words),
+        short_cost="" if priced is None else f"{words.number(priced.amount)} {priced.tariff.currency}",
         hint=hint,
         facts=tuple(_facts(row, known, words)),
         rule=clean(row.rule),
@@ -127,7 +134,7 @@ def _company(row: Row, known: Directory, words: Words) -> str:
 
 def _where(row: Row, known: Directory, words: Words) -> str:
     parts = [clean(row.meter), clean(row.node) if row.node and not row.meter else "", _company(row, known, words)]
-    return ", ".join(part for part in parts if part) or named(dict(known.zone_name), known.zone, words)
+    return words.comma.join(part for part in parts if part) or named(dict(known.zone_name), known.zone, words)
 
 
 def _facts(row: Row, known: Directory, words: Words) -> list[tuple[str, str]]:
@@ -154,6 +161,20 @@ def _unit(row: Row, known: Directory) -> str:
 
 def _quantity(value: float, row: Row, known: Directory, words: Words) -> str:
     return f"{words.number(value)} {clean(_unit(row, known), 20)}".rstrip()
+
+
+def _cost(priced: Cost | None, words: Words) -> str:
+    if priced is None:
+        return ""
+    tariff = priced.tariff
+    return words(
+        "about {amount} {currency} above what was expected ({price} {currency}/{unit}, {source})",
+        amount=words.number(priced.amount),
+        currency=tariff.currency,
+        price=words.number(float(tariff.price)),
+        unit=tariff.unit,
+        source=clean(tariff.source),
+    )
 
 
 def _band(row: Row, known: Directory, words: Words) -> str:

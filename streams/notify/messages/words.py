@@ -64,6 +64,10 @@ class Words:
         """Between parts of a line."""
         return "，" if self.language == "zh" else ", "
 
+    def aside(self, text: str) -> str:
+        """In brackets, behind something."""
+        return f"（{text}）" if self.language == "zh" else f" ({text})"
+
     def count(self, number: int) -> str:
         """A whole number with the reader's separators."""
         return format_decimal(number, locale=self.locale)

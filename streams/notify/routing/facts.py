@@ -14,7 +14,9 @@ import msgspec
 
 from zonepulse.schemas.messages.alerts import alert_key
 from zonepulse.schemas.registry.model import Registry
-from zonepulse.schemas.registry.subscribers import SEVERITIES, Subscriber
+from zonepulse.schemas.registry.sections import entities_of
+from zonepulse.schemas.registry.subscribers import SEVERITIES, Subscriber, masked
+from zonepulse.schemas.registry.tariffs import TARIFFS, Tariff
 
 UNDELIVERED: Final = "ops_undelivered"
 MOST_EVIDENCE: Final = 20_000
@@ -83,11 +85,11 @@ def parse_row(value: bytes) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """What a message may say of a meter: where it stands, and its registers (id -> base unit, carrier)."""
+    """What a message may say of a meter: where it stands, and its registers (id -> base unit, carrier, direction)."""
 
     site: str
     gateway: str
-    registers: Mapping[str, tuple[str, str]]
+    registers: Mapping[str, tuple[str, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class Directory:
     """Meter -> [from, to) in epoch ms and the company that it belongs to then, '' = the zone."""
     rules: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
     """Rule of the registry -> its indicator and its text by language."""
+    tariffs: tuple[Tariff, ...] = ()
 
 
 def directory(registry: Registry) -> Directory:
@@ -118,9 +121,13 @@ def directory(registry: Registry) -> Directory:
         timezone=registry.zone.timezone,
         companies={c.id: c.name for c in registry.companies},
         sites={s.id: s.company for s in registry.sites},
-        meters={m.id: Meter(m.site, m.gateway, {r.id: (r.base_unit, r.carrier) for r in m.registers}) for m in registry.meters},
+        meters={
+            m.id: Meter(m.site, m.gateway, {r.id: (r.base_unit, r.carrier, r.direction) for r in m.registers})
+            for m in registry.meters
+        },
         owners={meter: tuple(found) for meter, found in owners.items()},
         rules={r.id: (r.indicator, r.text) for r in registry.rules},
+        tariffs=entities_of(registry, TARIFFS),
     )
 
 
@@ -142,15 +149,22 @@ def is_visible(row: Row, subscriber: Subscriber, known: Directory) -> bool:
 def is_wanted(row: Row, subscriber: Subscriber, known: Directory) -> bool:
     """Whether the subscriber's filters let the alert through; says nothing of whether it may."""
     meter = known.meters.get(row.meter)
-    if row.rule == UNDELIVERED and row.facts().get("subscriber") == subscriber.id:
-        return False  # by whom it cannot be heard
     return (
         SEVERITIES.index(row.severity) >= SEVERITIES.index(subscriber.severity)
         and (not subscriber.companies or row.company in subscriber.companies)
         and (not subscriber.sites or (meter is not None and meter.site in subscriber.sites))
         and (not subscriber.rules or any(fnmatchcase(row.rule, rule) for rule in subscriber.rules))
         and (subscriber.impact_kg is None or row.impact_kg is None or row.impact_kg >= subscriber.impact_kg)
+        and bool(targets_of(row, subscriber))
     )
+
+
+def targets_of(row: Row, subscriber: Subscriber) -> tuple[str, ...]:
+    """Where a subscriber can hear of an alert: that a channel of theirs is dead, by the others."""
+    if row.rule != UNDELIVERED:
+        return subscriber.to
+    about = row.facts()
+    return tuple(to for to in subscriber.to if about.get("subscriber") != subscriber.id or masked(to) != about.get("channel"))
 
 
 def goes_to(row: Row, subscriber: Subscriber, known: Directory) -> bool:

@@ -11,11 +11,12 @@
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from zonepulse.schemas.registry.subscribers import Subscriber, Wish
-from zonepulse.streams.notify.routing.facts import Directory, is_visible
+from zonepulse.streams.notify.routing.facts import Directory, is_visible, targets_of
 from zonepulse.streams.notify.routing.intake import add, is_held
 from zonepulse.streams.notify.routing.state import ALERT, GROUP, HOLD, PARCEL, RATE, Group, Kind, Known, Parcel, Rate, State
 from zonepulse.streams.notify.routing.times import HOUR_MS, is_quiet, next_slot_ms
@@ -111,7 +112,7 @@ def _due(state: State, subscriber: Subscriber, groups: list[Group], known: Direc
         if not is_escalated and now_ms < _speaks_at(group, now_ms, pace):
             continue
         kind: Kind = "escalation" if is_escalated else "alert" if len(ready) == 1 else "group"
-        if any(_is_critical(state.alerts[i]) for _, i, _ in ready):
+        if any(_is_critical(state.alerts[i]) or state.alerts[i].told.get(subscriber.id) == "critical" for _, i, _ in ready):
             urgent.append(Due(kind, ready))
         elif is_calm or now_ms < next_slot_ms(subscriber, group.since_ms, known.timezone):
             continue
@@ -178,18 +179,16 @@ def _escalate(state: State, everyone: Mapping[str, Subscriber], known: Directory
 
 def _parcels(state: State, subscriber: Subscriber, due: Due, now_ms: int, pace: Pace) -> list[Parcel]:
     """One for each target; what they tell is told from here on: they are on their way until they arrive or are given up."""
-    items = [(identity, what) for _, identity, what in due.items]
-    shown = sorted(((what, state.alerts[i].row) for i, what in items), key=lambda one: one[1].rank)[:MOST_SHOWN]
-    severities: dict[str, int] = {}
-    for identity, _ in items:
-        severity = state.alerts[identity].row.severity
-        severities[severity] = severities.get(severity, 0) + 1
-    parcels = []
-    thread = _thread(subscriber, due)
+    parcels, thread = [], _thread(subscriber, due)
     for target in subscriber.to:
+        items = [(i, what) for _, i, what in due.items if target in targets_of(state.alerts[i].row, subscriber)]
+        if not items:
+            continue
+        shown = sorted(((what, state.alerts[i].row) for i, what in items), key=lambda one: one[1].rank)[:MOST_SHOWN]
+        severities = Counter(state.alerts[i].row.severity for i, _ in items)
         said = [(i, w, state.alerts[i].row.revision) for i, w in items]
         key = parcel_key(subscriber.id, target, said, now_ms // pace.repeat_ms if due.kind == "repeat" else None)
-        parcels.append(Parcel(key, subscriber.id, target, due.kind, now_ms, items, shown, severities, thread))
+        parcels.append(Parcel(key, subscriber.id, target, due.kind, now_ms, items, shown, dict(severities), thread))
     for parcel in parcels:
         state.parcels[parcel.key] = parcel
         state.changed(PARCEL + parcel.key)

@@ -11,6 +11,8 @@ class Result:
     outcome: Literal["sent", "failed", "refused"]
     error: str = ""
     retry_after_s: float | None = None
+    is_asked: bool = True
+    """Whether the receiver was asked at all; else the failure is ours, and says nothing of it."""
 
 
 SENT = Result("sent")

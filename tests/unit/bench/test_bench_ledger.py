@@ -15,6 +15,7 @@ KEYS = ["companies", "channels", "age_days", "build_s", "memory_mb", "snapshot_m
 SMALL = ["bench", "ledger", "--companies", "2", "--days", "1,3", "--channels-a-company", "3"]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("form", [["--json"], []])
 def test_the_command_tells_what_each_age_costs(form: list[str]) -> None:
     result = CliRunner().invoke(app, [*SMALL, *form])

@@ -200,6 +200,7 @@ def test_every_shipped_case_passes(run: Run) -> None:
     assert status == 0
 
 
+@pytest.mark.large
 def test_every_case_says_whether_workers_run_what_it_judges(run: Run) -> None:
     _, out = run()
     said = dict(re.findall(r"^ok +(\S+) +runs: (.*)$", out, flags=re.MULTILINE))
@@ -228,6 +229,7 @@ def test_cases_of_others_are_judged_by_the_same_rules(run: Run) -> None:
     assert status == 0
 
 
+@pytest.mark.large
 def test_no_expectation_of_a_shipped_case_is_overlooked(run: Run) -> None:
     other = []
     for shipped in SHIPPED:

@@ -25,6 +25,7 @@ def records(found: list[made.Hostile], partition: int = 0) -> list[Record]:
     return [Record(partition, i, START_MS + i, h.key, h.value, h.headers) for i, h in enumerate(found)]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("seed", range(3))
 def test_readings_have_the_fate_that_the_oracle_says(seed: int) -> None:
     rng, zone = random.Random(seed), chaos_zone_yaml()

@@ -53,6 +53,7 @@ def seconds_an_item(make: Callable[[int], bytes], n: int) -> float:
     return min(times) / n
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(("make", "most"), [(json_record, 100_000), (arrow_record, 100_000)])
 def test_a_refused_item_costs_the_same_in_a_record_of_any_size(make: Callable[[int], bytes], most: int) -> None:
     letters(make(10))
@@ -89,6 +90,7 @@ def test_items_are_named_in_runs() -> None:
     assert item_ranges([(-1, "malformed")]) == b'{"malformed":"-1"}'
 
 
+@pytest.mark.large
 def test_a_record_of_more_items_than_are_taken_is_one_letter_and_cheap() -> None:
     value = b"[" + b"1," * 3_000_000 + b"1]"
     assert [(x.item, x.reason, x.size) for x in letters(value)] == [(-1, "too_large", len(value))]

@@ -45,6 +45,7 @@ def test_a_body_of_just_the_limit_passes(encoding: str) -> None:
             codec.decode(body, encoding, size - 1)
 
 
+@pytest.mark.large
 @pytest.mark.integration
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_a_bomb_is_refused_in_bounded_memory(encoding: str) -> None:

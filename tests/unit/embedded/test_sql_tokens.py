@@ -92,6 +92,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("kind", list(HOSTILE))
 def test_time_grows_with_the_text_and_no_faster(kind: str) -> None:
     def seconds(n: int) -> float:

@@ -69,6 +69,7 @@ def commands(file: Path, folder: Path) -> list[list[str]]:
     ]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", [*BOMBS, "last_cell.xlsx"])
 def test_a_bomb_ends_every_command_in_few_words(name: str, tmp_path: Path) -> None:
     file = tmp_path / name

@@ -120,6 +120,7 @@ def test_quartiles_are_rounded_and_a_company_sees_its_quarter() -> None:
     assert one.position("nobody") is None
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("seed", range(2))
 def test_ten_thousand_filters_give_no_member_and_no_small_group_away(seed: int) -> None:
     everybody = zone_of(seed)

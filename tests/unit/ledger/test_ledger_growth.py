@@ -28,6 +28,7 @@ def build_s(companies: int) -> float:
     return min(found)
 
 
+@pytest.mark.large
 def test_a_ledger_is_built_in_time_linear_in_its_companies() -> None:
     build_s(10)
     once, twice = build_s(COMPANIES), build_s(2 * COMPANIES)

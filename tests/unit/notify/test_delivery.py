@@ -178,6 +178,7 @@ def test_addresses_are_masked() -> None:
     ({"SMTP_PORT": "x"}, "port"), ({"PUBLIC_URL": "https://x"}, "LINK_KEYS"), ({"PUBLIC_URL": "https://x", "LINK_KEYS": "short"}, "32"),
     ({"WEBHOOK_ERP": "https://x"}, "WEBHOOK_ERP_KEYS"), ({"WEBHOOK_ERP": "x", "WEBHOOK_ERP_KEYS": "a:" + "s" * 16}, "address"),
     ({"SMTP_PASSWORD_FILE": "/nowhere"}, "/nowhere"), ({"ALERTMANAGER_URL": "x"}, "http"), ({"NOTIFY_WAIT_S": "0"}, "seconds"),
+    ({"NOTIFY_OPERATIONS_S": "151"}, "1 to 150"), ({"DELIVERIES_DAYS": "0"}, "whole days"), ({"DELIVERIES_DAYS": "400d"}, "whole days"),
 ])  # fmt: skip
 def test_a_setting_that_cannot_be_used_is_named(variables: dict[str, str], told: str) -> None:
     with pytest.raises(BadSetting, match=told):

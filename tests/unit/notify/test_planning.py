@@ -216,6 +216,42 @@ def test_a_critical_alert_that_nobody_acknowledges_goes_up_the_chain() -> None:
     assert {s for s, _, _ in said(desk.plan(T0 + 2 * HOUR_MS))} == {"desk", "boss"}
 
 
+def test_a_chain_is_climbed_step_by_step_and_one_that_leads_back_ends() -> None:
+    step = {"escalate_after_ms": 600_000, "rules": ("never",)}
+    people = [replace(DESK, escalate_to="boss", escalate_after_ms=600_000)]
+    people += [replace(DESK, id=name, escalate_to=to, **step) for name, to in (("boss", "head"), ("head", "desk"))]
+    desk = Desk(*people)
+    desk.take(row(severity="critical"), T0)
+    told = [said(desk.plan(T0 + WAIT_MS + n * 60_000)) for n in range(60)]
+    assert [(n, found) for n, found in enumerate(told) if found] == [
+        (0, [("desk", "alert", ["raised"])]), (10, [("boss", "escalation", ["escalated"])]), (20, [("head", "escalation", ["escalated"])]),
+    ]  # fmt: skip
+
+
+def test_the_end_of_what_was_told_as_critical_is_not_held_though_it_was_no_longer_critical() -> None:
+    night = replace(DESK, quiet_from_min=0, quiet_to_min=1_439, rate_per_hour=1)
+    desk = Desk(night)
+    desk.take(row(severity="critical"), T0)
+    assert len(desk.plan(T0 + WAIT_MS)) == 1
+    desk.take(row(state="updated", revision=2, severity="warning"), T0 + INTERVAL_MS)
+    desk.take(row(state="resolved", revision=3, severity="warning"), T0 + INTERVAL_MS)
+    assert said(desk.plan(T0 + 2 * INTERVAL_MS)) == [("desk", "alert", ["resolved"])]
+
+
+def test_who_cannot_be_reached_by_one_channel_hears_of_it_by_another() -> None:
+    def undelivered(channel: str) -> Row:
+        return row("ops_undelivered", company="", meter="", evidence=f'{{"subscriber":"desk","channel":"{channel}"}}')
+
+    desk = Desk(replace(DESK, to=("mailto:desk@plant.example", "channel:robot", "webhook:erp")), replace(DESK, id="other"))
+    desk.take(undelivered("mailto:d***@***.example"), T0)
+    assert {(p.subscriber, p.target) for p in desk.plan(T0 + WAIT_MS)} == {
+        ("desk", "channel:robot"), ("desk", "webhook:erp"), ("other", "mailto:desk@plant.example"),
+    }  # fmt: skip
+    alone = Desk(DESK)
+    alone.take(undelivered("mailto:d***@***.example"), T0)
+    assert alone.plan(T0 + HOUR_MS) == [] and not alone.state.groups
+
+
 def test_one_that_is_acknowledged_does_not() -> None:
     boss = Subscriber("boss", ("mailto:boss@plant.example",), rules=("never",))
     desk = Desk(replace(DESK, escalate_to="boss"), boss)

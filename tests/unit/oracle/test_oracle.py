@@ -535,6 +535,7 @@ def troubled_logs(draw: st.DrawFn) -> list[Record]:
     return [record(i, arrival, value) for i, (arrival, value) in enumerate(arrivals)]
 
 
+@pytest.mark.large
 @settings(max_examples=30)
 @given(troubled_logs())
 def test_a_revision_is_the_last_tick_whose_log_changes_the_row(log: list[Record]) -> None:

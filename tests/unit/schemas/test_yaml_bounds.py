@@ -122,6 +122,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", HOSTILE)
 def test_twice_the_text_takes_at_most_three_times_as_long(name: str) -> None:
     make = HOSTILE[name]

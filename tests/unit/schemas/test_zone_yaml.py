@@ -105,6 +105,7 @@ NASTY = (
 )
 
 
+@pytest.mark.large
 @settings(max_examples=300)
 @given(st.data())
 def test_whatever_is_written_is_read_or_refused_with_reasons(data: st.DataObject) -> None:

@@ -1,0 +1,45 @@
+"""What lies above the expected band, in money: by the tariff of the registry that was valid, else not at all. Pure."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from zonepulse.schemas.carriers import ELECTRICITY, carrier, drawn_direction
+from zonepulse.schemas.registry.tariffs import Tariff
+from zonepulse.streams.notify.routing.facts import Directory, Row
+
+OF_ENERGY: Final = "energy_kwh"
+"""The indicator of rules whose value is an energy: a company's use of electricity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """An amount in `tariff.currency`."""
+
+    amount: float
+    tariff: Tariff
+
+
+def cost(row: Row, known: Directory) -> Cost | None:
+    """Of what an alert's window used beyond what was expected; None where that is not known, or has no tariff."""
+    counted = _counted(row, known)
+    if counted is None or row.value is None or row.expected_high is None or not row.value > row.expected_high:
+        return None
+    base, name = counted
+    for tariff in sorted(known.tariffs, key=lambda one: one.company == ""):
+        unit_base, units = carrier(name).quantities.get(tariff.unit, ("", 1))
+        if (tariff.carrier, unit_base) != (name, base) or tariff.company not in ("", row.company):
+            continue
+        if tariff.valid_from_ms <= row.starts_at and (tariff.valid_to_ms is None or row.starts_at < tariff.valid_to_ms):
+            return Cost((row.value - row.expected_high) * float(tariff.price / units), tariff)
+    return None
+
+
+def _counted(row: Row, known: Directory) -> tuple[str, str] | None:
+    """Base unit and carrier of an alert's value, where it is an amount that was drawn."""
+    rule, meter, register = known.rules.get(row.rule), known.meters.get(row.meter), row.facts().get("register")
+    if rule is not None:
+        return ("kWh", ELECTRICITY) if rule[0] == OF_ENERGY else None
+    if meter is None or not isinstance(register, str) or register not in meter.registers:
+        return None
+    base, name, direction = meter.registers[register]
+    return (base, name) if direction == drawn_direction(name) else None
