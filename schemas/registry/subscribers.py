@@ -23,6 +23,7 @@ WISH: Final = "/wish"
 CHANNEL_KINDS: Final = ("mailto", "channel", "webhook")
 DEFAULT_RATE: Final = 20
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*")
+_CLOCK_TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 _ID: Final = re.compile(r"[A-Za-z0-9][\w.:-]{0,79}")
 _MINUTES_A_DAY: Final = 1_440
@@ -148,6 +149,12 @@ def checked(subscriber: Subscriber) -> Subscriber:
     if subscriber.rate_per_hour < 1 or subscriber.escalate_after_ms < 60_000:
         raise BadSubscriber(f"{subscriber.id}: at least one message an hour, and at least one minute before an alert escalates")
     return subscriber
+
+
+def clock_minute(text: str) -> int | None:
+    """A time of day such as 22:00 in minutes; None where it is none."""
+    match = _CLOCK_TIME.fullmatch(text)
+    return None if match is None else int(match[1]) * 60 + int(match[2])
 
 
 def masked(target: str) -> str:

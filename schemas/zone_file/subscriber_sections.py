@@ -1,6 +1,5 @@
 """`subscribers:` of zone.yaml, each read into a Subscriber; mistakes come with line and remedy."""
 
-import re
 from collections.abc import Iterable
 from typing import Final, Literal
 
@@ -10,6 +9,7 @@ from zonepulse.schemas.registry.subscribers import (
     BadSubscriber,
     Subscriber,
     checked,
+    clock_minute,
     problem_of_target,
     to_plain,
 )
@@ -23,7 +23,6 @@ _KEYS: Final = (
 _SEVERITY: Final[Reader[Literal["info", "warning", "critical"]]] = one_of("info", "warning", "critical")
 _LANGUAGE: Final[Reader[Literal["en", "de", "zh"]]] = one_of("en", "de", "zh")
 _DIGEST: Final[Reader[Literal["", "hourly", "daily"]]] = one_of("hourly", "daily")
-_CLOCK_TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
 def read_subscriber(place: Place) -> Subscriber:
@@ -87,11 +86,11 @@ def _targets(place: Place) -> tuple[str, ...]:
 
 
 def _minute(place: Place) -> int:
-    match = _CLOCK_TIME.fullmatch(place.text)
-    if match is None:
+    minute = clock_minute(place.text)
+    if minute is None:
         place.fail(f"{place.shown} is no time of day", 'write one in quotes, such as "22:00"')
         return 0
-    return int(match[1]) * 60 + int(match[2])
+    return minute
 
 
 def _quiet(place: Place) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """What waits, what is due, and to whom: rules of notification as pure functions of state and time."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -333,6 +334,30 @@ def test_the_state_comes_back_from_its_records_exactly() -> None:
     for table in ("alerts", "groups", "parcels", "holds", "rates"):
         assert getattr(again, table) == getattr(desk.state, table), table
     assert list(desk.state.take_changes()) == []
+
+
+def test_an_end_is_told_once_to_whom_the_begin_went_also_after_a_restart() -> None:
+    desk, told = Desk(), list[tuple[str, str, list[str]]]()
+    for now, one in (
+        (T0, row()),
+        (T0 + HOUR_MS, row(state="resolved", revision=2)),
+        (T0 + 2 * HOUR_MS, row(state="resolved", revision=2)),
+    ):
+        again = Desk()
+        for key, value in [*desk.state.take_changes(), *everything(desk.state)]:
+            again.state.put(key, value)
+        desk = again
+        desk.take(one, now)
+        told += said(desk.plan(now + INTERVAL_MS))
+    assert told == [("desk", "alert", ["raised"]), ("desk", "alert", ["resolved"])]
+
+
+def everything(state: State) -> Iterator[tuple[str, bytes | None]]:
+    """Its log from the beginning."""
+    for prefix, table in (("alert/", state.alerts), ("group/", state.groups), ("rate/", state.rates)):
+        for name in table:
+            state.changed(prefix + name)
+    return state.take_changes()
 
 
 def test_what_is_over_is_forgotten_in_the_end() -> None:
