@@ -1,11 +1,12 @@
 """Subscribers on `zp.subscribers`, for commands and links: reading who there is, writing what they want."""
 
 from contextlib import closing
+from dataclasses import replace
 
 from kafka import KafkaProducer
 
 from zonepulse.schemas.messages.topics import REGISTRY, SUBSCRIBERS
-from zonepulse.schemas.registry.subscribers import WISH, BadSubscriber, Subscriber, Wish
+from zonepulse.schemas.registry.subscribers import WISH, BadSubscriber, Subscriber, Wish, with_consent
 from zonepulse.streams.control.registry_topic import CONNECT_MS, load_versions, read_to_end
 from zonepulse.streams.notify.routing.people import People
 
@@ -29,6 +30,25 @@ def read_people(broker: str, prefix: str) -> People:
 def write_subscriber(broker: str, prefix: str, subscriber: Subscriber) -> None:
     """Registers. Raises kafka.errors.KafkaError."""
     _write(broker, prefix, {subscriber.id: subscriber.encode()})
+
+
+def ask_first(broker: str, prefix: str, subscriber: Subscriber) -> bool:
+    """Registers one who is asked before anything is sent. False, and nothing done, where the same address and company are there already;
+    who has unsubscribed since is asked again. Raises kafka.errors.KafkaError.
+    """
+    people = read_people(broker, prefix)
+    same = next((one for one in people.everyone().values() if (one.to, one.company) == (subscriber.to, subscriber.company)), None)
+    if same is not None:
+        is_gone = people.wishes.get(same.id, Wish()).is_unsubscribed
+        if not (same.is_confirmed and is_gone and same.id in people.registered):
+            return False
+    write_subscriber(broker, prefix, replace(same or subscriber, is_confirmed=False))
+    return True
+
+
+def agree(broker: str, prefix: str, subscriber: Subscriber) -> None:
+    """Its address' owner wants messages, whatever they wanted before. Raises kafka.errors.KafkaError."""
+    _write(broker, prefix, {subscriber.id + WISH: None, subscriber.id: with_consent(subscriber).encode()})
 
 
 def write_wish(broker: str, prefix: str, name: str, wish: Wish) -> None:

@@ -22,7 +22,7 @@ from zones import zone
 
 from zonepulse.schemas.messages.commands import parse_command
 from zonepulse.schemas.messages.dead_letters import UNDELIVERED
-from zonepulse.schemas.registry.subscribers import Subscriber
+from zonepulse.schemas.registry.subscribers import Subscriber, Wish
 from zonepulse.streams.clickhouse import migrations
 from zonepulse.streams.control.registry_topic import publish, read_to_end
 from zonepulse.streams.embedded.kafka.broker import Broker
@@ -32,7 +32,7 @@ from zonepulse.streams.kafka.topics_admin import ensure_topics
 from zonepulse.streams.notify.history import history_of
 from zonepulse.streams.notify.retention import keep_deliveries
 from zonepulse.streams.notify.routing.facts import directory, parse_row
-from zonepulse.streams.notify.subscriber_log import read_people
+from zonepulse.streams.notify.subscriber_log import read_people, write_wish
 
 pytestmark = pytest.mark.integration
 PEOPLE = """
@@ -209,6 +209,14 @@ def test_the_delivery_log_is_in_the_store_and_commands_show_and_forget_it(one: Z
         assert "没有读数" in page and (tmp_path / f"alert-{alert['fingerprint']}-zh.html").exists()
         one.run("subscribers", "test", "new")
         mails.wait_for("new@plant.example", 3, 60)
+        assert "s-" not in one.run("subscribe", "li.wei", code=2), "an id that nobody chose explains nothing"
+        assert "did you mean `a`" in one.run("subscribe", "li@a.example", "--company", "A", code=2)
+        one.run("subscribers", "pause", "new", "--for", "8h")
+        assert "new is told again" in one.run("subscribers", "resume", "new")
+        write_wish(one.broker.bootstrap, one.prefix, "new", Wish(is_unsubscribed=True))
+        one.run("subscribers", "pause", "new", "--for", "8h")
+        assert "new has unsubscribed" in one.run("subscribers", "resume", "new", code=2), "a pause takes no wish back"
+        assert "new has unsubscribed" in one.run("subscribe", "new@plant.example", code=2)
         one.run("subscribers", "forget", "new")
         wait_until(lambda: not one.deliveries("--subscriber", "new"), 30, "its rows are gone")
         assert "there are desk, gone" in one.run("subscribers", "test", "new", code=2)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from zonepulse.schemas.registry.subscribers import DEFAULT_RATE, BadSubscriber, Subscriber, checked, clock_minute, masked
+from zonepulse.schemas.problems import nearest
+from zonepulse.schemas.registry.subscribers import DEFAULT_RATE, BadSubscriber, Subscriber, Wish, checked, clock_minute, masked
 from zonepulse.streams import servers
 from zonepulse.streams.notify.subscriber_log import read_people, write_subscriber
 from zonepulse.streams.screen import BadInput, JsonOption, print_json, say
@@ -39,7 +40,7 @@ def subscribe(
     settings = servers.settings()
     people = read_people(servers.require_broker(settings), settings.topic_prefix)
     if company and people.known.companies and company not in people.known.companies:
-        raise BadInput(f"no company {company!r} in the registry; there are {', '.join(sorted(people.known.companies))}")
+        raise BadInput(f"no company {company!r} in the registry; {nearest(company, people.known.companies, 'name one of it')}")
     same = next((s.id for s in people.registered.values() if s.to == (target,) and s.company == company), "")
     if name in people.of_registry:
         raise BadInput(f"--id {name}: zone.yaml has that subscriber; change it there, or choose another id")
@@ -66,13 +67,18 @@ def subscribe(
             )
         )
     except BadSubscriber as bad:
-        raise BadInput(str(bad)) from bad
+        raise BadInput(str(bad).partition(": ")[2]) from bad
+    if people.wishes.get(subscriber.id, Wish()).is_unsubscribed and not ask:
+        raise BadInput(f"{subscriber.id} has unsubscribed: add --ask, so that the address' owner can agree again")
     write_subscriber(settings.broker, settings.topic_prefix, subscriber)
     if json:
         print_json({"id": subscriber.id, "to": masked(target), "is_confirmed": subscriber.is_confirmed})
         return
     what = "is asked first; nothing else is sent before its owner agrees" if ask else "gets a test message now, then alerts"
-    say(f"{subscriber.id}: {target} {what}", f"to stop: zonepulse subscribers pause {subscriber.id}")
+    is_known = "; it was registered already, and is now as written here" if subscriber.id in people.registered else ""
+    say(f"{subscriber.id}: {target} {what}{is_known}", f"to stop: zonepulse subscribers pause {subscriber.id}")
+    if not target.startswith("mailto:"):
+        say(f"{target} is a setting of the notify worker; whether it is there shows `zonepulse alerts deliveries`")
 
 
 def _quiet(text: str) -> tuple[int, int]:
