@@ -187,6 +187,28 @@ def test_ten_thousand_alerts_in_a_minute_are_one_message_that_counts_them() -> N
     assert found[0].rows[0][1].meter == "M77" and found[0].severities == {"warning": 9_999, "critical": 1}
 
 
+@pytest.mark.parametrize("wish", [{"digest": "hourly"}, {"quiet_from_min": 0, "quiet_to_min": 1_320}, {}])
+def test_ten_thousand_alerts_of_as_many_groups_are_one_digest_and_one_message_of_what_is_critical(wish: dict[str, Any]) -> None:
+    desk = Desk(replace(DESK, timezone="UTC", **wish))
+    begin = at("2026-10-01T03:10")
+    for n in range(10_000):
+        severity = "critical" if n % 1_000 == 0 else "warning"
+        desk.take(
+            row(meter="", node=f"n{n}", company="", impact_kg=float(n), severity=severity, starts_at=begin + n), begin + n * 6
+        )
+    made = desk.plan(begin + 90_000)
+    for identity, _ in made[0].items if wish else ():
+        desk.tell("acknowledge", identity, begin + 120_000)
+    made += [p for hour in (1, 19) for p in desk.plan(begin + 90_000 + hour * HOUR_MS) if wish]
+    told = sorted((p.kind, len(p.items), len(p.rows)) for p in made)
+    if not wish:
+        assert told == [("flood", 10_000, 20)]
+    else:
+        assert told == [("digest", 9_990, 20), ("flood", 10, 10)]
+        (digest,) = [p for p in made if p.kind == "digest"]
+        assert [r.impact_kg for _, r in digest.rows] == [9_999.0 - n for n in range(20)], "what matters most is shown"
+
+
 def test_many_groups_at_once_are_one_message() -> None:
     desk = Desk()
     for n in range(500):
