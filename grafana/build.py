@@ -14,9 +14,9 @@ from typing import Any
 import boards
 from boards.frame import Board
 
+from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.queries.limits import limits_of
-from zonepulse.streams.queries.texts import LANGUAGES
 
 DASHBOARDS = Path(__file__).parent / "dashboards"
 

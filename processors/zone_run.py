@@ -16,6 +16,7 @@ from zonepulse.processors.decoding.exact import decode_columns, registry_switche
 from zonepulse.processors.detection.transitions import alert_rows
 from zonepulse.processors.flow import UNSET, ReadingColumns, Rows
 from zonepulse.processors.ledger.ledger import Ledger
+from zonepulse.processors.ledger.step import Offer, book
 from zonepulse.processors.metering.dead_letters import expected_partition
 from zonepulse.processors.metering.interval_rows import dead_letter_batch, interval_batch
 from zonepulse.processors.metering.partition import Partition
@@ -107,11 +108,8 @@ class ZoneRun:
     def book(self, piece: Piece) -> dict[str, list[pa.RecordBatch]]:
         """The ledger's part of `records`: pieces of a partition in order, those of different partitions in any."""
         channels = self.versions.get(piece.version, self.channels)
-        self.ledger.offer_alerts(piece.partition, piece.alerts)
-        self.ledger.offer(piece.partition, piece.rows, piece.through, channels)
-        results = self.ledger.advance()
-        if piece.switch is not None:
-            self.ledger.announce(piece.partition, self.versions[piece.switch])
+        switch = None if piece.switch is None else self.versions[piece.switch]
+        results, _ = book(self.ledger, [Offer(piece.partition, channels, piece.rows, piece.through, piece.alerts, switch)])
         return piece.batches | {name: table.to_batches() for name, table in results.tables(self.registry.zone.id).items()}
 
     def _pieces(

@@ -18,7 +18,8 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from zonepulse.schemas.registry.subscribers import LANGUAGES, Subscriber
+from zonepulse.schemas.languages import LANGUAGES
+from zonepulse.schemas.registry.subscribers import Subscriber
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.notify.channels.mail import PICTURE
 from zonepulse.streams.notify.composing import Composer

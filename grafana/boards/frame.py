@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from boards.parts import DATASOURCE, WATCH, Json, numbered, query
+from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.streams.queries.limits import Limits
-from zonepulse.streams.queries.texts import LANGUAGE_NAMES, LANGUAGES, Texts
+from zonepulse.streams.queries.texts import LANGUAGE_NAMES, Texts
 
 
 def marks(name: str, sql: str, panels: Sequence[int]) -> Json:

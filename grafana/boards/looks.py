@@ -2,7 +2,21 @@
 
 from typing import Any, Final
 
-from boards.parts import ACT, CORRECTED, NOTHING, OK, UNKNOWN, WATCH, Json, cell, limits, override, thresholds, value_mappings
+from boards.parts import (
+    ACT,
+    CORRECTED,
+    NOTHING,
+    OK,
+    UNKNOWN,
+    WATCH,
+    Json,
+    cell,
+    fixed,
+    limits,
+    override,
+    thresholds,
+    value_mappings,
+)
 from zonepulse.streams.queries.limits import COMPLETE, COMPLETE_WATCH, ESTIMATED_ACT, ESTIMATED_WATCH, Limits
 from zonepulse.streams.queries.texts import Texts
 from zonepulse.streams.queries.zone_live_queries import NOTHING_AT_ALL, QUALITIES, SEVERITIES
@@ -34,6 +48,22 @@ CHANGE_CELL: Final[Json] = {
     "custom__cellOptions": cell("color-text"),
     "thresholds": CHANGE_STEPS,
 }
+AGAINST_CELL: Final[Json] = {**CHANGE_CELL, "custom__width": 98}
+"""A change under a title of two words."""
+PART: Final[Json] = {**SHARE, "decimals": 0, "custom__width": 62}
+FEW: Final[Json] = {**COUNT, "custom__width": 70}
+AGE: Final[Json] = {"unit": "s", "decimals": 0, "custom__width": 82}
+NAME: Final[Json] = {"custom__width": 140}
+MASS_GAUGE: Final[Json] = {
+    **TONNES, "decimals": 2, "color": fixed(OK), "min": 0, "fieldMinMax": True, "custom__width": 130,
+    "custom__cellOptions": {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"},
+}  # fmt: skip
+SPARKLINE: Final[Json] = {
+    "custom__minWidth": 90,
+    "custom__cellOptions": {
+        "type": "sparkline", "drawStyle": "line", "lineWidth": 1, "fillOpacity": 15, "showPoints": "never", "hideValue": True,
+    },
+}  # fmt: skip
 HIDDEN: Final[Json] = {"custom__hideFrom__viz": True}
 
 

@@ -4,7 +4,7 @@ Grafana can put a variable into a title, but not into descriptions, legends, col
 panel. So the dashboard is generated once a language, with links between the three that keep time and variables.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from boards import frame, looks, variables
 from boards.company import UID as COMPANY
@@ -21,7 +21,6 @@ from boards.parts import (
     WATCH,
     Json,
     bars,
-    cell,
     fields,
     fixed,
     legend,
@@ -34,20 +33,12 @@ from boards.parts import (
     target,
     thresholds,
 )
-from zonepulse.streams.queries.limits import COMPLETE, COMPLETE_WATCH, ESTIMATED_ACT, ESTIMATED_WATCH, LATE_ACT, LATE_WATCH, Limits
+from zonepulse.streams.queries.limits import ESTIMATED_WATCH, LATE_ACT, LATE_WATCH, Limits
 from zonepulse.streams.queries.texts import Texts
 from zonepulse.streams.queries.zone_live_queries import REASONS, ZoneLiveQueries
 
 UID: Final = "zp-zone-live"
 _DASHED: Final[Json] = {"fill": "dash", "dash": [6, 4]}
-_SPARKLINE: Final[Json] = {
-    "type": "sparkline",
-    "drawStyle": "line",
-    "lineWidth": 1,
-    "fillOpacity": 15,
-    "showPoints": "never",
-    "hideValue": True,
-}
 
 
 class ZoneLive:
@@ -55,7 +46,7 @@ class ZoneLive:
 
     def __init__(self, zone: Limits, say: Texts) -> None:
         self._zone, self._say, self._sql = zone, say, ZoneLiveQueries(zone, say)
-        self._full = {"complete": f"{COMPLETE:.0%}"}
+        self._full = looks.FULL
 
     def dashboard(self) -> Json:
         """All of it."""
@@ -154,11 +145,10 @@ class ZoneLive:
             "stat", say("trust"), say("trust_about", slowest_min=zone.slowest_s // 60), (16, 0, 8, 4),
             [target("A", self._sql.trust())],
             fieldConfig=fields(
-                override(say("complete"), unit="percentunit",
-                         thresholds=thresholds((UNKNOWN, None), (ACT, 0), (WATCH, COMPLETE), (OK, COMPLETE_WATCH))),
-                override(say("estimated"), unit="percentunit", thresholds=limits(UNKNOWN, OK, ESTIMATED_WATCH, ESTIMATED_ACT)),
+                override(say("complete"), **looks.COMPLETE_TILE),
+                override(say("estimated"), **looks.ESTIMATED_TILE),
                 override(say("too_late"), unit="short", decimals=0, thresholds=limits(UNKNOWN, OK, LATE_WATCH, LATE_ACT)),
-                override(say("newest_value"), unit="s", decimals=0, thresholds=limits(UNKNOWN, OK, zone.quiet_s, zone.blind_s)),
+                override(say("newest_value"), **looks.age_tile(zone)),
                 decimals=1, color={"mode": "thresholds"}, thresholds=thresholds((UNKNOWN, None)), noValue=NOTHING,
             ),
             options=stat(reduced("lastNotNull", "/.*/"), text="value_and_name", orientation="vertical", justify="center",
@@ -200,10 +190,10 @@ class ZoneLive:
             fieldConfig=fields(
                 override(say("severity"), **looks.severity_cell(say)),
                 override(say("what"), custom__wrapText=True),
-                override(say("who"), custom__width=140, links=[self._only(say("who"))]),
-                override(say("meters"), custom__width=70, unit="short", decimals=0, noValue=NOTHING),
-                override(say("since"), custom__width=82, unit="s", decimals=0),
-                override("company_id", custom__hideFrom__viz=True),
+                override(say("who"), links=[self._only(say("who"))], **looks.NAME),
+                override(say("meters"), **looks.FEW),
+                override(say("since"), **looks.AGE),
+                override("company_id", **looks.HIDDEN),
                 noValue=say("no_open_alert"), thresholds=thresholds(("text", None)), custom={"align": "auto", "filterable": False},
             ),
             options={"showHeader": True, "cellHeight": "sm", "enablePagination": False},
@@ -239,30 +229,20 @@ class ZoneLive:
 
     def _emitters(self) -> Json:
         say, timezone = self._say, self._zone.timezone
-        weak = {"unit": "percentunit", "decimals": 0, "custom__width": 84, "color": {"mode": "thresholds"}, "noValue": NOTHING}
-        change = thresholds((UNKNOWN, None), (OK, -9), ("text", -0.02), (WATCH, 0.1), (ACT, 0.3))
-        against: dict[str, Any] = {
-            "noValue": NOTHING, "unit": "percentunit", "decimals": 0, "custom__width": 98, "color": {"mode": "thresholds"},
-            "thresholds": change, "custom__cellOptions": {"type": "color-text"},
-        }  # fmt: skip
-        gauge = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
         company_links = [self._only("company_name"), frame.drill(COMPANY, say, say("open_company"), company="company_id")]
         return panel(
             "table", say("emitters", timezone=timezone), say("emitters_about"), (10, 11, 14, 8),
             [target("A", self._sql.emitters())],
             fieldConfig=fields(
-                override("company_name", displayName=say("company"), custom__width=140, links=company_links),
-                override("company_id", custom__hideFrom__viz=True),
-                override(say("today"), unit="masst", decimals=2, color=fixed(OK), min=0, fieldMinMax=True, noValue=NOTHING,
-                         custom__cellOptions=gauge, custom__width=130),
-                override(say("share"), unit="percentunit", decimals=0, noValue=NOTHING, custom__width=62),
-                override(say("vs_yesterday"), **against),
-                override(say("vs_last_week"), **against),
-                override(say("last_24_h"), unit="masst", color=fixed(OK), custom__minWidth=90, custom__cellOptions=_SPARKLINE),
-                override(say("estimated"), custom__cellOptions=cell("color-background"), **weak,
-                         thresholds=limits("transparent", None, ESTIMATED_WATCH, ESTIMATED_ACT)),
-                override(say("complete"), custom__cellOptions=cell("color-background"), **weak,
-                         thresholds=thresholds((UNKNOWN, None), (ACT, 0), (WATCH, COMPLETE), ("transparent", COMPLETE_WATCH))),
+                override("company_name", displayName=say("company"), links=company_links, **looks.NAME),
+                override("company_id", **looks.HIDDEN),
+                override(say("today"), **looks.MASS_GAUGE),
+                override(say("share"), **looks.PART),
+                override(say("vs_yesterday"), **looks.AGAINST_CELL),
+                override(say("vs_last_week"), **looks.AGAINST_CELL),
+                override(say("last_24_h"), unit="masst", color=fixed(OK), **looks.SPARKLINE),
+                override(say("estimated"), **{**looks.ESTIMATED_CELL, "decimals": 0}),
+                override(say("complete"), **{**looks.COMPLETE_CELL, "decimals": 0}),
                 noValue=say("no_window_today"), thresholds=thresholds(("text", None)), custom={"align": "auto"},
             ),
             options={"showHeader": True, "cellHeight": "sm"},

@@ -10,10 +10,11 @@ from zonepulse.processors.channels.table import LABELS, Channels
 from zonepulse.processors.channels.versions import version_at
 from zonepulse.processors.flow import BIT_CORRECTED, BIT_ESTIMATED, ROW, Rows
 from zonepulse.schemas.messages.dead_letters import DeadLetter
-from zonepulse.schemas.tables.results import ALERTS, DEAD_LETTERS, INTERVALS, METHODS, QUALITIES, Table
+from zonepulse.schemas.tables.results import ALERTS, DEAD_LETTERS, INTERVAL_BLOCK, INTERVALS, METHODS, QUALITIES, Table
 
 _QUALITIES = pa.array(QUALITIES, pa.string())
 _METHODS = pa.array(METHODS, pa.string())
+VERSION = INTERVAL_BLOCK.names[-1]
 
 
 def constant(text: str, n: int) -> pa.Array:
@@ -83,6 +84,13 @@ def interval_batch(rows: Rows, channels: Channels) -> pa.RecordBatch:
     return table_batch(INTERVALS, columns)
 
 
+def interval_block(rows: Rows, channels: Channels) -> pa.RecordBatch:
+    """Interval rows as a batch of schemas.results.INTERVAL_BLOCK."""
+    of_channel = _plain(rows["version"]) - channels.first[_plain(rows["channel"])]
+    columns = [*interval_batch(rows, channels).columns, pa.array(of_channel.astype(np.int32))]
+    return pa.RecordBatch.from_arrays(columns, schema=INTERVAL_BLOCK)
+
+
 def _ms(column: pa.Array) -> NDArray[np.int64]:
     return np.asarray(column.cast(pa.int64()))
 
@@ -103,7 +111,10 @@ def channel_numbers(batch: pa.RecordBatch, channels: Channels) -> NDArray[np.int
 
 
 def interval_rows(batch: pa.RecordBatch, channels: Channels) -> Rows:
-    """Interval rows out of a batch (what the ledger needs of them; `bits` stay 0)."""
+    """Interval rows out of a block (what the ledger needs of them; `bits` stay 0). Where it names no versions, a window's start says which.
+
+    Raises KeyError, ValueError: this registry has no such register, or no such version of it.
+    """
     rows = np.zeros(batch.num_rows, ROW).view(np.recarray)
     if not len(rows):
         return rows
@@ -113,8 +124,19 @@ def interval_rows(batch: pa.RecordBatch, channels: Channels) -> Rows:
         rows[field] = _ints(batch[name])
     for field, name in (("was_val", "was_value_micro"), ("was_est", "was_estimated_micro"), ("was_cov", "was_covered_ms")):
         rows[field] = _ints(batch[name])
-    rows["version"] = versions_of(rows["channel"], rows["start"], channels)
+    has_versions = VERSION in batch.schema.names
+    rows["version"] = (
+        _named_versions(batch, rows, channels) if has_versions else versions_of(rows["channel"], rows["start"], channels)
+    )
     return rows
+
+
+def _named_versions(batch: pa.RecordBatch, rows: Rows, channels: Channels) -> NDArray[np.int64]:
+    of_channel = np.asarray(batch[VERSION], np.int64)
+    if not ((of_channel >= 0) & (of_channel < channels.count[rows["channel"]])).all():
+        raise ValueError("a row names a version that its register does not have")
+    found: NDArray[np.int64] = channels.first[rows["channel"]] + of_channel
+    return found
 
 
 def versions_of(channel: NDArray[np.int64], start: NDArray[np.int64], channels: Channels) -> NDArray[np.int64]:

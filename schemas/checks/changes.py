@@ -18,7 +18,7 @@ from zonepulse.schemas.messages.partitioner import partition_key
 from zonepulse.schemas.problems import Problem, Report
 from zonepulse.schemas.registry.model import MeterChange, Registry
 from zonepulse.schemas.registry.section import Section
-from zonepulse.schemas.registry.sections import SECTIONS, entities_of
+from zonepulse.schemas.registry.sections import LISTS, entities_of
 from zonepulse.schemas.values import duration_text, instant_text
 
 H = TypeVar("H", bound=Hashable)
@@ -34,12 +34,10 @@ RESTATE: Final = "restate the past"
 def diff(old: Registry, new: Registry) -> list[str]:
     """What changed, one line an entity: `+ meters X`, `- sites Y`, `~ companies Z`."""
     lines = [f"~ zone {new.zone.id}"] if old.zone != new.zone else []
-    for section in SECTIONS:
+    for section in LISTS:
         lines += _changed(section.name, *(_named(section, entities_of(registry, section)) for registry in (old, new)))
-    for part in ("nodes", "edges", "sources"):
-        was, now = ({e if isinstance(e, str) else e.id: e for e in getattr(r.network, part)} for r in (old, new))
-        lines += _changed(f"network.{part}", was, now)
-    return lines + _changed("extra", {k: (v,) for k, v in old.extra.items()}, {k: (v,) for k, v in new.extra.items()})
+    known = {section.name for section in LISTS}
+    return lines + _changed("extra", *({k: (v,) for k, v in r.extra.items() if k not in known} for r in (old, new)))
 
 
 def check_applicable(old: Registry, new: Registry, latest_closed_ms: int, *, file: str = "zone.yaml") -> list[Problem]:
@@ -55,7 +53,7 @@ def check_applicable(old: Registry, new: Registry, latest_closed_ms: int, *, fil
     _check_meter_changes(old, new, latest_closed_ms, report)
     _check_factors(old, new, latest_closed_ms, since, report)
     check_network_change(old, new, latest_closed_ms, since, restate(file), report)
-    for section in SECTIONS:
+    for section in LISTS:
         _check_booked(section, old, new, latest_closed_ms, since, report)
     return report.problems
 

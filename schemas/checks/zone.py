@@ -25,7 +25,7 @@ from zonepulse.schemas.registry.model import (
     Series,
     ZonePolicy,
 )
-from zonepulse.schemas.registry.sections import SECTIONS, entities_of
+from zonepulse.schemas.registry.sections import LISTS, SECTIONS, entities_of
 from zonepulse.schemas.units import LIMIT_REG, MS_PER_HOUR
 from zonepulse.schemas.values import instant_text
 
@@ -66,21 +66,22 @@ def _is_window(length_ms: int) -> bool:
 
 def _check_identities(registry: Registry, shipped: int, report: Report) -> None:
     for section in SECTIONS:
-        if section.identity == ("id",) and not section.is_versioned:
-            entities = entities_of(registry, section)[shipped if section.name == "factors" else 0 :]
-            _check_unique(((f"{section.name}[{i}].id", e.id) for i, e in enumerate(entities)), report)
-    _check_unique(((f"network.nodes[{i}]", node) for i, node in enumerate(registry.network.nodes)), report)
-    ends = [(f"network.edges[{i}].id", e.id) for i, e in enumerate(registry.network.edges)]
-    ends += [(f"network.sources[{i}].id", s.id) for i, s in enumerate(registry.network.sources)]
-    _check_unique(ends, report)
-    ids = {f.id for f in registry.factors[:shipped]}
+        ids = list[tuple[str, str]]()
+        for part in section.parts or (section,):
+            if part.type is str:
+                _check_unique(((f"{part.name}[{i}]", one) for i, one in enumerate(entities_of(registry, part))), report)
+            elif part.identity == ("id",) and not part.is_versioned:
+                entities = entities_of(registry, part)[shipped if part.name == "factors" else 0 :]
+                ids += [(f"{part.name}[{i}].id", one.id) for i, one in enumerate(entities)]
+        _check_unique(ids, report)
+    known = {f.id for f in registry.factors[:shipped]}
     for i, contract in enumerate(registry.contracts):
         if contract.id and contract.id in {f.id for f in registry.factors}:
             report.add(
                 f"contracts[{i}].id", f"{contract.id!r} is a factor's", "give it another id: results name either as their factor"
             )
     for i, factor in enumerate(registry.factors[shipped:]):
-        if factor.id in ids:
+        if factor.id in known:
             report.add(f"factors[{i}].id", f"{factor.id!r} is in the shipped table", "choose an id of your own")
 
 
@@ -109,15 +110,6 @@ def _check_references(registry: Registry, shipped: int, report: Report) -> None:
         meter(f"meters[{i}].parent", m.parent)
     for i, factor in enumerate(registry.factors[shipped:]):
         company(f"factors[{i}].company", factor.company)
-    for i, edge in enumerate(registry.network.edges):
-        for key, check, name in (
-            ("from", node, edge.from_node), ("to", node, edge.to_node), ("meter_from", meter, edge.meter_from),
-            ("meter_to", meter, edge.meter_to),
-        ):  # fmt: skip
-            check(f"network.edges[{i}].{key}", name)
-    for i, source in enumerate(registry.network.sources):
-        node(f"network.sources[{i}].node", source.node)
-        meter(f"network.sources[{i}].meter", source.meter)
     for i, contract in enumerate(registry.contracts):
         company(f"contracts[{i}].company", contract.company)
     for i, entry in enumerate(registry.entries):
@@ -125,13 +117,17 @@ def _check_references(registry: Registry, shipped: int, report: Report) -> None:
 
 
 def _check_declared_references(registry: Registry, report: Report) -> None:
-    sections = {section.name: section for section in SECTIONS}
+    """An entity does not name itself."""
+    sections = {section.name: section for section in LISTS}
     ids = {name: {section.name_of(e) for e in entities_of(registry, section)} for name, section in sections.items()}
-    for section in SECTIONS:
+    for section in LISTS:
         for field in (field for field in section.fields if field.of):
             for i, entity in enumerate(entities_of(registry, section)):
-                path, name = f"{section.name}[{i}].{field.key}", getattr(entity, field.attribute)
-                _refer(report, sections[field.of].kind, field.of, ids[field.of], path, name)
+                path, found = f"{section.name}[{i}].{field.path}", getattr(entity, field.attribute)
+                known = ids[field.of] - {section.name_of(entity)} if field.of == section.name else ids[field.of]
+                named = [(path, found)] if isinstance(found, str) else [(f"{path}[{j}]", name) for j, name in enumerate(found)]
+                for at, name in named:
+                    _refer(report, sections[field.of].kind, field.of, known, at, name)
 
 
 def _refer(report: Report, what: str, section: str, known: set[str], path: str, name: str) -> None:

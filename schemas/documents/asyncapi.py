@@ -10,10 +10,10 @@ from zonepulse.schemas.messages.records import ARROW, CONTENT_TYPE, JSON, REGIST
 from zonepulse.schemas.messages.tasks import EVERY_FOLLOWS, EVERY_SENDS, PARTIES, TASKS, Sends
 from zonepulse.schemas.messages.topics import DEFAULT_PREFIX, RESULTS, TOPICS, Topic
 from zonepulse.schemas.tables.column_notes import COLUMN_NOTES, READING_NOTES
-from zonepulse.schemas.tables.results import INTERVALS, TABLES, Table
+from zonepulse.schemas.tables.results import INTERVAL_BLOCK, INTERVALS, TABLES, Table
 
 Node = dict[str, Any]
-VERSION: Final = "0.1.0"
+VERSION: Final = "0.2.0"
 """Of the contracts; rises when a message changes."""
 SCHEMA_FORMAT: Final = "application/schema+json;version=2020-12"
 _BINDING: Final = "0.5.0"
@@ -129,7 +129,10 @@ def _interval_block() -> Node:
         "registry": "registry version the rows were made with, decimal text",
         "through": "last tick the partition has closed, decimal text; in the last block of a fetch only",
     }
-    payload = _arrow(INTERVALS.name, INTERVALS.arrow_schema, COLUMN_NOTES, metadata)
+    notes = COLUMN_NOTES | {
+        "meter_version": "of the register, counted in order of time from 0; absent in blocks of earlier programs"
+    }
+    payload = _arrow(INTERVALS.name, INTERVAL_BLOCK, notes, metadata)
     return _message("Interval rows, sorted by revision, at most 900 kB", "source partition", payload, content_type=ARROW)
 
 

@@ -1,8 +1,8 @@
-"""JSON Schema of the sections of zone.yaml that carbon accounting uses: factors, network, contracts, entries."""
+"""JSON Schema of the sections of zone.yaml that carbon accounting uses: factors, contracts, entries."""
 
-from zonepulse.schemas.documents.parts import Schema, exactly_one, list_of, mapping, number, one_word, ref, said, validity, words_of
+from zonepulse.schemas.documents.parts import Schema, exactly_one, mapping, number, one_word, ref, said, validity, words_of
 from zonepulse.schemas.factors.shipped import BASES, CONFIDENCES
-from zonepulse.schemas.registry.model import Contract, Source
+from zonepulse.schemas.registry.model import Contract
 
 
 def factor_schema() -> Schema:
@@ -64,37 +64,6 @@ def contract_schema() -> Schema:
     }
     keys |= {"valid_from": ref("instant", "inclusive"), "valid_to": ref("instant", "exclusive")}
     return mapping(keys, "id", "company", "kind", "valid_from", "valid_to") | exactly_one("mwh", "hourly")
-
-
-def network_schema() -> Schema:
-    """The electricity network."""
-    meters = {
-        "meter_from": ref(
-            "id", "at the sending end; its `import` registers count what flows towards `to`, `export` what flows back"
-        ),
-        "meter_to": ref("id", "at the receiving end; a line has at least one of the two"),
-    }
-    edge = mapping({"id": ref("id"), "from": ref("id"), "to": ref("id"), **meters, **validity()}, "id", "from", "to")
-    edge |= {"not": {"properties": {name: {"type": "null"} for name in meters}}}
-    initial = mapping({"kwh": number("energy"), "g_per_kwh": number("carbon of a kWh")}, "kwh", "g_per_kwh")
-    source = mapping(
-        {
-            "id": ref("id", "absent: the meter's"),
-            "node": ref("id"),
-            "kind": one_word(
-                words_of(Source, "kind"), "grid_import: a boundary meter; pv, chp, generation; storage: meters of that role"
-            ),
-            "meter": ref("id", "every boundary, generation and storage meter of electricity at a node is one source"),
-            "method": one_word(words_of(Source, "method"), "how a storage hands out the carbon that it took in", "average"),
-            "efficiency": number("of a storage: energy that comes back of one unit, above 0, at most 1", 1),
-            "initial": said(initial, "what a storage holds when its records begin"),
-        },
-        "node",
-        "kind",
-        "meter",
-    )
-    about = "the electricity network of the zone, for flow tracing"
-    return said(mapping({"nodes": list_of(ref("id")), "edges": list_of(edge), "sources": list_of(source)}), about)
 
 
 def entry_schema() -> Schema:

@@ -7,8 +7,8 @@ from typing import Final, get_args
 
 from zonepulse.schemas.carriers import CARRIERS, GASES, PRODUCT
 from zonepulse.schemas.checks.zone import INDICATORS
-from zonepulse.schemas.documents.carbon_schema import contract_schema, entry_schema, factor_schema, network_schema
-from zonepulse.schemas.documents.declared import entity_schema
+from zonepulse.schemas.documents.carbon_schema import contract_schema, entry_schema, factor_schema
+from zonepulse.schemas.documents.declared import section_schema
 from zonepulse.schemas.documents.parts import (
     DAY,
     DEFINITIONS,
@@ -23,11 +23,9 @@ from zonepulse.schemas.documents.parts import (
     validity,
     words_of,
 )
-from zonepulse.schemas.documents.subscriber_schema import subscriber_schema
 from zonepulse.schemas.factors.gwp import REPORTS
 from zonepulse.schemas.registry.model import Direction, Kind, Role, Rule, ZonePolicy
 from zonepulse.schemas.registry.sections import SECTIONS
-from zonepulse.schemas.registry.subscribers import SUBSCRIBERS
 
 _CARRIERS: Final = f"{', '.join(c for c in CARRIERS if not c.endswith(':'))}, a fuel such as diesel, or {PRODUCT}<name>"
 
@@ -35,21 +33,19 @@ _CARRIERS: Final = f"{', '.join(c for c in CARRIERS if not c.endswith(':'))}, a 
 def zone_schema() -> Schema:
     """The schema document."""
     own = {
-        "meters": _meter,
-        "factors": factor_schema,
-        "rules": _rule,
-        "contracts": contract_schema,
-        "entries": entry_schema,
+        "meters": _meter(),
+        "factors": factor_schema(),
+        "rules": _rule(),
+        "contracts": contract_schema(),
+        "entries": entry_schema(),
     }
-    sections = {s.name: own[s.name]() if s.name in own else entity_schema(s) for s in SECTIONS}
-    sections[SUBSCRIBERS] = subscriber_schema()
-    properties = {name: list_of(item) for name, item in sections.items()}
+    properties = {section.name: section_schema(section, own) for section in SECTIONS}
     return {
         "$schema": DIALECT,
         "$id": "urn:zonepulse:schema:zone",
         "title": "zone.yaml",
         "description": "An industrial zone: its companies, meters, factors and rules; published by `zonepulse registry apply`",
-        **mapping({"zone": _zone(), "network": network_schema(), **properties}, "zone"),
+        **mapping({"zone": _zone(), **properties}, "zone"),
         "$defs": DEFINITIONS,
     }
 

@@ -1,10 +1,12 @@
-"""The lists of zone.yaml, in the order in which they are read, published and compared.
+"""The sections of zone.yaml, in the order in which they are read, published and compared.
 
 A new one is a file beside this one with its entity and its Section, and its line in SECTIONS.
 """
 
 from dataclasses import fields
 from typing import Any, Final
+
+import msgspec
 
 from zonepulse.schemas.registry.budgets import BUDGETS
 from zonepulse.schemas.registry.inputs import INPUTS
@@ -20,7 +22,9 @@ from zonepulse.schemas.registry.model import (
     Rule,
     Site,
 )
+from zonepulse.schemas.registry.network import NETWORK
 from zonepulse.schemas.registry.section import Booked, Field, Section
+from zonepulse.schemas.registry.subscribers import SUBSCRIBERS
 from zonepulse.schemas.registry.tariffs import TARIFFS
 from zonepulse.schemas.tables.ddl import REGISTRY_COMPANIES
 
@@ -86,16 +90,28 @@ SECTIONS: Final[tuple[Section, ...]] = (
     INPUTS,
     BUDGETS,
     TARIFFS,
+    NETWORK,
+    SUBSCRIBERS,
 )
+LISTS: Final[tuple[Section, ...]] = tuple(part for section in SECTIONS for part in section.parts or (section,))
+"""Those of `SECTIONS`, with the lists of a mapping in its place."""
 _OWN: Final = frozenset(one.name for one in fields(Registry))
 
 
 def entities_of(registry: Registry, section: Section) -> tuple[Any, ...]:
-    """The registry's entities of a section."""
+    """The registry's entities of one of `LISTS`. Raises msgspec.ValidationError: plain ones of another program are none."""
+    if section.is_plain:
+        return tuple(msgspec.convert(plain, section.type) for plain in registry.extra.get(section.name, ()))
+    whole, _, part = section.name.partition(".")
+    if part:
+        return tuple(getattr(getattr(registry, whole), part))
     return getattr(registry, section.name) if section.name in _OWN else registry.more.get(section.name, ())
 
 
-def by_attribute(found: dict[str, tuple[Any, ...]]) -> dict[str, Any]:
-    """Entities by section as arguments of Registry."""
-    more = {name: entities for name, entities in found.items() if name not in _OWN and entities}
-    return {name: entities for name, entities in found.items() if name in _OWN} | {"more": more}
+def by_attribute(found: dict[str, Any]) -> dict[str, Any]:
+    """Entities by section, and the whole of a mapping, as arguments of Registry."""
+    plain = {section.name for section in SECTIONS if section.is_plain} & found.keys()
+    own = {name: entities for name, entities in found.items() if name in _OWN}
+    more = {name: entities for name, entities in found.items() if name not in _OWN | plain and entities}
+    extra = {name: msgspec.json.decode(msgspec.json.encode(found[name])) for name in sorted(plain)}
+    return own | {"more": more} | ({"extra": extra} if plain else {})

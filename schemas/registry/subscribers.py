@@ -13,17 +13,16 @@ from zoneinfo import available_timezones
 
 import msgspec
 
-LANGUAGES: Final = ("en", "de", "zh")
+from zonepulse.schemas.languages import LANGUAGES, Language
+from zonepulse.schemas.registry.section import Field, Section
+
 SEVERITIES: Final = ("info", "warning", "critical")
 """Ascending."""
 DIGESTS: Final = ("", "hourly", "daily")
-SUBSCRIBERS: Final = "subscribers"
-"""Their section of zone.yaml, and their name among the registry's extras."""
 WISH: Final = "/wish"
 CHANNEL_KINDS: Final = ("mailto", "channel", "webhook")
 DEFAULT_RATE: Final = 20
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*")
-_CLOCK_TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 _ID: Final = re.compile(r"[A-Za-z0-9][\w.:-]{0,79}")
 _MINUTES_A_DAY: Final = 1_440
@@ -50,7 +49,7 @@ class Subscriber:
     """The least."""
     impact_kg: float | None = None
     """The least impact, kg CO2e; an alert whose impact is not known is told."""
-    language: Literal["en", "de", "zh"] = "en"
+    language: Language = "en"
     timezone: str = ""
     """IANA name; '' = the zone's."""
     quiet_from_min: int = 0
@@ -87,10 +86,6 @@ class Wish:
         return msgspec.json.encode(self)
 
 
-NOBODY: Final = Subscriber("unread", ("channel:unread",))
-"""Stands for one of zone.yaml that could not be read."""
-
-
 def parse_subscriber(value: bytes) -> Subscriber:
     """A record's value. Raises BadSubscriber."""
     try:
@@ -113,12 +108,6 @@ def of_plain(plain: dict[str, Any]) -> Subscriber:
         return checked(msgspec.convert(plain, Subscriber))
     except msgspec.ValidationError as bad:
         raise BadSubscriber(f"no subscriber: {bad}") from None
-
-
-def to_plain(subscriber: Subscriber) -> dict[str, Any]:
-    """The same as JSON has it."""
-    plain: dict[str, Any] = msgspec.json.decode(subscriber.encode())
-    return plain
 
 
 def problem_of_target(target: str) -> str:
@@ -151,12 +140,6 @@ def checked(subscriber: Subscriber) -> Subscriber:
     return subscriber
 
 
-def clock_minute(text: str) -> int | None:
-    """A time of day such as 22:00 in minutes; None where it is none."""
-    match = _CLOCK_TIME.fullmatch(text)
-    return None if match is None else int(match[1]) * 60 + int(match[2])
-
-
 def masked(target: str) -> str:
     """A target for logs and tables: of an address the first letter and the domain's end."""
     kind, _, rest = target.partition(":")
@@ -169,3 +152,45 @@ def masked(target: str) -> str:
 def with_consent(subscriber: Subscriber) -> Subscriber:
     """The same, confirmed by the address' owner."""
     return replace(subscriber, is_confirmed=True)
+
+
+def _wrong(subscriber: Subscriber) -> tuple[str, str] | None:
+    try:
+        checked(subscriber)
+    except BadSubscriber as bad:
+        what, _, remedy = str(bad).partition(": ")[2].partition(": ")
+        return what, remedy or "mend it"
+    return None
+
+
+SUBSCRIBERS: Final = Section(
+    "subscribers",
+    "subscriber",
+    Subscriber,
+    (
+        Field("id", "id", need=True),
+        Field("to", "targets", "mailto:name@company.example; channel:NAME and webhook:NAME are the installation's", need=True),
+        Field("company", "id", "is told facts of this company alone; absent: of the whole zone", default="", of="companies"),
+        Field("companies", "ids", default=(), of="companies", inside="only"),
+        Field("sites", "ids", default=(), of="sites", inside="only"),
+        Field("rules", "texts", default=(), inside="only"),
+        Field("impact_kg", "float", "the least impact, kg CO2e", inside="only"),
+        Field("severity", "word", "the least", default="info", words=SEVERITIES),
+        Field("language", "word", default="en", words=LANGUAGES),
+        Field("timezone", "timezone", "IANA name; absent: the zone's", default=""),
+        Field("quiet", "minutes", "from and to on the local clock", default=(0, 0), called=("quiet_from_min", "quiet_to_min")),
+        Field("digest", "word", "gathers what is not critical; absent: at once", default="", words=DIGESTS[1:]),
+        Field("digest_at", "minute", "of a daily digest", default=480),
+        Field("rate_per_hour", "count", "messages, beyond which only critical alerts come", default=DEFAULT_RATE, least=1),
+        Field("send_resolved", "truth", "whether the end of an alert is told", default=True),
+        Field("to", "id", need=True, default="", of="subscribers", inside="escalate", called=("escalate_to",)),
+        Field("after", "duration", default=900_000, inside="escalate", called=("escalate_after_ms",)),
+    ),
+    about={
+        "only": "filters; rules may end with *",
+        "escalate": "who is told next of a critical alert that nobody acknowledges",
+    },
+    check=_wrong,
+    is_plain=True,
+)
+"""Their section of zone.yaml."""

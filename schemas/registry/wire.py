@@ -14,14 +14,13 @@ from typing import Any, Final
 
 import msgspec
 
-from zonepulse.schemas.registry.model import Factor, MeterVersion, Network, Register, Registry, Role, ZonePolicy
+from zonepulse.schemas.registry.model import Factor, MeterVersion, Register, Registry, Role, ZonePolicy
+from zonepulse.schemas.registry.section import Section
 from zonepulse.schemas.registry.sections import METERS, SECTIONS, by_attribute, entities_of
 from zonepulse.schemas.values import canonical_json
 
 METER: Final = METERS.kind
-NETWORK: Final = "network"
-"""One entity: the zone's whole network, under the zone's id. A zone without one has no such record."""
-ENTITY_TYPES: Final[dict[str, Any]] = {section.kind: section.type for section in SECTIONS} | {NETWORK: Network}
+ENTITY_TYPES: Final[dict[str, Any]] = {section.kind: section.type for section in SECTIONS if not section.is_plain}
 """Kind of entity -> its type, without `zone` and `extra`."""
 MAX_VERSION: Final = 1 << 31
 """Version numbers lie below."""
@@ -114,12 +113,10 @@ def to_entities(registry: Registry) -> list[tuple[str, bytes]]:
     """The records of a registry version; the zone's comes last, so that a reader in order finds it complete."""
     groups: dict[tuple[str, str], dict[str, list[Any]]] = defaultdict(lambda: {"at": [], "facts": []})
     for section in SECTIONS:
-        for at, entity in enumerate(entities_of(registry, section)):
-            group = groups[section.kind, section.name_of(entity)]
+        for at, (name, entity) in enumerate(_named(registry, section)):
+            group = groups[section.kind, name]
             group["at"].append(at)
             group["facts"].append(_encode(entity))
-    if registry.network != Network():
-        groups[NETWORK, registry.zone.id] = {"at": [0], "facts": [_encode(registry.network)]}
     for name, value in registry.extra.items():
         groups[EXTRA, name] = {"at": [0], "facts": [value]}
     zone = {
@@ -170,21 +167,27 @@ def from_entities(entities: Mapping[str, bytes]) -> Registry:
     meters = _Meters().decode(value for kind, _, value in named if kind == METER)
     decoded = [(kind, name, json.loads(value)) for kind, name, value in named if kind != METER]
     zone = next(value for kind, _, value in decoded if kind == ZONE)
-    sections: dict[str, tuple[Any, ...]] = {
-        section.name: tuple(
-            _decode(fact, section.type) for fact in _in_order(value for kind, _, value in decoded if kind == section.kind)
-        )
-        for section in SECTIONS
-        if section is not METERS
-    }
+    sections: dict[str, Any] = {METERS.name: meters}
+    for section in (one for one in SECTIONS if one is not METERS and not one.is_plain):
+        facts = _in_order(value for kind, _, value in decoded if kind == section.kind)
+        found = tuple(_decode(fact, section.type) for fact in facts)
+        sections[section.name] = next(iter(found), section.type()) if section.parts else found
     return Registry(
         version=zone["version"],
         zone=_decode(zone["facts"][0], ZonePolicy),
-        network=next((_decode(value["facts"][0], Network) for kind, _, value in decoded if kind == NETWORK), Network()),
         extra={name: value["facts"][0] for kind, name, value in decoded if kind == EXTRA},
         sha256=zone["sha256"],
-        **by_attribute(sections | {METERS.name: meters}),
+        **by_attribute(sections),
     )
+
+
+def _named(registry: Registry, section: Section) -> Iterator[tuple[str, Any]]:
+    """A section's entities with their names: of a mapping the whole, unless it is empty; none of what is published as it is."""
+    if section.parts:
+        whole = getattr(registry, section.name)
+        yield from [(registry.zone.id, whole)] if whole != section.type() else []
+    elif not section.is_plain:
+        yield from ((section.name_of(entity), entity) for entity in entities_of(registry, section))
 
 
 def _in_order(groups: Iterator[dict[str, Any]]) -> list[Any]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.tables.results import TABLES, Column, Table
 
 DATABASE: Final = "zonepulse"
@@ -178,7 +179,6 @@ PROMOTIONS: Final = Storage(
     final=f"SELECT * FROM {DATABASE}.promotions FINAL",
 )
 """Which runs' stretches stand as the live rows; `is_active` 0: not any more."""
-LANGUAGES: Final = ("en", "de", "zh")
 """Of the names in the registry tables: `name_en`, ..."""
 _NAMES: Final = tuple(Column(f"name_{language}", "str") for language in LANGUAGES)
 REGISTRY_COMPANIES: Final = Storage(

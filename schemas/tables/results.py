@@ -101,6 +101,9 @@ INTERVALS: Final = Table(
     is_final=True,
     own_topic=True,
 )
+INTERVAL_BLOCK: Final = INTERVALS.arrow_schema.append(pa.field("meter_version", pa.int32(), nullable=False))
+"""A block of interval rows between the workers: `meter_version` counts the versions of a meter's register in order of time, from 0. Blocks
+of earlier programs have no such column."""
 EMISSIONS: Final = Table(
     "emissions",
     _columns(

@@ -1,87 +1,19 @@
-"""The sections `network`, `contracts` and `entries` of zone.yaml, each read into its entities."""
+"""The sections `contracts` and `entries` of zone.yaml, each read into its entities."""
 
 from fractions import Fraction
 from typing import Final, Literal
 
 from zonepulse.schemas.factors.series import micro_values
-from zonepulse.schemas.registry.model import Contract, Edge, Entry, Network, Source
+from zonepulse.schemas.registry.model import Contract, Entry
 from zonepulse.schemas.units import MICRO
 from zonepulse.schemas.zone_file.positions import Fields, Place, Reader
 from zonepulse.schemas.zone_file.series_section import series_reader
 from zonepulse.schemas.zone_file.values import COUNT, IDENTIFIER, NUMBER, TEXT, Clock, one_of, optional
 
-SourceKind = Literal["grid_import", "pv", "chp", "generation", "storage"]
-_SOURCE_KIND: Final[Reader[SourceKind]] = one_of("grid_import", "pv", "chp", "generation", "storage")
-_METHOD: Final[Reader[Literal["average", "fifo"]]] = one_of("average", "fifo")
 _CONTRACT_KIND: Final[Reader[Literal["gec", "ppa"]]] = one_of("gec", "ppa")
-_EDGE_KEYS: Final = ("id", "from", "to", "meter_from", "meter_to", "valid_from", "valid_to")
-_SOURCE_KEYS: Final = ("id", "node", "kind", "meter", "method", "efficiency", "initial")
-_STORAGE_KEYS: Final = ("method", "efficiency", "initial")
 _CONTRACT_KEYS: Final = ("id", "company", "kind", "mwh", "hourly", "vintage", "valid_from", "valid_to", "ef", "evidence")
 _ENTRY_KEYS: Final = ("id", "company", "carrier", "kg", "at", "occurred", "by", "reason", "evidence")
-_NO_VALIDITY: Final = "a source is valid as long as its meter; give the meter a version that ends"
 _MICRO_PER_MWH: Final = 1000 * MICRO
-
-
-def read_network(place: Place, clock: Clock) -> Network:
-    """The electricity network: its nodes in the order of the file, its lines and its sources."""
-    f = Fields(place, ("nodes", "edges", "sources"))
-    return Network(
-        nodes=tuple(IDENTIFIER.read(node) for node in f.items("nodes")),
-        edges=tuple(_read_edge(edge, clock) for edge in f.items("edges")),
-        sources=tuple(_read_source(source) for source in f.items("sources")),
-    )
-
-
-def _read_edge(place: Place, clock: Clock) -> Edge:
-    f = Fields(place, _EDGE_KEYS)
-    start, end = clock.validity(f)
-    edge, from_node, to_node = f.need("id", IDENTIFIER), f.need("from", IDENTIFIER), f.need("to", IDENTIFIER)
-    meter_from, meter_to = f.read("meter_from", IDENTIFIER, ""), f.read("meter_to", IDENTIFIER, "")
-    if f.is_mapping and f.place_of("meter_from") is None and f.place_of("meter_to") is None:
-        place.fail(
-            "has no meter", "name what measures it: `meter_from` at its sending end, `meter_to` at its receiving end, or both"
-        )
-    return Edge(edge, from_node, to_node, meter_from, meter_to, start, end)
-
-
-def _read_source(place: Place) -> Source:
-    f = Fields(place, _SOURCE_KEYS, {"valid_from": _NO_VALIDITY, "valid_to": _NO_VALIDITY})
-    node, kind, meter = f.need("node", IDENTIFIER), f.need("kind", _SOURCE_KIND), f.need("meter", IDENTIFIER)
-    for name in _STORAGE_KEYS if kind != "storage" else ():
-        if (given := f.place_of(name)) is not None:
-            given.fail(f"belongs to storages, not to {kind}", "remove it, or write kind: storage")
-    initial_micro, initial_mg = f.read("initial", _INITIAL, (0, 0))
-    return Source(
-        id=f.read("id", IDENTIFIER, meter),
-        node=node,
-        kind=kind,
-        meter=meter,
-        method=f.read("method", _METHOD, "average"),
-        efficiency=_efficiency(f),
-        initial_micro=initial_micro,
-        initial_mg=initial_mg,
-    )
-
-
-def _efficiency(f: Fields) -> Fraction:
-    efficiency = f.read("efficiency", NUMBER, Fraction(1))
-    place = f.place_of("efficiency")
-    if place is not None and not 0 < efficiency <= 1:
-        place.fail(f"{place.shown} is no efficiency", "write what comes back of one unit: above 0, at most 1, such as 0.9")
-    return efficiency
-
-
-def _initial(place: Place) -> tuple[int, int]:
-    """Energy (micro-kWh) and carbon (mg) that a storage holds at first."""
-    f = Fields(place, ("kwh", "g_per_kwh"))
-    kwh, g_per_kwh = f.need("kwh", NUMBER), f.need("g_per_kwh", NUMBER)
-    if kwh < 0 or g_per_kwh < 0:
-        place.fail("is negative", "write amounts of zero or more")
-    return round(kwh * MICRO), round(kwh * g_per_kwh * 1000)
-
-
-_INITIAL: Final[Reader[tuple[int, int]]] = Reader(_initial, (0, 0), "{kwh: 0, g_per_kwh: 0}")
 
 
 def read_contract(place: Place, clock: Clock) -> Contract:

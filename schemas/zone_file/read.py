@@ -1,7 +1,7 @@
 """Reads zone.yaml, the external description of a zone, into a validated Registry. Pure: text in, value or every mistake out."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,7 +10,6 @@ from zonepulse.schemas.checks.channels import check_channels
 from zonepulse.schemas.checks.inputs import check_inputs
 from zonepulse.schemas.checks.network import check_network
 from zonepulse.schemas.checks.numbers import check_numbers
-from zonepulse.schemas.checks.subscribers import check_subscribers
 from zonepulse.schemas.checks.sums import check_sums
 from zonepulse.schemas.checks.tariffs import check_tariffs
 from zonepulse.schemas.checks.zone import check_registry
@@ -18,18 +17,17 @@ from zonepulse.schemas.factors.gwp import gwp_factors
 from zonepulse.schemas.factors.knowledge import as_known
 from zonepulse.schemas.factors.shipped import load_factors, shipped_factors_csv
 from zonepulse.schemas.problems import RegistryError, Report
-from zonepulse.schemas.registry.model import MeterVersion, Network, Registry, ZonePolicy
+from zonepulse.schemas.registry.model import MeterVersion, Registry, ZonePolicy
+from zonepulse.schemas.registry.section import Section
 from zonepulse.schemas.registry.sections import SECTIONS, by_attribute
-from zonepulse.schemas.registry.subscribers import SUBSCRIBERS, of_plain
 from zonepulse.schemas.zone_file.declared import entity_reader
 from zonepulse.schemas.zone_file.factor_sections import read_factor
-from zonepulse.schemas.zone_file.network_sections import read_contract, read_entry, read_network
+from zonepulse.schemas.zone_file.network_sections import read_contract, read_entry
 from zonepulse.schemas.zone_file.positions import Fields, Place, compose
 from zonepulse.schemas.zone_file.sections import read_meter, read_rule, read_zone
-from zonepulse.schemas.zone_file.subscriber_sections import plain_subscribers
 from zonepulse.schemas.zone_file.values import Clock
 
-_KEYS: Final = ("zone", *(section.name for section in SECTIONS), "network", SUBSCRIBERS)
+_KEYS: Final = ("zone", *(section.name for section in SECTIONS))
 
 
 def parse_zone(
@@ -62,7 +60,6 @@ def parse_zone(
     check_inputs(draft, report)
     check_budgets(draft, report)
     check_tariffs(draft, report)
-    check_subscribers((of_plain(one) for one in draft.extra.get(SUBSCRIBERS, [])), draft, report)
     check_channels(known, report)
     check_numbers(draft, shipped, report)
     if not report.problems:
@@ -82,11 +79,21 @@ def _read(fields: Fields, policy: ZonePolicy, factors_csv: str | None) -> tuple[
     clock = Clock.of(policy.timezone)
     shipped = load_factors(shipped_factors_csv() if factors_csv is None else factors_csv, policy.timezone)
     own = _own_readers(clock, policy)
-    found = {s.name: tuple(map(own.get(s.name) or entity_reader(s, clock), fields.items(s.name))) for s in SECTIONS}
+    written = [section for section in SECTIONS if not section.is_plain or fields.place_of(section.key)]
+    found = {section.name: _read_section(section, fields, own, clock) for section in written}
     shipped += gwp_factors((entry.carrier for entry in found["entries"]), policy.gwp)
     found["factors"] = shipped + found["factors"]
-    registry = Registry(version=0, zone=policy, network=_network(fields, clock), extra=_extra(fields), **by_attribute(found))
+    registry = Registry(version=0, zone=policy, **by_attribute(found))
     return registry, len(shipped)
+
+
+def _read_section(section: Section, fields: Fields, own: Mapping[str, Callable[[Place], Any]], clock: Clock) -> Any:
+    """Its entities; of a mapping the whole."""
+    if section.parts:
+        place = fields.place_of(section.key)
+        inner = Fields(place, [part.key for part in section.parts]) if place else None
+        return section.type(**{part.key: _read_section(part, inner, own, clock) for part in section.parts} if inner else {})
+    return tuple(map(own.get(section.name) or entity_reader(section, clock), fields.items(section.key)))
 
 
 def _own_readers(clock: Clock, policy: ZonePolicy) -> dict[str, Callable[[Place], Any]]:
@@ -98,16 +105,6 @@ def _own_readers(clock: Clock, policy: ZonePolicy) -> dict[str, Callable[[Place]
         "contracts": lambda place: read_contract(place, clock),
         "entries": lambda place: read_entry(place, clock),
     }
-
-
-def _network(fields: Fields, clock: Clock) -> Network:
-    place = fields.place_of("network")
-    return Network() if place is None else read_network(place, clock)
-
-
-def _extra(fields: Fields) -> dict[str, list[dict[str, object]]]:
-    place = fields.place_of(SUBSCRIBERS)
-    return {} if place is None else {SUBSCRIBERS: plain_subscribers(place.items())}
 
 
 def _ordered(meters: tuple[MeterVersion, ...]) -> tuple[MeterVersion, ...]:

@@ -33,7 +33,7 @@ from zonepulse.streams.bench.pipeline import Trial
 from zonepulse.streams.embedded.stack import Stack
 from zonepulse.streams.replay.log import fetches
 from zonepulse.streams.replay.plan import ARCHIVE, TOPIC, Plan, make_plan
-from zonepulse.streams.replay.run import run_plan
+from zonepulse.streams.replay.run import How, run_plan
 from zonepulse.streams.screen import count, print_facts, print_table
 from zonepulse.streams.workers.warm_up import warm_up
 
@@ -125,7 +125,7 @@ def _plan(stack: Stack, trial: Trial, run: str, source: str, folder: Path) -> Pl
 
 def _run(stack: Stack, trial: Trial, plan: Plan, processes: int) -> Found:
     with stack.client() as client:
-        return run_plan(stack.kafka, trial.prefix, plan, client, lambda _: None, processes)
+        return run_plan(stack.kafka, trial.prefix, plan, client, How(processes=processes))
 
 
 def _timed(work: Callable[[], Found], readings: int) -> tuple[Found, Found]:

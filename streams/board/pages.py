@@ -15,7 +15,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from kafka.errors import KafkaError
 
 from zonepulse.schemas.registry.model import Registry
-from zonepulse.schemas.registry.subscribers import DIGESTS, SEVERITIES, BadSubscriber
+from zonepulse.schemas.registry.subscribers import BadSubscriber
 from zonepulse.streams.board import charts, detail_views, zone_view
 from zonepulse.streams.board.facts import BASES, FINGERPRINT, RUN, Asked, Facts, Zone
 from zonepulse.streams.board.shared import Shared
@@ -144,11 +144,14 @@ class Pages:
                 wrong, status = words("subscribe_later"), 429
             except KafkaError:
                 wrong, status = words("subscribe_away"), 503
+        severities = [("info", "severity_info"), ("warning", "severity_warning"), ("critical", "severity_critical")]
+        digests = [("", "digest_none"), ("hourly", "digest_hourly"), ("daily", "digest_daily")]
+        companies = [("", words("whole_zone")), *((c.id, words.name(c.name, c.id)) for c in zone.companies.values())]
         options = [
-            ("company", [("", words("whole_zone")), *((c.id, words.name(c.name, c.id)) for c in zone.companies.values())]),
-            ("language", list(LANGUAGE_NAMES.items())),
-            ("severity", [(name, words(f"severity_{name}")) for name in SEVERITIES]),
-            ("digest", [(name, words(f"digest_{name or 'none'}")) for name in DIGESTS]),
+            ("company", words("subscribe_company"), companies),
+            ("language", words("subscribe_language"), list(LANGUAGE_NAMES.items())),
+            ("severity", words("subscribe_severity"), [(name, words(key)) for name, key in severities]),
+            ("digest", words("subscribe_digest"), [(name, words(key)) for name, key in digests]),
         ]
         shown = {"asked_address": asked, "wrong": wrong, "form": form, "options": options, "to_ms": _now_ms()}
         text = self._jinja.get_template("subscribe.html.j2").render(self._frame(request, words, zone, Asked()), **shown)

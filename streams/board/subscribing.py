@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from zonepulse.schemas.registry.subscribers import DIGESTS, LANGUAGES, SEVERITIES, BadSubscriber, Subscriber, checked
+from zonepulse.schemas.languages import LANGUAGES
+from zonepulse.schemas.registry.subscribers import DIGESTS, SEVERITIES, BadSubscriber, Subscriber, checked
 
 MOST_AN_HOUR: Final = 20
 """Questions that the form sends in all: it cannot be used to fill somebody's mailbox."""

@@ -9,8 +9,9 @@ import yaml
 from babel.dates import format_datetime, format_time, format_timedelta
 from babel.numbers import format_decimal, format_percent
 
+from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.registry.model import Text
-from zonepulse.streams.queries.texts import LANGUAGES, Texts
+from zonepulse.streams.queries.texts import Texts
 
 LOCALES: Final = {"en": "en_GB", "de": "de_DE", "zh": "zh_Hans_CN"}
 NOTHING: Final = "–"

@@ -1,18 +1,15 @@
-"""One registry version's factors, contracts, entries and network as rows of their tables, without zone and version. Pure."""
+"""One registry version's factors, contracts and entries as rows of their tables, without zone and version. Pure."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from zonepulse.processors.accounting.factor_table import factor_mg
 from zonepulse.schemas.factors.choices import factor_spans
-from zonepulse.schemas.registry.model import FOREVER, Contract, Entry, Factor, Network, Registry
+from zonepulse.schemas.registry.model import FOREVER, Contract, Entry, Factor, Registry
 from zonepulse.schemas.tables.ddl import (
     REGISTRY_CONTRACTS,
-    REGISTRY_EDGES,
     REGISTRY_ENTRIES,
     REGISTRY_FACTORS,
-    REGISTRY_NODES,
-    REGISTRY_SOURCES,
     Storage,
 )
 from zonepulse.schemas.units import MICRO
@@ -26,7 +23,6 @@ def dimensions(registry: Registry) -> Iterator[tuple[Storage, list[Row]]]:
     yield REGISTRY_FACTORS, factors + [_contract_factor(c) for c in registry.contracts]
     yield REGISTRY_CONTRACTS, [_contract(c) for c in registry.contracts]
     yield REGISTRY_ENTRIES, [_entry(e) for e in registry.entries]
-    yield from _network(registry.network)
 
 
 def validity(from_ms: int, to_ms: int) -> Row:
@@ -88,25 +84,3 @@ def _contract(contract: Contract) -> Row:
 def _entry(entry: Entry) -> Row:
     names = ("company", "carrier", "value_micro", "occurred", "reason", "evidence")
     return {"entry": entry.id, "at": entry.at_ms, "entered_by": entry.by, **{name: getattr(entry, name) for name in names}}
-
-
-def _network(network: Network) -> Iterator[tuple[Storage, list[Row]]]:
-    yield REGISTRY_NODES, [{"node": node, "position": i} for i, node in enumerate(network.nodes)]
-    ends, facts = (
-        ("from_node", "to_node", "meter_from", "meter_to"),
-        ("node", "kind", "meter", "method", "initial_micro", "initial_mg"),
-    )
-    yield (
-        REGISTRY_EDGES,
-        [
-            {"edge": e.id, "position": i, **{n: getattr(e, n) for n in ends}, **validity(e.valid_from_ms, e.valid_to_ms)}
-            for i, e in enumerate(network.edges)
-        ],
-    )
-    yield (
-        REGISTRY_SOURCES,
-        [
-            {"source": s.id, "position": i, "efficiency": float(s.efficiency), **{n: getattr(s, n) for n in facts}}
-            for i, s in enumerate(network.sources)
-        ],
-    )

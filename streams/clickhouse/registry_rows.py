@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 
 import pyarrow as pa
 
+from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.schemas.registry.lookup import RegistryIndex
 from zonepulse.schemas.registry.model import Registry, Text
-from zonepulse.schemas.registry.sections import SECTIONS, entities_of
+from zonepulse.schemas.registry.sections import LISTS, entities_of
 from zonepulse.schemas.registry.wire import ZONE, check_entity, checked_key, from_entities, split_key
-from zonepulse.schemas.tables.ddl import LANGUAGES, REGISTRY_METERS, Storage
+from zonepulse.schemas.tables.ddl import REGISTRY_METERS, Storage
 from zonepulse.streams.clickhouse.registry_dimensions import dimensions, validity
 from zonepulse.streams.clickhouse.stored_rows import Poison, plain_type, reason_of
 from zonepulse.streams.clickhouse.write_queue import Piece
@@ -84,9 +86,9 @@ def _size(kind: str, value: bytes) -> int | None:
 def registry_rows(registry: Registry) -> Iterator[Rows]:
     """One version's rows, table by table. A name not given in a language is the English one, else the id."""
     yield _table(REGISTRY_METERS, registry, _registers(registry))
-    for section in SECTIONS:
-        if section.storage is not None:
-            yield _table(section.storage, registry, (section.cells(entity) for entity in entities_of(registry, section)))
+    for section in LISTS:
+        if section.storage is not None and (entities := entities_of(registry, section)):
+            yield _table(section.storage, registry, map(section.cells, entities, count()))
     for storage, rows in dimensions(registry):
         if rows:
             yield _table(storage, registry, rows)

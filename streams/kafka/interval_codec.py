@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.flow import Rows
-from zonepulse.processors.metering.interval_rows import interval_batch
+from zonepulse.processors.metering.interval_rows import interval_block
 from zonepulse.schemas.messages.arrow_blocks import BadArrow, is_plain, read_table
 
 ROWS_A_BLOCK: Final = 6_000
@@ -57,7 +57,7 @@ def interval_blocks(rows: Rows, channels: Channels, partition: int, through: int
     starts = range(0, max(1, len(rows)), ROWS_A_BLOCK)
     for start in starts:
         last = {THROUGH: b"%d" % through} if start == starts[-1] else {}
-        yield encode(interval_batch(rows[start : start + ROWS_A_BLOCK], channels), metadata | last)
+        yield encode(interval_block(rows[start : start + ROWS_A_BLOCK], channels), metadata | last)
 
 
 def live_block(sums: pa.RecordBatch, partition: int, at_ms: int, registry: int) -> bytes:

@@ -7,7 +7,8 @@ from typing import Final
 from jinja2 import TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from zonepulse.schemas.registry.subscribers import LANGUAGES, Subscriber
+from zonepulse.schemas.languages import LANGUAGES
+from zonepulse.schemas.registry.subscribers import Subscriber
 from zonepulse.streams.notify.messages import pages
 from zonepulse.streams.notify.messages.pages import TEMPLATES, Reader, compose, environment
 from zonepulse.streams.notify.routing.facts import Directory, Row

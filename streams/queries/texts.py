@@ -7,6 +7,7 @@ from typing import Final
 import yaml
 
 from zonepulse.processors.detection.meter.rules import RULES
+from zonepulse.schemas.languages import Language
 
 
 def _read() -> dict[str, dict[str, str]]:
@@ -20,8 +21,7 @@ def _read() -> dict[str, dict[str, str]]:
     return found
 
 
-LANGUAGES: Final = ("en", "de", "zh")
-LANGUAGE_NAMES: Final = {"en": "English", "de": "Deutsch", "zh": "中文"}
+LANGUAGE_NAMES: Final[Mapping[Language, str]] = {"en": "English", "de": "Deutsch", "zh": "中文"}
 TEXTS: Final[dict[str, dict[str, str]]] = {
     **_read(),
     **{rule.id: rule.short for rule in RULES},

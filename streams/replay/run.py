@@ -52,27 +52,32 @@ class Progress:
         return max(0, self.plan.records - self.records) / max(1e-6, self.records_per_s)
 
 
-def run_plan(
-    broker: str,
-    prefix: str,
-    plan: Plan,
-    client: Client,
-    say: Say,
-    processes: int = 1,
-    folder: RunFolder | None = None,
-    follow_until: threading.Event | None = None,
-    most_per_s: float = 0,
-) -> dict[str, Any]:
-    """Runs a plan and writes the stretch's final rows under the run's name; what it returns is kept as its result.
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a plan is run; every way makes the same rows."""
 
-    `processes` share the partitions among them; this one is the ledger's. With a `folder` for checkpoints, a run that was cut off goes on
-    from the last one, without it from the beginning: either way it writes the same rows. With `follow_until`, in one process, it goes on
-    with the log until that is set. Up to its end it reads `most_per_s` records/s at most; 0 = as many as it can.
+    say: Say = lambda progress: None
+    processes: int = 1
+    """Share the partitions among them; this one is the ledger's."""
+    folder: RunFolder | None = None
+    """For checkpoints: a run that was cut off goes on from the last one; without it from the beginning."""
+    follow_until: threading.Event | None = None
+    """In one process: go on with the log until this is set."""
+    most_per_s: float = 0
+    """Records/s up to the plan's end, at most; 0 = as many as it can."""
+
+
+PLAINLY: Final = How()
+
+
+def run_plan(broker: str, prefix: str, plan: Plan, client: Client, how: How = PLAINLY) -> dict[str, Any]:
+    """Runs a plan and writes the stretch's final rows under the run's name; what it returns is kept as its result.
 
     Raises CannotReplay, zone_run.UnknownVersion, archive.BadArchive, KafkaError.
     """
+    folder, follow_until = how.folder, how.follow_until
     runs.save(client, plan, runs.RUNNING)
-    zone, rows, progress = _folded(broker, prefix, plan, say, processes, folder, most_per_s)
+    zone, rows, progress = _folded(broker, prefix, plan, how)
     for name in FINAL_TABLES:
         kept = [] if folder is None else folder.rows(name)
         found = runs.of_stretch(TABLES[name], rows.table(name, kept), plan.from_ms, plan.to_ms if follow_until is None else FOREVER)
@@ -97,10 +102,9 @@ def run_plan(
     return result
 
 
-def _folded(
-    broker: str, prefix: str, plan: Plan, say: Say, processes: int, folder: RunFolder | None, most_per_s: float
-) -> tuple[ZoneRun, FinalRows, Progress]:
+def _folded(broker: str, prefix: str, plan: Plan, how: How) -> tuple[ZoneRun, FinalRows, Progress]:
     """The core at the plan's end (of several processes, its ledger), and rows since the last checkpoint; those before are in the folder."""
+    folder, most_per_s = how.folder, how.most_per_s
     zone, going = asyncio.run(zone_run(broker, prefix, plan)), Going()
     if folder is not None:
         folder.open(zone)
@@ -124,7 +128,7 @@ def _folded(
                 rows = FinalRows()
         if time.monotonic() - said > SAY_S:
             said = time.monotonic()
-            say(progress)
+            how.say(progress)
         if most_per_s and (ahead_s := (progress.records - before) / most_per_s - progress.seconds) > 0:
             time.sleep(ahead_s)
 
@@ -132,11 +136,11 @@ def _folded(
         async for found in made(broker, prefix, plan, range(len(plan.offsets)), zone, going):
             await asyncio.to_thread(take, found)
 
-    if (shares := min(processes, len(plan.offsets))) > 1:
+    if (shares := min(how.processes, len(plan.offsets))) > 1:
         with closing(made_by_processes(broker, prefix, plan, shares, going)) as all_made:
             for found in all_made:
                 take(found)
     else:
         asyncio.run(here())
-    say(progress)
+    how.say(progress)
     return zone, rows, progress

@@ -16,7 +16,7 @@ from zonepulse.processors.live import PARTIAL
 from zonepulse.processors.metering.interval_rows import interval_rows
 from zonepulse.schemas.messages.alerts import STATES
 from zonepulse.schemas.messages.records import RecordSpans
-from zonepulse.schemas.tables.results import ALERTS, INTERVALS
+from zonepulse.schemas.tables.results import ALERTS, INTERVAL_BLOCK, INTERVALS
 from zonepulse.streams.control.registry_store import RegistryMissing, RegistryStore
 from zonepulse.streams.kafka.interval_codec import NO_PARTITION, IntervalBlock, decode_block
 from zonepulse.streams.kafka.origin import FromNowhere, Origin
@@ -84,7 +84,7 @@ def _judge(records: RecordSpans, i: int, origin: Origin) -> IntervalBlock:
     if block.live_at_ms is not None:
         _check_schema(block.batch, PARTIAL)
         return block
-    _check_schema(block.batch, INTERVALS.arrow_schema)
+    _check_schema(block.batch, INTERVAL_BLOCK, INTERVALS.arrow_schema)
     latest_tick = origin.latest_ms(int(records.timestamp_ms[i])) // origin.tick_ms + 1
     if block.through is not None and not 0 <= block.through <= latest_tick:
         raise FromNowhere(f"through is {block.through}, expected a tick up to {latest_tick}")
@@ -127,8 +127,9 @@ def _check_place(block: IntervalBlock, origin: Origin) -> None:
         raise FromNowhere(f"partition {block.partition} of {origin.partitions}")
 
 
-def _check_schema(batch: pa.RecordBatch, expected: pa.Schema) -> None:
-    if not batch.schema.remove_metadata().equals(expected.remove_metadata()):
+def _check_schema(batch: pa.RecordBatch, *expected: pa.Schema) -> None:
+    """One of these."""
+    if not any(batch.schema.remove_metadata().equals(schema.remove_metadata()) for schema in expected):
         raise FromNowhere(f"columns {', '.join(batch.schema.names)[:200]} are not those of such a block")
 
 

@@ -22,6 +22,7 @@ from zonepulse.processors.detection.ops_alerts import NoData
 from zonepulse.processors.flow import UNSET
 from zonepulse.processors.ledger.ledger import Ledger, Results
 from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
+from zonepulse.processors.ledger.step import Offer, book
 from zonepulse.processors.live import LiveView
 from zonepulse.processors.metering.snapshot import Frozen
 from zonepulse.schemas.messages.alerts import alert_key
@@ -220,18 +221,23 @@ class LedgerTask:
     def _booked(self, ledger: Ledger, offers: Mapping[int, Offered], next_offset: int) -> list[Message]:
         """Offers the blocks of a batch, by their offsets, and applies what can be; the records that that makes. In the thread."""
         begun = time.perf_counter()
-        waiting, at_rest = ledger.waiting_rows, self._places.at_rest
-        for offset, offered in offers.items():
-            if self._is_due(ledger, offset, offered.block, waiting):
-                self._offer(ledger, offered)
-                waiting += 0 if offered.rows is None else len(offered.rows)
-        results = ledger.advance()
+        at_rest = self._places.at_rest
+        results, behind = book(ledger, self._due(ledger, offers))
         self._places.has_read(next_offset)
         self._let_go_on(ledger)
         self._tell_at_rest(at_rest, ledger)
         self._metrics.kernel_seconds.labels(NAME).observe(time.perf_counter() - begun)
         self._metrics.rows_too_old.inc(results.too_old)
+        self._metrics.rows_behind.inc(behind)
         return list(self._messages(ledger, results))
+
+    def _due(self, ledger: Ledger, offers: Mapping[int, Offered]) -> Iterator[Offer]:
+        """What the ledger takes now, each judged when those before it are taken."""
+        waiting = ledger.waiting_rows
+        for offset, offered in offers.items():
+            if self._is_due(ledger, offset, offered.block, waiting):
+                yield from self._offer(offered)
+                waiting += 0 if offered.rows is None else len(offered.rows)
 
     def _is_due(self, ledger: Ledger, offset: int, block: IntervalBlock, waiting: int) -> bool:
         """Whether the ledger takes a block now. While more rows wait than may, only those of the slowest partition."""
@@ -260,16 +266,15 @@ class LedgerTask:
         if before - now:
             log.info("partitions %s are read on from offset %d of %s", sorted(before - now), places.next_offset, self._blocks.topic)
 
-    def _offer(self, ledger: Ledger, offered: Offered) -> None:
+    def _offer(self, offered: Offered) -> Iterator[Offer]:
+        """A block for the ledger; live sums go to the live view instead."""
         block = offered.block
         if block.candidates is not None:
-            ledger.offer_alerts(block.partition, block.candidates)
+            yield Offer(block.partition, alerts=block.candidates)
         elif offered.channels is not None and block.live_at_ms is not None:
             self._board(offered.channels).offer(block.partition, block.live_at_ms, block.batch)
         elif offered.channels is not None and offered.rows is not None:
-            ledger.announce(block.partition, offered.channels)
-            behind = ledger.offer(block.partition, offered.rows, block.through, offered.channels)
-            self._metrics.rows_behind.inc(behind)
+            yield Offer(block.partition, offered.channels, offered.rows, block.through)
 
     def _messages(self, ledger: Ledger, results: Results) -> Iterator[Message]:
         topic = RESULTS.full_name(self._prefix)

@@ -17,6 +17,7 @@ from notify_parts import transition
 from prometheus_client import CollectorRegistry
 
 from zonepulse.processors.detection.meter.rules import RULES
+from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.messages.readings import REASONS
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.subscribers import Subscriber
@@ -188,7 +189,7 @@ def test_links_lead_to_dashboards_that_exist(name: str) -> None:
     assert links and all(re.split(r"[/?]", link)[2] in uids for link in links)
 
 
-@pytest.mark.parametrize("language", texts.LANGUAGES)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_a_messages_link_leads_to_a_dashboard_of_its_readers_language(language: str) -> None:
     subscriber = Subscriber("desk", ("mailto:desk@plant.example",), language=language)
     composer = Composer(NotifySettings(grafana_url="https://grafana.example"))
@@ -230,7 +231,7 @@ def test_every_text_exists_in_every_language_with_the_same_names_to_fill_in() ->
         return {field for _, field, _, _ in string.Formatter().parse(re.sub(r"\$\{[^}]*\}", "", text)) if field}
 
     for key, by_language in texts.TEXTS.items():
-        assert tuple(by_language) == texts.LANGUAGES, key
+        assert tuple(by_language) == LANGUAGES, key
         assert len({frozenset(fields(text)) for text in by_language.values()}) == 1, key
 
 
@@ -255,7 +256,7 @@ def test_the_languages_differ_in_texts_only() -> None:
         return [shape(inner) for inner in value] if isinstance(value, list) else "" if isinstance(value, str) else value
 
     for board in declared():
-        names = [f"{uid_of(board.uid, language).removeprefix('zp-')}.json" for language in texts.LANGUAGES]
+        names = [f"{uid_of(board.uid, language).removeprefix('zp-')}.json" for language in LANGUAGES]
         english, *others = (FILES[name] for name in names)
         for other in others:
             assert shape(other) == shape(english)

@@ -27,7 +27,7 @@ from zonepulse.schemas.messages.topics import TOPICS
 from zonepulse.schemas.problems import RegistryError, Report
 from zonepulse.schemas.registry.wire import from_entities, split_key, to_entities
 from zonepulse.schemas.tables.column_notes import COLUMN_NOTES, READING_NOTES
-from zonepulse.schemas.tables.results import ALERTS, TABLES
+from zonepulse.schemas.tables.results import ALERTS, INTERVAL_BLOCK, TABLES
 from zonepulse.schemas.zone_file.positions import compose, plain
 from zonepulse.schemas.zone_file.read import parse_zone
 
@@ -289,7 +289,7 @@ def test_json_schemas_in_the_asyncapi_document_name_their_dialect() -> None:
 
 
 @pytest.mark.parametrize(("message", "arrow"), [
-    ("readingBlock", ARROW_SCHEMA), ("intervalBlock", TABLES["intervals"].arrow_schema), ("emissions", TABLES["emissions"].arrow_schema),
+    ("readingBlock", ARROW_SCHEMA), ("intervalBlock", INTERVAL_BLOCK), ("emissions", TABLES["emissions"].arrow_schema),
     ("totals", TABLES["totals"].arrow_schema), ("intensity", TABLES["intensity"].arrow_schema), ("live", TABLES["live"].arrow_schema),
 ])  # fmt: skip
 def test_arrow_blocks_are_described_column_by_column(message: str, arrow: pa.Schema) -> None:

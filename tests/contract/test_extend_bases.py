@@ -1,5 +1,6 @@
 """A basis is one file and its place in the list: all else follows."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,10 +96,49 @@ print(json.dumps({
 """
 
 
+TWIN = """
+from collections.abc import Callable
+from typing import Any
+
+from zonepulse.oracle.carbon.book import Book
+
+
+def double(book: Book, start_ms: Callable[[int], int], touched: dict[str, set[int]], tick: int) -> dict[Any, list[tuple[int, bool]]]:
+    found: dict[Any, list[tuple[int, bool]]] = {}
+    for company, numbers in touched.items():
+        for start in sorted(map(start_ms, numbers)):
+            line = book.total(start, "company", company, "electricity", 2, "location")
+            if line is None:
+                continue
+            twice = None if line["co2e_mg"] is None else 2 * line["co2e_mg"]
+            book.write("totals", line | {"entity_kind": "twin", "basis": "doubled", "co2e_mg": twice}, tick)
+            row = {name: line[name] for name in ("zone", "start", "length_s", "scope", "energy_micro")}
+            row |= {"company": company, "meter": "", "register": "", "basis": "doubled", "co2e_mg": twice, "estimated_micro": 0}
+            book.write("emissions", row | {"factor_id": "twice", "rung": "own"}, tick)
+            found.setdefault((company, "electricity", "doubled"), []).append((start, False))
+    return found
+"""
+
+JUDGED = """
+import json
+from core_runs import disagreements, emitted, expected, fetches, final
+from small_logs import DAY, IMPORT, MINUTE, meter, on_time, reading, zone_text
+text = zone_text(meter(IMPORT))
+log = on_time(*(reading(DAY + 15 * MINUTE * i, i * (i + 1)) for i in range(8)))
+print(json.dumps(disagreements(expected(text, log, 1, finish=False), final(emitted(text, fetches(log), 1, finish=False)))))
+"""
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a zone says whose ledger has the basis."""
-    tree = Extended(tmp_path_factory.mktemp("basis"))
+    tree = with_basis(Extended(tmp_path_factory.mktemp("basis")))
+    assert len(tree.files) == 2
+    said: dict[str, Any] = tree.run(PROGRAM)
+    return said
+
+
+def with_basis(tree: Extended) -> Extended:
     tree.add("processors/bases/doubled.py", DOUBLED)
     tree.alter(
         "processors/bases/bases.py",
@@ -108,9 +148,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         ),
         ("(Market, Nodal)", "(Market, Nodal, Doubled)"),
     )
-    assert len(tree.files) == 2
-    said: dict[str, Any] = tree.run(PROGRAM)
-    return said
+    return tree
 
 
 @pytest.mark.integration
@@ -127,3 +165,22 @@ def test_its_state_goes_through_snapshots_and_registry_versions(found: dict[str,
     assert held["settled"] > 10
     assert restored == switched == held
     assert found["version"] == 1
+
+
+@pytest.mark.integration
+def test_a_twin_in_the_oracle_judges_it(tmp_path: Path) -> None:
+    tree = with_basis(Extended(tmp_path))
+    assert {line.partition(" ")[0] for line in tree.run(JUDGED)} >= {"emissions", "totals"}, "without a twin nothing is expected"
+    tree.add("oracle/carbon/doubled.py", TWIN)
+    market = "        found |= self._market.apply("
+    tree.alter(
+        "oracle/ledger.py",
+        (market, "        found |= double(self._book, self._grid.start_ms, of_company, tick)\n" + market),
+        (
+            "from zonepulse.oracle.carbon.entries",
+            "from zonepulse.oracle.carbon.doubled import double\nfrom zonepulse.oracle.carbon.entries",
+        ),
+    )
+    assert tree.run(JUDGED) == []
+    tree.alter("oracle/carbon/doubled.py", ("else 2 * line", "else 3 * line"))
+    assert any("co2e_mg is " in line for line in tree.run(JUDGED))

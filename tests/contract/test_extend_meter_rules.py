@@ -1,5 +1,7 @@
 """A rule about meters is a declaration and its kernel: all else follows."""
 
+from pathlib import Path
+
 import pytest
 from extended import Extended
 
@@ -71,9 +73,37 @@ print(json.dumps({
 """
 
 
+TWIN_CALL = """        self._judge_first(window, value, covered_ms, tick)
+        self._judge_marks(window, covered_ms > 0, marks, tick)
+
+    def _judge_first(self, window: int, value: int | None, covered_ms: int, tick: int) -> None:
+        if value and "first_energy" not in self._active:
+            self._times += 1
+            told = {"times": self._times}
+            start_ms = self._start_ms(window)
+            self._active["first_energy"] = self._raised("first_energy", start_ms, window, tick, told, value / 1e6, severity="info")
+        elif value == 0 and covered_ms > 0 and "first_energy" in self._active:
+            over = self._active.pop("first_energy") | {"value": None}
+            self.transitions.append(resolved(over, self._start_ms(window), tick))
+"""
+
+JUDGED = """
+import json
+from core_runs import disagreements, emitted, expected, fetches, final
+from small_logs import IMPORT, meter, on_time, reading, zone_text
+text = zone_text(meter(IMPORT))
+values = {"10:00": 0, "10:15": 0, "10:30": 4, "10:45": 8, "11:00": 8, "11:15": 9, "12:30": 9, "12:45": 9, "13:00": 20}
+log = on_time(*(reading(ts, v) for ts, v in values.items()))
+print(json.dumps(disagreements(expected(text, log, 1, finish=False), final(emitted(text, fetches(log), 1, finish=False)))))
+"""
+
+
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Extended:
-    tree = Extended(tmp_path_factory.mktemp("rule"))
+    return with_rule(Extended(tmp_path_factory.mktemp("rule")))
+
+
+def with_rule(tree: Extended) -> Extended:
     tree.alter(
         "processors/detection/meter/rules.py",
         ("RULES: Final = ", DECLARATION),
@@ -124,3 +154,20 @@ judge_window(detectors[0], Seen(window[0], 5, True, 0, 900000, 900000, 3, 1), ou
 print(json.dumps([int(out.used[1]), int(out.transitions[0].rule), int(out.transitions[0].value)]))
 """
     assert extended.run(program, NUMBA_DISABLE_JIT="0") == [1, 6, 5]
+
+
+@pytest.mark.integration
+def test_a_twin_in_the_oracle_judges_it(tmp_path: Path) -> None:
+    tree = with_rule(Extended(tmp_path))
+    assert [line.partition(" ")[0] for line in tree.run(JUDGED)] == ["alerts"] * 3, (
+        "without a twin the oracle knows of no such alert"
+    )
+    tree.alter(
+        "oracle/metering/channel_alerts.py",
+        ("    _judged: int = 0\n", "    _judged: int = 0\n    _times: int = 0\n"),
+        ("        self._judge_marks(window, covered_ms > 0, marks, tick)\n", TWIN_CALL),
+    )
+    assert tree.run(JUDGED) == []
+    tree.alter("oracle/metering/channel_alerts.py", ("value / 1e6, severity", "value / 1e3, severity"))
+    (wrong,) = tree.run(JUDGED)
+    assert ": value is " in wrong

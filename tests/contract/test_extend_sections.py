@@ -1,5 +1,6 @@
 """A section of zone.yaml whose fields stand by themselves is one file and its line in the list: all else follows."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,7 +109,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Extended:
             "from zonepulse.schemas.tables.ddl",
             "from zonepulse.schemas.registry.teams import TEAMS\nfrom zonepulse.schemas.tables.ddl",
         ),
-        ("    BUDGETS,\n)", "    BUDGETS,\n    TEAMS,\n)"),
+        ("    NETWORK,\n    SUBSCRIBERS,\n", "    TEAMS,\n    NETWORK,\n    SUBSCRIBERS,\n"),
     )
     return tree
 
@@ -164,3 +165,80 @@ def test_its_dimension_rows_follow(found: dict[str, Any]) -> None:
         "since": "2026-03-03 16:00:00+00:00", "reaction_ms": 900_000, "share": 0.5, "people": 3, "is_own": 1,
     }  # fmt: skip
     assert found["rows"][1]["people"] is None
+
+
+INSIDE = """
+import json
+from dataclasses import replace
+from jsonschema import Draft202012Validator
+from zones import EXAMPLE, small
+from zonepulse.schemas.checks.changes import diff
+from zonepulse.schemas.documents.zone_schema import zone_schema
+from zonepulse.schemas.problems import RegistryError
+from zonepulse.schemas.registry.network import EDGES
+from zonepulse.schemas.registry.wire import from_entities, to_entities
+from zonepulse.schemas.zone_file.read import parse_zone
+
+def zone(edge="", desk=""):
+    text = EXAMPLE.replace("id: e1,", "id: e1, " + edge)
+    assert not edge or text != EXAMPLE
+    return text.replace("subscribers: []", "subscribers: [{id: desk, to: [channel:ops], " + desk + "only: {sectors: [steel]}}]")
+
+def problems(text):
+    try:
+        parse_zone(text)
+    except RegistryError as error:
+        return [f"{p.path}: {p.what}; {p.remedy}" for p in error.problems]
+
+old, new = parse_zone(zone()), parse_zone(zone("ampere: 400, ", "greeting: Hi, "))
+schema = zone_schema()["properties"]
+print(json.dumps({
+    "read": [new.network.edges[0].ampere, old.network.edges[0].ampere, new.extra["subscribers"][0]["greeting"],
+        new.extra["subscribers"][0]["sectors"]],
+    "wrong": problems(zone("ampere: many, ", "greeting: 7, ")),
+    "schema": [schema["network"]["properties"]["edges"]["items"]["properties"]["ampere"],
+        schema["subscribers"]["items"]["properties"]["greeting"],
+        schema["subscribers"]["items"]["properties"]["only"]["properties"]["sectors"]],
+    "same": from_entities(dict(to_entities(replace(new, version=2)))) == replace(new, version=2),
+    "kinds": sorted({key.split("/")[1] for key, _ in to_entities(new)} & {"network", "extra", "subscriber"}),
+    "diff": diff(old, new),
+    "cell": EDGES.cells(new.network.edges[0], 3),
+}))
+"""
+
+
+@pytest.mark.integration
+def test_a_field_inside_a_mapping_or_of_a_plain_section_is_declared_once(tmp_path: Path) -> None:
+    tree = Extended(tmp_path)
+    tree.alter("schemas/registry/model.py", ("    meter_to: str\n", "    meter_to: str\n    ampere: int | None\n"))
+    tree.alter(
+        "schemas/registry/network.py",
+        (
+            '        Field("valid_from", "start"',
+            '        Field("ampere", "count", "that the line bears"),\n        Field("valid_from", "start"',
+        ),
+    )
+    tree.alter(
+        "schemas/registry/subscribers.py",
+        ('    timezone: str = ""\n', '    timezone: str = ""\n    greeting: str = "Dear"\n    sectors: tuple[str, ...] = ()\n'),
+        (
+            '        Field("quiet", "minutes"',
+            '        Field("greeting", "text", default="Dear"),\n        Field("sectors", "texts", default=(), inside="only"),\n'
+            '        Field("quiet", "minutes"',
+        ),
+    )
+    found = tree.run(INSIDE)
+    assert found["read"] == [400, None, "Hi", ["steel"]]
+    assert found["wrong"] == [
+        "network.edges[0].ampere: 'many' is no decimal number; write it like 1234.5, without leading zeros",
+        "subscribers[0].greeting: '7' is no text; write it in quotes: \"7\"",
+    ]
+    assert found["schema"] == [
+        {"type": ["integer", "null"], "minimum": 0, "description": "that the line bears"},
+        {"type": ["string", "null"], "default": "Dear"},
+        {"type": ["array", "null"], "items": {"type": "string"}},
+    ]
+    assert found["same"]
+    assert found["kinds"] == ["extra", "network"]
+    assert found["diff"] == ["~ network.edges e1", "~ subscribers desk"]
+    assert (found["cell"]["ampere"], found["cell"]["position"]) == (400, 3)

@@ -16,6 +16,7 @@ import pytest
 from demo_store import DAYS, UNTIL_MS, DemoRows, connect, fill
 from patience import patience_s
 
+from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.board.server import HEADERS, Board
@@ -28,7 +29,6 @@ from zonepulse.streams.embedded.clickhouse.process import READER, ClickHouseProc
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]  # the first test may have to compile every kernel
 
 AT = datetime.fromtimestamp(UNTIL_MS / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-LANGUAGES = ("en", "de", "zh")
 FRESH_S = 3600.0
 """Refresh of a board whose answers stay the same for a whole test."""
 

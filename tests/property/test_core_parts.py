@@ -15,7 +15,8 @@ from zonepulse.processors.decoding.exact import decode_records
 from zonepulse.processors.final_rows import final_rows
 from zonepulse.processors.flow import ROW
 from zonepulse.processors.ledger.ledger import Ledger
-from zonepulse.processors.metering.interval_rows import interval_batch, interval_rows
+from zonepulse.processors.ledger.step import Offer, book
+from zonepulse.processors.metering.interval_rows import interval_batch, interval_block, interval_rows
 from zonepulse.processors.metering.partition import Partition, Step
 from zonepulse.processors.zone_run import ZoneRun, no_items
 from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
@@ -44,8 +45,8 @@ def booked(channels: Channels, offers: Offers) -> dict[str, list[tuple[object, .
     ledger = Ledger(channels)
     made: defaultdict[str, list[pa.RecordBatch]] = defaultdict(list)
     for partition, step in offers:
-        ledger.offer(partition, step.rows, step.through)
-        for name, table in ledger.advance().tables("z").items():
+        results, _ = book(ledger, [Offer(partition, channels, step.rows, step.through)])
+        for name, table in results.tables("z").items():
             made[name] += table.to_batches()
     return {name: plain(pa.Table.from_batches(b, TABLES[name].arrow_schema).unify_dictionaries()) for name, b in made.items()}
 
@@ -54,8 +55,8 @@ def booked(channels: Channels, offers: Offers) -> dict[str, list[tuple[object, .
 @given(cases())
 def test_interval_rows_survive_the_journey_as_an_arrow_block(case: Case) -> None:
     channels, offers = steps_of(case)
-    for _, step in offers:
-        back = interval_rows(interval_batch(step.rows, channels), channels)
+    for step, make in ((step, make) for _, step in offers for make in (interval_block, interval_batch)):
+        back = interval_rows(make(step.rows, channels), channels)
         assert len(back) == len(step.rows)
         for name in set(ROW.names or ()) - {"bits"}:
             covered = step.rows["cov"] > 0 if name in ("val", "est") else np.ones(len(back), bool)

@@ -12,9 +12,9 @@ from zonepulse.processors.indicators.evaluate import Result, evaluate
 from zonepulse.processors.indicators.facts import facts_of
 from zonepulse.schemas.indicators.model import IndicatorSet
 from zonepulse.schemas.indicators.periods import Period, parse_period
+from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry.model import Registry
-from zonepulse.schemas.tables.ddl import LANGUAGES
 from zonepulse.schemas.values import BadValue
 from zonepulse.schemas.zone_file.indicator_sets import shipped_sets
 from zonepulse.streams.cli.registry.factors import newest_version

@@ -11,7 +11,8 @@ import msgspec
 import typer
 from clickhouse_connect.driver.client import Client
 
-from zonepulse.schemas.registry.subscribers import LANGUAGES, Subscriber
+from zonepulse.schemas.languages import LANGUAGES
+from zonepulse.schemas.registry.subscribers import Subscriber
 from zonepulse.streams import servers
 from zonepulse.streams.notify.channels.mail import PICTURE
 from zonepulse.streams.notify.composing import Composer
@@ -60,7 +61,7 @@ def preview(
         raise BadInput(f"no subscriber {subscriber!r}; there are {', '.join(sorted(everyone)) or 'none'}")
     reader = everyone[subscriber] if subscriber else Subscriber("preview", ("channel:preview",))
     if language:
-        reader = replace(reader, language=language)  # type: ignore[arg-type]
+        reader = replace(reader, language=language)
     with servers.store_client(settings) as client:
         found = _alerts(client, alert)
     row = next((one for one in found if is_visible(one, reader, people.known)), found[0])

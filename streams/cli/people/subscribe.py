@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from zonepulse.schemas.problems import nearest
-from zonepulse.schemas.registry.subscribers import DEFAULT_RATE, BadSubscriber, Subscriber, Wish, checked, clock_minute, masked
+from zonepulse.schemas.registry.subscribers import DEFAULT_RATE, BadSubscriber, Subscriber, Wish, checked, masked
+from zonepulse.schemas.values import clock_minute
 from zonepulse.streams import servers
 from zonepulse.streams.notify.subscriber_log import read_people, write_subscriber
 from zonepulse.streams.screen import BadInput, JsonOption, print_json, say

@@ -1,9 +1,10 @@
-"""`zonepulse replay`: readings through the ledger again, from files here, from the topic in topic.py."""
+"""`zonepulse replay`: readings through the ledger again, from files here, from the topic in the modules beside it."""
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -11,7 +12,13 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.streams import servers
 from zonepulse.streams.cli.replay.archive import archive
-from zonepulse.streams.cli.replay.topic import COMMANDS, run_id
+from zonepulse.streams.cli.replay.diff import diff_
+from zonepulse.streams.cli.replay.kept import discard, list_
+from zonepulse.streams.cli.replay.plan import plan
+from zonepulse.streams.cli.replay.promote import promote_, revert_
+from zonepulse.streams.cli.replay.run import run as run_
+from zonepulse.streams.cli.replay.shared import run_id
+from zonepulse.streams.cli.replay.verify import verify
 from zonepulse.streams.cli.shared.file_options import with_file_form
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.cli.shared.refused import show_refused
@@ -146,6 +153,16 @@ def show(summary: dict[str, Any]) -> None:
     print_facts([("readings", readings), ("took", speed), ("run", summary["run"]), ("written to", where)])
 
 
-app.command("archive")(archive)
-for _name, _command in COMMANDS.items():
+_COMMANDS: Final[dict[str, Callable[..., None]]] = {
+    "archive": archive,
+    "plan": plan,
+    "run": run_,
+    "list": list_,
+    "diff": diff_,
+    "promote": promote_,
+    "revert": revert_,
+    "discard": discard,
+    "verify": verify,
+}
+for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)

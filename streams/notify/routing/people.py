@@ -31,7 +31,7 @@ class People:
         wrong = []
         self.known = directory(registry)
         self.of_registry = {}
-        for plain in registry.extra.get(SUBSCRIBERS, []):
+        for plain in registry.extra.get(SUBSCRIBERS.name, []):
             try:
                 one = of_plain(plain)
                 self.of_registry[one.id] = one

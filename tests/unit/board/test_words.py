@@ -6,9 +6,10 @@ from importlib.resources import files
 
 import pytest
 
+from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.streams.board.settings import BoardSettings
 from zonepulse.streams.board.words import BOARD_TEXTS, Words, language_of
-from zonepulse.streams.queries.texts import LANGUAGES, TEXTS
+from zonepulse.streams.queries.texts import TEXTS
 from zonepulse.streams.settings import BadSetting
 
 BOARD = files("zonepulse.streams.board")

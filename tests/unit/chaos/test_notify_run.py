@@ -82,4 +82,4 @@ def test_the_end_is_when_nothing_waits_to_be_told_however_long_that_takes() -> N
 
 def test_its_zone_is_valid_and_has_its_people() -> None:
     registry = parse_zone(zone_yaml())
-    assert [s["id"] for s in registry.extra[SUBSCRIBERS]] == list(PEOPLE)
+    assert [s["id"] for s in registry.extra[SUBSCRIBERS.name]] == list(PEOPLE)

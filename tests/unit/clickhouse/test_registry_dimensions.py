@@ -102,11 +102,11 @@ def test_contracts_and_entries_have_their_rows() -> None:
 
 
 def test_the_network_has_its_rows_in_its_order() -> None:
-    found = rows(parse_zone(EXAMPLE))
+    found = {name: table.to_pylist() for name, table in registry_rows(parse_zone(EXAMPLE))}
     assert [(r["node"], r["position"]) for r in found["registry_nodes"]] == [("n-grid", 0), ("n-mill", 1)]
-    assert [(r["edge"], r["from_node"], r["meter_to"], r["valid_from"]) for r in found["registry_edges"]] == [
-        ("e1", "n-grid", "TC-0001-E1", 0)
-    ]
+    assert [
+        (r["edge"], r["from_node"], r["meter_to"], r["valid_from"].timestamp(), r["valid_to"]) for r in found["registry_edges"]
+    ] == [("e1", "n-grid", "TC-0001-E1", 0, None)]
     assert [(r["source"], r["kind"], r["efficiency"]) for r in found["registry_sources"]] == [("TC-0900-E1", "grid_import", 1.0)]
 
 

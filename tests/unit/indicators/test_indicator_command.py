@@ -10,7 +10,7 @@ from zones import SMALL
 from zonepulse.processors.indicators.answers import Missing, Why
 from zonepulse.processors.indicators.evaluate import Verdict
 from zonepulse.processors.indicators.sums import Entity
-from zonepulse.schemas.tables.ddl import LANGUAGES
+from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.streams.cli.main import app
 from zonepulse.streams.indicators import words
 

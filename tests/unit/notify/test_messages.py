@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from notify_parts import transition
 from zones import zone
 
-from zonepulse.schemas.registry.subscribers import LANGUAGES, Subscriber
+from zonepulse.schemas.languages import LANGUAGES
+from zonepulse.schemas.registry.subscribers import Subscriber
 from zonepulse.schemas.values import CONTROLS
 from zonepulse.streams.notify import messages
 from zonepulse.streams.notify.channels import mail

@@ -19,7 +19,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from notify_parts import transition
 from zones import zone
 
-from zonepulse.schemas.registry.subscribers import LANGUAGES, Subscriber
+from zonepulse.schemas.languages import LANGUAGES
+from zonepulse.schemas.registry.subscribers import Subscriber
 from zonepulse.streams.notify.channels import mail
 from zonepulse.streams.notify.composing import Composer
 from zonepulse.streams.notify.history import history_of

@@ -91,7 +91,7 @@ def test_an_edge_may_begin_and_end() -> None:
         ("meter: G}", "meter: M}", "network.sources[0].kind: grid_import does not fit 'M', a main meter; name a meter of role"),
         ("meter: G}", "meter: G, method: fifo}", "network.sources[0].method: belongs to storages, not to grid_import"),
         ("id: cell", "id: e", "network.sources[2].id: 'e' stands twice, first on line"),
-        ("efficiency: 0.9", "efficiency: 90", "network.sources[2].efficiency: '90' is no efficiency; write what comes back"),
+        ("efficiency: 0.9", "efficiency: 90", "network.sources[2].efficiency: '90' is no part of a whole; write what there is"),
         ("kwh: 2.5", "kwh: -1", "network.sources[2].initial: is negative"),
         ("{node: k, kind: pv, meter: P}", "{id: G, node: k, kind: pv, meter: P}", "network.sources[1].id: 'G' stands twice"),
         (

@@ -36,9 +36,10 @@ def test_every_key_is_read() -> None:
 
 @pytest.mark.parametrize(("old", "new", "told"), [
     ("id: desk", "name: desk", "`id` is missing"),
-    ("company: a\n", "company: x\n", "unknown: 'x'"),
-    ("sites: [s]", "sites: [x]", "unknown: 'x'"),
+    ("company: a\n", "company: x\n", "unknown company 'x'"),
+    ("sites: [s]", "sites: [x]", "only.sites[0]: unknown site 'x'"),
     ("to: boss", "to: bos", "did you mean"),
+    ("to: boss", "to: desk", "escalate.to: unknown subscriber 'desk'"),
     ("severity: critical", "severity: loud", "loud"),
     ("language: zh", "language: fr", "fr"),
     ('"22:00", "07:30"', '"22:00"', "two different times"),

@@ -15,6 +15,7 @@ from zonepulse.processors.channels.table import compile_registry
 from zonepulse.processors.detection.rules import Alert
 from zonepulse.processors.flow import ROW, Rows, new_rows
 from zonepulse.processors.live import PARTIAL
+from zonepulse.processors.metering.interval_rows import interval_batch
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.streams.control import registry_store
 from zonepulse.streams.control.registry_store import RegistryMissing, RegistryStore
@@ -80,6 +81,13 @@ def renamed_meter() -> bytes:
     return encode(table.to_batches()[0], table.schema.metadata)
 
 
+def with_version(version: int) -> bytes:
+    table = pa.ipc.open_stream(good()).read_all()
+    at = table.schema.get_field_index("meter_version")
+    table = table.set_column(at, table.schema.field(at), pa.chunked_array([pa.array([version], pa.int32())]))
+    return encode(table.to_batches()[0], table.schema.metadata)
+
+
 def candidate(rule: str = "stuck", **changes: Any) -> dict[str, Any]:
     return Alert("z", rule, {}, "warning", "raised", AT_MS, TICK, {}).row() | changes
 
@@ -88,6 +96,13 @@ def test_a_good_block_is_offered_with_its_rows() -> None:
     offered = taken(good())
     assert offered.rows is not None and offered.rows["val"].tolist() == [5]
     assert (offered.block.partition, offered.block.through) == (1, TICK)
+
+
+def test_a_block_of_an_earlier_program_says_by_its_windows_which_versions_it_has() -> None:
+    metadata = {PARTITION: b"1", REGISTRY: b"1", THROUGH: b"%d" % TICK}
+    before, now = taken(encode(interval_batch(rows(), CHANNELS), metadata)), taken(good())
+    assert before.rows is not None and now.rows is not None
+    assert before.rows.tolist() == now.rows.tolist()
 
 
 def test_live_sums_and_candidates_are_offered() -> None:
@@ -121,6 +136,8 @@ FORGED = {
                                                                           b"at": b"5"}),
     "revision 2^62": next(interval_blocks(rows(1 << 62), CHANNELS, 1, TICK)),
     "an unknown meter": renamed_meter(),
+    "a version that the meter does not have": with_version(1),
+    "a version before the first": with_version(-1),
     "a candidate that is none": next(candidate_blocks([{"a": 1}], 1, 1)),
     "a candidate far ahead": next(candidate_blocks([candidate(revision=1 << 60)], 1, 1)),
     "a meter's alert from nowhere": next(candidate_blocks([candidate()], NO_PARTITION, 0)),

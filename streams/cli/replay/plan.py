@@ -1,0 +1,117 @@
+"""`zonepulse replay plan`: what a run would read, and what it could not know."""
+
+import time
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from zonepulse.schemas.registry.wire import decode_factor
+from zonepulse.streams import servers
+from zonepulse.streams.cli.replay.shared import explained, instant_of, last_zone, new_name
+from zonepulse.streams.cli.shared.zone_files import read_zone
+from zonepulse.streams.control.factor_topic import published_factors
+from zonepulse.streams.replay import runs
+from zonepulse.streams.replay.plan import ARCHIVE, AUTO, TOPIC, Plan, make_plan
+from zonepulse.streams.replay.promote import who
+from zonepulse.streams.replay.runs import instant
+from zonepulse.streams.screen import BadInput, JsonOption, count, print_facts, print_json, say
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise BadInput(f"--factors-as-of {text!r}: write a date, such as 2026-06-30") from error
+
+
+def plan(
+    from_: Annotated[str, typer.Option("--from", metavar="TIME", help="Begin of the stretch: a date of the zone, or an instant.")],
+    to: Annotated[str, typer.Option("--to", metavar="TIME", help="Its end, exclusive.")],
+    registry: Annotated[
+        Path | None, typer.Option(metavar="ZONE.YAML", help="Run under this registry; otherwise under those of the log.")
+    ] = None,
+    factors_as_of: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Factors as known on this day, those of `registry factors publish` too.")
+    ] = None,
+    source: Annotated[
+        str, typer.Option(metavar="WHAT", help="topic, archive, or auto: the archive where the topic's beginning is gone.")
+    ] = AUTO,
+    include_late: Annotated[
+        bool, typer.Option("--include-late", help="Take in the stretch's readings that came behind the zone's lateness.")
+    ] = False,
+    run: Annotated[str | None, typer.Option(metavar="ID", help="Name of the run; default replay-<time>.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Say what a replay of a stretch would read and what it could not know, and keep it as a run to be."""
+    settings = servers.settings()
+    if source not in (AUTO, TOPIC, ARCHIVE):
+        raise BadInput(f"--source {source!r}: there are {AUTO}, {TOPIC} and {ARCHIVE}")
+    if source == ARCHIVE and not settings.archive:
+        raise BadInput("--source archive: set ZONEPULSE_ARCHIVE to the folder or URL of the archive")
+    if factors_as_of:
+        factors_as_of = _day(factors_as_of)
+    if registry is not None:
+        read_zone(registry)
+    with explained(), servers.store_client(settings) as client:
+        zone = last_zone(settings)
+        stretch = instant_of("--from", from_, zone), instant_of("--to", to, zone)
+        if stretch[0] >= stretch[1]:
+            raise BadInput(f"--from {from_} is not before --to {to}")
+        name, rate = new_name(client, run), runs.measured_rate(runs.list_runs(client))
+        text = "" if registry is None else registry.read_text("utf-8")
+        made = make_plan(
+            settings.broker, settings.topic_prefix, zone, name, stretch, text, factors_as_of or "", round(time.time() * 1000),
+            archive=settings.archive, source=source, include_late=include_late,
+            published=published_factors(settings.broker, settings.topic_prefix) if factors_as_of and registry is None else (),
+        )  # fmt: skip
+        made = msgspec.structs.replace(made, who=who(), program=f"zonepulse {version('zonepulse')}")
+        made.registry()  # what this day's factors lack shows now
+        runs.save(client, made, runs.PLANNED)
+    if json:
+        print_json(plan_facts(made) | {"seconds": rate and made.records / rate})
+    else:
+        _show_plan(made, rate)
+        say(f"run it: zonepulse replay run {name}")
+
+
+def plan_facts(plan: Plan) -> dict[str, Any]:
+    """What --json prints of a plan."""
+    return {
+        "run": plan.run, "zone": plan.zone, "from": instant(plan.from_ms), "to": instant(plan.to_ms), "topic": plan.topic,
+        "offsets": {str(p): list(at) for p, at in enumerate(plan.offsets)}, "records": plan.records,
+        "archive": plan.archive or None, "archived": {str(p): at for p, at in enumerate(plan.archived)},
+        "include_late": bool(plan.late_offsets),
+        "registry": "of the log" if not plan.zone_yaml else "its own", "factors_as_of": plan.factors_as_of or None,
+        "published": [decode_factor(text).id for text in plan.published],
+        "is_approximate": bool(plan.caveats), "caveats": list(plan.caveats), "who": plan.who, "program": plan.program,
+    }  # fmt: skip
+
+
+def _show_plan(plan: Plan, rate: float | None) -> None:
+    registry = "its own zone.yaml" if plan.zone_yaml else "the versions that the log names"
+    offsets = ", ".join(f"{p}: {first} to {end}" for p, (first, end) in enumerate(plan.offsets))
+    print_facts(
+        [
+            ("run", plan.run),
+            ("stretch", f"{instant(plan.from_ms)} to {instant(plan.to_ms)}"),
+            ("reads", f"{plan.topic}, up to {count(plan.records)} records ({offsets})"),
+            *(
+                [("takes", f"about {plan.records / rate:,.0f} s, at the {count(round(rate))} records/s of the last run")]
+                if rate
+                else []
+            ),
+            *([("archive", f"{plan.archive}, up to offsets {_places(plan)}")] if plan.archived else []),
+            *([("takes in", "the stretch's readings that came behind lateness")] if plan.late_offsets else []),
+            ("registry", registry + (f", factors as of {plan.factors_as_of}" if plan.factors_as_of else "")),
+            *([("published", ", ".join(decode_factor(text).id for text in plan.published))] if plan.published else []),
+            *(("approximate", caveat) for caveat in plan.caveats),
+        ]
+    )
+
+
+def _places(plan: Plan) -> str:
+    return ", ".join(f"{partition}: {at}" for partition, at in enumerate(plan.archived))
