@@ -1,4 +1,4 @@
-"""Values as text: exact decimals, durations and instants, with a remedy for each that cannot be read."""
+"""Values as text: exact decimals, durations and instants, with a remedy for each that cannot be read; how much JSON may hold."""
 
 import json
 import re
@@ -134,3 +134,19 @@ def instant_text(at_ms: int, zone: ZoneInfo) -> str:
 
 def _epoch_ms(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+MOST_BRACKETS: Final = 250_000
+"""Lists and objects of one JSON text from outside: an empty one is two bytes of text and a hundred of memory. What is honest has about 80
+bytes for each."""
+
+
+def brackets(text: bytes) -> int:
+    """The opening brackets in a text, those inside strings included."""
+    return text.count(b"[") + text.count(b"{")
+
+
+def check_brackets(*texts: bytes) -> None:
+    """Raises ValueError where the texts of one record hold more lists and objects than may be."""
+    if sum(map(len, texts)) > MOST_BRACKETS and (found := sum(map(brackets, texts))) > MOST_BRACKETS:
+        raise ValueError(f"{found} lists and objects, more than {MOST_BRACKETS}")

@@ -18,6 +18,8 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from zonepulse.schemas.zone_file.bounds import MAX_BYTES
+
 N = 100_000
 ONE = b'{"meter":"M","register":"1.8.0","ts":1790000000000,"value":%s,"ingest_ms":1790000000000}\n'
 HEAD = b"meter,register,ts,value\n"
@@ -125,6 +127,7 @@ ZONES = {
     "mistakes.yaml": b"zone: {id: z, timezone: UTC}\ncompanies: [" + b"{}, " * (2 * N) + b"]",
     "random.yaml": JUNK,
     "zeros.yaml": bytes(N),
+    "long.yaml": b"a: 1\n" * (MAX_BYTES // 5 + 1),
     "none.yaml": b"",
     "book.yaml": b"PK\x03\x04" + JUNK,
 }

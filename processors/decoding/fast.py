@@ -13,6 +13,7 @@ from zonepulse.processors.decoding.json_readings import CELL, SHORTEST, Columns,
 from zonepulse.processors.flow import ReadingColumns
 from zonepulse.schemas.messages.readings import is_arrow
 from zonepulse.schemas.messages.records import CONTENT_TYPE, RecordSpans
+from zonepulse.schemas.values import MOST_BRACKETS, brackets
 
 
 def decode_fast(records: RecordSpans, start: int, stop: int, ingest_ms: Ints, channels: Channels) -> Decoded:
@@ -33,13 +34,15 @@ def decode_fast(records: RecordSpans, start: int, stop: int, ingest_ms: Ints, ch
 
 
 def _json_starts(records: RecordSpans) -> Ints:
-    """Where the values start; -1 for those whose header says that they are no JSON."""
+    """Where the values start; -1 for those whose header says that they are no JSON, and those with more brackets than are read."""
     verdicts = {id(headers): headers for headers in records.headers.values()}
     blocks = {i for i, headers in verdicts.items() if is_arrow(b"", _content_type(headers))}
-    if not blocks:
+    large = np.flatnonzero(records.value_end - records.value_start > MOST_BRACKETS).tolist()
+    barred = [i for i in large if brackets(records.value(i) or b"") > MOST_BRACKETS]
+    if not blocks and not barred:
         return records.value_start
     starts = records.value_start.copy()
-    starts[[i for i, headers in records.headers.items() if id(headers) in blocks]] = -1
+    starts[barred + [i for i, headers in records.headers.items() if id(headers) in blocks]] = -1
     return starts
 
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import types
 
 MAX_INFLATED_BYTES: Final = 64_000_000
-"""Of the compressed buffers of one stream together."""
+"""Of the compressed buffers of one stream together, and of its texts."""
 
 
 class BadArrow(ValueError):
@@ -78,7 +79,19 @@ def _read(value: bytes, wanted: Mapping[str, Any] | None, max_rows: int, allowed
     if table.num_rows > max_rows:
         raise TooManyRows(f"{table.num_rows} rows, more than {max_rows}")
     table.validate(full=True)
+    if sum(map(_decoded_bytes, table.columns)) > MAX_INFLATED_BYTES:
+        raise BadArrow(f"its texts are more than {MAX_INFLATED_BYTES} bytes once every row has its own")
     return table
+
+
+def _decoded_bytes(column: pa.ChunkedArray) -> int:
+    """Bytes of the texts of a column by dictionary, each row its own; 0 where it cannot be many."""
+    total = 0
+    for chunk in column.chunks if types.is_dictionary(column.type) else ():
+        if len(chunk) * chunk.dictionary.nbytes > MAX_INFLATED_BYTES:
+            lengths = pc.cast(pc.binary_length(chunk.dictionary), pa.int64())
+            total += pc.sum(lengths.take(chunk.indices)).as_py() or 0
+    return total
 
 
 # --- what the messages announce ---------------------------------------------------------------------------------------------------

@@ -26,6 +26,8 @@ KINDS: Final = (SKIP, *ON_AN_ALERT, "maintenance")
 NEEDS_UNTIL: Final = ("snooze", "maintenance")
 MAX_TEXT: Final = 2_000
 """Characters of `who`, `why` and `target`."""
+MAX_BYTES: Final = 100_000
+"""Of a record: the texts, all of them escaped, and some blanks."""
 _INT64: Final = 1 << 63
 _KEYS: Final = {"kind", "target", "who", "why", "until_ms", "made_at_ms"}
 
@@ -85,6 +87,8 @@ def parse_place(text: str) -> Place:
 
 def parse_command(value: bytes) -> Command:
     """The command of a record's value. Raises BadCommand."""
+    if len(value) > MAX_BYTES:
+        raise BadCommand(f"{len(value)} bytes, more than {MAX_BYTES}")
     try:
         found = json.loads(value)
     except (ValueError, RecursionError) as bad:

@@ -16,6 +16,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from zonepulse.schemas.messages.arrow_blocks import TooManyRows, is_number, is_plain, is_text, plain_columns, read_table, row_stream
+from zonepulse.schemas.values import check_brackets
 
 MAX_ITEMS: Final = 100_000
 TS_LIMIT: Final = 1 << 61
@@ -242,6 +243,7 @@ def _rows_of(value: bytes | None, content_type: bytes | None) -> list[tuple[str,
         raise ValueError("null record")
     if is_arrow(value, content_type):
         return _arrow_rows(value)
+    check_brackets(value)
     rows, items = [], 0
     for _, _, element in _json_items(value.decode("utf-8")):
         items += 1

@@ -17,7 +17,7 @@ import msgspec
 from zonepulse.schemas.registry.model import Factor, MeterVersion, Register, Registry, Role, ZonePolicy
 from zonepulse.schemas.registry.section import Section
 from zonepulse.schemas.registry.sections import METERS, SECTIONS, by_attribute, entities_of
-from zonepulse.schemas.values import canonical_json
+from zonepulse.schemas.values import canonical_json, check_brackets
 
 METER: Final = METERS.kind
 ENTITY_TYPES: Final[dict[str, Any]] = {section.kind: section.type for section in SECTIONS if not section.is_plain}
@@ -104,6 +104,7 @@ def checked_key(raw: bytes) -> str:
 
 def check_entity(value: bytes) -> None:
     """Raises ValueError for what is no entity at all; whether its facts are good shows when the version is whole."""
+    check_brackets(value)
     entity = json.loads(value)
     if not isinstance(entity, dict) or not isinstance(entity.get("facts"), list) or not isinstance(entity.get("at"), list):
         raise ValueError('no entity: an object with lists "at" and "facts" is expected')
@@ -137,6 +138,7 @@ def encode_factor(factor: Factor) -> bytes:
 
 def decode_factor(value: bytes | str) -> Factor:
     """What `encode_factor` wrote. Raises ValueError, msgspec.ValidationError."""
+    check_brackets(value if isinstance(value, bytes) else value.encode())
     found: Factor = _decode(json.loads(value), Factor)
     return found
 
@@ -151,8 +153,9 @@ def by_version(records: Mapping[str, bytes | None]) -> dict[int, dict[str, bytes
 
 
 def is_complete(entities: Mapping[str, bytes]) -> bool:
-    """Whether the records of one version are all there."""
+    """Whether the records of one version are all there. Raises ValueError for a zone's record that is none."""
     zones = [value for key, value in entities.items() if split_key(key)[1] == ZONE]
+    check_brackets(*zones)
     return len(zones) == 1 and json.loads(zones[0])["entities"] == len(entities)
 
 
@@ -163,6 +166,8 @@ def from_entities(entities: Mapping[str, bytes]) -> Registry:
         raise IncompleteVersion(
             f"{len(entities)} records of registry versions {versions} are no whole version; read the topic further"
         )
+    for value in entities.values():
+        check_brackets(value)
     named = [(*split_key(key)[1:], value) for key, value in entities.items()]
     meters = _Meters().decode(value for kind, _, value in named if kind == METER)
     decoded = [(kind, name, json.loads(value)) for kind, name, value in named if kind != METER]

@@ -7,8 +7,13 @@ from typing import Any, Final
 import yaml
 
 LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MAX_BYTES: Final = 32_000_000
+"""Of a file; 100,000 channels that are written out are about half of it."""
+MAX_WRITTEN: Final = 5_000_000
+"""Values that may be written; each takes some hundred bytes of memory."""
 MAX_DEPTH: Final = 50
 MAX_NODES: Final = 20_000_000
+"""Values that those written and their aliases may stand for."""
 EXPANSION: Final = 4
 """Aliases may make so many nodes of one that is written."""
 SMALL: Final = 100_000
@@ -26,13 +31,15 @@ class _Open:
 class TooLarge(Exception):
     """A document beyond the bounds: `what` is, on which `line` (from 1)."""
 
-    def __init__(self, what: str, event: yaml.Event) -> None:
+    def __init__(self, what: str, event: yaml.Event | None = None) -> None:
         super().__init__(what)
-        self.what, self.line = what, event.start_mark.line + 1 if event.start_mark else 1
+        self.what, self.line = what, event.start_mark.line + 1 if event and event.start_mark else 1
 
 
-def check_bounds(text: str) -> None:
+def check_bounds(text: str, most_written: int = MAX_WRITTEN) -> None:
     """Raises TooLarge, or yaml.YAMLError where the text is no YAML. Time and memory are linear in the text."""
+    if len(text) > MAX_BYTES:
+        raise TooLarge(f"it is longer than {MAX_BYTES:,} characters")
     written, sizes, around = 0, dict[str, int](), [_Open(None, 0)]
     for event in yaml.parse(text, Loader=LOADER):
         if isinstance(event, yaml.CollectionEndEvent):
@@ -42,6 +49,8 @@ def check_bounds(text: str) -> None:
                 sizes[closed.anchor] = closed.nodes
         elif isinstance(event, yaml.NodeEvent):
             written += 1
+            if written > most_written:
+                raise TooLarge(f"more than {most_written:,} values are written in it", event)
             if isinstance(event, yaml.CollectionStartEvent):
                 around.append(_Open(event.anchor))
                 if len(around) > MAX_DEPTH:

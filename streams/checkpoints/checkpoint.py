@@ -26,6 +26,7 @@ import msgspec
 from faust.types import TP
 
 from zonepulse.processors.metering.snapshot import SCHEMA, Arrays, BadSnapshot, Frozen, check_schema, decode, encode
+from zonepulse.schemas.values import check_brackets
 from zonepulse.streams.checkpoints.log import CheckpointLog, Found
 from zonepulse.streams.kafka.app import Outbox
 from zonepulse.streams.kafka.batch_channel import BatchChannel
@@ -163,9 +164,10 @@ class Checkpoints:
     def _manifest(key: str, value: bytes) -> Manifest | None:
         """None, and a line in the log, for what cannot be used."""
         try:
+            check_brackets(value)
             check_schema(msgspec.json.decode(value, type=_Schema).schema)
             return msgspec.json.decode(value, type=Manifest)
-        except (msgspec.MsgspecError, UnicodeDecodeError, BadSnapshot) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             log.error("manifest %s cannot be used: %s; looking for an older snapshot", key, error)
             return None
 

@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.streams.embedded.processes.ending import heed_interrupts
+from zonepulse.streams.kafka.few_lines import bound_lines
 from zonepulse.streams.screen import either, exit_code, explain, say, show_error
 from zonepulse.streams.workers.kernel_cache import use_kernel_cache
 
@@ -122,6 +123,7 @@ def zonepulse(
 
     Settings come from ZONEPULSE_* variables (ZONEPULSE_BROKER, ZONEPULSE_CLICKHOUSE_HOST, ...); `zonepulse doctor` checks them.
     """
+    bound_lines()
 
 
 if __name__ == "__main__":

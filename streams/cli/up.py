@@ -7,11 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from zonepulse.schemas.factors.shipped import shipped_factors_csv
-from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.shared.board_process import start_board
 from zonepulse.streams.cli.shared.grafana_hint import grafana_exports, print_lines
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
+from zonepulse.streams.cli.shared.zone_files import read_zone
 from zonepulse.streams.control.registry_topic import load_versions, publish
 from zonepulse.streams.embedded.zone_stack import RESTART, ZoneStack
 from zonepulse.streams.screen import SafeConsole
@@ -25,8 +24,7 @@ def up(
 ) -> None:
     """Start Kafka, ClickHouse and the workers, apply migrations, and keep everything running; what dies is started again and reported."""
     console = SafeConsole()
-    text = zone.read_text("utf-8") if zone else None
-    registry = parse_zone(text, file=str(zone), factors_csv=shipped_factors_csv()) if text else None
+    registry = read_zone(zone) if zone else None
     console.print(f"starting Kafka and ClickHouse in {folder}")
     tell_if_compiling()
     with ZoneStack(partitions, folder, restart_servers=RESTART) as stack:

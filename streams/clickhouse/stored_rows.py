@@ -17,7 +17,7 @@ from zonepulse.schemas.messages.topics import ALERTS as ALERTS_TOPIC
 from zonepulse.schemas.messages.topics import DEADLETTERS, RESULTS
 from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.schemas.tables.results import ALERTS, DEAD_LETTERS, INTERVALS, TABLES, Column, Table
-from zonepulse.schemas.values import LATEST_MS
+from zonepulse.schemas.values import LATEST_MS, check_brackets
 from zonepulse.streams.clickhouse.write_queue import Piece
 from zonepulse.streams.kafka.interval_codec import CANDIDATES, KIND, LIVE_PARTIAL, MAX_BLOCK_ROWS, block_metadata
 from zonepulse.streams.kafka.origin import Origin, UnknownMeter
@@ -130,7 +130,9 @@ def stored(table: Table, block: pa.Table) -> pa.Table:
 
 
 def _alert(records: RecordSpans, i: int, origin: Origin) -> Row:
-    row = json.loads(records.value(i) or b"")
+    value = records.value(i) or b""
+    check_brackets(value)
+    row = json.loads(value)
     kept = {c.name: row[c.name] for c in ALERTS.stored}
     for column in ALERTS.stored:
         if isinstance(kept[column.name], bool):

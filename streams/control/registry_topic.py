@@ -37,11 +37,11 @@ def load_versions(broker: str, topic: str) -> dict[int, Registry]:
     Records that are none of a registry are left out with a warning, and so is a version that cannot be read.
     """
     versions = by_version(_newest_values(broker, topic))
-    read = {number: _registry(topic, number, entities) for number, entities in sorted(versions.items())}
+    read = {number: registry_of(topic, number, entities) for number, entities in sorted(versions.items())}
     return {number: registry for number, registry in read.items() if registry is not None}
 
 
-def _registry(topic: str, number: int, entities: Mapping[str, bytes]) -> Registry | None:
+def registry_of(topic: str, number: int, entities: Mapping[str, bytes]) -> Registry | None:
     """One version, None if it is not whole or not readable."""
     try:
         return from_entities(entities) if is_complete(entities) else None
@@ -73,7 +73,7 @@ def publish(broker: str, prefix: str, registry: Registry, partitions: int, *, ti
     """
     topic = REGISTRY.full_name(prefix)
     entities = by_version(_newest_values(broker, topic))
-    complete = {n: found for n, records in entities.items() if (found := _registry(topic, n, records)) is not None}
+    complete = {n: found for n, records in entities.items() if (found := registry_of(topic, n, records)) is not None}
     number = max(complete, default=0)
     with closing(_producer(broker)) as producer:
         if not complete or complete[number] != replace(registry, version=number):

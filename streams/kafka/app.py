@@ -13,6 +13,7 @@ from mode.supervisors import CrashingSupervisor
 
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
 from zonepulse.streams.kafka.batches import BatchConsumer, BatchTransport
+from zonepulse.streams.kafka.few_lines import bound_lines
 from zonepulse.streams.settings import Settings
 
 LINGER_MS: Final = 5
@@ -69,10 +70,19 @@ def build_app(settings: Settings, name: str) -> faust.App:
     return app
 
 
+class Worker(faust.Worker):
+    """Faust's, whose log has few lines."""
+
+    def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:
+        """Logging is set up by now."""
+        super().on_setup_root_logger(logger, level)
+        bound_lines(logger)
+
+
 def run_worker(app: faust.App, log_level: str = "WARNING") -> NoReturn:
     """Runs until a signal (exit code 0) or a crash (exit code 1: whoever supervises starts it again)."""
     app.conf.datadir.parent.mkdir(parents=True, exist_ok=True)
-    worker = faust.Worker(app, loglevel=log_level, redirect_stdouts=False)
+    worker = Worker(app, loglevel=log_level, redirect_stdouts=False)
     worker.spinner = None
     try:
         worker.execute_from_commandline()

@@ -11,6 +11,7 @@ from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.flow import Rows
 from zonepulse.processors.metering.interval_rows import interval_block
 from zonepulse.schemas.messages.arrow_blocks import BadArrow, is_plain, read_table
+from zonepulse.schemas.values import check_brackets
 
 ROWS_A_BLOCK: Final = 6_000
 """About 120 bytes a row: a block stays below 900 kB."""
@@ -99,7 +100,11 @@ def decode_block(value: bytes) -> IntervalBlock:
     through = metadata.get(THROUGH)
     batch = only_batch(read_table(value, None, MAX_BLOCK_ROWS, _is_sent))
     kind = metadata.get(KIND)
-    candidates = [msgspec.json.decode(row) for row in batch["transition"].to_pylist()] if kind == CANDIDATES else None
+    candidates = None
+    if kind == CANDIDATES:
+        texts = batch["transition"].to_pylist()
+        check_brackets(*texts)
+        candidates = [msgspec.json.decode(text) for text in texts]
     return IntervalBlock(
         batch, int(metadata[PARTITION]), None if through is None else int(through), int(metadata[REGISTRY]),
         int(metadata[AT]) if kind == LIVE_PARTIAL else None, candidates,

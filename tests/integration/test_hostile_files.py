@@ -80,11 +80,12 @@ def test_produce_names_what_is_wrong_and_what_it_sends_it_sends_as_it_is(site: S
 
 
 def test_registry_apply_names_the_mistakes_and_publishes_nothing(site: Site) -> None:
-    ends = site.ends([["registry", "apply", path] for path in site.made(ZONES)])
-    for end in ends:
+    files = [*site.made(ZONES), Path("/dev/zero")]
+    up = ["up", "--folder", site.folder / "up", "--zone"]
+    for end in site.ends([[*command, path] for command in (["registry", "apply"], up) for path in files]):
         check(end, (2,))
     assert sorted(load_versions(site.broker, f"{site.prefix}registry")) == [1]
-    assert not (site.folder / "RAN").exists()
+    assert not (site.folder / "RAN").exists() and not (site.folder / "up").exists()
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,15 @@ def test_a_batch_is_told_with_its_records_bytes_and_lag(page: str) -> None:
     assert 'zonepulse_lag_records{partition="3",topic="readings"} 7.0' in page
 
 
+def test_labels_have_names_whose_values_are_our_own() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    names = {name for one in vars(metrics).values() for name in getattr(one, "_labelnames", ())}
+    assert names == {"topic", "partition", "reason", "task", "table", "step"}, (
+        "their values: tests/integration/test_hostile_readings.py"
+    )
+
+
 def test_every_metric_says_what_it_means(page: str) -> None:
     told = {line.split()[2] for line in page.splitlines() if line.startswith("# HELP ") and len(line.split()) > 3}
     typed = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE ")}

@@ -21,7 +21,7 @@ from zonepulse.streams.cli.deadletters.letters import unknown_channels
 from zonepulse.streams.cli.registry.factors import app as factors_app
 from zonepulse.streams.cli.registry.new import new
 from zonepulse.streams.cli.registry.restate import first_window_ms, restatement
-from zonepulse.streams.cli.shared.zone_files import read_zone
+from zonepulse.streams.cli.shared.zone_files import read_text, read_zone
 from zonepulse.streams.control.registry_topic import load_versions, mend, plan_mends, publish, read_to_end
 from zonepulse.streams.exit_codes import BAD_INPUT
 from zonepulse.streams.kafka.topics_admin import ensure_topics
@@ -125,7 +125,7 @@ def refuse(old: Registry | None, new: Registry, closed_ms: int | None, zone: Pat
         shown = str(zone)
         problems = check_settings(old, new, file=shown) if closed_ms is None else check_applicable(old, new, closed_ms, file=shown)
     if problems:
-        text = zone.read_text("utf-8")
+        text = read_text(zone)
         for problem in problems:
             show_error(str(replace(problem, line=_line_of(problem.path, text))))
         first_ms = first_window_ms(settings, new.zone.id) if any(RESTATE in str(problem) for problem in problems) else None

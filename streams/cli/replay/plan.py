@@ -12,7 +12,7 @@ import typer
 from zonepulse.schemas.registry.wire import decode_factor
 from zonepulse.streams import servers
 from zonepulse.streams.cli.replay.shared import explained, instant_of, last_zone, new_name
-from zonepulse.streams.cli.shared.zone_files import read_zone
+from zonepulse.streams.cli.shared.zone_files import read_text, read_zone
 from zonepulse.streams.control.factor_topic import published_factors
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.plan import ARCHIVE, AUTO, TOPIC, Plan, make_plan
@@ -62,7 +62,7 @@ def plan(
         if stretch[0] >= stretch[1]:
             raise BadInput(f"--from {from_} is not before --to {to}")
         name, rate = new_name(client, run), runs.measured_rate(runs.list_runs(client))
-        text = "" if registry is None else registry.read_text("utf-8")
+        text = "" if registry is None else read_text(registry)
         made = make_plan(
             settings.broker, settings.topic_prefix, zone, name, stretch, text, factors_as_of or "", round(time.time() * 1000),
             archive=settings.archive, source=source, include_late=include_late,

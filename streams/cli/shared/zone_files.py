@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.zone_file.bounds import MAX_BYTES
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.screen import BadInput
 
@@ -17,9 +18,15 @@ def read_zone(path: Path, known_ids: frozenset[str] = frozenset()) -> Registry:
 
 
 def read_text(path: Path, remedy: str = "name a file that is there") -> str:
-    """A file's text. Raises BadInput: it cannot be read, or is no UTF-8."""
+    """A file's text. Raises BadInput: it cannot be read, is no UTF-8, or longer than a zone.yaml may be."""
     try:
-        return path.read_text("utf-8")
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise BadInput(
+                f"{path}: it is longer than {MAX_BYTES:,} bytes; leave out what is no registry, or make it several zones"
+            )
+        return raw.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise BadInput(f"{path}: {(error.strerror or str(error)).lower()}; {remedy}") from error
     except UnicodeDecodeError as error:

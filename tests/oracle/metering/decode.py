@@ -13,6 +13,10 @@ import pyarrow as pa
 
 MAX_ITEMS: Final = 100_000
 MAX_HEADERS: Final = 1_000
+MAX_BRACKETS: Final = 250_000
+"""Of a record that is no Arrow stream, wherever they stand in it."""
+MAX_TEXT_BYTES: Final = 64_000_000
+"""Of the texts of an Arrow stream that rows share."""
 ARROW_TYPE: Final = b"application/vnd.apache.arrow.stream"
 JSON_TYPE: Final = b"application/json"
 QUALITIES: Final = ("measured", "estimated", "corrected")
@@ -167,6 +171,8 @@ def _skip(text: str, at: int) -> int:
 def _json_items(value: bytes) -> list[Item]:
     """Raises ValueError unless the whole record is one JSON value."""
     text = value.decode("utf-8")
+    if sum(map(text.count, "[{")) > MAX_BRACKETS:
+        raise ValueError("more brackets than any record has")
     flaws = _Flaws()
     decoder = json.JSONDecoder(object_pairs_hook=flaws.pairs, parse_constant=flaws.constant, parse_int=_integer)
 
@@ -244,6 +250,15 @@ def _one_row(columns: Mapping[str, pa.ChunkedArray], row: int) -> bytes:
     return bytes(sink.getvalue())
 
 
+def _written_out(column: pa.ChunkedArray) -> int:
+    """Bytes of the texts that rows share, counted for every row."""
+    total = 0
+    for chunk in column.chunks if pa.types.is_dictionary(column.type) else ():
+        sizes = [len((text or "").encode()) for text in chunk.dictionary.to_pylist()]
+        total += sum(sizes[index] for index in chunk.indices.to_pylist() if index is not None)
+    return total
+
+
 def _arrow_items(value: bytes) -> list[Item]:
     """Raises an Arrow error, KeyError or ValueError where the block or one of its columns cannot be read."""
     table = pa.ipc.open_stream(value).read_all()
@@ -252,12 +267,16 @@ def _arrow_items(value: bytes) -> list[Item]:
     table.validate(full=True)
     columns: dict[str, list[object]] = {}
     sent: dict[str, pa.ChunkedArray] = {}
+    room = MAX_TEXT_BYTES
     for name in ("meter", "register", "ts", "value", "unit", "seq", "quality"):
         if name in ("unit", "seq", "quality") and name not in table.column_names:
             continue
         column = sent[name] = table.column(name)
         if not _may_hold(name, column.type):
             raise ValueError(f"column {name} is of type {column.type}")
+        room -= _written_out(column)
+        if room < 0:
+            raise ValueError("its texts are too many bytes once every row has its own")
         columns[name] = _times(column) if name == "ts" else column.to_pylist()
     return [
         Item(i, read_fields({name: values[i] for name, values in columns.items()}), lambda i=i: _one_row(sent, i))  # type: ignore[misc]

@@ -11,12 +11,15 @@ import pytest
 from fetches import START_MS, Message, assert_same, channels, ordinary
 
 from zonepulse.oracle.compare import differences
+from zonepulse.oracle.metering.decode import Record
+from zonepulse.oracle.metering.decode import decode as oracle_decode
 from zonepulse.processors.decoding.exact import decode_records
 from zonepulse.processors.decoding.fast import decode_fast
 from zonepulse.processors.metering.dead_letters import dead_letters
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.schemas.messages.readings import REASONS
 from zonepulse.schemas.tables.results import DEAD_LETTERS
+from zonepulse.schemas.values import MOST_BRACKETS, brackets
 
 CHANNELS = channels()
 ARROW = (("content-type", b"application/vnd.apache.arrow.stream"),)
@@ -167,3 +170,20 @@ def test_letters_of_blocks_that_lie_are_compared_by_their_bytes() -> None:
 
 
 BLOCK_OF_TWO = block(meter=pa.array(["ab", "cdefg"]))
+
+
+@pytest.mark.parametrize("spare", [0, 1])
+@pytest.mark.parametrize("shape", ["in a meter's name", "in a field that nobody reads", "in a field beside another reading"])
+def test_a_record_with_more_brackets_than_are_read_is_malformed_as_a_whole(shape: str, spare: int) -> None:
+    around = shape.startswith("in a field beside")
+    inside = MOST_BRACKETS - 1 - (2 if around else 0) + spare
+    if shape.startswith("in a meter"):
+        value, expected = text(meter='"' + "[" * inside + '"'), "unknown_meter"
+    else:
+        lists = "[" + ",".join(["{}"] * (inside - 1)) + "]"
+        value, expected = text(more=lists), ""
+        value = b"[%s,%s]" % (value, text()) if around else value
+    assert brackets(value) == MOST_BRACKETS + spare
+    assert fates(value) == {"malformed" if spare else expected}
+    said = [item.content for item in oracle_decode(Record(0, 0, START_MS, b"gw-1", value))]
+    assert [one == "malformed" for one in said] == ([True] if spare else [False] * (1 + around))

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pytest
 from fetches import Message, channels, ordinary
 
+from zonepulse.oracle.metering.decode import ARROW_TYPE, Record
+from zonepulse.oracle.metering.decode import decode as oracle_decode
 from zonepulse.processors.decoding.fast import decode_fast
 from zonepulse.processors.metering.dead_letters import dead_letters, item_ranges
 from zonepulse.schemas.messages.dead_letters import DeadLetter
@@ -71,14 +73,14 @@ def test_a_letter_of_an_arrow_row_holds_that_row_alone() -> None:
 
 
 def test_rows_that_share_a_long_text_do_not_multiply_it() -> None:
-    rows = [{"meter": "L" * 1_000_000, "register": "1.8.0", "ts": i, "value": 1.0} for i in range(100)]
+    rows = [{"meter": "L" * 1_000_000, "register": "1.8.0", "ts": i, "value": 1.0} for i in range(50)]
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, ARROW_SCHEMA) as writer:
         writer.write_table(pa.Table.from_pylist(rows, ARROW_SCHEMA))
     value = bytes(sink.getvalue())
     found = letters(value)
     assert sum(len(x.value or b"") for x in found) <= 3 * len(value) + 1_400 * len(found)
-    assert (found[-1].reason, found[-1].item, found[-1].value) == ("capped", -1, b'{"unknown_meter":"3-99"}')
+    assert (found[-1].reason, found[-1].item, found[-1].value) == ("capped", -1, b'{"unknown_meter":"3-49"}')
     assert [x.item for x in found[:-1]] == [0, 1, 2]
 
 
@@ -99,3 +101,18 @@ def test_a_nul_is_no_part_of_a_time(time_text: str) -> None:
     value = b'{"meter":"M1","register":"1.8.0","ts":"%s","value":1}' % time_text.encode()
     assert [x.reason for x in letters(value)] == ["malformed"]
     assert np.array(decode(value).reason).tolist() == [2]
+
+
+@pytest.mark.parametrize("column", ["meter", "unit", "value"])
+def test_a_block_whose_texts_are_gigabytes_once_each_row_has_its_own_is_malformed(column: str) -> None:
+    rows = 20_000
+    good = {"meter": pa.array(["M1"] * rows), "register": pa.array(["1.8.0"] * rows), "ts": np.arange(rows), "value": np.ones(rows)}
+    long = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array(["9" * 1_000_000]))
+    sink = pa.BufferOutputStream()
+    table = pa.table(good | {column: long})
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    (letter,) = letters(bytes(sink.getvalue()))
+    assert (letter.reason, letter.item) == ("malformed", -1)
+    record = Record(0, 0, 1, None, bytes(sink.getvalue()), (("content-type", ARROW_TYPE),))
+    assert [(item.number, item.content) for item in oracle_decode(record)] == [(-1, "malformed")]

@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable
 
 import pytest
+from zone_sizes import many_channels
 from zones import EXAMPLE, small, zone
 
 from zonepulse.schemas.checks.notices import identifiers, notices
 from zonepulse.schemas.problems import MOST_PROBLEMS, RegistryError
+from zonepulse.schemas.zone_file.bounds import MAX_BYTES, MAX_WRITTEN, TooLarge, check_bounds
 from zonepulse.schemas.zone_file.read import parse_zone
 
 
@@ -55,6 +57,26 @@ meters:
   - {{id: first, site: s, role: main, registers: &r {{"1.8.0": {shared}}}}}
 {meters}""".replace("zone: {id: z,", "zone: {id: z, key: meter,")
     assert len(parse_zone(text).meters) == 2_001
+
+
+def test_a_hundred_thousand_channels_are_within_the_bounds_and_three_times_as_many_are_not() -> None:
+    assert len(parse_zone(many_channels(2_000)).meters) == 1_000
+    check_bounds(many_channels(10_000), MAX_WRITTEN // 10)
+    assert len(many_channels(100_000)) < MAX_BYTES
+    (problem,) = refusal(many_channels(300_000)).problems
+    assert problem.what == "it is longer than 32,000,000 characters" and problem.remedy
+
+
+def test_values_without_number_are_named_before_any_is_kept() -> None:
+    check_bounds("a: [" + "1," * 97 + "]", 100)
+    with pytest.raises(TooLarge, match="more than 100 values are written in it"):
+        check_bounds("a: [" + "1," * 98 + "]", 100)
+
+
+def test_twice_the_channels_take_at_most_three_times_as_long() -> None:
+    parse_zone(many_channels(100))
+    once = seconds(parse_zone, many_channels(2_000))
+    assert seconds(parse_zone, many_channels(4_000)) < 3 * once
 
 
 @pytest.mark.parametrize("digits", [61, 6_000, 1_000_000])
