@@ -15,7 +15,6 @@ from jinja2.sandbox import SandboxedEnvironment
 from kafka.errors import KafkaError
 
 from zonepulse.schemas.registry.model import Registry
-from zonepulse.schemas.registry.subscribers import BadSubscriber
 from zonepulse.streams.board import charts, detail_views, zone_view
 from zonepulse.streams.board.facts import BASES, FINGERPRINT, RUN, Asked, Facts, Zone
 from zonepulse.streams.board.shared import Shared
@@ -137,8 +136,9 @@ class Pages:
                 return self._message(request, words, zone, "bad_address", 403, "this form is not of this page")
             form |= {name: str(value) for name, value in (await request.post()).items() if name in form}
             try:
-                asked = (await self._subscribing.ask(form, zone.companies)).to[0].removeprefix("mailto:")
-            except BadSubscriber:
+                await self._subscribing.ask(form)
+                asked = form["address"]
+            except ValueError:
                 wrong, status = words("subscribe_wrong"), 400
             except TooMany:
                 wrong, status = words("subscribe_later"), 429

@@ -27,5 +27,5 @@ def board(
     own = BoardSettings.from_env(os.environ)
     own = replace(own, port=own.port if port is None else port, host=host or own.host)
     settings = servers.settings()
-    register = (lambda one: ask_first(settings.broker, settings.topic_prefix, one)) if own.subscribe else None
+    register = (lambda form: ask_first(settings.broker, settings.topic_prefix, form)) if own.subscribe else None
     run(board_of(settings, own, register), lambda address: say(f"the board is at {address} (Ctrl-C ends it)"))

@@ -33,7 +33,7 @@ def no_store() -> Any:
 
 def with_board(settings: Settings, use: Callable[[Session, Board], Coroutine[Any, Any, None]], *, has_form: bool = True) -> None:
     async def run() -> None:
-        register = (lambda one: ask_first(settings.broker, settings.topic_prefix, one)) if has_form else None
+        register = (lambda form: ask_first(settings.broker, settings.topic_prefix, form)) if has_form else None
         board = Board(zone, Store(no_store), replace(BoardSettings(), port=0), register)
         await board.start()
         try:
@@ -114,12 +114,12 @@ def test_there_is_no_form_unless_the_installation_wants_it(settings: Settings) -
 
 
 def test_no_mailbox_is_filled_by_it() -> None:
-    asked, now_s = list[Subscriber](), [0.0]
-    form = Subscribing(lambda one: not asked.append(one), lambda: now_s[0])
+    asked, now_s = list[Any](), [0.0]
+    form = Subscribing(asked.append, lambda: now_s[0])
 
     async def fill(count: int) -> None:
         for n in range(count):
-            await form.ask(FORM | {"address": f"p{n}@x.example"}, ["a"])
+            await form.ask(FORM | {"address": f"p{n}@x.example"})
 
     asyncio.run(fill(MOST_AN_HOUR))
     with pytest.raises(TooMany):
