@@ -46,7 +46,7 @@ units: dev
 
 soak: needs-test dev ## the long versions of what `make test` does in short, one after another
 	$(BIN)/python -m pytest --durations=0 --timeout=0 tests/soak $(ARGS)
-	ZONEPULSE_SOAK_PROMOTES=1000 $(BIN)/python -m pytest --timeout=0 tests/integration/test_promotions.py -k nothing_between
+	ZONEPULSE_SOAK_PROMOTES=1000 $(BIN)/python -m pytest --timeout=0 tests/integration/test_promotions.py -k "nothing_between or open_end"
 
 hunt: dev ## property tests and hostile requests with thousands of new examples (ARGS="-k carbon")
 	$(BIN)/python -m pytest --hypothesis-profile=hunt --timeout=0 tests/property $(ARGS)

@@ -13,6 +13,7 @@ from hypothesis import settings
 from zonepulse.streams.workers.kernel_cache import use_kernel_cache
 
 REPOSITORY = Path(__file__).parents[1]
+TOGETHER = ("tests/integration/dashboards/",)
 
 # `make test` tries the same examples every time; `make hunt` looks for new ones.
 settings.register_profile("hunt", deadline=None, print_blob=True, max_examples=2_000)
@@ -76,3 +77,18 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """The test itself."""
     return (yield from _guard.watch(item))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """A file's tests run in one process, and so do those of a folder whose files share a server."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class LoadTogether(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+    return LoadTogether(config, log)

@@ -19,6 +19,14 @@ def reach_ms(zone: ZonePolicy) -> int:
     return zone.max_gap_ms + zone.lateness_ms + zone.delay_ms + 2 * zone.window_ms
 
 
+def whole_before_ms(zone: ZonePolicy, applied_ms: int) -> int:
+    """Every row with a time before that has been made, though it may still be revised, once ticks up to `applied_ms` are applied.
+
+    A window has all its rows when `max(lateness, delay)` behind its end has passed: no reading in time is stamped in it any more."""
+    settled_ms = applied_ms - max(zone.lateness_ms, zone.delay_ms) - zone.tick_ms
+    return settled_ms // zone.window_ms * zone.window_ms - zone.window_ms
+
+
 @dataclass(slots=True)
 class OldRows:
     """State of `ops_row_too_old`: raised with the first such row, resolved an hour of ticks after the last."""

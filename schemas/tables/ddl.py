@@ -154,13 +154,24 @@ _RUNS: Final = Storage(
         Column("to_at", "time", null=True),
         Column("plan", "str"),
         Column("result", "str"),
+        Column("kind", "code"),
     ),
     _VERSIONED,
     ("run", "zone"),
     final=f"SELECT * FROM {DATABASE}.runs FINAL",
 )
 """`input_from` and `input_to` are JSON objects partition -> offset, the end exclusive. A run of the topic has the stretch `from_at` to
-`to_at`, its `plan` (streams/replay/plan.py) and, when done, its `result`: rows and digest by table, as JSON."""
+`to_at`, its `plan` (streams/replay/plan.py) and, when done, its `result`: rows and digest by table, as JSON. `kind` is `replay`, or
+`what-if` where registry or factors are not the log's own."""
+FOLLOWED: Final = Storage(
+    "followed",
+    (Column("zone", "code"), _RUN, Column("to_at", "time"), Column("applied_at", "time"), Column("revision", "i64")),
+    _VERSIONED,
+    ("zone", "run"),
+    final=f"SELECT * FROM {DATABASE}.followed FINAL",
+)
+"""How far a run has come that follows the log: every row of it with a time before `to_at` is written, and its ledger has applied the ticks
+before `applied_at`."""
 PROMOTIONS: Final = Storage(
     "promotions",
     (
@@ -173,12 +184,15 @@ PROMOTIONS: Final = Storage(
         Column("why", "str"),
         Column("at", "time"),
         Column("revision", "i64"),
+        Column("is_open", "i32"),
     ),
     _VERSIONED,
     ("zone", "run"),
-    final=f"SELECT * FROM {DATABASE}.promotions FINAL",
+    final=f"SELECT p.* REPLACE (if(p.is_open = 1, greatest(p.to_at, f.to_at), p.to_at) AS to_at) FROM {DATABASE}.promotions AS p FINAL\n"
+    f"LEFT JOIN {DATABASE}.followed AS f FINAL ON f.zone = p.zone AND f.run = p.run",
 )
-"""Which runs' stretches stand as the live rows; `is_active` 0: not any more."""
+"""Which runs' stretches stand as the live rows; `is_active` 0: not any more. Where `is_open` is 1 the view's `to_at` goes on with what the
+run has `followed`."""
 """Of the names in the registry tables: `name_en`, ..."""
 _NAMES: Final = tuple(Column(f"name_{language}", "str") for language in LANGUAGES)
 REGISTRY_COMPANIES: Final = Storage(
@@ -287,6 +301,7 @@ REGISTRY_SOURCES: Final = registry_storage(
 """`position` counts from 0 in the order of zone.yaml; `efficiency` and `initial_*` (micro-kWh, mg) are those of storages."""
 
 _RESULT_STORAGES: Final = (
+    FOLLOWED,
     PROMOTIONS,
     *(_result(table) for table in TABLES.values()),
     _READINGS,

@@ -19,6 +19,7 @@ from zonepulse.streams.clickhouse.stored_rows import stored
 from zonepulse.streams.kafka.log_facts import admin_of, ends_of
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.file import FinalRows, with_run
+from zonepulse.streams.replay.hand_over import Followed
 from zonepulse.streams.replay.plan import Plan
 from zonepulse.streams.replay.shares import let_know_versions, made_on
 
@@ -27,7 +28,8 @@ POLL_S: Final = 1.0
 
 def follow(broker: str, prefix: str, plan: Plan, client: Client, zone: ZoneRun, is_over: threading.Event) -> None:
     """Until `is_over`; `zone` stands at the plan's end. Raises as run.run_plan does."""
-    at = [end for _, end in plan.offsets]
+    at, followed = [end for _, end in plan.offsets], Followed(client, plan)
+    followed.say(zone.registry.zone, zone.ledger.applied)
     while not is_over.is_set():
         ends = _ends(broker, plan)
         if ends == at:
@@ -38,6 +40,7 @@ def follow(broker: str, prefix: str, plan: Plan, client: Client, zone: ZoneRun, 
         for name in FINAL_TABLES:
             found = runs.of_stretch(TABLES[name], rows.table(name), plan.from_ms)
             runs.insert(client, name, with_run(stored(TABLES[name], found), plan.run))
+        followed.say(zone.registry.zone, zone.ledger.applied)
         at = ends
 
 

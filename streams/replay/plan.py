@@ -17,6 +17,7 @@ from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.archive.archive import Archive, covered
 from zonepulse.streams.kafka.log_facts import admin_of, ends_of, partitions_of, topic_ids
 
+REPLAY, WHAT_IF = "replay", "what-if"
 AUTO, TOPIC, ARCHIVE = "auto", "topic", "archive"
 
 
@@ -62,6 +63,13 @@ class Plan(msgspec.Struct, frozen=True):
     """Who made the plan, user@host."""
     program: str = ""
     """The version of zonepulse that made it."""
+    max_gap_ms: int = 0
+    """How long a silence this run bridges, whatever the registry says; 0: what the registry says."""
+
+    @property
+    def kind(self) -> str:
+        """What a run of it says: what the log's own registry and factors make of the readings (REPLAY), or others (WHAT_IF)."""
+        return WHAT_IF if self.zone_yaml or self.factors_as_of or self.max_gap_ms else REPLAY
 
     @property
     def is_open(self) -> bool:
@@ -85,10 +93,18 @@ class Plan(msgspec.Struct, frozen=True):
 
     def registry(self) -> Registry | None:
         """The run's own registry, if it has one. Raises problems.RegistryError."""
-        return parse_zone(self.zone_yaml, factors_as_of=self.factors_as_of or None) if self.zone_yaml else None
+        if not self.zone_yaml:
+            return None
+        found = parse_zone(self.zone_yaml, factors_as_of=self.factors_as_of or None)
+        return replace(found, zone=self.policy(found.zone))
+
+    def policy(self, zone: ZonePolicy) -> ZonePolicy:
+        """A zone's settings as this run has them."""
+        return replace(zone, max_gap_ms=self.max_gap_ms or zone.max_gap_ms)
 
     def as_known(self, version: Registry) -> Registry:
-        """A registry version of the log with the factors that this run uses."""
+        """A registry version of the log with the factors and settings that this run uses."""
+        version = replace(version, zone=self.policy(version.zone))
         if not self.factors_as_of:
             return version
         publications = [decode_factor(text) for text in self.published]
@@ -109,12 +125,15 @@ def make_plan(
     source: str = AUTO,
     include_late: bool = False,
     published: Iterable[Factor] = (),
+    max_gap_ms: int = 0,
 ) -> Plan:
     """Reads where log and archive stand; nothing is changed.
 
     By `source` the archive is read where the topic's beginning is gone (AUTO), as far as it goes (ARCHIVE), or not (TOPIC).
     `include_late` looks for late readings up to the log's end. `published`: factors apart from the registry's, which those known at
-    `factors_as_of` count beside. Raises CannotReplay, archive.BadArchive and kafka.errors.KafkaError.
+    `factors_as_of` count beside. `max_gap_ms`: in the place of the zone's, 0 = that.
+
+    Raises CannotReplay, archive.BadArchive and kafka.errors.KafkaError.
     """
     from_ms, to_ms = stretch
     topic = READINGS.full_name(prefix)
@@ -123,7 +142,7 @@ def make_plan(
         if not tps:
             raise CannotReplay(f"topic {topic} is not there: set ZONEPULSE_TOPIC_PREFIX to that of the zone, or replay files")
         ends, ids = ends_of(admin, tps), topic_ids(admin, [topic])
-    last_ms = to_ms + reach_ms(zone)
+    last_ms = to_ms + reach_ms(replace(zone, max_gap_ms=max_gap_ms or zone.max_gap_ms))
     until = _offsets_at(broker, tps, last_ms)
     end = {tp: ends[tp].stable if (at := until[tp]) is None else min(at, ends[tp].stable) for tp in tps}
     begin, archived = {tp: ends[tp].start for tp in tps}, dict.fromkeys(tps, 0)
@@ -139,7 +158,7 @@ def make_plan(
         tuple(_caveats(begin, until, last_ms, archive)), now_ms, ids.get(topic, ""),
         0 if None in until.values() else last_ms,
         archive if any(archived.values()) else "", tuple(archived.values()) if any(archived.values()) else (),
-        tuple(ends[tp].stable for tp in tps) if include_late else (),
+        tuple(ends[tp].stable for tp in tps) if include_late else (), max_gap_ms=max_gap_ms,
     )  # fmt: skip
 
 

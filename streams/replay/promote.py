@@ -1,11 +1,14 @@
 """Taking a run's stretch for the live rows, and back: one row of `promotions`, which every `_final` view reads. No row is moved.
 
-Only a stretch that no reading in time can revise any more may be promoted: the next revision of the live tasks would be hidden.
+Only a stretch that no reading in time can revise any more may be promoted: the next revision of the live tasks would be hidden. A run
+that follows the log makes these revisions itself (hand_over.py).
 """
 
 import getpass
 import socket
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
@@ -22,49 +25,72 @@ _MS: Final = pa.timestamp("ms", tz="UTC")
 _SCHEMA: Final = pa.schema(
     [(name, pa.string()) for name in ("zone", "run", "who", "why")]
     + [(name, _MS) for name in ("from_at", "to_at", "at")]
-    + [("is_active", pa.int32()), ("revision", pa.int64())]
+    + [("is_active", pa.int32()), ("revision", pa.int64()), ("is_open", pa.int32())]
 )
 
 
-def promote(client: Client, run: Run, registry: Registry, ingest_ms: int, why: str, followed_ms: int = 0) -> None:
-    """The run's rows of its stretch stand as the live ones from the next statement on. `ingest_ms`: how far the live log has come, and
-    `followed_ms`: how far a run has that goes on with it.
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A promotion in force; with `is_open` its end goes on with what the run has followed."""
+
+    run: str
+    from_ms: int
+    to_ms: int
+    is_open: bool
+
+
+def promote(client: Client, run: Run, registry: Registry, ingest_ms: int, why: str) -> None:
+    """The run's rows of its stretch stand as the live ones from the next statement on. `ingest_ms`: how far the live log has come.
 
     Raises CannotReplay: the run is not done, is approximate, may still be revised, overlaps a promoted one, or carries on into what comes.
     """
     plan = run.plan
-    if plan is None or run.state not in (runs.FOLLOWING, runs.DONE, REVERTED):
+    if plan is None or run.state not in (runs.DONE, REVERTED):
         raise CannotReplay(f"run {run.name!r} is {run.state}: only a run of the topic that is done, or follows, can be promoted")
-    settled_ms = plan.to_ms + reach_ms(registry.zone)
-    if followed_ms := followed_ms or run.result.get("followed_ms", 0):
+    settled_ms = plan.to_ms + max(reach_ms(registry.zone), reach_ms(plan.policy(registry.zone)))
+    if followed_ms := run.result.get("followed_ms", 0):
         ingest_ms = min(ingest_ms, followed_ms)
-    if lasting := plan.caveats[:-1] if followed_ms and plan.is_open else plan.caveats:
-        raise CannotReplay(f"run {run.name!r} is approximate and cannot be promoted: {lasting[0]}")
+    require_exact(plan, plan.caveats[:-1] if followed_ms and plan.is_open else plan.caveats)
     if ingest_ms < settled_ms:
         raise CannotReplay(
             f"a reading in time can still revise {instant(plan.from_ms)} to {instant(plan.to_ms)}; the log has come to"
-            f" {instant(ingest_ms)}: promote once it has passed {instant(settled_ms)}; `zonepulse replay run {run.name} --follow` goes on"
-            " with the log until then. What is not settled is not handed over"
+            f" {instant(ingest_ms)}: promote once it has passed {instant(settled_ms)}, or now with an open end, while"
+            f" `zonepulse replay run {run.name} --follow` goes on with the log"
         )
     _check_edge(plan, registry)
-    for other, from_ms, to_ms in _active(client, plan.zone):
-        if from_ms < plan.to_ms and plan.from_ms < to_ms and other != run.name:
-            raise CannotReplay(f"run {other!r} is promoted for a part of the stretch: `zonepulse replay revert {other}` first")
-    _decide(client, plan, 1, why)
+    require_alone(client, plan, plan.from_ms, plan.to_ms)
+    decide(client, plan, 1, why, plan.to_ms)
     runs.save(client, plan, PROMOTED, run.result, why)
 
 
 def revert(client: Client, run: Run, why: str) -> None:
     """The live tasks' own rows stand again. Raises CannotReplay."""
-    if run.plan is None or run.name not in [name for name, _, _ in _active(client, run.plan.zone)]:
+    found = run.plan and next((one for one in active(client, run.plan.zone) if one.run == run.name), None)
+    if run.plan is None or found is None:
         raise CannotReplay(f"run {run.name!r} is not promoted")
-    _decide(client, run.plan, 0, why)
-    runs.save(client, run.plan, REVERTED, run.result, why)
+    decide(client, run.plan, 0, why, found.to_ms, is_open=found.is_open)
+    follows = found.is_open and not run.result.get("followed_ms")
+    runs.save(client, run.plan, runs.FOLLOWING if follows else REVERTED, run.result, why)
+
+
+def require_exact(plan: Plan, caveats: Sequence[str]) -> None:
+    """Raises CannotReplay: the run's rows may not be those of the whole log."""
+    if caveats:
+        raise CannotReplay(f"run {plan.run!r} is approximate and cannot be promoted: {caveats[0]}")
+
+
+def require_alone(client: Client, plan: Plan, from_ms: int, to_ms: int) -> None:
+    """No other run is promoted for a part of the stretch. Raises CannotReplay."""
+    for other in active(client, plan.zone):
+        if other.from_ms < to_ms and (other.is_open or from_ms < other.to_ms) and other.run != plan.run:
+            raise CannotReplay(
+                f"run {other.run!r} is promoted for a part of the stretch: `zonepulse replay revert {other.run}` first"
+            )
 
 
 def require_reverted(client: Client, run: Run) -> None:
     """Before a run's rows are written anew or deleted. Raises CannotReplay: they stand as the live ones."""
-    if run.plan is not None and run.name in [name for name, _, _ in _active(client, run.plan.zone)]:
+    if run.plan is not None and run.name in [found.run for found in active(client, run.plan.zone)]:
         raise CannotReplay(
             f"run {run.name!r} is promoted, its rows stand as the live ones: `zonepulse replay revert {run.name}` first, or plan another"
         )
@@ -86,18 +112,21 @@ def _check_edge(plan: Plan, registry: Registry) -> None:
         )
 
 
-def _active(client: Client, zone: str) -> list[tuple[str, int, int]]:
+def active(client: Client, zone: str) -> list[Active]:
+    """The zone's promotions in force, by the begin of their stretches."""
     sql = (
-        "SELECT run, toUnixTimestamp64Milli(from_at), toUnixTimestamp64Milli(to_at) FROM promotions_final"
+        "SELECT run, toUnixTimestamp64Milli(from_at), toUnixTimestamp64Milli(to_at), is_open FROM promotions_final"
         " WHERE zone = {zone:String} AND is_active = 1 ORDER BY from_at"
     )
-    return [(str(run), int(a), int(b)) for run, a, b in client.query(sql, parameters={"zone": zone}).result_rows]
+    found = client.query(sql, parameters={"zone": zone}).result_rows
+    return [Active(str(run), int(from_ms), int(to_ms), bool(is_open)) for run, from_ms, to_ms, is_open in found]
 
 
-def _decide(client: Client, plan: Plan, is_active: int, why: str) -> None:
+def decide(client: Client, plan: Plan, is_active: int, why: str, to_ms: int, *, is_open: bool = False) -> None:
+    """Writes the row that every view reads."""
     now_ms = round(time.time() * 1000)
     row = {
-        "zone": plan.zone, "run": plan.run, "from_at": plan.from_ms, "to_at": plan.to_ms, "is_active": is_active,
-        "who": who(), "why": why, "at": now_ms, "revision": time.time_ns(),
+        "zone": plan.zone, "run": plan.run, "from_at": plan.from_ms, "to_at": to_ms, "is_active": is_active,
+        "who": who(), "why": why, "at": now_ms, "revision": time.time_ns(), "is_open": int(is_open),
     }  # fmt: skip
     client.insert_arrow("promotions", pa.Table.from_pylist([row], _SCHEMA), settings={"async_insert": 0})

@@ -18,7 +18,9 @@ from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.checkpoint import RunFolder
 from zonepulse.streams.replay.file import FinalRows, with_run
 from zonepulse.streams.replay.follow import follow
+from zonepulse.streams.replay.hand_over import stands_open
 from zonepulse.streams.replay.plan import Plan
+from zonepulse.streams.replay.promote import PROMOTED
 from zonepulse.streams.replay.shares import Going, Made, made, made_by_processes, zone_run
 
 SAY_S: Final = 1.0
@@ -76,7 +78,9 @@ def run_plan(broker: str, prefix: str, plan: Plan, client: Client, how: How = PL
     Raises CannotReplay, zone_run.UnknownVersion, archive.BadArchive, KafkaError.
     """
     folder, follow_until = how.folder, how.follow_until
-    runs.save(client, plan, runs.RUNNING)
+    stands = stands_open(client, plan)
+    if not stands:
+        runs.save(client, plan, runs.RUNNING)
     zone, rows, progress = _folded(broker, prefix, plan, how)
     for name in FINAL_TABLES:
         kept = [] if folder is None else folder.rows(name)
@@ -91,13 +95,13 @@ def run_plan(broker: str, prefix: str, plan: Plan, client: Client, how: How = PL
         "tables": runs.digests(client, plan.run, plan),
     }
     if follow_until is not None:
-        runs.save(client, plan, runs.FOLLOWING, result)
+        runs.save(client, plan, PROMOTED if stands else runs.FOLLOWING, result)
         follow(broker, prefix, plan, client, zone, follow_until)
         result["followed_ms"] = max(0, zone.ledger.applied) * zone.registry.zone.tick_ms
         result["tables"] = runs.digests(client, plan.run, plan)
     state = runs.DONE if follow_until is None else runs.find(client, plan.run).state
     runs.save(client, plan, runs.DONE if state == runs.FOLLOWING else state, result)  # it may have been promoted meanwhile
-    if folder is not None:
+    if folder is not None and not stands_open(client, plan):
         folder.remove()
     return result
 

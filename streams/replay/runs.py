@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 
-from zonepulse.schemas.registry.model import FOREVER
-from zonepulse.schemas.tables.ddl import LIVE_RUN
+from zonepulse.schemas.registry.model import FOREVER, ZonePolicy
+from zonepulse.schemas.tables.ddl import FOLLOWED, LIVE_RUN
 from zonepulse.schemas.tables.results import DEAD_LETTERS, FINAL_TABLES, TABLES, Table
 from zonepulse.streams.replay.plan import CannotReplay, Plan
 
@@ -28,7 +28,7 @@ _SCHEMA: Final = pa.schema(
     + [pa.field(n, pa.int64()) for n in ("registry_version", "revision")]
     + [
         pa.field(n, pa.string())
-        for n in ("state", "registry_hash", "input_topic", "input_from", "input_to", "note", "plan", "result")
+        for n in ("state", "registry_hash", "input_topic", "input_from", "input_to", "note", "plan", "result", "kind")
     ]
 )
 
@@ -55,7 +55,7 @@ def save(client: Client, plan: Plan, state: str, result: Mapping[str, Any] | Non
         "input_topic": plan.topic, "input_from": _by_partition(first for first, _ in plan.offsets),
         "input_to": _by_partition(end for _, end in plan.offsets), "input_from_at": None, "input_to_at": None, "from_at": plan.from_ms,
         "to_at": plan.to_ms, "note": note, "plan": msgspec.json.encode(plan).decode(), "result": json.dumps(result or {}),
-        "revision": now_ms,
+        "revision": now_ms, "kind": plan.kind,
     }  # fmt: skip
     write_row(client, row)
 
@@ -110,11 +110,17 @@ def of_stretch(table: Table, rows: pa.Table, from_ms: int, to_ms: int = FOREVER)
 
 
 def delete_rows(client: Client, run: str) -> None:
-    """All result rows of a run that is not the live one, for good. Raises CannotReplay."""
+    """All result rows of a run that is not the live one, for good, and how far it has followed. Raises CannotReplay."""
     if run == LIVE_RUN:
         raise CannotReplay(f"run {run!r} is the workers': it cannot be discarded")
-    for name in FINAL_TABLES:
+    for name in (*FINAL_TABLES, FOLLOWED.name):
         client.command(f"ALTER TABLE {name} DELETE WHERE run = {{run:String}} SETTINGS mutations_sync = 1", {"run": run})
+
+
+def applied_ms(client: Client, zone: ZonePolicy, run: str) -> int:
+    """How far a run's ledger has come, at the least: the tick of its newest row in the store."""
+    sql = "SELECT max(revision) FROM totals WHERE run = {run:String} AND zone = {zone:String}"
+    return int(client.query(sql, parameters={"run": run, "zone": zone.id}).result_rows[0][0]) * zone.tick_ms
 
 
 def where(table: Table, topic: str) -> str:

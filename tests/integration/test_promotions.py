@@ -3,19 +3,23 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import msgspec
 import pytest
 from clickhouse_connect import get_client
 from clickhouse_connect.driver.client import Client
 
+from zonepulse.processors.ledger.horizon import whole_before_ms
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.clickhouse import migrations
 from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
 from zonepulse.streams.replay import runs
+from zonepulse.streams.replay.hand_over import Followed, hand_over
 from zonepulse.streams.replay.plan import CannotReplay, Plan
 from zonepulse.streams.replay.promote import promote, require_reverted, revert
 from zonepulse.streams.replay.runs import Run
@@ -100,7 +104,7 @@ ROUNDS = int(os.environ.get("ZONEPULSE_SOAK_PROMOTES", "10"))
 BOTH = """SELECT (SELECT (count(), sum(co2e_mg), uniqExact(start)) FROM zonepulse.totals_final WHERE run = 'live' AND zone = 'z'),
 (SELECT (count(), sum(co2e_mg), uniqExact(start)) FROM zonepulse.emissions_final WHERE run = 'live' AND zone = 'z')"""
 JOINED = """SELECT countIf(t.co2e_mg != e.co2e_mg), count() FROM zonepulse.totals_final t JOIN zonepulse.emissions_final e
-ON t.run = e.run AND t.zone = e.zone AND t.entity = e.company AND t.start = e.start WHERE t.run = 'live'"""
+ON t.run = e.run AND t.zone = e.zone AND t.entity = e.company AND t.start = e.start WHERE t.run = 'live' AND t.zone = 'z'"""
 ALL = WINDOWS * ENTITIES
 LIVE = (ALL, ALL, WINDOWS)
 PROMOTED = (ALL, ALL + 96 * ENTITIES * 1_000_000, WINDOWS)
@@ -198,6 +202,94 @@ def test_what_cannot_be_promoted_is_refused_with_what_would_help(client: Client)
             promote(client, done(client, name="q", plan=other), zone, SETTLED_MS, "")
     finally:
         revert(client, done(client), "")
+
+
+OPEN_ZONE = "open"
+OPEN_FROM = 20
+"""The window from which the following run has rows."""
+LIVE_SAYS, RUN_SAYS = 7, 8
+BEHIND = 3
+"""The run writes a window when live has this many behind it."""
+SEEN = "SELECT " + ", ".join(
+    f"(SELECT arraySort(groupArray((toInt64((toUnixTimestamp64Milli({TABLES[name].time}) - {START_MS}) / {WINDOW_MS}),"
+    f" toString({'reason' if name == 'dead_letters' else 'revision'})))) FROM zonepulse.{name}_final WHERE run = 'live'"
+    f" AND zone = '{OPEN_ZONE}')"
+    for name in FINAL_TABLES
+)
+"""By table, (window, who says it) of every live row."""
+
+
+def write_window(client: Client, run: str, window: int, says: int) -> None:
+    """A row of every table."""
+    for name in FINAL_TABLES:
+        table = TABLES[name]
+        who = "reason" if name == "dead_letters" else "revision"
+        said = {table.time: f"fromUnixTimestamp64Milli(toInt64({START_MS + window * WINDOW_MS}))", who: str(says)}
+        said |= {k: "'zp.readings'" if k == "topic" else str(window) for k in ("topic", "offset") if name == "dead_letters"}
+        columns = ", ".join(f"`{column}`" for column in said)
+        client.command(
+            f"INSERT INTO zonepulse.{name} (run, zone, {columns}) SELECT '{run}', '{OPEN_ZONE}', {', '.join(said.values())}"
+        )
+
+
+def sides(rows: Sequence[tuple[int, str]]) -> tuple[int, int | None, bool]:
+    """Windows without a gap from the first on; where the run's part ends, if there is one; whether it is whole and each window is one's."""
+    windows, says = [window for window, _ in rows], [int(who) for _, who in rows]
+    run = [window for window, who in zip(windows, says, strict=True) if who == RUN_SAYS]
+    is_whole = windows == list(range(len(windows))) and run == list(range(OPEN_FROM, OPEN_FROM + len(run)))
+    return len(windows), run[-1] + 1 if run else None, is_whole
+
+
+def test_a_following_run_stands_with_an_open_end_while_live_goes_on(server: ClickHouseProcess, client: Client) -> None:
+    policy = replace(registry().zone, id=OPEN_ZONE)
+    plan = Plan("shadow", OPEN_ZONE, START_MS + OPEN_FROM * WINDOW_MS, START_MS + 30 * WINDOW_MS, "zp.readings", ((0, 10),))
+    run = done(client, name="shadow", plan=plan, state=runs.FOLLOWING)
+    is_over, seen, wrong = threading.Event(), set[bool](), list[object]()
+    lag_ms = START_MS + WINDOW_MS - whole_before_ms(policy, START_MS)
+    """By how much the applied tick is behind the end of the last window that is whole."""
+
+    def write(first: int) -> None:
+        """Live, a window at a time; the run the same some windows behind, and how far it has come."""
+        with connected(server) as writer:
+            writer.database = "zonepulse"
+            followed = Followed(writer, plan)
+            for window in range(first, first + 100_000):
+                write_window(writer, "live", window, LIVE_SAYS)
+                if (own := window - BEHIND) >= OPEN_FROM:
+                    write_window(writer, "shadow", own, RUN_SAYS)
+                    followed.say(policy, (START_MS + own * WINDOW_MS + lag_ms) // policy.tick_ms)
+                if is_over.is_set() or (first == 0 and window == OPEN_FROM + 10):
+                    return
+
+    def read() -> None:
+        most, last_end = 0, 0
+        with connected(server, READER) as reader:
+            while not is_over.is_set():
+                found = [sides(rows) for rows in reader.query(SEEN).first_row]
+                ends = {end for _, end, _ in found}
+                if len(ends) != 1 or not all(whole for _, _, whole in found) or min(n for n, _, _ in found) < most:
+                    wrong.append(found)
+                (end, *_) = ends
+                if end is not None and end < last_end:
+                    wrong.append((end, last_end))
+                most, last_end = max(n for n, _, _ in found) - 1, end or last_end
+                seen.add(end is not None)
+
+    write(0)
+    with ThreadPoolExecutor(7) as pool:
+        others = [pool.submit(write, OPEN_FROM + 11), *(pool.submit(read) for _ in range(6))]
+        try:
+            for _ in range(ROUNDS):
+                hand_over(client, run, policy, "a test")
+                with pytest.raises(CannotReplay, match="'shadow' is promoted for a part of the stretch"):
+                    hand_over(client, replace(run, name="other", plan=msgspec.structs.replace(plan, run="other")), policy, "")
+                revert(client, run, "a test")
+        finally:
+            is_over.set()
+        for other in others:
+            other.result()
+    assert wrong == []
+    assert seen == {True, False}
 
 
 def test_the_views_cost_no_multiple_of_reading_the_table(client: Client) -> None:

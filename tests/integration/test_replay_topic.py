@@ -121,6 +121,7 @@ def test_late_readings_are_taken_in_and_change_the_registers_that_sent_them(live
     assert found["dead_letters"]["rows"][0] == found["dead_letters"]["rows"][1]
     assert [found["dead_letters"][kind] for kind in ("only_a", "only_b", "changed", "revised")] == [0] * 4
     changed = {(day["who"], day["day"]) for day in found["intervals"]["days"]}
+    assert {cause for table in found.values() for told in table["causes"] for cause in told["causes"]} == {"readings"}
     assert 0 < len(changed) <= 2 * late, "a late reading touches the windows beside it, which may be those of two days"
 
 
@@ -140,6 +141,7 @@ def test_another_factor_changes_exactly_the_rows_that_it_must(live: SampleRun, t
     ).result_rows
     assert [row[0] for row in changed] == ["tea-house"]
     assert {day["who"] for day in tables["emissions"]["days"]} == {"tea-house"}
+    assert {cause for table in tables.values() for told in table["causes"] for cause in told["causes"]} == {"factors"}
     assert tables["emissions"]["first"][0]["differs"].keys() <= {"co2e_mg", "factor_id", "rung", "revision"}
 
 
@@ -151,7 +153,11 @@ def test_a_past_hour_is_verified_and_a_forged_row_is_found(live: SampleRun) -> N
         " WHERE run = 'live' AND start >= '2026-02-24 02:00:00' AND start < '2026-02-24 03:00:00' LIMIT 1"
     )
     try:
-        assert zonepulse(live, "verify", "--hour", hour, code=1)["differences"] == 1
+        found = zonepulse(live, "verify", "--hour", hour, code=1)
+        assert found["differences"] == 1
+        assert [told["causes"] for table in found["tables"] for told in table["causes"]] == [["readings"]], (
+            "of a run whose log has no end yet"
+        )
     finally:
         live.client.command("ALTER TABLE totals DELETE WHERE entity = 'forged' SETTINGS mutations_sync = 1")
 

@@ -28,6 +28,7 @@ from zonepulse.streams.exit_codes import NONE_ACCEPTED
 from zonepulse.streams.files.form import FileForm
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.file import Replayed, replay_files, write_parquet
+from zonepulse.streams.replay.plan import REPLAY
 from zonepulse.streams.screen import JsonOption, Stop, count, print_facts, print_json, print_table, show_error, show_remark, stderr
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.workers.kernel_cache import mark_compiled
@@ -121,6 +122,7 @@ def _run_row(replayed: Replayed, run: str, registry: Registry, files: list[Path]
         "state": "finished", "registry_version": registry.version, "registry_hash": registry.sha256, "input_topic": "",
         "input_from": "", "input_to": "", "input_from_at": replayed.first_ingest_ms, "input_to_at": replayed.last_ingest_ms,
         "note": f"replay file {' '.join(map(str, files))}", "revision": now_ms, "plan": "", "result": "",
+        "kind": REPLAY,
     }  # fmt: skip
 
 

@@ -1,16 +1,20 @@
 """`zonepulse replay diff`: two runs, row by row."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from clickhouse_connect.driver.client import Client
 
+from zonepulse.schemas.messages.topics import REGISTRY
 from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.streams import servers
 from zonepulse.streams.cli.replay.shared import explained, instant_of, last_zone
+from zonepulse.streams.control.registry_topic import load_versions
 from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.replay import runs
+from zonepulse.streams.replay.causes import Inputs, inputs, made_with
 from zonepulse.streams.replay.diff import Side, TableDiff, diff
 from zonepulse.streams.replay.plan import CannotReplay
 from zonepulse.streams.replay.runs import instant
@@ -30,7 +34,7 @@ def diff_(
     settings = servers.settings()
     with explained(), servers.store_client(settings) as client:
         side = _side(client, settings, (a, b), from_, to)
-        found = diff(client, a, b, side, examples)
+        found = diff(client, a, b, side, examples, inputs_of(client, settings, a, b))
     total = sum(table.differences for table in found)
     if json:
         print_json({
@@ -56,6 +60,13 @@ def _side(client: Client, settings: Settings, names: tuple[str, str], from_: str
     return Side(zone.id, from_ms, to_ms, plans[0].topic if plans else f"{settings.topic_prefix}readings")
 
 
+def inputs_of(client: Client, settings: Settings, a: str, b: str) -> Inputs:
+    """In what the two runs were made differently. Raises CannotReplay, KafkaError."""
+    versions = load_versions(servers.require_broker(settings), REGISTRY.full_name(settings.topic_prefix))
+    of_log = [version for _, version in sorted(versions.items())]
+    return inputs(*(made_with(None if name == LIVE_RUN else runs.find(client, name), of_log) for name in (a, b)))
+
+
 def show_diff(a: str, b: str, side: Side, found: list[TableDiff]) -> None:
     """For people."""
     say(f"A = {a}, B = {b}, {instant(side.from_ms)} to {instant(side.to_ms)}")
@@ -66,15 +77,22 @@ def show_diff(a: str, b: str, side: Side, found: list[TableDiff]) -> None:
         right=columns[1:],
     )
     for table in found:
+        for told in table.causes:
+            say(f"{table.name}: {_told(told)}")
         for day in table.days[:20]:
-            sums = "".join(f", {_amount(name, value)}" for name, value in day.items() if name not in ("who", "day", "rows"))
-            say(f"{table.name}: {day['who']} {day['day']}: {count(day['rows'])} rows{sums}")
+            say(f"{table.name}: {day['who']} {day['day']}: {_told(day)}")
         for example in table.first:
             key = " ".join(f"{name}={value}" for name, value in example["key"].items() if value)
             what = ", ".join(f"{name} {v['a']} -> {v['b']}" for name, v in example["differs"].items())
-            say(f"  {table.name} {key}: {what}")
+            say(f"  {table.name} {key}: {what} ({' and '.join(example['causes'])})")
     if not any(table.differences for table in found):
         say("no difference")
+
+
+def _told(group: Mapping[str, Any]) -> str:
+    """Rows that differ, why, and by how much."""
+    sums = "".join(f", {_amount(name, value)}" for name, value in group.items() if name not in ("who", "day", "rows", "causes"))
+    return f"{count(group['rows'])} rows because of {' and '.join(group['causes'])}{sums}"
 
 
 def _amount(name: str, value: int) -> str:

@@ -3,13 +3,12 @@
 from typing import Annotated
 
 import typer
-from clickhouse_connect.driver.client import Client
 
-from zonepulse.schemas.registry.model import ZonePolicy
 from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.streams import servers
 from zonepulse.streams.cli.replay.shared import RunArgument, explained, last_registry
 from zonepulse.streams.replay import runs
+from zonepulse.streams.replay.hand_over import hand_over
 from zonepulse.streams.replay.promote import promote, revert
 from zonepulse.streams.screen import say
 
@@ -18,20 +17,18 @@ def promote_(
     run: RunArgument,
     why: Annotated[str, typer.Option(metavar="TEXT", help="Kept with the decision.")] = "",
 ) -> None:
-    """Let a run's rows of its stretch stand as the live ones, in every view at once; `revert` takes it back."""
+    """Let a run's rows of its stretch stand as the live ones, in every view at once; those of a run that follows the log from its
+    stretch's begin on, with an open end. `revert` takes it back."""
     settings = servers.settings()
     with explained(), servers.store_client(settings) as client:
-        registry = last_registry(settings)
-        found = runs.find(client, run)
-        followed_ms = _applied_ms(client, registry.zone, run) if found.state == runs.FOLLOWING else 0
-        promote(client, found, registry, _applied_ms(client, registry.zone, LIVE_RUN), why, followed_ms)
-        say(f"{run}: its rows stand as the live ones; take it back: zonepulse replay revert {run}")
-
-
-def _applied_ms(client: Client, zone: ZonePolicy, run: str) -> int:
-    """How far a run's ledger has come, at the least: the tick of its newest row in the store."""
-    sql = "SELECT max(revision) FROM totals WHERE run = {run:String} AND zone = {zone:String}"
-    return int(client.query(sql, parameters={"run": run, "zone": zone.id}).result_rows[0][0]) * zone.tick_ms
+        registry, found = last_registry(settings), runs.find(client, run)
+        if found.state == runs.FOLLOWING:
+            hand_over(client, found, registry.zone, why)
+            until = " as far as it has followed the log, and goes on to"
+        else:
+            promote(client, found, registry, runs.applied_ms(client, registry.zone, LIVE_RUN), why)
+            until = ""
+    say(f"{run}: its rows stand as the live ones{until}; take it back: zonepulse replay revert {run}")
 
 
 def revert_(

@@ -14,6 +14,7 @@ from zonepulse.streams.cli.replay.shared import RunArgument, explained
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.checkpoint import EVERY_S, RunFolder, folder_of
+from zonepulse.streams.replay.hand_over import require_same_program, stands_open
 from zonepulse.streams.replay.plan import CannotReplay, Plan
 from zonepulse.streams.replay.promote import require_reverted
 from zonepulse.streams.replay.run import PLAINLY, How, Progress, run_plan
@@ -48,9 +49,12 @@ def run(
         found = runs.find(client, run)
         if found.plan is None:
             raise CannotReplay(f"run {run!r} is a run of files: `zonepulse replay file` makes it")
-        require_reverted(client, found)
-        if found.state != runs.PLANNED:
-            runs.delete_rows(client, run)
+        if follow and stands_open(client, found.plan):
+            require_same_program(found.plan)
+        else:
+            require_reverted(client, found)
+            if found.state != runs.PLANNED:
+                runs.delete_rows(client, run)
         folder = RunFolder(folder_of(settings.data_dir, run), found.plan, checkpoint_s)
         how = How(processes=processes, folder=folder, follow_until=_stopped() if follow else None, most_per_s=most_per_s)
         result = run_shown(settings, found.plan, client, how)

@@ -45,6 +45,10 @@ RULE_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Readings were lost",
         "Kafka deleted readings before they were read. Raise its retention, and send them again.",
     ),
+    "ops_replay_differs": (
+        "A replay differs",
+        "A past hour computed again has not the rows that stand. `zonepulse replay diff live RUN` shows them and why.",
+    ),
     "ops_undelivered": (
         "A message could not be delivered",
         "Nothing reached this subscriber for a day. Check the address or channel.",
