@@ -17,6 +17,7 @@ _LONGEST_NUMBER: Final = 60
 EARLIEST_MS: Final = -2_208_988_800_000
 LATEST_MS: Final = 10_413_791_999_999
 """The years 1900 to 2299: what a time of the store can say."""
+_CLOCK_TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ]\s*(\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)\s*([Zz]|[-+]\d\d(?::?\d\d)?)?", re.ASCII)
 
@@ -97,6 +98,12 @@ def _decimal_remedy(text: str) -> str:
     if any(c in text for c in ",_' ") or text.count(".") > 1:
         return "write digits and a decimal point only, no separators"
     return "write it like 1234.5, without leading zeros"
+
+
+def clock_minute(text: str) -> int | None:
+    """A time of day such as 22:00 in minutes; None where it is none."""
+    match = _CLOCK_TIME.fullmatch(text)
+    return None if match is None else int(match[1]) * 60 + int(match[2])
 
 
 def parse_instant_ms(text: str, zone: ZoneInfo) -> int:

@@ -152,6 +152,6 @@ PARTIES: Final = (
         Sends(REGISTRY, about="`zonepulse registry apply` publishes a version."),
         Sends(FACTORS, about="`zonepulse registry factors publish`; replays use them."),
         Sends(COMMANDS, ("command",), "`zonepulse skip` and whoever acts on alerts."),
-        Sends(SUBSCRIBERS, about="`zonepulse subscribe`."),
+        Sends(SUBSCRIBERS, about="`zonepulse subscribe`, and the form of the board."),
     )),
 )  # fmt: skip

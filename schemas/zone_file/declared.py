@@ -1,6 +1,5 @@
 """Reads entities of sections whose fields are declared."""
 
-import re
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Final
@@ -8,6 +7,7 @@ from typing import Any, Final
 from zonepulse.schemas.registry.section import Field, Kind, Section
 from zonepulse.schemas.registry.subscribers import problem_of_target
 from zonepulse.schemas.units import MICRO
+from zonepulse.schemas.values import clock_minute
 from zonepulse.schemas.zone_file.positions import Fields, Place, Reader
 from zonepulse.schemas.zone_file.values import (
     COUNT,
@@ -24,8 +24,6 @@ from zonepulse.schemas.zone_file.values import (
     one_of,
     optional,
 )
-
-_CLOCK_TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
 def entity_reader(section: Section, clock: Clock) -> Callable[[Place], Any]:
@@ -109,11 +107,11 @@ def _targets(place: Place) -> tuple[str, ...]:
 
 
 def _minute(place: Place) -> int:
-    match = _CLOCK_TIME.fullmatch(place.text)
-    if match is None:
+    minute = clock_minute(place.text)
+    if minute is None:
         place.fail(f"{place.shown} is no time of day", 'write one in quotes, such as "22:00"')
         return 0
-    return int(match[1]) * 60 + int(match[2])
+    return minute
 
 
 def _minutes(place: Place) -> tuple[int, int]:

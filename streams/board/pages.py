@@ -12,12 +12,14 @@ from urllib.parse import quote, urlencode
 from aiohttp import web
 from jinja2 import PackageLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
+from kafka.errors import KafkaError
 
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.streams.board import charts, detail_views, zone_view
 from zonepulse.streams.board.facts import BASES, FINGERPRINT, RUN, Asked, Facts, Zone
 from zonepulse.streams.board.shared import Shared
 from zonepulse.streams.board.store import Store, StoreAway
+from zonepulse.streams.board.subscribing import Subscribing, TooMany, is_own
 from zonepulse.streams.board.words import Words, language_of
 from zonepulse.streams.queries.macros import TimeRange
 from zonepulse.streams.queries.texts import LANGUAGE_NAMES
@@ -44,7 +46,10 @@ Show = Callable[[_Page], Awaitable[tuple[str, dict[str, Any]]]]
 class Pages:
     """The pages of the zone that `load` reads. Answers are at most `refresh_s` old."""
 
-    def __init__(self, load: Callable[[], Registry | None], store: Store, refresh_s: float) -> None:
+    def __init__(
+        self, load: Callable[[], Registry | None], store: Store, refresh_s: float, subscribing: Subscribing | None = None
+    ) -> None:
+        self._subscribing = subscribing
         self._load, self._store, self._refresh_s = load, store, refresh_s
         self._answers, self._texts, self._registry = Shared(refresh_s), Shared(refresh_s), Shared(_REGISTRY_S)
         self._zone: Zone | None = None
@@ -63,6 +68,7 @@ class Pages:
             web.get("/alerts", self._page(self._show_alerts)),
             web.get("/alert/{fingerprint}", self._page(self._show_alert)),
             web.get("/numbers", self._page(self._show_numbers)),
+            *([web.get("/subscribe", self._form), web.post("/subscribe", self._form)] if self._subscribing else []),
         ]
 
     async def is_ready(self) -> str:
@@ -116,6 +122,40 @@ class Pages:
             return _html(text, language)
 
         return handle
+
+    async def _form(self, request: web.Request) -> web.StreamResponse:
+        """The form, and what became of it; a GET changes nothing."""
+        language, zone = language_of(request.query.get("lang"), request.headers.get("Accept-Language", "")), await self.zone()
+        words = Words(language, zone.limits.timezone if zone else _UTC)
+        if zone is None:
+            return self._message(request, words, None, "no_registry", 503)
+        form = {"address": "", "company": "", "language": language, "severity": "warning", "digest": ""}
+        asked, wrong, status = "", "", 200
+        if request.method == "POST" and self._subscribing is not None:
+            if not is_own(request.headers, request.host):
+                return self._message(request, words, zone, "bad_address", 403, "this form is not of this page")
+            form |= {name: str(value) for name, value in (await request.post()).items() if name in form}
+            try:
+                await self._subscribing.ask(form)
+                asked = form["address"]
+            except ValueError:
+                wrong, status = words("subscribe_wrong"), 400
+            except TooMany:
+                wrong, status = words("subscribe_later"), 429
+            except KafkaError:
+                wrong, status = words("subscribe_away"), 503
+        severities = [("info", "severity_info"), ("warning", "severity_warning"), ("critical", "severity_critical")]
+        digests = [("", "digest_none"), ("hourly", "digest_hourly"), ("daily", "digest_daily")]
+        companies = [("", words("whole_zone")), *((c.id, words.name(c.name, c.id)) for c in zone.companies.values())]
+        options = [
+            ("company", words("subscribe_company"), companies),
+            ("language", words("subscribe_language"), list(LANGUAGE_NAMES.items())),
+            ("severity", words("subscribe_severity"), [(name, words(key)) for name, key in severities]),
+            ("digest", words("subscribe_digest"), [(name, words(key)) for name, key in digests]),
+        ]
+        shown = {"asked_address": asked, "wrong": wrong, "form": form, "options": options, "to_ms": _now_ms()}
+        text = self._jinja.get_template("subscribe.html.j2").render(self._frame(request, words, zone, Asked()), **shown)
+        return _html(text, language, status)
 
     async def _show_zone(self, page: _Page) -> tuple[str, dict[str, Any]]:
         answer = await page.facts.of_zone(page.asked)
@@ -173,6 +213,7 @@ class Pages:
             "zone_name": words.name(zone.limits.zone_name, zone.limits.zone) if zone else "zonepulse", "version": self._version,
             "timezone": zone.limits.timezone if zone else _UTC, "refresh_s": self._refresh_s, "share": charts.share,
             "part": lambda text: quote(str(text), safe=""), "graded": zone_view.graded, "limits": zone.limits if zone else None,
+            "may_subscribe": self._subscribing is not None,
         }  # fmt: skip
 
 

@@ -13,15 +13,16 @@ from zonepulse.streams import servers
 from zonepulse.streams.board.server import Board
 from zonepulse.streams.board.settings import BoardSettings
 from zonepulse.streams.board.store import Store
+from zonepulse.streams.board.subscribing import Register
 from zonepulse.streams.control.registry_topic import load_versions
 from zonepulse.streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
-def board_of(settings: Settings, own: BoardSettings) -> Board:
-    """A board of the servers that the settings name."""
-    return Board(lambda: newest_registry(settings), Store(lambda: servers.store_client(settings)), own)
+def board_of(settings: Settings, own: BoardSettings, register: Register | None = None) -> Board:
+    """A board of the servers that the settings name; `register` as Board has it."""
+    return Board(lambda: newest_registry(settings), Store(lambda: servers.store_client(settings)), own, register)
 
 
 def newest_registry(settings: Settings) -> Registry | None:

@@ -1,4 +1,6 @@
-"""The board's server: pages, their style and script, the stream of events, health. It only reads, and asks nobody who they are."""
+"""The board's server: pages, their style and script, the stream of events, health. It asks nobody who they are, and only reads, but for
+the form of subscribing.py where the installation wants it.
+"""
 
 import asyncio
 import logging
@@ -13,6 +15,7 @@ from zonepulse.streams.board.events import Beat, Events
 from zonepulse.streams.board.pages import Pages
 from zonepulse.streams.board.settings import BoardSettings
 from zonepulse.streams.board.store import Store
+from zonepulse.streams.board.subscribing import Register, Subscribing
 from zonepulse.streams.screen import Stop
 
 HEADERS: Final = {
@@ -30,11 +33,15 @@ log = logging.getLogger(__name__)
 
 
 class Board:
-    """Serves until it is stopped. `load` reads the newest registry, None while there is none; both may block."""
+    """Serves until it is stopped. `load` reads the newest registry, None while there is none; `register` takes who asks for alerts, None:
+    there is no form. All may block.
+    """
 
-    def __init__(self, load: Callable[[], Registry | None], store: Store, settings: BoardSettings) -> None:
+    def __init__(
+        self, load: Callable[[], Registry | None], store: Store, settings: BoardSettings, register: Register | None = None
+    ) -> None:
         self._settings, self._store = settings, store
-        self._pages = Pages(load, store, settings.refresh_s)
+        self._pages = Pages(load, store, settings.refresh_s, Subscribing(register) if register is not None else None)
         self._beat = Beat(settings.refresh_s)
         self._is_ending = False
         self._runner: web.AppRunner | None = None
@@ -43,7 +50,7 @@ class Board:
 
     def app(self) -> web.Application:
         """Everything that is answered."""
-        app = web.Application(middlewares=[_protect])
+        app = web.Application(middlewares=[_protect], client_max_size=4_096)
         app.add_routes(self._pages.routes())
         app.add_routes([web.get("/events", Events(self._beat, self._settings.streams, lambda: self._is_ending).handle)])
         app.add_routes([web.get("/healthz", _healthy), web.get("/readyz", self._ready)])

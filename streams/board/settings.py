@@ -22,6 +22,8 @@ class BoardSettings:
     """How old an answer may be before the store is asked again, once for all open pages."""
     streams: int = 500
     """Event streams at once; one more is told to come back later."""
+    subscribe: bool = False
+    """Whether there is a form to ask for alerts; each address is asked by mail before anything is sent."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "BoardSettings":
@@ -31,8 +33,16 @@ class BoardSettings:
             host=environ.get("ZONEPULSE_BOARD_HOST", default.host),
             port=int(_number(environ, "PORT", default.port, "a port number, 0 = any free one", 0, 65_535)),
             refresh_s=_number(environ, "REFRESH_S", default.refresh_s, "seconds from 0.1 to 3600", 0.1, 3600),
+            subscribe=_switch(environ, "SUBSCRIBE", default.subscribe),
             streams=int(_number(environ, "STREAMS", default.streams, "a whole number from 1 to 100000", 1, 100_000)),
         )
+
+
+def _switch(environ: Mapping[str, str], name: str, default: bool) -> bool:
+    text = environ.get(f"ZONEPULSE_BOARD_{name}", "on" if default else "off")
+    if text not in ("on", "off"):
+        raise BadSetting(f"ZONEPULSE_BOARD_{name} is {text[:100]!r}, expected on or off")
+    return text == "on"
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, expected: str, low: float, high: float) -> float:

@@ -9,6 +9,7 @@ import typer
 from zonepulse.streams import servers
 from zonepulse.streams.board.serve import board_of, run
 from zonepulse.streams.board.settings import BoardSettings
+from zonepulse.streams.notify.subscriber_log import ask_first
 from zonepulse.streams.screen import say
 
 
@@ -20,8 +21,11 @@ def board(
 ) -> None:
     """Serve the zone's pages on this machine until Ctrl-C; they only read. Give it the store's read-only user.
 
-    ZONEPULSE_BOARD_HOST, _PORT, _REFRESH_S and _STREAMS are its settings.
+    ZONEPULSE_BOARD_HOST, _PORT, _REFRESH_S, _STREAMS and _SUBSCRIBE (on: a form to ask for alerts; the address is asked first) are its
+    settings.
     """
     own = BoardSettings.from_env(os.environ)
     own = replace(own, port=own.port if port is None else port, host=host or own.host)
-    run(board_of(servers.settings(), own), lambda address: say(f"the board is at {address} (Ctrl-C ends it)"))
+    settings = servers.settings()
+    register = (lambda form: ask_first(settings.broker, settings.topic_prefix, form)) if own.subscribe else None
+    run(board_of(settings, own, register), lambda address: say(f"the board is at {address} (Ctrl-C ends it)"))

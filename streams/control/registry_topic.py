@@ -95,7 +95,10 @@ def newest_times(broker: str, topic: str, partitions: int) -> list[int | None]:
 
 def end_offset(broker: str, topic: str) -> int:
     """The offset behind the newest record of a topic with one partition. Raises kafka.errors.KafkaError."""
-    with closing(KafkaConsumer(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, group_id=None)) as consumer:
+    consumer = KafkaConsumer(
+        bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, group_id=None, enable_auto_commit=False
+    )
+    with closing(consumer):
         tp = TopicPartition(topic, 0)
         return int(consumer.end_offsets([tp])[tp])
 

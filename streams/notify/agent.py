@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 def start(outfit: Outfit) -> None:
     """Make a worker one of this task."""
     own = NotifySettings.from_env(os.environ)
+    logging.getLogger("kafka").setLevel(logging.WARNING)  # a look at the registry's end every few seconds is no news
     outfit.fit(add_notify_agent(outfit.app, outfit.settings, own, outfit.metrics, outfit.newest))
 
 

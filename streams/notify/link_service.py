@@ -8,13 +8,13 @@ from dataclasses import replace
 from aiohttp import web
 
 from zonepulse.schemas.messages.commands import Command
-from zonepulse.schemas.registry.subscribers import Subscriber, Wish, with_consent
+from zonepulse.schemas.registry.subscribers import Subscriber, Wish
 from zonepulse.streams.control.command_log import tell
 from zonepulse.streams.notify.link_server import Links
 from zonepulse.streams.notify.notifier import Notifier
 from zonepulse.streams.notify.routing.link_tokens import SNOOZE_MS, Grant
 from zonepulse.streams.notify.settings import NotifySettings
-from zonepulse.streams.notify.subscriber_log import write_subscriber, write_wish
+from zonepulse.streams.notify.subscriber_log import agree, write_wish
 from zonepulse.streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class LinkService:
             wish = self._notifier.people.wishes.get(name, Wish())
             write_wish(broker, prefix, name, replace(wish, is_unsubscribed=True, test_at_ms=0))
         elif grant.action == "agree":
-            write_subscriber(broker, prefix, with_consent(subscriber))
+            agree(broker, prefix, subscriber)
         else:
             now_ms = _now()
             until_ms = now_ms + SNOOZE_MS if grant.action == "snooze" else None

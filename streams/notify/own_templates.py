@@ -1,5 +1,6 @@
 """A zone's own templates: read from a folder, checked before they are used."""
 
+import traceback
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +9,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.registry.subscribers import Subscriber
+from zonepulse.streams.notify.messages import pages
 from zonepulse.streams.notify.messages.pages import TEMPLATES, Reader, compose, environment
 from zonepulse.streams.notify.routing.facts import Directory, Row
 from zonepulse.streams.notify.routing.state import Parcel
@@ -15,6 +17,7 @@ from zonepulse.streams.notify.settings import NotifySettings
 from zonepulse.streams.settings import BadSetting
 
 MOST_BYTES: Final = 200_000
+SHIPPED: Final = Path(pages.__file__).with_name("templates")
 _MARKUP: Final = "<script>alert(1)</script>"
 
 
@@ -32,7 +35,8 @@ def checked(folder: Path) -> ImmutableSandboxedEnvironment:
         try:
             texts[name] = (folder / name).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise BadSetting(f"{folder / name} cannot be read: {error}; the shipped one is a beginning") from error
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise BadSetting(f"{folder / name} cannot be read: {why}; begin with a copy of {SHIPPED / name}") from error
         if len(texts[name]) > MOST_BYTES:
             raise BadSetting(f"{folder / name} is larger than {MOST_BYTES} bytes")
     jinja = environment(texts)
@@ -46,7 +50,13 @@ def checked(folder: Path) -> ImmutableSandboxedEnvironment:
             except TemplateSyntaxError as error:
                 raise BadSetting(f"{folder / (error.name or '')}:{error.lineno}: {error.message}") from error
             except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
-                raise BadSetting(f"{folder}: a message in {language} cannot be made: {type(error).__name__}: {error}") from error
+                raise BadSetting(f"{_place(folder, error)}: a message in {language} cannot be made: {error}") from error
             if _MARKUP in message.html:
                 raise BadSetting(f"{folder / TEMPLATES[0]}: a meter's name became markup; leave out `safe` and `autoescape false`")
     return jinja
+
+
+def _place(folder: Path, error: Exception) -> str:
+    """File and line of the template in which it went wrong, else the folder."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in TEMPLATES]
+    return f"{folder / frames[-1].filename}:{frames[-1].lineno}" if frames else str(folder)

@@ -19,6 +19,7 @@ from zones import ONE_METER
 from zonepulse.oracle.run import run as run_oracle
 from zonepulse.schemas.factors.shipped import shipped_factors_csv
 from zonepulse.schemas.messages.readings import REASONS
+from zonepulse.schemas.messages.tasks import WHOLE
 from zonepulse.schemas.messages.topics import TOPICS
 from zonepulse.schemas.tables.results import TABLES
 from zonepulse.schemas.zone_file.read import parse_zone
@@ -26,7 +27,6 @@ from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.run import PREFIX, read_partition
 from zonepulse.streams.embedded.processes.process import free_port
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.tasks import WHOLE
 from zonepulse.streams.workers.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]

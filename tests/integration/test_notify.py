@@ -1,13 +1,18 @@
 """Alerts reach people: the worker against a real broker and a real SMTP server with STARTTLS and AUTH."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -164,6 +169,53 @@ def test_a_zombie_that_wakes_up_sends_nothing(broker: Broker, prefix: str, mails
             mails.wait_for(DESK, 2, 60)
             time.sleep(3)
     assert len({mail["Message-ID"] for mail in mails.to(DESK)}) == len(mails.to(DESK)) == 2
+
+
+def test_operations_hear_each_beat_of_whoever_speaks_and_silence_of_whom_is_dead(
+    broker: Broker, prefix: str, mails: MailServer, tmp_path: Path
+) -> None:
+    beats, alerts = [0], dict[str, list[dict[str, Any]]]()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            beats[0] += self.path == "/alive"
+            self.answer()
+
+        def do_POST(self) -> None:
+            for alert in json.loads(self.rfile.read(int(self.headers["Content-Length"]))):
+                alerts.setdefault(alert["labels"]["alertname"], []).append({**alert, "path": self.path, "at": datetime.now(UTC)})
+            self.answer()
+
+        def answer(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    operations = {
+        "ZONEPULSE_ALERTMANAGER_URL": url, "ZONEPULSE_WATCHDOG_URL": f"{url}/alive", "ZONEPULSE_NOTIFY_OPERATIONS_S": "1",
+    }  # fmt: skip
+    try:
+        send_alerts(broker.bootstrap, prefix, transition(company="a", meter="M"))
+        with notify_worker(broker.bootstrap, prefix, tmp_path, **mails.environment(), **operations) as worker:
+            wait_until(lambda: len(alerts.get("silent_channel", ())) > 2 and beats[0] > 2, 60, "each beat has the alert again")
+            for one in (*alerts["silent_channel"], *alerts["Watchdog"]):
+                assert one["path"] == "/api/v2/alerts"
+                ahead_s = (datetime.fromisoformat(one["endsAt"]) - one["at"]).total_seconds()
+                assert 240 < ahead_s <= 300, "it ends only if nobody says it again"
+            os.kill(worker.pid, signal.SIGKILL)
+            wait_until(lambda: not worker.is_running, 30, "it is dead")
+            last = beats[0]
+            time.sleep(3)
+            assert beats[0] == last
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_junk_on_its_topics_stops_nothing(broker: Broker, prefix: str, mails: MailServer, tmp_path: Path) -> None:

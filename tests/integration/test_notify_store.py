@@ -20,10 +20,11 @@ from notify_parts import MailServer, html_of, notify_worker, send_alerts, text_o
 from store_parts import START_MS, WORKER, ClickHouse, options
 from zones import zone
 
+from zonepulse.schemas.messages.commands import parse_command
 from zonepulse.schemas.messages.dead_letters import UNDELIVERED
-from zonepulse.schemas.registry.subscribers import Subscriber
+from zonepulse.schemas.registry.subscribers import Subscriber, Wish
 from zonepulse.streams.clickhouse import migrations
-from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.control.registry_topic import publish, read_to_end
 from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.embedded.processes.process import free_port
 from zonepulse.streams.kafka.interval_codec import CANDIDATES, KIND, block_metadata, decode_block
@@ -31,6 +32,7 @@ from zonepulse.streams.kafka.topics_admin import ensure_topics
 from zonepulse.streams.notify.history import history_of
 from zonepulse.streams.notify.retention import keep_deliveries
 from zonepulse.streams.notify.routing.facts import directory, parse_row
+from zonepulse.streams.notify.subscriber_log import read_people, write_wish
 
 pytestmark = pytest.mark.integration
 PEOPLE = """
@@ -114,6 +116,8 @@ def test_the_delivery_log_is_kept_for_as_long_as_the_setting_says(clickhouse: Cl
     assert keep_deliveries(replace(clickhouse.settings, clickhouse_port=free_port()), 90) is False, (
         "a store that is away stops nothing"
     )
+    with clickhouse.client() as client:  # the next test's rows are its own
+        client.command("ALTER TABLE zonepulse.deliveries DELETE WHERE zone = 'kept' SETTINGS mutations_sync = 1")
 
 
 class Zone:
@@ -177,7 +181,13 @@ def test_the_delivery_log_is_in_the_store_and_commands_show_and_forget_it(one: Z
         process(WORKER, store, tmp_path / "store.log"),
         notify_worker(one.broker.bootstrap, one.prefix, tmp_path, **mails.environment(), **one.access),
     ):
-        said = one.run("subscribe", "new@plant.example", "--id", "new", "--language", "de")
+        assert "'25:00' is no time of day" in one.run("subscribe", "new@plant.example", "--quiet", "25:00-07:00", code=2)
+        hour = (datetime.now(UTC) + timedelta(hours=10)).hour  # of the zone's clock, in two hours
+        wishes = ("--quiet", f"{hour:02}:00-{hour:02}:30", "--impact-kg", "5", "--rate", "30", "--digest-at", "09:00")
+        said = one.run("subscribe", "new@plant.example", "--id", "new", "--language", "de", *wishes)
+        new = read_people(one.broker.bootstrap, one.prefix).registered["new"]
+        assert (new.quiet_from_min, new.quiet_to_min, new.impact_kg) == (hour * 60, hour * 60 + 30, 5.0)
+        assert (new.rate_per_hour, new.digest_at_min) == (30, 540)
         assert "new: mailto:new@plant.example gets a test message" in said
         mails.wait_for("new@plant.example", 1, 60)
         send_alerts(one.broker.bootstrap, one.prefix, alert)
@@ -201,6 +211,14 @@ def test_the_delivery_log_is_in_the_store_and_commands_show_and_forget_it(one: Z
         assert "没有读数" in page and (tmp_path / f"alert-{alert['fingerprint']}-zh.html").exists()
         one.run("subscribers", "test", "new")
         mails.wait_for("new@plant.example", 3, 60)
+        assert "s-" not in one.run("subscribe", "li.wei", code=2), "an id that nobody chose explains nothing"
+        assert "did you mean `a`" in one.run("subscribe", "li@a.example", "--company", "A", code=2)
+        one.run("subscribers", "pause", "new", "--for", "8h")
+        assert "new is told again" in one.run("subscribers", "resume", "new")
+        write_wish(one.broker.bootstrap, one.prefix, "new", Wish(is_unsubscribed=True))
+        one.run("subscribers", "pause", "new", "--for", "8h")
+        assert "new has unsubscribed" in one.run("subscribers", "resume", "new", code=2), "a pause takes no wish back"
+        assert "new has unsubscribed" in one.run("subscribe", "new@plant.example", code=2)
         one.run("subscribers", "forget", "new")
         wait_until(lambda: not one.deliveries("--subscriber", "new"), 30, "its rows are gone")
         assert "there are desk, gone" in one.run("subscribers", "test", "new", code=2)
@@ -232,7 +250,13 @@ def test_links_show_pages_and_only_a_post_acts(one: Zone, mails: MailServer, tmp
             assert ask(url)[0] == 200 and ask(url)[0] == 200
         mails.wait_for("desk@plant.example", 2, 60)  # still said again: nothing was acknowledged
         assert "M, a" in ask(urls[0])[1] and ask(urls[0][:-2] + "xx", b"")[0] == 403
+        assert ask(urls[1], b"")[0] == 200
         assert ask(urls[0], b"")[0] == 200
+        snooze, acknowledge = (
+            parse_command(r.value) for r in read_to_end(one.broker.bootstrap, f"{one.prefix}commands") if r.value
+        )
+        assert (snooze.kind, acknowledge.kind, snooze.who) == ("snooze", "acknowledge", "subscriber desk")
+        assert snooze.until_ms == snooze.made_at_ms + 4 * HOUR_MS and snooze.target == acknowledge.target
         acknowledged = len(mails.wait_for("desk@plant.example", 2))
         agree = next(word for word in text_of(question).split() if "/n/" in word)
         assert ask(agree, b"")[0] == 200

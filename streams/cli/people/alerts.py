@@ -10,6 +10,9 @@ from zonepulse.streams.screen import JsonOption, print_json, print_table, say
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Alerts and who was told.")
 COLUMNS = ("made_at", "subscriber", "channel", "purpose", "said", "rule", "severity", "company", "outcome", "attempts", "error")
 
+SHOWN = ("at", "subscriber", "channel", "what", "about", "outcome", "tries", "error")
+OUTCOMES = {"failed": "tried again", "dead": "given up"}
+
 
 @app.callback()
 def group() -> None:
@@ -35,6 +38,22 @@ def deliveries(
     if json:
         print_json({"deliveries": [dict(zip((*COLUMNS, "fingerprint", "starts_at_ms"), row, strict=True)) for row in found]})
     elif found:
-        print_table(COLUMNS, [row[: len(COLUMNS)] for row in found], right=("attempts",))
+        print_table(SHOWN, [_line(dict(zip(COLUMNS, row, strict=False))) for row in found], right=("tries",))
     else:
         say("nobody was told of anything yet")
+
+
+def _line(row: dict[str, Any]) -> tuple[object, ...]:
+    what = " ".join(part for part in (row["purpose"], row["said"]) if part)
+    about = " ".join(part for part in (row["severity"], row["rule"]) if part)
+    outcome = OUTCOMES.get(row["outcome"], row["outcome"])
+    return (
+        row["made_at"].strftime("%m-%d %H:%M:%SZ"),
+        row["subscriber"],
+        row["channel"],
+        what,
+        about,
+        outcome,
+        row["attempts"],
+        row["error"],
+    )

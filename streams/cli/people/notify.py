@@ -30,6 +30,9 @@ _COLUMNS = (
     " toUnixTimestamp64Milli(ends_at) AS ends_at, value, expected_low, expected_high, impact_kg, evidence, revision"
 )
 
+MOST_LOOKED_AT = 1_000
+"""Newest alerts, to find one that a subscriber may see."""
+
 
 @app.callback()
 def group() -> None:
@@ -39,8 +42,11 @@ def group() -> None:
 @app.command()
 def preview(
     alert: Annotated[
-        str, typer.Argument(help="fingerprint or fingerprint/starts_at, as table alerts has it; `latest` = the newest.")
-    ],
+        str,
+        typer.Argument(
+            help="fingerprint or fingerprint/starts_at, as table alerts has it; `latest`: the newest that the subscriber may see."
+        ),
+    ] = "latest",
     subscriber: Annotated[str, typer.Option(help="Whose message; absent: of somebody who may see everything.")] = "",
     language: Annotated[str, typer.Option(help="en, de or zh; absent: the subscriber's.")] = "",
     out: Annotated[Path, typer.Option(help="Where the HTML page and picture go.")] = Path("."),
@@ -57,7 +63,8 @@ def preview(
     if language:
         reader = replace(reader, language=language)
     with servers.store_client(settings) as client:
-        row = _alert(client, alert)
+        found = _alerts(client, alert)
+    row = next((one for one in found if is_visible(one, reader, people.known)), found[0])
     if not is_visible(row, reader, people.known):
         raise Stop(f"{reader.id} may not see this alert: it is not of company {reader.company!r}; nothing would be sent")
     if not is_wanted(row, reader, people.known):
@@ -84,17 +91,18 @@ def check(folder: Annotated[Path, typer.Argument(help="With mail.html.j2 and mai
     say(f"{folder} is fine; set ZONEPULSE_TEMPLATES={folder} for the notify worker")
 
 
-def _alert(client: Client, name: str) -> Row:
-    """The newest of that fingerprint, or of all. Raises Stop."""
+def _alerts(client: Client, name: str) -> list[Row]:
+    """The newest of that fingerprint, or the newest of all, one at least. Raises Stop."""
     fingerprint, _, starts_at = name.partition("/")
     where, facts = "", dict[str, Any]()
     if name != "latest":
         where, facts["f"] = "WHERE fingerprint = {f:String}", fingerprint
         if starts_at:
             where, facts["s"] = f"{where} AND toUnixTimestamp64Milli(starts_at) = {{s:Int64}}", int(starts_at)
-    found = client.query(f"SELECT {_COLUMNS} FROM alerts_final {where} ORDER BY starts_at DESC LIMIT 1", parameters=facts)
+    most = MOST_LOOKED_AT if name == "latest" else 1
+    found = client.query(f"SELECT {_COLUMNS} FROM alerts_final {where} ORDER BY starts_at DESC LIMIT {most}", parameters=facts)
     if not found.result_rows:
         raise Stop(
             f'no alert {name!r}; zonepulse sql "SELECT fingerprint, rule, meter, starts_at, state FROM alerts_final" lists them'
         )
-    return msgspec.convert(dict(zip(found.column_names, found.result_rows[0], strict=True)), Row)
+    return [msgspec.convert(dict(zip(found.column_names, row, strict=True)), Row) for row in found.result_rows]

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from zonepulse.schemas.registry.subscribers import Subscriber, Wish, masked, with_consent
+from zonepulse.schemas.registry.subscribers import Subscriber, Wish, masked
 from zonepulse.schemas.values import BadValue, parse_duration_ms
 from zonepulse.streams import servers
 from zonepulse.streams.notify import subscriber_log
@@ -56,7 +56,8 @@ def test(name: Name) -> None:
     people, settings = _people()
     wish = people.wishes.get(_known(people, name).id, Wish())
     subscriber_log.write_wish(settings.broker, settings.topic_prefix, name, replace(wish, test_at_ms=round(time.time() * 1000)))
-    say(f"{name} gets a test message within seconds; see `zonepulse alerts deliveries --subscriber {name}`")
+    what = "a test message" if _known(people, name).is_confirmed else "the question again, as its owner has not agreed yet,"
+    say(f"{name} gets {what} within seconds; see `zonepulse alerts deliveries --subscriber {name}`")
 
 
 @app.command()
@@ -66,14 +67,13 @@ def pause(
 ) -> None:
     """Send nothing for a while. What ends or still holds then is told afterwards."""
     people, settings = _people()
-    _known(people, name)
-    until_ms = FOREVER_MS
+    wish, until_ms = people.wishes.get(_known(people, name).id, Wish()), FOREVER_MS
     if duration:
         try:
             until_ms = round(time.time() * 1000) + parse_duration_ms(duration)
         except BadValue as bad:
             raise BadInput(f"--for {duration!r}: {bad.what}; {bad.remedy}") from bad
-    subscriber_log.write_wish(settings.broker, settings.topic_prefix, name, Wish(paused_until_ms=until_ms))
+    subscriber_log.write_wish(settings.broker, settings.topic_prefix, name, replace(wish, paused_until_ms=until_ms, test_at_ms=0))
     say(f"{name} gets nothing {'for ' + duration if duration else 'more'}; `zonepulse subscribers resume {name}` ends the pause")
 
 
@@ -81,9 +81,13 @@ def pause(
 def resume(name: Name) -> None:
     """End a pause."""
     people, settings = _people()
-    _known(people, name)
+    subscriber, wish = _known(people, name), people.wishes.get(name, Wish())
+    if wish.is_unsubscribed:
+        raise BadInput(
+            f"{name} has unsubscribed: only the address' owner takes that back; `zonepulse subscribe ADDRESS --ask` asks"
+        )
     subscriber_log.write_wish(settings.broker, settings.topic_prefix, name, Wish())
-    say(f"{name} is told again")
+    say(f"{name} is told again" if subscriber.is_confirmed else f"{name} is told once its owner agrees")
 
 
 @app.command()
@@ -93,7 +97,7 @@ def confirm(name: Name) -> None:
     subscriber = _known(people, name)
     if name in people.of_registry:
         raise BadInput(f"{name} is in zone.yaml and needs no agreement")
-    subscriber_log.write_subscriber(settings.broker, settings.topic_prefix, with_consent(subscriber))
+    subscriber_log.agree(settings.broker, settings.topic_prefix, subscriber)
     say(f"{name} is told from now on")
 
 

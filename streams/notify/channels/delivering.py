@@ -32,7 +32,8 @@ def deliver(outgoing: Outgoing, settings: NotifySettings) -> Result:
             return robots.send(settings.channels[name], outgoing.message.subject, outgoing.message.brief)
         if kind == "webhook" and name in settings.webhooks:
             return webhook.send(settings.webhooks[name], outgoing.key, outgoing.payload)
-        return Result("failed", f"no channel {outgoing.target!r} in this installation")
+        variable = f"ZONEPULSE_{outgoing.target.upper().replace(':', '_').replace('-', '_')}"
+        return Result("failed", f"{outgoing.target} is not there: set {variable} for the notify worker", is_asked=False)
     except Exception as error:  # a library's own mistake must not stop the other messages
         return Result("failed", f"{type(error).__name__}: {error}"[:300])
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from jinja2 import DictLoader, PackageLoader, StrictUndefined
+from jinja2 import FunctionLoader, PackageLoader, StrictUndefined
 from jinja2.loaders import BaseLoader
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -81,9 +81,16 @@ class Reader:
         return named(dict(self.known.zone_name), self.known.zone, self.words)
 
 
+def _source_of(own: Mapping[str, str]) -> Callable[[str], tuple[str, str, Callable[[], bool]] | None]:
+    """Templates by name, which is their file's in what is said of a mistake."""
+    return lambda name: (own[name], name, lambda: True) if name in own else None
+
+
 def environment(own: Mapping[str, str] | None = None) -> ImmutableSandboxedEnvironment:
     """Of the shipped templates, or of `own` ones (name -> text) where they are given. No template reaches Python through it."""
-    loader: BaseLoader = PackageLoader("zonepulse.streams.notify.messages") if own is None else DictLoader(dict(own))
+    loader: BaseLoader = (
+        PackageLoader("zonepulse.streams.notify.messages") if own is None else FunctionLoader(_source_of(dict(own)))
+    )
     return ImmutableSandboxedEnvironment(
         loader=loader,
         autoescape=lambda name: bool(name and ".html" in name),

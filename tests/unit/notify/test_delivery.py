@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from zonepulse.schemas.messages.dead_letters import decode_dead_letter
 from zonepulse.schemas.registry.subscribers import BadSubscriber, Subscriber, checked, masked, parse_subscriber
 from zonepulse.streams.notify.channels.webhook import judged, sign
-from zonepulse.streams.notify.routing.delivery import GIVEN_UP_MS, LONGEST_MS, Breaker, backoff_ms, due, letter, rows, settle
+from zonepulse.streams.notify.routing.delivery import (
+    GIVEN_UP_MS,
+    LONGEST_MS,
+    Breaker,
+    backoff_ms,
+    due,
+    gap_ms,
+    letter,
+    rows,
+    settle,
+)
 from zonepulse.streams.notify.routing.link_tokens import BadToken, Grant, read, token
 from zonepulse.streams.notify.routing.results import SENT, Result
 from zonepulse.streams.notify.routing.state import Parcel, State
@@ -69,6 +79,20 @@ def test_a_dead_address_stops_nobody_else_and_is_tried_ever_more_rarely() -> Non
     days = [sum(T0 + d * 86_400_000 <= at < T0 + (d + 1) * 86_400_000 for at in tried) for d in range(7)]
     assert all(count <= 60 for count in days), days
     assert sum(p.outcome == "dead" for p in state.parcels.values()) > 100
+
+
+def test_a_robot_gets_at_most_one_message_in_three_seconds_and_others_do_not_wait_for_it() -> None:
+    state, breakers = State(), {target: Breaker() for target in ("channel:robot", "mailto:a@plant.example")}
+    for n in range(20):
+        state.parcels[f"r{n}"] = parcel(f"r{n}", "channel:robot", T0 + n)
+        state.parcels[f"m{n}"] = parcel(f"m{n}", made_at_ms=T0 + n)
+    sent = dict.fromkeys(breakers, 0)
+    for now in range(T0 + 20, T0 + 20 + 30_000, 500):
+        for one in due(state, breakers, set(), now):
+            breakers[one.target].note(True, now, gap_ms(one.target))
+            settle(state, one, SENT, 0.5, now)
+            sent[one.target] += 1
+    assert sent == {"channel:robot": 10, "mailto:a@plant.example": 20}
 
 
 def test_a_rest_that_a_clock_ahead_ordered_ends_with_it() -> None:

@@ -175,7 +175,7 @@ def test_a_machine_without_a_font_for_a_language_leaves_its_words_out_of_picture
 @pytest.mark.parametrize(("name", "text", "told"), [
     ("mail.html.j2", "{{ page.nothing }}", "nothing"), ("mail.txt.j2", "{% for %}", "mail.txt.j2:1"),
     ("mail.html.j2", "{% for a in alerts %}{{ a.where|safe }}{% endfor %}", "became markup"),
-    ("mail.txt.j2", "{{ ''.__class__ }}", "cannot be made"),
+    ("mail.txt.j2", "\n{{ ''.__class__ }}", "mail.txt.j2:2: a message in en cannot be made"),
 ])  # fmt: skip
 def test_own_templates_are_checked_before_they_are_used(name: str, text: str, told: str, tmp_path: Path) -> None:
     for shipped in ("mail.html.j2", "mail.txt.j2"):

@@ -1,5 +1,6 @@
 """What waits, what is due, and to whom: rules of notification as pure functions of state and time."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -186,6 +187,28 @@ def test_ten_thousand_alerts_in_a_minute_are_one_message_that_counts_them() -> N
     assert found[0].rows[0][1].meter == "M77" and found[0].severities == {"warning": 9_999, "critical": 1}
 
 
+@pytest.mark.parametrize("wish", [{"digest": "hourly"}, {"quiet_from_min": 0, "quiet_to_min": 1_320}, {}])
+def test_ten_thousand_alerts_of_as_many_groups_are_one_digest_and_one_message_of_what_is_critical(wish: dict[str, Any]) -> None:
+    desk = Desk(replace(DESK, timezone="UTC", **wish))
+    begin = at("2026-10-01T03:10")
+    for n in range(10_000):
+        severity = "critical" if n % 1_000 == 0 else "warning"
+        desk.take(
+            row(meter="", node=f"n{n}", company="", impact_kg=float(n), severity=severity, starts_at=begin + n), begin + n * 6
+        )
+    made = desk.plan(begin + 90_000)
+    for identity, _ in made[0].items if wish else ():
+        desk.tell("acknowledge", identity, begin + 120_000)
+    made += [p for hour in (1, 19) for p in desk.plan(begin + 90_000 + hour * HOUR_MS) if wish]
+    told = sorted((p.kind, len(p.items), len(p.rows)) for p in made)
+    if not wish:
+        assert told == [("flood", 10_000, 20)]
+    else:
+        assert told == [("digest", 9_990, 20), ("flood", 10, 10)]
+        (digest,) = [p for p in made if p.kind == "digest"]
+        assert [r.impact_kg for _, r in digest.rows] == [9_999.0 - n for n in range(20)], "what matters most is shown"
+
+
 def test_many_groups_at_once_are_one_message() -> None:
     desk = Desk()
     for n in range(500):
@@ -333,6 +356,30 @@ def test_the_state_comes_back_from_its_records_exactly() -> None:
     for table in ("alerts", "groups", "parcels", "holds", "rates"):
         assert getattr(again, table) == getattr(desk.state, table), table
     assert list(desk.state.take_changes()) == []
+
+
+def test_an_end_is_told_once_to_whom_the_begin_went_also_after_a_restart() -> None:
+    desk, told = Desk(), list[tuple[str, str, list[str]]]()
+    for now, one in (
+        (T0, row()),
+        (T0 + HOUR_MS, row(state="resolved", revision=2)),
+        (T0 + 2 * HOUR_MS, row(state="resolved", revision=2)),
+    ):
+        again = Desk()
+        for key, value in [*desk.state.take_changes(), *everything(desk.state)]:
+            again.state.put(key, value)
+        desk = again
+        desk.take(one, now)
+        told += said(desk.plan(now + INTERVAL_MS))
+    assert told == [("desk", "alert", ["raised"]), ("desk", "alert", ["resolved"])]
+
+
+def everything(state: State) -> Iterator[tuple[str, bytes | None]]:
+    """Its log from the beginning."""
+    for prefix, table in (("alert/", state.alerts), ("group/", state.groups), ("rate/", state.rates)):
+        for name in table:
+            state.changed(prefix + name)
+    return state.take_changes()
 
 
 def test_what_is_over_is_forgotten_in_the_end() -> None:
