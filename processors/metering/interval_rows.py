@@ -10,7 +10,8 @@ from zonepulse.processors.channels.table import LABELS, Channels
 from zonepulse.processors.channels.versions import version_at
 from zonepulse.processors.flow import BIT_CORRECTED, BIT_ESTIMATED, ROW, Rows
 from zonepulse.schemas.messages.dead_letters import DeadLetter
-from zonepulse.schemas.tables.results import ALERTS, DEAD_LETTERS, INTERVAL_BLOCK, INTERVALS, METHODS, QUALITIES, Table
+from zonepulse.schemas.tables.interval_block import INTERVAL_BLOCK
+from zonepulse.schemas.tables.results import ALERTS, DEAD_LETTERS, INTERVALS, METHODS, QUALITIES, Table
 
 _QUALITIES = pa.array(QUALITIES, pa.string())
 _METHODS = pa.array(METHODS, pa.string())
@@ -85,7 +86,7 @@ def interval_batch(rows: Rows, channels: Channels) -> pa.RecordBatch:
 
 
 def interval_block(rows: Rows, channels: Channels) -> pa.RecordBatch:
-    """Interval rows as a batch of schemas.results.INTERVAL_BLOCK."""
+    """Interval rows as a batch of interval_block.INTERVAL_BLOCK."""
     of_channel = _plain(rows["version"]) - channels.first[_plain(rows["channel"])]
     columns = [*interval_batch(rows, channels).columns, pa.array(of_channel.astype(np.int32))]
     return pa.RecordBatch.from_arrays(columns, schema=INTERVAL_BLOCK)

@@ -10,7 +10,8 @@ from zonepulse.schemas.messages.records import ARROW, CONTENT_TYPE, JSON, REGIST
 from zonepulse.schemas.messages.tasks import EVERY_FOLLOWS, EVERY_SENDS, PARTIES, TASKS, Sends
 from zonepulse.schemas.messages.topics import DEFAULT_PREFIX, RESULTS, TOPICS, Topic
 from zonepulse.schemas.tables.column_notes import COLUMN_NOTES, READING_NOTES
-from zonepulse.schemas.tables.results import INTERVAL_BLOCK, INTERVALS, TABLES, Table
+from zonepulse.schemas.tables.interval_block import INTERVAL_BLOCK
+from zonepulse.schemas.tables.results import INTERVALS, TABLES, Table
 
 Node = dict[str, Any]
 VERSION: Final = "0.2.0"

@@ -5,20 +5,40 @@ Times are int64 epoch milliseconds in arrays and Arrow (`timestamp(ms, UTC)`), `
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-_TYPES: Final[dict[str, tuple[pa.DataType, str]]] = {
-    "str": (pa.string(), "String"),
-    "code": (pa.dictionary(pa.int32(), pa.string()), "LowCardinality(String)"),
-    "time": (pa.timestamp("ms", tz="UTC"), "DateTime64(3, 'UTC')"),
-    "i64": (pa.int64(), "Int64"),
-    "i32": (pa.int32(), "Int32"),
-    "u32": (pa.uint32(), "UInt32"),
-    "f64": (pa.float64(), "Float64"),
-    "bytes": (pa.binary(), "String"),
+_CLICKHOUSE: Final = {
+    "str": "String",
+    "code": "LowCardinality(String)",
+    "time": "DateTime64(3, 'UTC')",
+    "i64": "Int64",
+    "i32": "Int32",
+    "u32": "UInt32",
+    "f64": "Float64",
+    "bytes": "String",
 }
+
+
+@cache
+def _arrow(kind: str) -> "pa.DataType":
+    """Imports pyarrow, which whoever asks for names alone does without."""
+    import pyarrow as pa
+
+    types = {
+        "str": pa.string(),
+        "code": pa.dictionary(pa.int32(), pa.string()),
+        "time": pa.timestamp("ms", tz="UTC"),
+        "i64": pa.int64(),
+        "i32": pa.int32(),
+        "u32": pa.uint32(),
+        "f64": pa.float64(),
+        "bytes": pa.binary(),
+    }
+    return types[kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +52,14 @@ class Column:
     """False: travels between agents, is not kept."""
 
     @property
-    def arrow(self) -> pa.DataType:
+    def arrow(self) -> "pa.DataType":
         """Its type in Arrow blocks and Parquet files."""
-        return _TYPES[self.kind][0]
+        return _arrow(self.kind)
 
     @property
     def clickhouse(self) -> str:
         """Its type in ClickHouse."""
-        name = _TYPES[self.kind][1]
+        name = _CLICKHOUSE[self.kind]
         return f"Nullable({name})" if self.null else name
 
 
@@ -75,8 +95,10 @@ class Table:
         return tuple(c for c in self.columns if c.stored)
 
     @property
-    def arrow_schema(self) -> pa.Schema:
+    def arrow_schema(self) -> "pa.Schema":
         """The schema of a block, unstored columns included."""
+        import pyarrow as pa
+
         return pa.schema([pa.field(c.name, c.arrow, c.null) for c in self.columns])
 
 
@@ -101,9 +123,6 @@ INTERVALS: Final = Table(
     is_final=True,
     own_topic=True,
 )
-INTERVAL_BLOCK: Final = INTERVALS.arrow_schema.append(pa.field("meter_version", pa.int32(), nullable=False))
-"""A block of interval rows between the workers: `meter_version` counts the versions of a meter's register in order of time, from 0. Blocks
-of earlier programs have no such column."""
 EMISSIONS: Final = Table(
     "emissions",
     _columns(

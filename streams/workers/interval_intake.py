@@ -16,7 +16,8 @@ from zonepulse.processors.live import PARTIAL
 from zonepulse.processors.metering.interval_rows import interval_rows
 from zonepulse.schemas.messages.alerts import STATES
 from zonepulse.schemas.messages.records import RecordSpans
-from zonepulse.schemas.tables.results import ALERTS, INTERVAL_BLOCK, INTERVALS
+from zonepulse.schemas.tables.interval_block import INTERVAL_BLOCK
+from zonepulse.schemas.tables.results import ALERTS, INTERVALS
 from zonepulse.streams.control.registry_store import RegistryMissing, RegistryStore
 from zonepulse.streams.kafka.interval_codec import NO_PARTITION, IntervalBlock, decode_block
 from zonepulse.streams.kafka.origin import FromNowhere, Origin

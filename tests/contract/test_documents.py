@@ -27,7 +27,8 @@ from zonepulse.schemas.messages.topics import TOPICS
 from zonepulse.schemas.problems import RegistryError, Report
 from zonepulse.schemas.registry.wire import from_entities, split_key, to_entities
 from zonepulse.schemas.tables.column_notes import COLUMN_NOTES, READING_NOTES
-from zonepulse.schemas.tables.results import ALERTS, INTERVAL_BLOCK, TABLES
+from zonepulse.schemas.tables.interval_block import INTERVAL_BLOCK
+from zonepulse.schemas.tables.results import ALERTS, TABLES
 from zonepulse.schemas.zone_file.positions import compose, plain
 from zonepulse.schemas.zone_file.read import parse_zone
 
