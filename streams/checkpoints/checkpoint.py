@@ -167,7 +167,7 @@ class Checkpoints:
             check_brackets(value)
             check_schema(msgspec.json.decode(value, type=_Schema).schema)
             return msgspec.json.decode(value, type=Manifest)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError, BadSnapshot) as error:
             log.error("manifest %s cannot be used: %s; looking for an older snapshot", key, error)
             return None
 

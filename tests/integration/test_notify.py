@@ -27,7 +27,7 @@ from zonepulse.streams.kafka.topics_admin import ensure_topics
 from zonepulse.streams.notify.faults import PLACES, VARIABLE
 from zonepulse.streams.notify.subscriber_log import write_subscriber
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 DESK, MILL = "desk@plant.example", "mill@a.example"
 PEOPLE = f"""
 subscribers:
