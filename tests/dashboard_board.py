@@ -26,6 +26,13 @@ WHAT_IF = "what-if"
 """A run over the last two days that has a tenth more CO2e in every total."""
 EMPTY: Value = "no-such-run"
 DAY = TimeRange(UNTIL_MS - DAY_MS, UNTIL_MS)
+RANGES = {
+    "an hour": TimeRange(UNTIL_MS - 3_600_000, UNTIL_MS, 15),
+    "a day": DAY,
+    "a week": TimeRange(UNTIL_MS - 7 * DAY_MS, UNTIL_MS, 1200),
+    "a month": TimeRange(UNTIL_MS - 30 * DAY_MS, UNTIL_MS, 7200),
+    "before everything": TimeRange(UNTIL_MS - 400 * DAY_MS, UNTIL_MS - 390 * DAY_MS, 1200),
+}
 every_english = pytest.mark.parametrize("name", ENGLISH)
 every_dashboard = pytest.mark.parametrize("name", DASHBOARDS)
 every_zone_live = pytest.mark.parametrize("name", [name for name in DASHBOARDS if name.startswith("zone-live")])

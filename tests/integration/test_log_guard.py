@@ -5,7 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -66,6 +67,16 @@ class Case:
             wait_until(lambda: self.last("saved").get("count") == count or worker.poll() is not None, 60, f"{count} counted")
             assert worker.poll() is None, self.log()[-3000:]
 
+    @contextmanager
+    def behind(self) -> Iterator[tuple[Any, Path]]:
+        """A worker that waits at a gate, records for it that are not read yet, and behind them 30,000 more, up to offset 90,000."""
+        self.send(60_000)
+        gate = self.out.with_name("gate")
+        with self.worker(max_records=100, gate_at=500, gate=str(gate)) as worker:
+            wait_until(lambda: self.last("counted").get("count", 0) >= 500, 60, "the worker is busy")
+            produce_many(self.broker, self.topic, 0, (b"%01000d" % i for i in range(30_000)))
+            yield worker, gate
+
     def stopped(self) -> str:
         """A worker comes and ends; what it said."""
         before = len(self.log())
@@ -98,11 +109,7 @@ def test_what_retention_ate_unread_is_named_and_the_rest_is_read(case: Case) -> 
 
 
 def test_what_retention_eats_under_a_running_worker_is_named_and_the_rest_is_read(case: Case) -> None:
-    case.send(60_000)
-    gate = case.out.with_name("gate")
-    with case.worker(max_records=100, gate_at=500, gate=str(gate)) as worker:
-        wait_until(lambda: case.last("counted").get("count", 0) >= 500, 60, "the worker is busy")
-        produce_many(case.broker, case.topic, 0, (b"%01000d" % i for i in range(30_000)))
+    with case.behind() as (worker, gate):
         produce_many(case.broker, case.topic, 0, (b"%01000d" % i for i in range(100)))
         case.delete_before(90_000)
         gate.touch()
@@ -113,11 +120,7 @@ def test_what_retention_eats_under_a_running_worker_is_named_and_the_rest_is_rea
 
 def test_what_retention_eats_to_the_very_end_is_named_too(case: Case) -> None:
     """The client goes on at the log's beginning before there is a record that could tell."""
-    case.send(60_000)
-    gate = case.out.with_name("gate")
-    with case.worker(max_records=100, gate_at=500, gate=str(gate)) as worker:
-        wait_until(lambda: case.last("counted").get("count", 0) >= 500, 60, "the worker is busy")
-        produce_many(case.broker, case.topic, 0, (b"%01000d" % i for i in range(30_000)))
+    with case.behind() as (worker, gate):
         case.delete_before(90_000)
         gate.touch()
         wait_until(lambda: " to 89999 were deleted unread" in case.log() or worker.poll() is not None, 60, "the loss is named")

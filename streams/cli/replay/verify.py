@@ -4,11 +4,12 @@ import random
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from zonepulse.schemas.tables.ddl import LIVE_RUN
+from zonepulse.schemas.units import MS_PER_HOUR
 from zonepulse.streams import servers
 from zonepulse.streams.cli.replay.diff import inputs_of, show_diff
 from zonepulse.streams.cli.replay.run import run_shown
@@ -21,8 +22,6 @@ from zonepulse.streams.replay.runs import instant
 from zonepulse.streams.replay.verify import as_it_stands, hour_before
 from zonepulse.streams.replay.verify import say as say_alert
 from zonepulse.streams.screen import JsonOption, print_json
-
-MS_PER_HOUR: Final = 3_600_000
 
 
 def verify(

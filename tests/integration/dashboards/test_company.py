@@ -3,19 +3,9 @@
 from collections import defaultdict
 
 import pytest
-from dashboard_board import DAY, Board, at, is_full, on_its_basis
-from demo_store import DAY_MS, UNTIL_MS
-
-from zonepulse.streams.queries.macros import TimeRange
+from dashboard_board import DAY, RANGES, Board, at, is_full, on_its_basis
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]  # the first test may have to compile every kernel
-RANGES = {
-    "an hour": TimeRange(UNTIL_MS - 3_600_000, UNTIL_MS, 15),
-    "a day": DAY,
-    "a week": TimeRange(UNTIL_MS - 7 * DAY_MS, UNTIL_MS, 1200),
-    "a month": TimeRange(UNTIL_MS - 30 * DAY_MS, UNTIL_MS, 7200),
-    "before everything": TimeRange(UNTIL_MS - 400 * DAY_MS, UNTIL_MS - 390 * DAY_MS, 1200),
-}
 
 
 def test_contracts_are_shown_with_their_share_and_hourly_ones_with_the_score(board: Board) -> None:

@@ -4,19 +4,19 @@ import time
 from typing import Any
 
 import pytest
-from dashboard_board import DASHBOARDS, DAY, ENGLISH, METERS, Board, check_frame, every_dashboard, every_english, panel_queries
-from demo_store import DAY_MS, UNTIL_MS
-
-from zonepulse.streams.queries.macros import TimeRange
+from dashboard_board import (
+    DASHBOARDS,
+    ENGLISH,
+    METERS,
+    RANGES,
+    Board,
+    check_frame,
+    every_dashboard,
+    every_english,
+    panel_queries,
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]  # the first test may have to compile every kernel
-RANGES = {
-    "an hour": TimeRange(UNTIL_MS - 3_600_000, UNTIL_MS, 15),
-    "a day": DAY,
-    "a week": TimeRange(UNTIL_MS - 7 * DAY_MS, UNTIL_MS, 1200),
-    "a month": TimeRange(UNTIL_MS - 30 * DAY_MS, UNTIL_MS, 7200),
-    "before everything": TimeRange(UNTIL_MS - 400 * DAY_MS, UNTIL_MS - 390 * DAY_MS, 1200),
-}
 
 
 @every_english
