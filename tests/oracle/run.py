@@ -16,6 +16,7 @@ from zonepulse.oracle.metering.decode import Item, Record, decode, read_fields
 from zonepulse.oracle.metering.intervals import Channel, Version
 from zonepulse.oracle.metering.letters import MAX_KEY, Letters
 from zonepulse.oracle.metering.readings import Gate, Reading, partition_of
+from zonepulse.oracle.periods import periods
 from zonepulse.oracle.zone.registry import Facts, Registry
 from zonepulse.oracle.zone.zone_file import read_registry
 
@@ -188,6 +189,7 @@ def _tables(registry: Registry, parts: list[Part], partitions: int) -> Tables:
     intervals = {key: row for part in parts for key, row in part.intervals.items()}
     tables: dict[str, list[dict[str, Any]]] = {"intervals": [*intervals.values()]}
     tables |= {name: [*rows.values()] for name, rows in ledger.tables.items()}
+    tables |= periods(tables["totals"], tables["intensity"], registry.policy, applied)
     return tables | {"alerts": [*alerts.values()], "dead_letters": [letter for part in parts for letter in part.dead_letters]}
 
 
