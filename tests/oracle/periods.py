@@ -103,7 +103,8 @@ def _summed(rows: Iterable[Row], names: tuple[str, ...], calendar: Calendar, pol
 def _estimated(row: Row) -> int:
     if "estimated_micro" in row:
         return int(row["estimated_micro"])
-    return int(round(row["estimated_share"] * (row["energy_micro"] or 0)))
+    share: float = row["estimated_share"]
+    return round(share * (row["energy_micro"] or 0))
 
 
 def _sum(values: Iterable[int | None]) -> int | None:
