@@ -143,17 +143,22 @@ def digest_column(table: Table, without: frozenset[str] = frozenset()) -> str:
     return f"reinterpretAsUInt128(sipHash128(toString(tuple({columns}))))"
 
 
+def digest_sql(table: Table, topic: str) -> str:
+    """One row: how many rows a run has of a stretch, their digest, which does not depend on their order, and the newest revision."""
+    newest = "max(revision)" if table.versioned else "0"
+    return (
+        f"SELECT count() AS rows, lower(hex(sumWithOverflow({digest_column(table)}))) AS digest, {newest} AS newest"
+        f" FROM {table.name}_final WHERE run = {{run:String}} AND {where(table, topic)}"
+    )
+
+
 def digests(client: Client, run: str, plan: Plan) -> dict[str, dict[str, Any]]:
-    """Rows and digest of every table in the plan's stretch; the digest does not depend on the order of rows."""
+    """Rows and digest of every table in the plan's stretch."""
     parameters = {"run": run, "zone": plan.zone, "from_ms": plan.from_ms, "to_ms": plan.to_ms}
     out = {}
     for name in FINAL_TABLES:
         table = TABLES[name]
-        sql = (
-            f"SELECT count(), lower(hex(sumWithOverflow({digest_column(table)}))) FROM {name}_final"
-            f" WHERE run = {{run:String}} AND {where(table, plan.topic)}"
-        )
-        rows, digest = client.query(sql, parameters=parameters).result_rows[0]
+        rows, digest, _ = client.query(digest_sql(table, plan.topic), parameters=parameters).result_rows[0]
         out[name] = {"rows": int(rows), "digest": digest}
     return out
 

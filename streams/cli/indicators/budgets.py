@@ -17,8 +17,7 @@ from zonepulse.schemas.registry.budgets import BUDGETS, Budget
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.values import BadValue, instant_text, parse_instant_ms
-from zonepulse.streams.cli.registry.factors import newest_version
-from zonepulse.streams.cli.shared.zone_files import read_zone
+from zonepulse.streams.cli.indicators.asked_registry import asked_registry
 from zonepulse.streams.indicators.store import Ask, store
 from zonepulse.streams.indicators.stored_sums import stored_sums
 from zonepulse.streams.indicators.words import reason
@@ -49,7 +48,7 @@ def budgets(
 
     Fast is the last day of a month's budget and week of a year's, slow the last week and 30 days; above 1 in both it is burning.
     """
-    registry = read_zone(zone) if zone else newest_version()
+    registry = asked_registry(zone)
     declared: tuple[Budget, ...] = entities_of(registry, BUDGETS)
     if not declared:
         raise BadInput(f"zone {registry.zone.id} has no budgets: add some to `budgets` of zone.yaml (docs/indicators.md)")
