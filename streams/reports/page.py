@@ -52,6 +52,8 @@ def html(month: Month, say: ReportWords, made_ms: int) -> str:
         method=_method(month, say, of_month),
         version=version("zonepulse"),
         css=Markup(style()),
+        page_word=Markup(_css_text(f"{say('page_word')} ")),
+        page_end=Markup(_css_text(f" {say('page_end')}".rstrip())),
         footer=Markup(_css_text(f"zonepulse {version('zonepulse')} · {title} · {name} · {of_month}")),
     )
 
@@ -107,7 +109,7 @@ def entity_name(month: Month, say: ReportWords) -> str:
 
 def _shown(table: Table, say: ReportWords) -> dict[str, Any]:
     """A table as text."""
-    heads = [{"text": say(column.key), "is_number": column.kind in ("number", "share")} for column in table.columns]
+    heads = [{"text": say(column.key), "is_number": column.kind in ("number", "factor", "share")} for column in table.columns]
     rows = [[shown(cell, column, say) for cell, column in zip(row, table.columns, strict=True)] for row in table.rows]
     return {"id": table.id, "title": table.title or say(table.id), "heads": heads, "rows": rows, "note": table.note}
 
@@ -123,6 +125,8 @@ def shown(cell: Any, column: Column, say: ReportWords) -> str:
     if column.kind == "share":
         return say.percent(float(cell), column.decimals)
     value = float(cell)
+    if column.kind == "factor":
+        return str(format_decimal(value, "#,##0." + "#" * column.decimals, locale=LOCALES[say.language]))
     if value and abs(value) < 0.5 * 10**-column.decimals:
         return str(format_decimal(float(f"{value:.{_SMALL}g}"), "0.##########", locale=LOCALES[say.language]))
     return say.number(value, column.decimals)

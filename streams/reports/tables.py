@@ -10,7 +10,7 @@ from zonepulse.processors.indicators.answers import Answer, Missing
 from zonepulse.processors.indicators.evaluate import Result, Value
 from zonepulse.processors.indicators.measured import CONTRACT, Measured
 from zonepulse.processors.indicators.sums import Entity, RowKey, RowSum
-from zonepulse.schemas.carriers import ELECTRICITY
+from zonepulse.schemas.carriers import ELECTRICITY, is_entered
 from zonepulse.schemas.indicators.conversions import ELECTRICITY_VALUES, Electricity, conversion, is_energy
 from zonepulse.schemas.indicators.model import IndicatorSet
 from zonepulse.schemas.units import MICRO
@@ -21,13 +21,13 @@ from zonepulse.streams.indicators.report import bound_text
 from zonepulse.streams.reports.month import Month
 from zonepulse.streams.reports.words import ReportWords
 
-Kind = Literal["text", "number", "share", "moment"]
+Kind = Literal["text", "number", "factor", "share", "moment"]
 _MG_IN_T: Final = 10**9
 _KG_IN_T: Final = 1000
 
 
 class Column(NamedTuple):
-    """`key`: of its head's text; `decimals`: of a number on a page."""
+    """`key`: of its head's text; `decimals`: of a number on a page, of a factor at most."""
 
     key: str
     kind: Kind = "text"
@@ -140,10 +140,11 @@ class Tables:
                 if name != key.carrier
                 else self._say.word(name)
             )
-            energy = None if row.energy_micro is None or not key.carrier else Fraction(row.energy_micro, MICRO)
+            unit = self._unit(key.carrier)
+            energy = None if row.energy_micro is None or not unit else Fraction(row.energy_micro, MICRO)
             rows.append([
                 self._say(f"scope_{key.scope}"), self._say.word(f"basis_{key.basis}"), carrier, energy,
-                self._unit(key.carrier), _tonnes(row.co2e_mg), self._month.sums.covered(row), _share(row) if key.carrier else None,
+                unit, _tonnes(row.co2e_mg), self._month.sums.covered(row), _share(row) if key.carrier else None,
             ])  # fmt: skip
         columns = (
             Column("scope"), Column("basis"), Column("carrier"), Column("bears", "number", 1), Column("unit_word"),
@@ -155,6 +156,8 @@ class Tables:
         """Of the carrier's energy; '' where companies meter it in several."""
         if carrier.startswith(CONTRACT):
             return "kWh"
+        if is_entered(carrier):
+            return "kg"
         units = {
             self._month.facts.base_units.get(company, {}).get(carrier, "") for company in self._month.facts.of(self._month.entity)
         }
@@ -211,7 +214,7 @@ class Tables:
             for row in self._month.rows["factors"]
         ]  # fmt: skip
         columns = (
-            Column("basis"), Column("factor_word"), Column("lowest", "number", 5), Column("highest", "number", 5), Column("unit_word"),
+            Column("basis"), Column("factor_word"), Column("lowest", "factor", 6), Column("highest", "factor", 6), Column("unit_word"),
             Column("rung"), Column("tonnes", "number", 3), Column("published"), Column("confidence"), Column("source_word"),
         )  # fmt: skip
         return Table("factors", columns, rows, note=self._say("factors_note"))
@@ -272,6 +275,8 @@ class Tables:
         return "; ".join(remarks)
 
     def _reason(self, missing: Missing) -> str:
+        if missing.why == "input":
+            return self._say("not_given", quantity=missing.quantity)
         return indicator_words.reason(missing, self._month.entity, self._month.period.text, self._say.language)
 
     def alerts(self) -> Table:
