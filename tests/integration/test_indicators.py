@@ -2,23 +2,30 @@
 
 import csv
 import json
+from collections import defaultdict
 from collections.abc import Iterator
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import openpyxl
 import pytest
-from demo_store import DAYS, UNTIL_MS, DemoRows, fill
+from demo_store import DAYS, UNTIL_MS, DemoRows, connect, fill
 from pdf_glyphs import boxes, glyphs, pages
 from typer.testing import CliRunner
 
 from zonepulse.oracle import indicators as oracle
 from zonepulse.schemas.languages import LANGUAGES
+from zonepulse.schemas.registry.budgets import BUDGETS as SECTION
+from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.main import app
 from zonepulse.streams.demo.data import demo_zone_yaml
 from zonepulse.streams.embedded.clickhouse.process import READER, ClickHouseProcess
+from zonepulse.streams.indicators.stored_days import stored_days
 from zonepulse.streams.reports.page import paper
 from zonepulse.streams.reports.sheets import decimal_text
 
@@ -277,3 +284,23 @@ def test_a_report_on_paper_has_every_glyph(zone: Zone, tmp_path: Path, language:
     assert drawn.missing == "" and boxes(drawn.pdf) == 0
     assert pages(drawn.pdf) >= 3 and len(list(glyphs(drawn.pdf))) > 4000
     assert registry.sha256 in page
+
+
+def test_a_budget_s_days_are_those_of_the_rows_and_too_few_of_them_make_no_forecast(zone: Zone) -> None:
+    registry = parse_zone(zone.file.with_name("budgets.yaml").read_text("utf-8"))
+    mill = entities_of(registry, SECTION)[0]
+    with connect(zone.server, READER) as client:
+        days = stored_days(
+            registry, mill, date(2025, 11, 24),
+            lambda sql, parameters: list(client.query(sql, parameters=dict(parameters)).named_results()),
+        )  # fmt: skip
+    local = ZoneInfo(registry.zone.timezone)
+    used: dict[date, int] = defaultdict(int)
+    for row in zone.rows.dicts("totals"):
+        if (row["entity_kind"], row["entity"], row["carrier"], row["scope"]) == ("company", "steelworks", "electricity", 0):
+            used[row["start"].astimezone(local).date()] += row["energy_micro"] or 0
+    whole = [date(2025, 11, day) for day in range(16, 24)]
+    assert days[-len(whole) :].tolist() == [used[day] / 10**6 for day in whole]
+    file = str(zone.file.with_name("budgets.yaml"))
+    said = json.loads(run(zone, "budgets", "--zone", file, "--at", "2025-11-24T07:00:00+08:00", "--json"))["budgets"][0]
+    assert said["forecast"] is None and said["forecast_needs_days"] == 37 and said["forecast_has_days"] == np.isfinite(days).sum()
