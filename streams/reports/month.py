@@ -7,6 +7,7 @@ from typing import Any, Final
 from zonepulse.processors.indicators.evaluate import Result, evaluate
 from zonepulse.processors.indicators.facts import Facts, facts_of
 from zonepulse.processors.indicators.sums import Entity, Sums
+from zonepulse.processors.ledger.horizon import reach_ms
 from zonepulse.schemas.indicators.model import IndicatorSet
 from zonepulse.schemas.indicators.periods import Period
 from zonepulse.schemas.registry.model import Registry
@@ -20,7 +21,7 @@ from zonepulse.streams.queries.limits import Limits, limits_of
 from zonepulse.streams.queries.macros import TimeRange, Value, with_macros, with_variables
 from zonepulse.streams.queries.quality_queries import QualityQueries
 from zonepulse.streams.queries.texts import Keys
-from zonepulse.streams.replay.runs import digest_sql
+from zonepulse.streams.replay.runs import NEWEST, digest_sql
 
 Row = Mapping[str, Any]
 THE_ZONE: Final = "(zone)"
@@ -43,13 +44,13 @@ class Month:
     indicators: Sequence[tuple[IndicatorSet, Sequence[Result]]]
     rows: Mapping[str, Sequence[Row]]
     """By question: factors, days, quality, methods, alerts, meters; digests have the table's name in `table`."""
+    applied_ms: int
+    """How far the ledger had come."""
 
     @property
     def is_settled(self) -> bool:
-        """Whether the ledger has passed the time in which late readings still revise the month."""
-        zone = self.registry.zone
-        newest = max((int(row["newest"]) for row in self.rows["digests"]), default=0) * zone.tick_ms
-        return newest >= self.span_ms[1] + zone.lateness_ms
+        """Whether no reading in time revises a window of the month any more."""
+        return self.span_ms[1] <= self.applied_ms - reach_ms(self.registry.zone)
 
 
 def read_month(registry: Registry, entity: Entity, period: Period, ask: Ask) -> Month:
@@ -65,12 +66,11 @@ def read_month(registry: Registry, entity: Entity, period: Period, ask: Ask) -> 
         "quality": quality.totals(),
         "methods": quality.methods(),
         "alerts": detail_queries.ALERTS,
-        "meters": detail_queries.METERS,
     }
-    rows = {name: asked.rows(sql) for name, sql in questions.items()} | {"digests": asked.digests()}
-    return Month(
-        registry, facts, limits, entity, period, span_ms, sums, [(one, results) for one, results in found if results], rows
-    )
+    rows = {name: asked.rows(sql) for name, sql in questions.items()}
+    rows |= {"meters": asked.meters(), "digests": asked.digests()}
+    indicators = [(one, results) for one, results in found if results]
+    return Month(registry, facts, limits, entity, period, span_ms, sums, indicators, rows, asked.applied_ms())
 
 
 class _Asked:
@@ -81,16 +81,23 @@ class _Asked:
         is_zone = entity.kind == "zone"
         companies = [*(company.id for company in registry.companies), THE_ZONE] if is_zone else [entity.id]
         self._variables: dict[str, Value] = {
-            "run": LIVE_RUN, "zone": registry.zone.id, "kind": entity.kind, "entity": entity.id,
-            "company": "" if is_zone else entity.id,
+            "run": LIVE_RUN, "zone": registry.zone.id, "kind": entity.kind, "entity": entity.id, "company": companies,
         }  # fmt: skip
-        self._chosen: dict[str, Value] = self._variables | {"company": companies}
+        self._own_company = "" if is_zone else entity.id
 
-    def rows(self, sql: str) -> list[dict[str, Any]]:
+    def rows(self, sql: str, **instead: Value) -> list[dict[str, Any]]:
         """Screens' ranges have both ends: the last is the month's last second."""
-        from_ms, to_ms = self._span_ms
-        variables = self._variables if "company = ${company" in sql else self._chosen
-        return self._ask(with_macros(with_variables(sql, variables), TimeRange(from_ms, to_ms - 1000)), {})
+        time = TimeRange(self._span_ms[0], self._span_ms[1] - 1000)
+        return self._ask(with_macros(with_variables(sql, self._variables | instead), time), {})
+
+    def meters(self) -> list[dict[str, Any]]:
+        """Of the company; of a zone those of no company."""
+        return self.rows(detail_queries.METERS, company=self._own_company)
+
+    def applied_ms(self) -> int:
+        """How far the ledger has come, at the least: the tick of its newest row in the store."""
+        (row,) = self._ask(NEWEST, {"run": LIVE_RUN, "zone": self._zone.id})
+        return int(row["tick"]) * self._zone.tick_ms
 
     def digests(self) -> list[dict[str, Any]]:
         """Of the whole zone's rows in the month, table by table, as `replay run` and `replay diff` make them."""

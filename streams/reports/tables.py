@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any, Final, Literal, NamedTuple
 
 from zonepulse.processors.indicators.answers import Answer, Missing
-from zonepulse.processors.indicators.evaluate import Result, Value
+from zonepulse.processors.indicators.evaluate import LEAST_COVERED, MOST_ESTIMATED, Result, Value
 from zonepulse.processors.indicators.measured import CONTRACT, Measured
 from zonepulse.processors.indicators.sums import Entity, RowKey, RowSum
 from zonepulse.schemas.carriers import ELECTRICITY, is_entered
@@ -84,7 +84,7 @@ class Tables:
         if isinstance(answer, Missing):
             because = indicator_words.BECAUSE[self._say.language].format(reasons=self._reason(answer))
             return [self._say(key), None, unit, None, None, because]
-        weak = answer.covered is not None and answer.covered < Fraction(9, 10)
+        weak = (answer.covered is not None and answer.covered < LEAST_COVERED) or (answer.estimated or 0) > MOST_ESTIMATED
         return [self._say(key), answer.value, unit, answer.covered, answer.estimated, self._say("provisional") if weak else ""]
 
     def energy(self) -> Table:

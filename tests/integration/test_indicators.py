@@ -216,6 +216,7 @@ def test_every_number_of_a_report_is_the_sum_of_the_ledger_s_rows(zone: Zone, tm
         kind, entity = (of[0], of[-1] if len(of) > 1 else "taicang-demo")
         document = reported(zone, tmp_path, *of, "--format", "csv", "--format", "html", "--format", "xlsx")
         tables = document["tables"]
+        assert document["settled"] is False
         mine = [row for row in zone.rows.dicts("totals") if (row["entity_kind"], row["entity"]) == (kind, entity)]
         sums: dict[tuple[int, str], list[int]] = {}
         for row in mine:
@@ -268,7 +269,9 @@ def test_a_month_without_rows_has_dashes_and_no_zero(zone: Zone, tmp_path: Path)
     said = run(
         zone, "report", "zone", "--zone", str(zone.file), "--month", "2025-03", "--out", str(tmp_path), "--json", "--format", "html"
     )
-    tables = json.loads(said)["tables"]
+    document = json.loads(said)
+    tables = document["tables"]
+    assert document["settled"] is True
     assert tables["emissions"] == [] and tables["alerts"] == [] and tables["factors"] == []
     assert all(one["amount_word"] is None and "not computable because" in one["remark"] for one in tables["summary"])
     assert all(one["electricity_kwh"] is None for one in tables["companies"])
