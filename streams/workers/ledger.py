@@ -7,6 +7,7 @@ restoring, decoding, applying, encoding, freezing, the live view) runs in one th
 import asyncio
 import logging
 import time
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -187,6 +188,7 @@ class LedgerTask:
         offers = {int(records.offset[i]): t for i, t in taken.items() if not isinstance(t, Exception)}
         if not await self._has_read_commands(ledger, list(offers.values()), records):
             return  # somebody else's by now, who makes the same anew
+        self._tell(ledger)
         made = await self.thread.run(self._booked, ledger, offers, records.next_offset)
         for topic, key, value in made:
             await self._outbox.send(topic, key, value)
@@ -197,6 +199,12 @@ class LedgerTask:
         self._measure(ledger, records)
         if self.batches is not None and self._places.next_offset != records.next_offset:
             await self.batches.seek({self._blocks: self._places.next_offset})
+
+    def _tell(self, ledger: Ledger) -> None:
+        """What people say of alerts, as far as it is read."""
+        told = self.commands.about_alerts if self.commands is not None else []
+        for one in told[bisect_left(told, ledger.life.next_offset, key=lambda one: one.offset) :]:
+            ledger.life.tell(one.offset, one.ingest_ms, one.command)
 
     async def _has_read_commands(self, ledger: Ledger, offers: Sequence[Offered], batch: Fetch) -> bool:
         """Reads the commands of every tick that can be applied with these; False: the blocks are no longer this worker's."""
