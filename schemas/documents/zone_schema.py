@@ -178,4 +178,4 @@ def _rule() -> Schema:
 def _one_bound(properties: Schema, *required: str) -> Schema:
     """`above`, `below` or `expr`, and only one of them; a bound needs `required` beside it."""
     ways = [{"required": [*required, "above"]}, {"required": [*required, "below"]}, {"required": ["expr"]}]
-    return {"type": "object", "properties": properties, "additionalProperties": False, "oneOf": ways}
+    return {"type": "object", "properties": properties, "required": [], "additionalProperties": False, "oneOf": ways}
