@@ -64,15 +64,15 @@ class LifeCycle:
         self._maintenance: dict[str, Command] = {}
         self._commands: list[tuple[int, Command]] = []
         """Tick and command of those that are not applied yet."""
-        self.next_offset = 0
-        """Of zp.commands: behind the last command taken."""
+        self.told_to = (UNSET, UNSET)
+        """Ingest time and offset of the last command taken: a topic that was made anew begins at offset 0 again, but later."""
         self._passed = self._tidy_at = UNSET
 
     def tell(self, offset: int, ingest_ms: int, command: Command) -> None:
         """A command at its place in the log; those that are known already vanish."""
-        if offset < self.next_offset:
+        if (ingest_ms, offset) <= self.told_to:
             return
-        self.next_offset = offset + 1
+        self.told_to = (ingest_ms, offset)
         self._commands.append((max(ingest_ms // self._tick_ms + 1, self._passed + 1), command))
 
     def pass_to(self, last: int, proposed: list[Row], places: Callable[[str], Mapping[str, str]]) -> list[Row]:
@@ -234,7 +234,7 @@ class LifeCycle:
             "flaps": [[name, asdict(flap)] for name, flap in self._flaps.items()],
             "maintenance": [asdict(command) for command in self._maintenance.values()],
             "commands": [[tick, asdict(command)] for tick, command in self._commands],
-            "next_offset": self.next_offset,
+            "told_to": list(self.told_to),
             "passed": self._passed,
         }
 
@@ -245,7 +245,7 @@ class LifeCycle:
         self._flaps = {name: Flap(**flap) for name, flap in held["flaps"]}
         self._maintenance = {command["target"]: Command(**command) for command in held["maintenance"]}
         self._commands = [(tick, Command(**command)) for tick, command in held["commands"]]
-        self.next_offset, self._passed = held["next_offset"], held["passed"]
+        self.told_to, self._passed = (held["told_to"][0], held["told_to"][1]), held["passed"]
 
 
 def _matches(target: str, facts: Mapping[str, str]) -> bool:

@@ -7,7 +7,7 @@ restoring, decoding, applying, encoding, freezing, the live view) runs in one th
 import asyncio
 import logging
 import time
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -203,7 +203,7 @@ class LedgerTask:
     def _tell(self, ledger: Ledger) -> None:
         """What people say of alerts, as far as it is read."""
         told = self.commands.about_alerts if self.commands is not None else []
-        for one in told[bisect_left(told, ledger.life.next_offset, key=lambda one: one.offset) :]:
+        for one in told[bisect_right(told, ledger.life.told_to, key=lambda one: (one.ingest_ms, one.offset)) :]:
             ledger.life.tell(one.offset, one.ingest_ms, one.command)
 
     async def _has_read_commands(self, ledger: Ledger, offers: Sequence[Offered], batch: Fetch) -> bool:
