@@ -277,6 +277,13 @@ CALENDARS = [
     {"id": "night", "hours": ["23:15", "00:45"]},
 ]
 """Hours that begin and end near BASE, whatever day it is."""
+TARIFFS = [
+    {"id": "t", "carrier": "electricity", "price": 0.72, "currency": "CNY", "unit": "kWh", "source": "s", "valid_from": "2026-01-01"},
+    {
+        "id": "own", "carrier": "electricity", "company": "c0", "price": 700, "currency": "EUR", "unit": "MWh", "source": "s",
+        "valid_from": "2026-01-01", "valid_to": "2026-10-02",
+    },
+]  # fmt: skip
 
 
 @st.composite
@@ -334,6 +341,7 @@ def zones(draw: Draw, *, may_move: bool = False) -> dict[str, Any]:
         "meter_changes": draw(changes(found, window)),
         "factors": draw(factors(window)),
         "calendars": CALENDARS,
+        "tariffs": draw(st.sampled_from(([], TARIFFS[:1], TARIFFS))),
         "rules": [draw(rules(i, window)) for i in range(draw(st.integers(0, 3)))],
     }
 

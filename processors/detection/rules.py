@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from zonepulse.processors.detection.expressions import Look, Truth, compile_expression
 from zonepulse.processors.detection.working_hours import WorkingHours
@@ -10,6 +10,16 @@ from zonepulse.schemas.messages.alerts import fingerprint
 from zonepulse.schemas.registry.model import Rule
 from zonepulse.schemas.rules.scopes import named_by
 from zonepulse.schemas.values import canonical_json
+
+
+class Excess(NamedTuple):
+    """What a window has above a rule's bound: micro-kWh and mg CO2e; None: not known, or not what the rule is about."""
+
+    energy_micro: int | None = None
+    co2e_mg: int | None = None
+
+
+NOTHING: Final = Excess()
 
 
 class Verdict(NamedTuple):
@@ -35,6 +45,8 @@ class RuleState:
     """Value of the window that raised it."""
     facts: dict[str, Any] = field(default_factory=dict)
     """Facts of that window."""
+    excess: Excess = NOTHING
+    """Of the breaching windows from `first_breach` on."""
     past: dict[int, float] = field(default_factory=dict)
     """Of a rule about changes: start of a judged window -> the indicator's value then."""
 
@@ -48,6 +60,7 @@ class Transition:
     ends_at: int | None
     value: float | None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    excess: Excess = NOTHING
 
 
 def windows_of(duration_ms: int, length_ms: int) -> int:
@@ -77,12 +90,12 @@ class Judge:
         self._breaks: Truth | None = compile_expression(rule.expr) if rule.expr else None
         self._clears: Truth | None = compile_expression(rule.clear_expr) if rule.clear_expr else None
 
-    def judge(self, state: RuleState, start: int, look: Look) -> Transition | None:
+    def judge(self, state: RuleState, start: int, look: Look, excess: Excess = NOTHING) -> Transition | None:
         """Judge the window that begins at `start`; what it does to the rule. Changes `state` in place."""
         verdict = self._verdict(state, start, look)
         if self._hours is not None and not self._hours.is_open(start):
             return None
-        return evaluate(self.rule, state, start, verdict, self._length_ms)
+        return evaluate(self.rule, state, start, verdict, self._length_ms, excess)
 
     def evidence(self) -> dict[str, Any]:
         """What every transition of the rule says of it."""
@@ -117,11 +130,16 @@ class Judge:
         return found and found._replace(facts=told)
 
 
-def evaluate(rule: Rule, state: RuleState, start: int, verdict: Verdict | None, length_ms: int) -> Transition | None:
+def evaluate(
+    rule: Rule, state: RuleState, start: int, verdict: Verdict | None, length_ms: int, excess: Excess = NOTHING
+) -> Transition | None:
     """What one window does to a rule; None keeps the state. Changes `state` in place."""
     if verdict is None:
         return None
     if verdict.is_breach:
+        if not state.breaches and state.active_since is None:
+            state.excess = NOTHING
+        state.excess = Excess(*(b if a is None else a if b is None else a + b for a, b in zip(state.excess, excess, strict=True)))
         state.first_breach = state.first_breach if state.breaches else start
         state.breaches += 1
     else:
@@ -134,9 +152,9 @@ def evaluate(rule: Rule, state: RuleState, start: int, verdict: Verdict | None, 
     if state.active_since is None and state.breaches >= windows_of(rule.for_ms, length_ms):
         state.active_since, state.clears = state.first_breach, 0
         state.raised_at, state.facts = verdict.value, dict(verdict.facts)
-        return Transition("raised", state.active_since, None, state.raised_at, state.facts)
+        return Transition("raised", state.active_since, None, state.raised_at, state.facts, state.excess)
     if state.active_since is not None and state.clears >= windows_of(rule.keep_firing_ms, length_ms):
-        ended = Transition("resolved", state.active_since, state.first_clear, state.raised_at, state.facts)
+        ended = Transition("resolved", state.active_since, state.first_clear, state.raised_at, state.facts, state.excess)
         state.active_since = None
         return ended
     return None

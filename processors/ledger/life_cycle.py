@@ -79,7 +79,7 @@ class LifeCycle:
         """What is said up to tick `last`; `proposed`: all transitions of the ticks since the last call, those of a fingerprint in order.
 
         Alerts about the pipeline are said as they come. `places` answers site and gateway of a meter, for maintenance windows."""
-        out = [self._about_pipeline(row) for row in proposed if row["rule"].startswith(OPS)]
+        out = self.say_of_pipeline([row for row in proposed if row["rule"].startswith(OPS)])
         by_tick: dict[int, list[Row]] = {}
         for row in proposed:
             if not row["rule"].startswith(OPS):
@@ -206,10 +206,14 @@ class LifeCycle:
         ]
         return max(ends, default=None)
 
-    def _about_pipeline(self, row: Row) -> Row:
-        said: dict[Identity, Row] = {}
-        self._say(said, row, max(self._passed, 0), lambda meter: {})
-        return next(iter(said.values()))
+    def say_of_pipeline(self, rows: list[Row]) -> list[Row]:
+        """Alerts about the pipeline are said as they come."""
+        out: list[Row] = []
+        for row in rows:
+            said: dict[Identity, Row] = {}
+            self._say(said, row, max(self._passed, 0), lambda meter: {})
+            out += said.values()
+        return out
 
     def _forget(self, last: int) -> None:
         """What can matter no more, once an hour: no decision depends on when."""

@@ -7,12 +7,14 @@ at which the window after it is due (schemas/messages/alerts.py is the contract)
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from zonepulse.processors.accounting.plan import (
+    BEARING,
     INTENSITY,
     USE,
     USE_SIGN,
@@ -39,20 +41,22 @@ from zonepulse.processors.accounting.series import (
 )
 from zonepulse.processors.accounting.window_sums import WindowSums
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.detection.rules import Alert, Judge, RuleState
+from zonepulse.processors.detection.rules import NOTHING, Alert, Excess, Judge, RuleState
 from zonepulse.processors.detection.working_hours import WorkingHours
 from zonepulse.processors.flow import UNSET, Rows
+from zonepulse.schemas.carriers import ELECTRICITY, carrier
 from zonepulse.schemas.registry.calendar import offsets_of
 from zonepulse.schemas.registry.calendars import CALENDARS
 from zonepulse.schemas.registry.model import MeterVersion, Register, Registry, Rule
 from zonepulse.schemas.registry.sections import entities_of
+from zonepulse.schemas.registry.tariffs import TARIFFS, Tariff
 from zonepulse.schemas.rules.scopes import Scope, is_on, names_on
 from zonepulse.schemas.units import MICRO, MS_PER_HOUR
 
 Due = Callable[[int], int]
 """Start of a window -> the tick at which it is due."""
 _OF_CHANNELS: Final[tuple[Scope, ...]] = ("site", "meter", "register")
-_STATE: Final = ("breaches", "first_breach", "clears", "first_clear", "active_since", "raised_at", "facts")
+_STATE: Final = ("breaches", "first_breach", "clears", "first_clear", "active_since", "raised_at", "facts", "excess")
 
 
 class Facts(NamedTuple):
@@ -67,6 +71,8 @@ class Facts(NamedTuple):
     quantity: int | None = None
     share: tuple[int, int] | None = None
     """Estimated and all of what `estimated_share` is about."""
+    rate: tuple[int, int] | None = None
+    """Co2e of an energy (of a register's quantity) above 0: what more of it is valued at."""
 
 
 def indicator(name: str, facts: Facts, length_ms: int) -> float | None:
@@ -83,6 +89,23 @@ def indicator(name: str, facts: Facts, length_ms: int) -> float | None:
         return facts.share[0] / facts.share[1] if facts.share is not None and facts.share[1] > 0 else None
     amount = {"co2e_kg": facts.co2e, "imbalance_kwh": facts.imbalance}.get(name)
     return None if amount is None else amount / MICRO
+
+
+def excess(rule: Rule, facts: Facts, length_ms: int) -> Excess:
+    """What a window has above the rule's bound, at the carbon that it has."""
+    if rule.above is None or rule.change:
+        return NOTHING
+    bound, rate = round(rule.above * MICRO), facts.rate
+    if rule.indicator == "co2e_kg" and facts.co2e is not None:
+        return Excess(None, max(0, facts.co2e - bound))
+    if rule.indicator == "g_per_kwh" and rate is not None:
+        return Excess(None, max(0, rate[0] - round(rule.above * 1000) * rate[1] // MICRO))
+    amount = facts.energy if rule.indicator in ("energy_kwh", "power_kw") else facts.quantity
+    if amount is None or rule.indicator not in ("energy_kwh", "power_kw", "quantity", "quantity_per_h"):
+        return NOTHING
+    per_window = bound * length_ms // MS_PER_HOUR if rule.indicator in ("power_kw", "quantity_per_h") else bound
+    over = max(0, amount - per_window)
+    return Excess(over if rule.indicator in ("energy_kwh", "power_kw") else None, rate and over * rate[0] // rate[1])
 
 
 def grams(energy: int | None, co2e: int | None) -> float | None:
@@ -219,6 +242,7 @@ class OfChannels(Subject):
             co2e=sum(known) if known else None,
             quantity=alone and alone[1],
             share=(alone[2], alone[1]) if alone else None if energy is None else (estimated, energy),
+            rate=_rate([row for row in covered if row[0] or alone]),
         )
 
     def pending(self) -> list[Any]:
@@ -237,6 +261,10 @@ class Watches:
         registry = channels.registry
         self._zone, self._length_ms = registry.zone.id, registry.zone.window_ms
         self._channels, self._plan = channels, plan
+        tariffs: tuple[Tariff, ...] = entities_of(registry, TARIFFS)
+        known = carrier(ELECTRICITY).quantities
+        of_power = [one for one in tariffs if one.carrier == ELECTRICITY and known.get(one.unit, ("", 1))[0] == "kWh"]
+        self._tariffs = sorted(of_power, key=lambda one: one.company == "")
         self._judges = [(rule, Judge(rule, self._length_ms, hours)) for rule, hours in _with_hours(registry)]
         of_channels = {str(rule.on) for rule in registry.rules if rule.on in _OF_CHANNELS}
         counts = _counts(channels, of_channels) if of_channels else {}
@@ -282,16 +310,32 @@ class Watches:
 
     def _judged(self, subject: Subject, start: int, tick: int, facts: Facts) -> Iterator[dict[str, Any]]:
         for judge, state in subject.rules:
-            moved = judge.judge(state, start, lambda name: indicator(name, facts, self._length_ms))
+            over = excess(judge.rule, facts, self._length_ms)
+            moved = judge.judge(state, start, lambda name: indicator(name, facts, self._length_ms), over)
             if moved is not None:
                 rule, named = judge.rule, subject.named
-                more = {"site": named.name} if named.scope == "site" else {}
+                more: dict[str, Any] = {"site": named.name} if named.scope == "site" else {}
                 more |= {"register": named.labels["register"]} if named.scope == "register" else {}
+                where, (micro, mg) = named.where(moved.starts_at), moved.excess
+                if micro is not None:
+                    more |= {"impact_kwh": micro / MICRO} | self._cost(micro, where.company, moved.starts_at)
                 evidence = {**judge.evidence(), **moved.facts, **more}
                 yield Alert(
                     self._zone, rule.id, named.labels, rule.severity, moved.state, moved.starts_at, tick, evidence, moved.ends_at,
-                    *named.where(moved.starts_at), moved.value, rule.below, rule.above,
+                    *where, moved.value, rule.below, rule.above, None if mg is None else mg / MICRO,
                 ).row()  # fmt: skip
+
+    def _cost(self, micro: int, company: str, at: int) -> dict[str, Any]:
+        """What an energy costs by the tariff that is valid then, the company's own first."""
+        for tariff in self._tariffs:
+            if (
+                tariff.company in ("", company)
+                and tariff.valid_from_ms <= at
+                and (tariff.valid_to_ms is None or at < tariff.valid_to_ms)
+            ):
+                units = carrier(ELECTRICITY).quantities[tariff.unit][1]
+                return {"impact_cost": float(Fraction(micro, MICRO) * tariff.price / units), "currency": tariff.currency}
+        return {}
 
     def held(self) -> list[list[Any]]:
         """By subject what a snapshot keeps, as JSON."""
@@ -311,7 +355,7 @@ class Watches:
                 continue
             subject.next_start, subject.tick, pending, rules = kept
             subject.resume(pending)
-            states = {rule: RuleState(**dict(zip(_STATE, values, strict=True)), past=dict(past)) for rule, values, past in rules}
+            states = {rule: _state(values, past) for rule, values, past in rules}
             subject.rules = [(judge, states.get(judge.rule.id, state)) for judge, state in subject.rules]
 
     # --- subjects ---------------------------------------------------------------------------------------------------------------
@@ -323,19 +367,24 @@ class Watches:
         plan = self._plan
         power = plan.carriers.index("electricity")
         columns = (plan.series[name].tolist() for name in ("kind", "entity_kind", "entity", "carrier", "scope", "basis"))
+        bearing = dict[int, int]()
         judged, scopes, zone_use = dict[tuple[int, int], int](), defaultdict[tuple[int, int], list[int]](list), -1
-        for i, (kind, entity_kind, entity, carrier, scope, basis) in enumerate(zip(*columns, strict=True)):
-            if kind == (INTENSITY if entity_kind else USE) and carrier == power:
+        for i, (kind, entity_kind, entity, of, scope, basis) in enumerate(zip(*columns, strict=True)):
+            if kind == (INTENSITY if entity_kind else USE) and of == power:
                 judged.setdefault((entity_kind, entity), i)
+            if kind == BEARING and of == power and not entity_kind:
+                bearing[entity] = i
             if kind == ZONE_USE:
                 zone_use = i
-            if carrier == 0 and scope > 0 and basis == LOCATION:
+            if of == 0 and scope > 0 and basis == LOCATION:
                 scopes[entity_kind, entity].append(i)
         for entity, company in enumerate(["", *(c.id for c in self._channels.registry.companies)]):
             judges = self._on("company", company) if company else self._on("zone", self._zone)
             at = (int(not company), entity)
             if judges and at in judged:
-                read = _series_reader(judged[at], judged[at] if company else zone_use, scopes[at])
+                read = _series_reader(
+                    judged[at], judged[at] if company else zone_use, scopes[at], bearing.get(entity, -1) if company else None
+                )
                 labels = {"company": company} if company else {}
                 yield OfSeries(
                     Named("company" if company else "zone", company or self._zone, labels, _same(Where(company))), judges, read
@@ -358,12 +407,30 @@ class Watches:
                 )
 
 
+def _state(values: Sequence[Any], past: Sequence[Any]) -> RuleState:
+    found = dict(zip(_STATE, values, strict=True))
+    return RuleState(**(found | {"excess": Excess(*found["excess"])}), past=dict(past))
+
+
+def _rate(rows: Sequence[Sequence[Any]]) -> tuple[int, int] | None:
+    """Co2e and amount of the rows whose co2e is known."""
+    known = [(row[4], row[1]) for row in rows if row[4] is not None]
+    amount = sum(value for _, value in known)
+    return (sum(mg for mg, _ in known), amount) if amount > 0 else None
+
+
 def _same(where: Where) -> Callable[[int], Where]:
     return lambda at: where
 
 
-def _series_reader(judged: int, use: int, scopes: Sequence[int]) -> Callable[[WindowSums, int], Facts | None]:
-    """Of the zone or a company: what its windows are judged by, its use of electricity, and its scopes."""
+def _valued(row: Any) -> tuple[int, int] | None:
+    if not row["has_energy"] or not row["has_co2e"] or row["energy"] <= 0:
+        return None
+    return int(row["co2e"]), int(row["energy"])
+
+
+def _series_reader(judged: int, use: int, scopes: Sequence[int], bearing: int | None) -> Callable[[WindowSums, int], Facts | None]:
+    """Of the zone or a company: what its windows are judged by, its use of electricity, its scopes, and a company's import."""
 
     def read(windows: WindowSums, start: int) -> Facts | None:
         row = windows.read_one(judged, start)
@@ -379,6 +446,7 @@ def _series_reader(judged: int, use: int, scopes: Sequence[int]) -> Callable[[Wi
             co2e=sum(known) if known else None,
             g_per_kwh=grams(energy, co2e),
             share=None if energy is None else (int(row["est"]), energy),
+            rate=_valued(row) if bearing is None else _valued(windows.read_one(bearing, start)) if bearing >= 0 else None,
         )
 
     return read
@@ -403,6 +471,7 @@ def _node_reader(intensity: int, imbalance: int) -> Callable[[WindowSums, int], 
             g_per_kwh=grams(energy, co2e),
             imbalance=balance[ENERGY] if balance[FLAGS] & HAS_ENERGY else None,
             share=None if energy is None else (row[EST], energy),
+            rate=None if energy is None or co2e is None or energy <= 0 else (co2e, energy),
         )
 
     return read

@@ -201,7 +201,7 @@ class Ledger:
                 tick = watch.due(until_tick, found["covered_ms"] == found["expected_ms"], number)
                 if tick is None:
                     break
-                watch.judge(number, found.get, tick)
+                watch.judge(number, found.get, tick, self._reader.over(watch.rule, found))
 
         for node in self._node_watches:
             while (number := node.next_window()) is not None:

@@ -7,6 +7,7 @@ from typing import Any
 from zonepulse.oracle.carbon.book import Book
 from zonepulse.oracle.carbon.plan import Key, Plan
 from zonepulse.oracle.carbon.windows import Window
+from zonepulse.oracle.rules import Over
 from zonepulse.oracle.zone.registry import Registry, Rule
 
 _USE = {"import": 1, "generation": 1, "consumption": 1, "discharge": 1, "export": -1, "charge": -1}
@@ -45,7 +46,12 @@ class Reader:
             found = self._of_channels(subject, window, plan, start_ms)
         if found is None:
             return None
-        out: Found = {"covered_ms": found["covered_ms"], "expected_ms": found["expected_ms"], "g_per_kwh": found.get("g_per_kwh")}
+        out: Found = {
+            "raw": found,
+            "covered_ms": found["covered_ms"],
+            "expected_ms": found["expected_ms"],
+            "g_per_kwh": found.get("g_per_kwh"),
+        }
         out["completeness"] = found["covered_ms"] / found["expected_ms"] if found["expected_ms"] else None
         for name, micro in (
             ("co2e_kg", "co2e_mg"),
@@ -60,6 +66,31 @@ class Reader:
         part = found.get("part")
         out["estimated_share"] = None if part is None or part[1] is None or part[1] <= 0 else part[0] / part[1]
         return out
+
+    def over(self, rule: Rule, found: Found) -> Over:
+        """What a window has above a rule's bound: micro-kWh and mg; None: not known."""
+        raw, (mg, micro) = found["raw"], found["raw"].get("rate") or (None, None)
+        is_valued = mg is not None and micro is not None and micro > 0
+        if rule.above is None or rule.change or rule.expr:
+            return None, None
+        if rule.indicator == "co2e_kg":
+            return None, None if raw.get("co2e_mg") is None else max(0, raw["co2e_mg"] - round(rule.above * 1_000_000))
+        if rule.indicator == "g_per_kwh":
+            return None, max(0, mg - round(rule.above * 1000) * micro // 1_000_000) if is_valued else None
+        of = {
+            "energy_kwh": "energy_micro",
+            "power_kw": "energy_micro",
+            "quantity": "quantity_micro",
+            "quantity_per_h": "quantity_micro",
+        }
+        amount = raw.get(of.get(rule.indicator, ""))
+        if amount is None:
+            return None, None
+        bound = round(rule.above * 1_000_000)
+        if rule.indicator in ("power_kw", "quantity_per_h"):
+            bound = bound * self.registry.policy.window_ms // 3_600_000
+        beyond = max(0, amount - bound)
+        return beyond if of[rule.indicator] == "energy_micro" else None, beyond * mg // micro if is_valued else None
 
     def members(self, subject: tuple[str, str], plan: Plan) -> list[Key]:
         """The channels that a site, meter or register is judged by, of those that are registered then."""
@@ -83,8 +114,14 @@ class Reader:
             "energy_micro": None if use is None else use["energy_micro"],
             "co2e_mg": sum(known) if known else None,
             "g_per_kwh": judged.get("g_per_kwh"),
+            "rate": self._rate_of(scope, name, judged, start_ms),
             "part": (judged["estimated_micro"], judged["energy_micro"]) if scope == "company" else _share(judged),
         }
+
+    def _rate_of(self, scope: str, name: str, judged: Found, start_ms: int) -> tuple[Any, Any] | None:
+        """Of the zone its intensity, of a company its import."""
+        row = judged if scope == "zone" else self.book.total(start_ms, "company", name, "electricity", 2, "location")
+        return None if row is None else (row["co2e_mg"], row["energy_micro"])
 
     def _of_node(self, node: str, start_ms: int) -> Found | None:
         balance = self.book.total(start_ms, "imbalance", node, "electricity", 0, "nodal")
@@ -98,6 +135,7 @@ class Reader:
             "co2e_mg": entering["co2e_mg"],
             "g_per_kwh": entering["g_per_kwh"],
             "imbalance_micro": balance["energy_micro"],
+            "rate": (entering["co2e_mg"], entering["energy_micro"]),
             "part": _share(entering),
         }
 
@@ -120,8 +158,14 @@ class Reader:
             "expected_ms": len(keys) * self.registry.policy.window_ms,
             "energy_micro": energy,
         }
-        emitted = [emission["co2e_mg"] for emission in (window.emission(key) for key in rows) if emission]
-        known = [mg for mg in emitted if mg is not None]
+        emitted = {key: emission["co2e_mg"] for key, emission in ((key, window.emission(key)) for key in rows) if emission}
+        known = [mg for mg in emitted.values() if mg is not None]
+        valued = [
+            (emitted[key], row.value or 0)
+            for key, row in covered.items()
+            if emitted.get(key) is not None and (is_register or plan.facts[key].carrier == "electricity")
+        ]
+        found["rate"] = (sum(mg for mg, _ in valued), sum(value for _, value in valued)) if valued else None
         found["co2e_mg"] = sum(known) if known else None
         if is_register:
             row = next(iter(covered.values()), None)

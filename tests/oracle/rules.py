@@ -1,17 +1,20 @@
 """The registry's rules: what they compare, and what each window does to one of them on one subject."""
 
 import ast
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any
 
-from zonepulse.oracle.alerts import Transition, Turns, raised, resolved
+from zonepulse.oracle.alerts import Transition, Turns, canonical, raised, resolved
 from zonepulse.oracle.grid import Grid
 from zonepulse.oracle.zone.registry import Calendar, Registry, Rule
 
 Look = Callable[[str], float | None]
+Over = tuple[int | None, int | None]
+"""Micro-kWh and mg CO2e above a bound."""
 
 
 def answer(text: str, look: Look) -> bool | float | None:
@@ -85,11 +88,13 @@ class RuleWatch(Turns):
     _breaching: list[int] = field(default_factory=list)
     _clear: list[int] = field(default_factory=list)
     _active: Transition | None = None
+    _over: list[Over] = field(default_factory=list)
+    """Of the breaching windows since the first of them."""
     _history: dict[int, float | None] = field(default_factory=dict)
     """Window -> what the indicator was when it was judged."""
 
-    def judge(self, window: int, look: Look, tick: int) -> None:
-        """Judge the next window."""
+    def judge(self, window: int, look: Look, tick: int, over: Over = (None, None)) -> None:
+        """Judge the next window; `over` is what it has above the bound."""
         self._turn(window, tick)
         grid, rule = Grid.of(self.registry.policy), self.rule
         found = self._verdict(window, look)
@@ -98,18 +103,36 @@ class RuleWatch(Turns):
         if found is None:
             return
         breaches, clears, value, facts = found
+        if breaches:
+            if not self._breaching and self._active is None:
+                self._over.clear()
+            self._over.append(over)
         for run, goes_on in ((self._breaching, breaches), (self._clear, clears)):
             if goes_on:
                 run.append(window)
             else:
                 run.clear()
         if self._active is None and len(self._breaching) >= grid.windows_in(rule.for_ms):
-            self._active = self._raised(value, facts, tick)
+            self._active = self._costing(self._raised(value, facts, tick))
             self.transitions.append(self._active)
         elif self._active is not None and len(self._clear) >= grid.windows_in(rule.keep_firing_ms):
             first = self._clear[-grid.windows_in(rule.keep_firing_ms)]
-            self.transitions.append(resolved(self._active, grid.start_ms(first), tick))
+            self.transitions.append(self._costing(resolved(self._active, grid.start_ms(first), tick)))
             self._active = None
+
+    def _costing(self, row: Transition) -> Transition:
+        """With what is above the bound so far, in kg, kWh and money."""
+        micro, mg = ([n for n in numbers if n is not None] for numbers in zip(*self._over, strict=True))
+        if mg:
+            row = row | {"impact_kg": sum(mg) / 1_000_000}
+        if micro:
+            evidence = json.loads(row["evidence"]) | {"impact_kwh": sum(micro) / 1_000_000}
+            for tariff in sorted(self.registry.tariffs, key=lambda one: one.company == ""):
+                if tariff.company in ("", row["company"]) and tariff.valid_from_ms <= row["starts_at"] < tariff.valid_to_ms:
+                    evidence |= {"impact_cost": float(sum(micro) * tariff.per_kwh / 1_000_000), "currency": tariff.currency}
+                    break
+            row = row | {"evidence": canonical(evidence)}
+        return row
 
     def _verdict(self, window: int, look: Look) -> tuple[bool, bool, float | None, dict[str, Any]] | None:
         """Breach, clear, value, further evidence."""

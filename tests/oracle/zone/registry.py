@@ -223,6 +223,17 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Tariff:
+    """What a kWh of electricity costs."""
+
+    company: str
+    per_kwh: Fraction
+    currency: str
+    valid_from_ms: int
+    valid_to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Calendar:
     """Working hours: minutes of the local day, ISO dates."""
 
@@ -252,6 +263,8 @@ class Registry:
     sites: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Site -> company and node, '' where none."""
     calendars: dict[str, Calendar] = field(default_factory=dict)
+    tariffs: list[Tariff] = field(default_factory=list)
+    """Of electricity, in the order of the file."""
     contracts: list[Contract] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
 

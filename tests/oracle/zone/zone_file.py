@@ -9,7 +9,7 @@ import yaml
 from zonepulse.oracle.zone.carbon_sections import read_contract, read_entry, read_network
 from zonepulse.oracle.zone.factor_rows import read_factors, read_gwps
 from zonepulse.oracle.zone.if97 import saturated_or_at
-from zonepulse.oracle.zone.registry import ALWAYS, FOREVER, Calendar, Change, Facts, Policy, Registry, Rule
+from zonepulse.oracle.zone.registry import ALWAYS, FOREVER, Calendar, Change, Facts, Policy, Registry, Rule, Tariff
 from zonepulse.oracle.zone.units import micro_units
 from zonepulse.oracle.zone.yaml_times import duration_ms, instant_ms
 
@@ -155,6 +155,12 @@ def _calendar(row: dict[str, Any]) -> Calendar:
     return Calendar(tuple(days), first, end, tuple(row.get("holidays") or ()), tuple(row.get("workdays") or ()))
 
 
+def _tariff(row: dict[str, Any], timezone: ZoneInfo) -> Tariff:
+    kwh = {"Wh": Fraction(1, 1000), "kWh": Fraction(1), "MWh": Fraction(1000), "GWh": Fraction(1_000_000)}[row["unit"]]
+    valid = instant_ms(row["valid_from"], timezone, ALWAYS), instant_ms(row.get("valid_to"), timezone, FOREVER)
+    return Tariff(row.get("company") or "", Fraction(row["price"]) / kwh, row["currency"], *valid)
+
+
 def read_registry(zone_yaml: str, factors_csv: str) -> Registry:
     """The registry from the text of zone.yaml and of the shipped factor table."""
     tree = _clean(yaml.load(zone_yaml, Loader=_LOADER))
@@ -175,6 +181,7 @@ def read_registry(zone_yaml: str, factors_csv: str) -> Registry:
         places={(s.get("company") or "", s.get("node") or "") for s in sites.values()},
         sites={s["id"]: (s.get("company") or "", s.get("node") or "") for s in sites.values()},
         calendars={row["id"]: _calendar(row) for row in tree.get("calendars") or ()},
+        tariffs=[_tariff(row, timezone) for row in tree.get("tariffs") or () if row["carrier"] == "electricity"],
         network=read_network(tree.get("network") or {}, timezone),
         contracts=[read_contract(row, timezone) for row in tree.get("contracts") or ()],
         entries=entries,
