@@ -69,14 +69,16 @@ class Reader:
 
     def over(self, rule: Rule, found: Found) -> Over:
         """What a window has above a rule's bound: micro-kWh and mg; None: not known."""
-        raw, (mg, micro) = found["raw"], found["raw"].get("rate") or (None, None)
-        is_valued = mg is not None and micro is not None and micro > 0
+        raw = found["raw"]
+        mg, micro = raw.get("rate") or (None, None)
+        if mg is None or micro is None or micro <= 0:
+            mg, micro = None, 1
         if rule.above is None or rule.change or rule.expr:
             return None, None
         if rule.indicator == "co2e_kg":
             return None, None if raw.get("co2e_mg") is None else max(0, raw["co2e_mg"] - round(rule.above * 1_000_000))
         if rule.indicator == "g_per_kwh":
-            return None, max(0, mg - round(rule.above * 1000) * micro // 1_000_000) if is_valued else None
+            return None, None if mg is None else max(0, mg - round(rule.above * 1000) * micro // 1_000_000)
         of = {
             "energy_kwh": "energy_micro",
             "power_kw": "energy_micro",
@@ -90,7 +92,7 @@ class Reader:
         if rule.indicator in ("power_kw", "quantity_per_h"):
             bound = bound * self.registry.policy.window_ms // 3_600_000
         beyond = max(0, amount - bound)
-        return beyond if of[rule.indicator] == "energy_micro" else None, beyond * mg // micro if is_valued else None
+        return beyond if of[rule.indicator] == "energy_micro" else None, None if mg is None else beyond * mg // micro
 
     def members(self, subject: tuple[str, str], plan: Plan) -> list[Key]:
         """The channels that a site, meter or register is judged by, of those that are registered then."""
