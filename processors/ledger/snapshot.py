@@ -22,7 +22,7 @@ def freeze_ledger(ledger: Ledger, next_offset: int) -> Frozen:
     pages = ledger.windows.pages
     chunks: dict[int, Arrays] = {0: _waiting(ledger)} if ledger.is_waiting_touched else {}
     alerts = _alerts(ledger)
-    if (checksum := zlib.crc32(alerts["json"])) != ledger.alerts_frozen:
+    if (checksum := zlib.crc32(alerts["json"].tobytes())) != ledger.alerts_frozen:
         chunks[1], ledger.alerts_frozen = alerts, checksum
     chunks |= {number + 2: pages.chunk(number) for number in sorted(pages.touched)}
     pages.touched.clear()
@@ -118,7 +118,7 @@ def _restore_alerts(ledger: Ledger, chunk: Arrays) -> None:
     found = msgspec.json.decode(chunk["json"].tobytes())
     ledger.watches.resume(found["watches"])
     ledger.life.resume(found["life"])
-    ledger.alerts_frozen = zlib.crc32(chunk["json"])
+    ledger.alerts_frozen = zlib.crc32(chunk["json"].tobytes())
 
 
 def _restore_sums(ledger: Ledger, facts: Mapping[str, Any], chunks: Sequence[Arrays]) -> None:
