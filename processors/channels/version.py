@@ -23,6 +23,8 @@ class Version(Protocol):
     series: int
     partition: int
     unit: int
+    detect: int
+    sign: int
 
 
 Versions = Records[Version]

@@ -67,7 +67,8 @@ class State(NamedTuple):
 
 
 class RegistryArrays(NamedTuple):
-    """The registry's arrays, as in Channels, and the number of this partition; `local[g]` = place of channel g here, -1 elsewhere."""
+    """The registry's arrays, as in Channels, and the number of this partition; `local[g]` = place of channel g here, -1 elsewhere;
+    `watch[g]` = its place among the channels that detectors watch here, else -1."""
 
     versions: Any
     first: Any
@@ -76,6 +77,7 @@ class RegistryArrays(NamedTuple):
     change_first: Any
     clock: Any
     local: Any
+    watch: Any
     partition: int
 
 

@@ -24,6 +24,7 @@ from zonepulse.processors.flow import (
     NEVER,
     ROW,
     TRANSITION,
+    TURN,
     UNSET,
     Ints,
     Table,
@@ -86,10 +87,11 @@ class Work(NamedTuple):
 
 
 class Out(NamedTuple):
-    """Rows and transitions made so far: `used` = (rows, transitions)."""
+    """Rows, transitions and turns of detectors made so far: `used` = how many of each."""
 
     rows: Any
     transitions: Any
+    turns: Any
     used: Any
 
 
@@ -104,7 +106,7 @@ def new_work(windows: int = 4096, notes: int = 1024) -> Work:
 
 def new_out(rows: int = 65_536) -> Out:
     """Room for at least `rows` rows."""
-    return Out(new_rows(ROW, rows), new_rows(TRANSITION, rows), np.zeros(2, np.int64))
+    return Out(new_rows(ROW, rows), new_rows(TRANSITION, rows), new_rows(TURN, rows), np.zeros(3, np.int64))
 
 
 @kernel
@@ -326,6 +328,14 @@ def is_passed(det: Any, w: int, ticks: tuple[int, int], policy: Policy) -> bool:
 
 
 @kernel
+def take_turn(out: Out, watch: int, version: int, start: int, value: int, tick: int) -> None:
+    """Append a window for the detectors."""
+    turn = out.turns[out.used[2]]
+    out.used[2] += 1
+    turn.watch, turn.version, turn.start, turn.val, turn.tick = watch, version, start, value, tick
+
+
+@kernel
 def judge_windows(
     ch: Channel,
     det: Any,
@@ -364,7 +374,10 @@ def judge_windows(
             period = facts.versions[version].period
             win = work.win[w - span.origin]
             is_heard = win.cov > 0 or end[0] <= w * length < end[1]
-            judge_window(det, Seen(win, value_of(win), is_heard, w * length, period, length, channel, tick), out)
+            value = value_of(win)
+            judge_window(det, Seen(win, value, is_heard, w * length, period, length, channel, tick), out)
+            if facts.watch[channel] >= 0 and win.cov == length and win.bits & BIT_ESTIMATED == 0:
+                take_turn(out, facts.watch[channel], version, w * length, value, tick)
             det.next_win = w + 1
         w += 1
 
@@ -497,7 +510,9 @@ def close_channel(
         work.need[0] = n
         if n > len(work.win):
             return False
-        if out.used[0] + n > len(out.rows) or out.used[1] + ROWS_PER_WINDOW * n + 2 * work.need[1] > len(out.transitions):
+        if max(out.used[0], out.used[2]) + n > len(out.rows) or out.used[1] + ROWS_PER_WINDOW * n + 2 * work.need[1] > len(
+            out.transitions
+        ):
             return False
         prepare(work, head, front, ch.past, n, base, bound, length, work.win)
         unpack(settled, head, front, ch.past, work.settled_journal)
