@@ -7,11 +7,10 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.channels.periods import DAY_MS
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.detection.channel.state import settings
+from zonepulse.processors.detection.channel.state import settings, strictness_of
 from zonepulse.processors.detection.channel.step import JUDGED
 from zonepulse.processors.detection.watch.judging import judge_turns
 from zonepulse.processors.detection.watch.state import BAND, FOUND, new_channels, no_alarms
-from zonepulse.processors.detection.watch.strictness import strictness_of
 from zonepulse.processors.flow import Rows, new_rows
 
 CHUNK_CHANNELS: Final = 1024
