@@ -44,9 +44,9 @@ VERSION: Final = np.dtype(
         ("sign", "i4"),  # -1: an export, which detectors see as a flow the other way
     ]
 )
+LABELS: Final = ("meter", "register", "site", "company", "node", "carrier", "role", "direction")
 DETECTORS: Final[tuple[Detector, ...]] = get_args(Detector)
 FRIDAY, SUNDAY = 4, 6
-LABELS: Final = ("meter", "register", "site", "company", "node", "carrier", "role", "direction")
 
 
 class RegistryTooLarge(ValueError):
@@ -106,15 +106,7 @@ def _register_row(meter: MeterVersion, register: Register) -> tuple[object, ...]
     begins = register.kind == "interval" and register.stamp == "start"
     resets = register.on_reset == "zero"
     facts = register.period_ms, register.offset_ms, resets, begins, KINDS[register.kind]
-    return 0, 0, float(register.scale), num, den, modulus, power, *facts, 0, 0, 0, _detect_bits(register), _sign(register)
-
-
-def _detect_bits(register: Register) -> int:
-    return sum(1 << DETECTORS.index(name) for name in (DETECTORS if register.detect is None else register.detect))
-
-
-def _sign(register: Register) -> int:
-    return -1 if register.direction == "export" else 1
+    return 0, 0, float(register.scale), num, den, modulus, power, *facts, 0, 0, 0
 
 
 def _same_series(a: Register, b: Register) -> bool:
@@ -143,6 +135,12 @@ def weekdays_of(registry: Registry) -> NDArray[np.int64]:
 
 def _day(iso: str) -> int:
     return (date.fromisoformat(iso) - date(1970, 1, 1)).days
+
+
+def _watched_as(register: Register) -> tuple[int, int]:
+    """VERSION.detect and sign."""
+    names = DETECTORS if register.detect is None else register.detect
+    return sum(1 << DETECTORS.index(name) for name in names), -1 if register.direction == "export" else 1
 
 
 def energy_of(value: float, scale: float, num: int, den: int) -> int:
@@ -215,7 +213,7 @@ def compile_registry(registry: Registry, partitions: int, previous: Sequence[tup
     meters, registers = registry.meters, [register for _, register in entries.registers]
     meter_sites = [sites[meter.site] for meter in meters]
     units, unit_of = _numbered([r.unit for r in registers], entries.register)
-    rows = [_register_row(meter, register) for meter, register in entries.registers]
+    rows = [(*_register_row(meter, register), *_watched_as(register)) for meter, register in entries.registers]
     versions = np.array(rows, VERSION)[entries.register]
     versions["unit"] = unit_of
     versions["series"] = entries.series(first)

@@ -188,10 +188,10 @@ def _tables(registry: Registry, parts: list[Part], partitions: int) -> Tables:
     transitions = [*said, *ledger.transitions]
     alerts = {(t["fingerprint"], t["starts_at"]): t for t in sorted(transitions, key=lambda t: t["revision"])}
     intervals = {key: row for part in parts for key, row in part.intervals.items()}
-    tables: dict[str, list[dict[str, Any]]] = {"intervals": [*intervals.values()]}
+    bands = [row for part in parts for row in part.expected]
+    tables: dict[str, list[dict[str, Any]]] = {"intervals": [*intervals.values()], "expected": bands}
     tables |= {name: [*rows.values()] for name, rows in ledger.tables.items()}
-    tables["alerts"], tables["dead_letters"] = [*alerts.values()], [letter for part in parts for letter in part.dead_letters]
-    return tables | {"expected": [row for part in parts for row in part.expected]}
+    return tables | {"alerts": [*alerts.values()], "dead_letters": [letter for part in parts for letter in part.dead_letters]}
 
 
 def _interval(registry: Registry, channel: Channel, version: Version) -> dict[str, Any]:
