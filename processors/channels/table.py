@@ -32,6 +32,7 @@ VERSION: Final = np.dtype(
         ("den", "i8"),
         ("modulus", "i8"),  # micro-units after the multiplier, -1 unknown
         ("power", "i8"),  # max_power in micro-units per hour
+        ("rise_per_ms", "f8"),  # of the integer register, before the multiplier: NEARLY what max_power and its margin allow
         ("period", "i8"),
         ("offset", "i8"),  # of the period's grid, ms of local time
         ("on_reset", "i4"),  # 1: may begin anew at zero
@@ -44,6 +45,10 @@ VERSION: Final = np.dtype(
         ("sign", "i4"),  # -1: an export, which detectors see as a flow the other way
     ]
 )
+MARGIN_MS_PER_HOUR: Final = 3_000_000
+"""1.2 x power x ms / 3.6e6 = power x ms / 3e6."""
+NEARLY: Final = 0.999
+"""A step up to this part of what is good is good for certain, whatever floats round."""
 LABELS: Final = ("meter", "register", "site", "company", "node", "carrier", "role", "direction")
 DETECTORS: Final[tuple[Detector, ...]] = get_args(Detector)
 FRIDAY, SUNDAY = 4, 6
@@ -106,7 +111,8 @@ def _register_row(meter: MeterVersion, register: Register) -> tuple[object, ...]
     begins = register.kind == "interval" and register.stamp == "start"
     resets = register.on_reset == "zero"
     facts = register.period_ms, register.offset_ms, resets, begins, KINDS[register.kind]
-    return 0, 0, float(register.scale), num, den, modulus, power, *facts, 0, 0, 0
+    rise_per_ms = float(Fraction(power * den, num * MARGIN_MS_PER_HOUR)) * NEARLY
+    return 0, 0, float(register.scale), num, den, modulus, power, rise_per_ms, *facts, 0, 0, 0
 
 
 def _same_series(a: Register, b: Register) -> bool:

@@ -15,6 +15,7 @@ class Version(Protocol):
     den: int
     modulus: int
     power: int
+    rise_per_ms: float
     period: int
     offset: int
     on_reset: int

@@ -13,6 +13,7 @@ from zonepulse.schemas.messages.topics import (
     COMMANDS,
     DEADLETTERS,
     FACTORS,
+    INPUTS,
     INTERVALS,
     NOTIFY,
     READINGS,
@@ -115,6 +116,7 @@ _DECLARED: Final = (
         (
             Sends(NOTIFY, about="Its own memory; nobody else reads it."),
             Sends(RESULTS, (DELIVERIES.name,), "What was told to whom."),
+            Sends(INPUTS, about="`zonepulse inputs apply`; indicators and reports use them."),
             Sends(COMMANDS, ("command",), "Links in messages."),
             Sends(SUBSCRIBERS, about="Links in messages."),
         ),
@@ -152,6 +154,7 @@ PARTIES: Final = (
         Sends(READINGS, (*_READINGS, "heartbeat"), "`zonepulse produce`, `deadletters redrive`; `registry apply` marks its switch."),
         Sends(REGISTRY, about="`zonepulse registry apply` publishes a version."),
         Sends(FACTORS, about="`zonepulse registry factors publish`; replays use them."),
+        Sends(INPUTS, about="`zonepulse inputs apply`; indicators and reports use them."),
         Sends(COMMANDS, ("command",), "`zonepulse skip` and whoever acts on alerts."),
         Sends(SUBSCRIBERS, about="`zonepulse subscribe`, and the form of the board."),
     )),
