@@ -22,7 +22,7 @@ from zonepulse.schemas.messages.topics import (
     SUBSCRIBERS,
     Topic,
 )
-from zonepulse.schemas.tables.results import DELIVERIES
+from zonepulse.schemas.tables.results import DELIVERIES, EXPECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,7 @@ _DECLARED: Final = (
         (
             Sends(READINGS, ("heartbeat",), "Into partitions that are caught up and silent."),
             Sends(INTERVALS, about="One task a partition of readings."),
+            Sends(RESULTS, (EXPECTED.name,), "What detectors expected, in zones that keep it."),
         ),
         has_kernels=True,
         has_snapshots=True,
@@ -100,7 +101,7 @@ _DECLARED: Final = (
         "workers.ledger",
         (INTERVALS,),
         (
-            Sends(RESULTS, tuple(name for name in RESULTS.messages if name != DELIVERIES.name), "One task a zone."),
+            Sends(RESULTS, tuple(n for n in RESULTS.messages if n not in (DELIVERIES.name, EXPECTED.name)), "One task a zone."),
             Sends(ALERTS, about="The ledger alone; take them from here to tell people."),
             Sends(COMMANDS, ("commandTime",), "Where nobody says anything."),
         ),
