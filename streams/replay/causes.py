@@ -2,7 +2,7 @@
 
 A row's causes are bits. An interval's registry is another where its meter's entry or what the row copies from it is; else its readings are,
 where one run took in others; what nothing of this explains is the program's (or somebody changed the store). An emission with the
-interval's causes has its factor's besides, if that differs; a sum has those of the rows of its window.
+interval's causes has its factor's besides, if that differs; a sum has those of the rows of its window, or of its hour or day.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -112,13 +112,13 @@ def _changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> set[str]:
 
 
 def sides(table: Table) -> str:
-    """What `with_bits` asks of a key's rows besides: `fa`, `fb` of what is copied or multiplied with, `ea`, `eb` of the energy."""
+    """What `with_bits` asks of a key's rows besides: `fa`, `fb` of what is copied or multiplied with, `ea`, `eb` of the energy; seconds."""
     if table is INTERVALS:
         return _digests("f", FACTS) + ", toString(anyLast(company)) AS owner"
     if table is EMISSIONS:
         own = ", groupUniqArray(toString(factor_id)) AS ids, toString(company) AS owner"
         return _digests("f", ("factor_id", "rung")) + _digests("e", ("energy_micro", "estimated_micro")) + own
-    return ""
+    return f", any({table.lasts}) AS row_lasts" if table.lasts else ""
 
 
 def _digests(name: str, columns: Iterable[str]) -> str:
@@ -134,13 +134,20 @@ def with_bits(table: Table, rows: Mapping[str, str], possible: int) -> str:
     if table is EMISSIONS:
         return _of_emissions(differing, with_bits(INTERVALS, rows, possible), possible or CODE)
     unknown = possible or CODE
-    if table.time not in table.key or table.lasts:
+    if table.time not in table.key:
         return f"SELECT *, {unknown} AS bits FROM ({differing})"
     made = " UNION ALL ".join(
         f"SELECT start AS at, owner, bits AS own FROM ({with_bits(source, rows, possible)})" for source in (INTERVALS, EMISSIONS)
     )
     windows = f"SELECT at, arrayJoin([owner, '{ALL}']) AS whose, groupBitOr(own) AS w_bits FROM ({made}) GROUP BY at, whose"
     whose = f"if(entity_kind = 'company', toString(entity), '{ALL}')" if "entity" in table.key else f"'{ALL}'"
+    if table.lasts:
+        inside = f"w.1 >= e.{table.time} AND w.1 < addSeconds(e.{table.time}, e.row_lasts)"
+        bits = f"arrayReduce('groupBitOr', arrayMap(w -> if({inside}, w.2, 0), found))"
+        return (
+            f"SELECT e.*, if({bits} = 0, {unknown}, {bits}) AS bits FROM (SELECT *, {whose} AS e_whose FROM ({differing})) AS e"
+            f" LEFT JOIN (SELECT whose, groupArray((at, w_bits)) AS found FROM ({windows}) GROUP BY whose) AS w ON whose = e_whose"
+        )
     return (
         f"SELECT e.*, if(w_bits = 0, {unknown}, w_bits) AS bits FROM (SELECT *, {whose} AS e_whose FROM ({differing})) AS e"
         f" LEFT JOIN ({windows}) AS w ON at = e.{table.time} AND whose = e_whose"

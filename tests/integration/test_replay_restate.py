@@ -126,9 +126,9 @@ def test_a_factor_published_for_the_past_changes_exactly_its_rows_and_they_stand
     )
     assert len(must) == 2 * 96 and changed == must
     only = {name: (t["only_a"], t["only_b"], t["changed"]) for name, t in found.items() if t["only_a"] + t["only_b"] + t["changed"]}
-    assert only["emissions"] == (0, 0, len(must)) and only.keys() == {"emissions", "totals"}
+    assert only["emissions"] == (0, 0, len(must)) and only.keys() == {"emissions", "totals", "period_totals"}
     assert {name: [(told["causes"], told["rows"]) for told in found[name]["causes"]] for name in only} == {
-        name: [(["factors"], 2 * 96)] for name in only
+        name: [(["factors"], 2 * (24 + 1) if name == "period_totals" else 2 * 96)] for name in only
     }
     assert all(row["causes"] == ["factors"] for name in only for row in (*found[name]["days"], *found[name]["first"]))
     assert only["totals"] == (0, 0, 2 * 96), "of all carriers and of electricity"

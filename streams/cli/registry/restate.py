@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from zonepulse.processors.channels.table import utc_offsets
 from zonepulse.processors.ledger.horizon import reach_ms
+from zonepulse.processors.ledger.periods import day_of_zone
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.values import instant_text
 from zonepulse.streams import servers
@@ -28,12 +30,13 @@ def first_window_ms(settings: Settings, zone: str) -> int | None:
 
 
 def restatement(file: Path, registry: Registry, first_ms: int, closed_ms: int) -> Iterator[str]:
-    """Lines that restate with the file what of [first, closed) no reading in time can revise, so that it can be promoted at once; all of
-    it where there is no such part. `registry` is the one in use."""
+    """Lines that restate with the file the days of [first, closed) that no reading in time can revise, so that they can be promoted at
+    once; all of it where there are none. `registry` is the one in use."""
     zone, local = registry.zone, ZoneInfo(registry.zone.timezone)
-    settled_ms = (closed_ms - reach_ms(zone)) // zone.window_ms * zone.window_ms
+    clock = utc_offsets(zone)
+    from_ms, settled_ms = day_of_zone(clock, first_ms)[0], day_of_zone(clock, closed_ms - reach_ms(zone))[0]
     to_ms = settled_ms if settled_ms > first_ms else closed_ms
-    stretch = f"--from {instant_text(first_ms, local)} --to {instant_text(to_ms, local)}"
+    stretch = f"--from {instant_text(from_ms, local)} --to {instant_text(to_ms, local)}"
     yield "to restate the past with this file, beside the live ledger:"
     yield f"    zonepulse replay plan {stretch} --registry {shlex.quote(str(file))} --run {RUN}"
     yield f"    zonepulse replay run {RUN}"
