@@ -6,7 +6,6 @@ A value is as YAML 1.2 reads it: dates stay text, and of `yes`, `on` and the lik
 from typing import Final, get_args
 
 from zonepulse.schemas.carriers import CARRIERS, GASES, PRODUCT
-from zonepulse.schemas.checks.zone import INDICATORS
 from zonepulse.schemas.documents.carbon_schema import contract_schema, entry_schema, factor_schema
 from zonepulse.schemas.documents.declared import section_schema
 from zonepulse.schemas.documents.parts import (
@@ -24,8 +23,10 @@ from zonepulse.schemas.documents.parts import (
     words_of,
 )
 from zonepulse.schemas.factors.gwp import REPORTS
-from zonepulse.schemas.registry.model import Direction, Kind, Role, Rule, ZonePolicy
+from zonepulse.schemas.registry.model import ALERT_BUDGET, Detector, Direction, Kind, Role, Rule, ZonePolicy
 from zonepulse.schemas.registry.sections import SECTIONS
+from zonepulse.schemas.rules.expressions import MOST_CHARACTERS
+from zonepulse.schemas.rules.scopes import INDICATORS, SCOPES
 
 _CARRIERS: Final = f"{', '.join(c for c in CARRIERS if not c.endswith(':'))}, a fuel such as diesel, or {PRODUCT}<name>"
 
@@ -82,6 +83,11 @@ def _zone() -> Schema:
                 {"type": "string", "pattern": f"^{DAY}$"},
                 "the factor table as it was known on that day; absent: as it is known now",
             ),
+            "alert_budget": number("alerts of detectors that people are shown, a channel-month; above 0", float(ALERT_BUDGET)),
+            "calendar": ref(
+                "id", "of `calendars`: its holidays are like Sundays to detectors, its workdays at a weekend like Fridays"
+            ),
+            "expected": said({"type": "boolean"}, "true: keeps the band that detectors expect, a row a measured window"),
         },
         "id",
         "timezone",
@@ -98,6 +104,7 @@ def _meter() -> Schema:
             "role": one_word(get_args(Role), "boundary: the zone's own import and export"),
             "parent": ref("id", "of a sub meter: the meter it is part of"),
             "registers": said(registers, "OBIS code, or any stable name -> register"),
+            "detect": _detect("of its registers that do not say it themselves"),
             **validity(),
         },
         "id",
@@ -105,6 +112,11 @@ def _meter() -> Schema:
         "role",
         "registers",
     )
+
+
+def _detect(about: str) -> Schema:
+    names = list_of({"enum": list(get_args(Detector))}) | {"uniqueItems": True}
+    return said({"anyOf": [{"enum": ["on", "off"]}, names]}, f"detectors that judge windows on their own history: {about}", "on")
 
 
 def _register() -> Schema:
@@ -135,6 +147,7 @@ def _register() -> Schema:
         "on_reset": one_word(("unknown", "zero"), "zero: a counter that may begin anew at 0 (plug, daily yield)", "unknown"),
         "counts": said({"type": "boolean"}, "false: in no total, such as a tariff register beside the total", True),
         "ef": number("kg CO2e per base unit of a generation register", 0),
+        "detect": _detect("on, off, or those that may speak; absent: as the meter says"),
         "steam": said(steam, "of carrier steam in t or kg: counts GJ, its enthalpy by IAPWS-IF97; max_power is then GJ per hour"),
     }
     gas_in_m3 = {"carrier": {"enum": list(GASES)}, "unit": {"pattern": "^m3(/h)?$"}}
@@ -147,17 +160,26 @@ def _register() -> Schema:
 
 def _rule() -> Schema:
     bounds = {"above": {"type": "number"}, "below": {"type": "number"}}
-    when = {"indicator": one_word(INDICATORS), **bounds}
+    compared = {
+        "indicator": one_word(INDICATORS),
+        "change": one_word(("absolute", "percent"), "compare its change, not itself"),
+        "against": ref("duration", "how long before the value was that it is the change to"),
+    }
+    expression = {"expr": said({"type": "string", "maxLength": MOST_CHARACTERS}, "of indicators, true or false")}
+    named = {"type": "string", "pattern": f"^({'|'.join(SCOPES)}):.+$"}
+    on = {"anyOf": [one_word(SCOPES), list_of(named) | {"minItems": 1}]}
     return mapping(
         {
             "id": ref("id"),
-            "on": one_word(words_of(Rule, "on")),
-            "when": _one_bound(when, "indicator"),
+            "on": said(on, "a scope, or some of one: [company:steel, company:auto-*], [register:TC-*/1.8.0]"),
+            "when": _one_bound(bounds | compared | expression, "indicator"),
             "for": ref("duration", "how long it must hold; absent: one window"),
             "keep_firing": ref("duration", "how long it must be clear before the alert is resolved"),
-            "clear": said(_one_bound(bounds), "level that ends it; absent: no breach"),
+            "clear": said(_one_bound(bounds | expression), "what ends it; absent: no breach"),
+            "calendar": ref("id", "only windows that begin within its hours are judged"),
             "severity": one_word(words_of(Rule, "severity"), default="warning"),
             "text": ref("text"),
+            "runbook": said({"type": "string", "pattern": "^https?://"}, "where it is written what to do"),
         },
         "id",
         "on",
@@ -166,6 +188,6 @@ def _rule() -> Schema:
 
 
 def _one_bound(properties: Schema, *required: str) -> Schema:
-    """`above` or `below`, not both."""
-    schema = {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
-    return schema | {"oneOf": [{"required": ["above"]}, {"required": ["below"]}]}
+    """`above`, `below` or `expr`, and only one of them; a bound needs `required` beside it."""
+    ways = [{"required": [*required, "above"]}, {"required": [*required, "below"]}, {"required": ["expr"]}]
+    return {"type": "object", "properties": properties, "required": [], "additionalProperties": False, "oneOf": ways}

@@ -1,18 +1,19 @@
 """The sections of zone.yaml, each read into its entity. What needs more than one entity is in checks/zone.py."""
 
 from fractions import Fraction
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from zonepulse.schemas.factors.steam import gj_per_tonne
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry.calendar import offsets_of
 from zonepulse.schemas.registry.model import (
+    ALERT_BUDGET,
+    Detector,
     Direction,
     Kind,
     MeterVersion,
     Register,
     Role,
-    Rule,
     Steam,
     ZonePolicy,
 )
@@ -23,7 +24,6 @@ from zonepulse.schemas.zone_file.values import (
     COUNT,
     DAY,
     DURATION,
-    FLOAT,
     IDENTIFIER,
     LOCALISED,
     NUMBER,
@@ -45,15 +45,15 @@ _REFERENCE: Final = one_of("0C", "20C")
 _GWP: Final[Reader[Literal["", "AR4", "AR5", "AR6"]]] = one_of("AR4", "AR5", "AR6")
 _ZONE_KEYS: Final = (
     "id", "name", "factor_regions", "timezone", "key", "window", "tick", "live", "delay", "lateness", "future", "idle", "max_gap",
-    "vee", "gwp", "factors_as_of",
+    "vee", "gwp", "factors_as_of", "alert_budget", "calendar", "expected",
 )  # fmt: skip
-_METER_KEYS: Final = ("id", "site", "gateway", "role", "parent", "registers", "valid_from", "valid_to")
+_METER_KEYS: Final = ("id", "site", "gateway", "role", "parent", "registers", "detect", "valid_from", "valid_to")
 _REGISTER_KEYS: Final = (
     "carrier", "direction", "kind", "unit", "reference", "multiplier", "modulus", "max_power", "period", "ef",
-    "steam", "on_reset", "stamp", "offset", "counts",
+    "steam", "on_reset", "stamp", "offset", "counts", "detect",
 )  # fmt: skip
-_RULE_KEYS: Final = ("id", "on", "when", "for", "keep_firing", "clear", "severity", "text")
 DEFAULT_WINDOW_MS: Final = 900_000
+_Detect = tuple[Detector, ...] | None
 
 
 def read_zone(place: Place) -> ZonePolicy:
@@ -82,6 +82,9 @@ def read_zone(place: Place) -> ZonePolicy:
         gwp=f.read("gwp", _GWP, ""),
         factors_as_of=f.read("factors_as_of", DAY, ""),
         utc_offsets=offsets_of(timezone),
+        alert_budget=f.read("alert_budget", _BUDGET, ALERT_BUDGET),
+        calendar=f.read("calendar", IDENTIFIER, ""),
+        expected=f.read("expected", TRUTH, False),
     )
 
 
@@ -90,21 +93,22 @@ def read_meter(place: Place, clock: Clock, window_ms: int) -> MeterVersion:
     f = Fields(place, _METER_KEYS)
     meter, site, role = f.need("id", IDENTIFIER), f.need("site", IDENTIFIER), f.need("role", _ROLE)
     start, end = clock.validity(f)
-    registers_in: Reader[tuple[Register, ...]] = Reader(lambda p: _read_registers(p, window_ms), (), '{"1.8.0": {...}}')
+    detect = f.read("detect", _DETECT, None)
+    registers_in: Reader[tuple[Register, ...]] = Reader(lambda p: _read_registers(p, window_ms, detect), (), '{"1.8.0": {...}}')
     registers = f.need("registers", registers_in)
     return MeterVersion(
         meter, site, f.read("gateway", IDENTIFIER, ""), role, f.read("parent", IDENTIFIER, ""), registers, start, end
     )
 
 
-def _read_registers(place: Place, window_ms: int) -> tuple[Register, ...]:
+def _read_registers(place: Place, window_ms: int, detect: _Detect) -> tuple[Register, ...]:
     members = place.members()
     if not members and isinstance(place.node.value, list):
         place.fail("the meter has no registers", 'add one, such as "1.8.0": {carrier: electricity, ...}')
-    return tuple(_read_register(IDENTIFIER.read(key), value, window_ms) for key, value in members)
+    return tuple(_read_register(IDENTIFIER.read(key), value, window_ms, detect) for key, value in members)
 
 
-def _read_register(register: str, place: Place, window_ms: int) -> Register:
+def _read_register(register: str, place: Place, window_ms: int, detect: _Detect) -> Register:
     f = Fields(place, _REGISTER_KEYS)
     carrier, kind, unit = f.need("carrier", IDENTIFIER), f.need("kind", _KIND), f.need("unit", TEXT)
     reference = f.read("reference", optional(_REFERENCE), None)
@@ -131,7 +135,30 @@ def _read_register(register: str, place: Place, window_ms: int) -> Register:
         stamp=f.read("stamp", _STAMP, "end"),
         offset_ms=f.read("offset", DURATION, 0),
         counts=f.read("counts", TRUTH, True),
+        detect=f.read("detect", _DETECT, detect),
     )
+
+
+def _read_detect(place: Place) -> _Detect:
+    """`on`, `off`, or the names of detectors, in their own order."""
+    if isinstance(place.node.value, list):
+        named = {_DETECTOR.read(item) for item in place.items()}
+        return tuple(name for name in get_args(Detector) if name in named)
+    return None if _IS_ON.read(place) == "on" else ()
+
+
+def _read_budget(place: Place) -> Fraction:
+    budget = NUMBER.read(place)
+    if budget <= 0:
+        place.fail(f"{place.shown} is no budget", "write alerts a channel-month, above zero, such as 0.009")
+        return ALERT_BUDGET
+    return budget
+
+
+_DETECTOR: Final[Reader[Detector]] = one_of(*get_args(Detector))
+_IS_ON: Final = one_of("on", "off")
+_DETECT: Final[Reader[_Detect]] = Reader(_read_detect, None, "[unusual, zero_run]")
+_BUDGET: Final = Reader(_read_budget, ALERT_BUDGET, "0.009")
 
 
 def _max_power(f: Fields, base_unit: str) -> Fraction:
@@ -186,47 +213,6 @@ def _steam_unit(f: Fields, steam: Steam, carrier: str, base_unit: str, scale: Fr
     except BadValue as error:
         place.fail(error.what, error.remedy)
         return base_unit, scale
-
-
-def read_rule(place: Place) -> Rule:
-    """One alert rule."""
-    f = Fields(place, _RULE_KEYS)
-    above, below, indicator = f.need("when", _WHEN)
-    clear_above, clear_below = f.read("clear", _CLEAR, (None, None))
-    rule = f.need("id", IDENTIFIER)
-    return Rule(
-        id=rule,
-        on=f.need("on", one_of("zone", "company", "site", "meter", "register")),
-        indicator=indicator,
-        above=above,
-        below=below,
-        for_ms=f.read("for", DURATION, 0),
-        keep_firing_ms=f.read("keep_firing", DURATION, 0),
-        clear_above=clear_above,
-        clear_below=clear_below,
-        severity=f.read("severity", one_of("info", "warning", "critical"), "warning"),
-        text=f.read("text", LOCALISED, {}) or {"en": rule},
-    )
-
-
-def _when(place: Place) -> tuple[float | None, float | None, str]:
-    f = Fields(place, ("indicator", "above", "below"))
-    return *_one_bound(place, f), f.need("indicator", IDENTIFIER)
-
-
-def _bounds(place: Place) -> tuple[float | None, float | None]:
-    return _one_bound(place, Fields(place, ("above", "below")))
-
-
-def _one_bound(place: Place, f: Fields) -> tuple[float | None, float | None]:
-    above, below = f.read("above", optional(FLOAT), None), f.read("below", optional(FLOAT), None)
-    if f.is_mapping and (above is None) == (below is None):
-        place.fail("needs exactly one of `above` and `below`", "write one of them; two bounds are two rules")
-    return above, below
-
-
-_WHEN: Final[Reader[tuple[float | None, float | None, str]]] = Reader(_when, (None, None, ""), "{indicator: g_per_kwh, above: 450}")
-_CLEAR: Final[Reader[tuple[float | None, float | None]]] = Reader(_bounds, (None, None), "{below: 430}")
 
 
 def _name(f: Fields, entity: str) -> dict[str, str]:

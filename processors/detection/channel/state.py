@@ -1,6 +1,7 @@
 """What the channel detectors remember (CHANNEL, below 2 kB), what they are set to (SETTINGS), and their names."""
 
 from collections.abc import Sequence
+from math import log
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -94,6 +95,8 @@ ALERT_BUDGET: Final = 0.009
 """Alerts shown a channel-month."""
 LIMITS: Final = (4.5197, 1.2145, 4.6334, 1.9174, 1.8399, 1.0, 2.2183, 0.7469)
 """Scores of NAMES at ALERT_BUDGET, fitted by `zonepulse detect bench` on all its meters."""
+STRICTNESS: Final = ((ALERT_BUDGET, 1.0), (0.25, 0.2))
+"""(budget, strictness): between those for which `zonepulse detect bench` fits limits, about; what live workers go by."""
 
 
 class Detector(NamedTuple):
@@ -103,6 +106,12 @@ class Detector(NamedTuple):
     severity: str
     text: str
     evidence: str
+
+
+def strictness_of(budget: float) -> float:
+    """On the line through STRICTNESS over the logarithm of the budget; at least 0.1."""
+    (low, at_low), (high, at_high) = STRICTNESS
+    return max(0.1, at_low + (at_high - at_low) * log(budget / low) / log(high / low))
 
 
 def settings(

@@ -1,5 +1,6 @@
 """zone.yaml and the factor table into a registry. They have been validated elsewhere: a wrong file fails in any way."""
 
+from datetime import date
 from fractions import Fraction
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ import yaml
 from zonepulse.oracle.zone.carbon_sections import read_contract, read_entry, read_network
 from zonepulse.oracle.zone.factor_rows import read_factors, read_gwps
 from zonepulse.oracle.zone.if97 import saturated_or_at
-from zonepulse.oracle.zone.registry import ALWAYS, FOREVER, Change, Facts, Policy, Registry, Rule
+from zonepulse.oracle.zone.registry import ALWAYS, FOREVER, Calendar, Change, Facts, Policy, Registry, Rule, Tariff
 from zonepulse.oracle.zone.units import micro_units
 from zonepulse.oracle.zone.yaml_times import duration_ms, instant_ms
 
@@ -26,7 +27,25 @@ def _clean(node: Any) -> Any:
     return None if node in ("null", "Null", "NULL", "~", "") else node
 
 
-def _policy(zone: dict[str, Any]) -> Policy:
+DETECTORS: Final = frozenset({"unusual", "level_shift", "night_use", "zero_run", "reverse_flow", "off_hours", "record"})
+
+
+def _days(zone: dict[str, Any], calendars: list[dict[str, Any]]) -> dict[date, int]:
+    """The days of the zone's calendar."""
+    days = dict[date, int]()
+    for calendar in (c for c in calendars if c["id"] == zone.get("calendar")):
+        worked = [date.fromisoformat(day) for day in calendar.get("workdays") or ()]
+        days |= {day: 4 for day in worked if day.weekday() > 4}
+        days |= {date.fromisoformat(day): 6 for day in calendar.get("holidays") or ()}
+    return days
+
+
+def _detect(meter: dict[str, Any], register: dict[str, Any]) -> frozenset[str]:
+    said = next((said for said in (register.get("detect"), meter.get("detect")) if said is not None), "on")
+    return DETECTORS if said == "on" else frozenset() if said == "off" else frozenset(said)
+
+
+def _policy(zone: dict[str, Any], calendars: list[dict[str, Any]]) -> Policy:
     vee = zone.get("vee") or {}
     return Policy(
         zone=zone["id"],
@@ -41,6 +60,9 @@ def _policy(zone: dict[str, Any]) -> Policy:
         max_gap_ms=duration_ms(zone.get("max_gap") or "7d"),
         n_confirm=int(vee.get("n_confirm") or 3),
         tolerance_ms=duration_ms(vee.get("boundary_tolerance") or "60s"),
+        alert_budget=float(zone.get("alert_budget") or "0.009"),
+        keeps_expected=zone.get("expected") == "true",
+        days=_days(zone, calendars),
     )
 
 
@@ -95,6 +117,7 @@ def _facts(meter: _Node, name: str, register: _Node, site: _Node, policy: Policy
         offset_ms=duration_ms(register.get("offset") or "0s"),
         is_daily=register["kind"] == "interval" and period_ms == 86_400_000,
         counts=register.get("counts") != "false",
+        detect=_detect(meter, register),
     )
 
 
@@ -124,10 +147,17 @@ def _rule(row: dict[str, Any]) -> Rule:
     def bound(of: dict[str, Any], name: str) -> float | None:
         return None if of.get(name) is None else float(of[name])
 
+    on = row["on"] if isinstance(row["on"], list) else [row["on"]]
     return Rule(
         id=row["id"],
-        on=row["on"],
-        indicator=when["indicator"],
+        on=on[0].partition(":")[0],
+        only=tuple(name for _, colon, name in (one.partition(":") for one in on) if colon),
+        indicator=when.get("indicator") or "",
+        expr=when.get("expr") or "",
+        clear_expr=clear.get("expr") or "",
+        change=when.get("change") or "",
+        against_ms=duration_ms(when.get("against") or "0s"),
+        calendar=row.get("calendar") or "",
         above=bound(when, "above"),
         below=bound(when, "below"),
         for_ms=duration_ms(row.get("for") or "0s"),
@@ -138,13 +168,29 @@ def _rule(row: dict[str, Any]) -> Rule:
     )
 
 
+def _calendar(row: dict[str, Any]) -> Calendar:
+    first, end = (
+        ([int(hours) * 60 + int(minutes) for hours, _, minutes in (t.partition(":") for t in row["hours"])])
+        if row.get("hours")
+        else (0, 1440)
+    )
+    days = ("mon", "tue", "wed", "thu", "fri") if row.get("days") is None else row["days"]
+    return Calendar(tuple(days), first, end, tuple(row.get("holidays") or ()), tuple(row.get("workdays") or ()))
+
+
+def _tariff(row: dict[str, Any], timezone: ZoneInfo) -> Tariff:
+    kwh = {"Wh": Fraction(1, 1000), "kWh": Fraction(1), "MWh": Fraction(1000), "GWh": Fraction(1_000_000)}[row["unit"]]
+    valid = instant_ms(row["valid_from"], timezone, ALWAYS), instant_ms(row.get("valid_to"), timezone, FOREVER)
+    return Tariff(row.get("company") or "", Fraction(row["price"]) / kwh, row["currency"], *valid)
+
+
 def read_registry(zone_yaml: str, factors_csv: str) -> Registry:
     """The registry from the text of zone.yaml and of the shipped factor table."""
     tree = _clean(yaml.load(zone_yaml, Loader=_LOADER))
-    policy = _policy(tree["zone"])
+    policy = _policy(tree["zone"], tree.get("calendars") or [])
     timezone = ZoneInfo(tree["zone"].get("timezone") or "UTC")
     sites = {s["id"]: s for s in tree.get("sites") or ()}
-    rules = [_rule(row) for row in tree.get("rules") or () if row["on"] in ("zone", "company")]
+    rules = [_rule(row) for row in tree.get("rules") or ()]
     entries = [read_entry(row, timezone) for row in tree.get("entries") or ()]
     registry = Registry(
         policy,
@@ -156,6 +202,9 @@ def read_registry(zone_yaml: str, factors_csv: str) -> Registry:
         rules=rules,
         companies=[c["id"] for c in tree.get("companies") or ()],
         places={(s.get("company") or "", s.get("node") or "") for s in sites.values()},
+        sites={s["id"]: (s.get("company") or "", s.get("node") or "") for s in sites.values()},
+        calendars={row["id"]: _calendar(row) for row in tree.get("calendars") or ()},
+        tariffs=[_tariff(row, timezone) for row in tree.get("tariffs") or () if row["carrier"] == "electricity"],
         network=read_network(tree.get("network") or {}, timezone),
         contracts=[read_contract(row, timezone) for row in tree.get("contracts") or ()],
         entries=entries,
