@@ -31,16 +31,16 @@ CHANNEL: Final = np.dtype(
         ("peak_sum", "f8"),
         ("peak_square", "f8"),
         ("tail_limit", "f8"),
-        ("hour", "i8"),  # hour of the week that is being gathered, -1 = none
+        ("hour", "i4"),  # hour of the week that is being gathered, -1 = none
         ("hour_sum", "f8"),
-        ("hour_windows", "i8"),
+        ("hour_windows", "i4"),
         ("day_sum", "f8"),  # the day's values, and the lowest hour of day and night
-        ("day_windows", "i8"),
+        ("day_windows", "i4"),
         ("day_low", "f8"),
         ("night_low", "f8"),
-        ("night_hours", "i8"),
-        ("days", "i8"),  # days and nights that were measured
-        ("nights", "i8"),
+        ("night_hours", "i4"),
+        ("days", "i4"),  # days and nights that were measured
+        ("nights", "i4"),
         ("means", "f4", (7,)),  # level_shift: means of the last seven days
         ("lows", "f4", (7,)),  # night_use: lowest hours of the last seven days, three nights
         ("low_nights", "f4", (3,)),
@@ -49,14 +49,14 @@ CHANNEL: Final = np.dtype(
         ("lows_high", "f8", (2,)),  # night_use: range of its views, days and nights
         ("lows_low", "f8", (2,)),
         ("last", "f8"),  # stuck, zero_run
-        ("same", "i8"),
-        ("same_longest", "i8"),
-        ("zeros", "i8"),
-        ("zeros_longest", "i8"),
+        ("same", "i4"),
+        ("same_longest", "i4"),
+        ("zeros", "i4"),
+        ("zeros_longest", "i4"),
         ("zeros_stake", "f8"),  # what the run should have used
-        ("negative", "i8"),  # reverse_flow: 1 = a negative window has been seen
-        ("reversed", "i8"),  # negative windows in a row
-        ("off_run", "i8"),
+        ("negative", "i4"),  # reverse_flow: 1 = a negative window has been seen
+        ("reversed", "i4"),  # negative windows in a row
+        ("off_run", "i4"),
         ("low", "f8", (7,)),  # record: ranges of its seven views, and what makes the views
         ("high", "f8", (7,)),
         ("size", "f8"),
@@ -70,9 +70,9 @@ CHANNEL: Final = np.dtype(
         ("near_variance", "f8"),
         ("near_usual", "f8"),
         ("surprise", "f8"),
-        ("bin", "i8"),
+        ("bin", "i4"),
         ("steps", "f4", (8, 8)),
-        ("held", "i8"),
+        ("held", "i4"),
         ("held_score", "f8"),
         ("caution", "f8"),  # multiplies every limit, from 1
         ("firing", "i8"),  # bit of each detector that is firing
