@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "explain": Command("explain", "explain", "Explain a company's CO2e, from the kilogram to the readings."),
     "indicators": Command("indicators.command", "indicators", "Compute what the zone and its companies compare by."),
     "budgets": Command("indicators.budgets", "budgets", "Show what is used of each budget, and how fast."),
+    "network": Command("efficiency.network", "app", "Savings of energy-efficiency networks."),
     "detect": Command("detect", "app", "Find what is unusual in a series, on its own history."),
     "registry": Command("registry.command", "app", "Write, publish and show a zone's registry."),
     "subscribe": Command("people.subscribe", "subscribe", "Send alerts to an address."),
