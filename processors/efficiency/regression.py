@@ -1,4 +1,4 @@
-"""Weighted linear least squares with what statistics say of it. scipy's distributions are imported where they are needed.
+"""Weighted linear least squares with what statistics say of it.
 
 Why not statsmodels or OpenDSM: both need pandas, which pyarrow then imports into every worker. Their results are this module's tests.
 """
@@ -8,6 +8,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from zonepulse.processors.efficiency.distributions import t_quantile, two_sided_t, upper_f
 
 Floats = npt.NDArray[np.float64]
 _TINY: Final = 1e-300
@@ -44,9 +46,6 @@ def squares(matrix: Floats, values: Floats, weights: Floats) -> float:
 
 def regress(matrix: Floats, values: Floats, weights: Floats) -> Regression:
     """The fit. `matrix` has full column rank and more rows than columns."""
-    from scipy import __version__ as version
-    from scipy.special import fdtrc, stdtr, stdtrit
-
     rows, terms = matrix.shape
     root, free = np.sqrt(weights), rows - terms
     q, r = np.linalg.qr(matrix * root[:, None])
@@ -60,15 +59,15 @@ def regress(matrix: Floats, values: Floats, weights: Floats) -> Regression:
     errors = np.sqrt(np.diag(covariance))
     f = (total - residual) / (terms - 1) / max(variance, _TINY)
     return Regression(
-        library=f"numpy {np.__version__}, scipy {version}",
+        library=f"numpy {np.__version__}",
         coefficients=coefficients,
         standard_errors=errors,
-        p_values=2 * stdtr(free, -np.abs(coefficients) / np.maximum(errors, _TINY)),
+        p_values=np.array([two_sided_t(float(t), free) for t in coefficients / np.maximum(errors, _TINY)]),
         fitted=fitted,
         r2=1 - residual / total,
         r2_adjusted=1 - (residual / free) / (total / (rows - 1)),
-        f_p_value=float(fdtrc(terms - 1, free, f)),
+        f_p_value=upper_f(f, terms - 1, free),
         variance=variance,
         covariance=covariance,
-        quantile=float(stdtrit(free, 0.95)),
+        quantile=t_quantile(0.1, free),
     )

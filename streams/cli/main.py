@@ -40,6 +40,8 @@ COMMANDS: Final = {
     "indicators": Command("indicators.command", "indicators", "Compute what the zone and its companies compare by."),
     "budgets": Command("indicators.budgets", "budgets", "Show what is used of each budget, and how fast."),
     "network": Command("efficiency.network", "app", "Savings of energy-efficiency networks."),
+    "benchmark": Command("efficiency.benchmark", "benchmark", "Compare companies; nobody is disclosed."),
+    "advice": Command("efficiency.advice", "advice", "Advise a company, with the calculation behind it."),
     "detect": Command("detect", "app", "Find what is unusual in a series, on its own history."),
     "registry": Command("registry.command", "app", "Write, publish and show a zone's registry."),
     "subscribe": Command("people.subscribe", "subscribe", "Send alerts to an address."),

@@ -1,4 +1,4 @@
-"""`zonepulse network` on the real engine: two years of a zone of eight companies."""
+"""`zonepulse network`, `benchmark` and `advice` on the real engine: two years of a zone of eight companies."""
 
 import hashlib
 import json
@@ -191,3 +191,53 @@ def test_a_snapshot_never_changes_and_its_numbers_follow_from_it(zone: Zone) -> 
             reference += v["coefficient"] * float(np.mean([columns[v["name"]](t) for t in ([c] if c is not None else near)]))
         actual += energy
     assert found["actual"] == pytest.approx(actual) and found["reference"] == pytest.approx(reference)
+
+
+def test_a_benchmark_is_published_without_names_and_each_company_finds_itself(zone: Zone) -> None:
+    asked = ("benchmark", "electricity_per_employee", "--period", "2025", "--records", str(zone.folder / "records"))
+    said = json.loads(run(zone, *asked, "--company", "c3", "--json"))
+    each = sorted(sum(zone.kwh[one][8784:]) / (20 + 5 * i) for i, one in enumerate(COMPANIES))
+    assert said["figures"]["members"] == 8 and len(said["positions"]) == 8
+    assert said["figures"]["median"] == pytest.approx((each[3] + each[4]) / 2, rel=0.05)
+    assert said["own"]["value"] == pytest.approx(sum(zone.kwh["c3"][8784:]) / 35)
+    assert {"pseudonym": said["own"]["pseudonym"], "quarter": said["own"]["quarter"]} in said["positions"]
+    assert not any(f'"{one}"' in json.dumps(said) for one in COMPANIES if one != "c3")
+    named = json.loads(run(zone, *asked, "--moderator", "M. Wu", "--json"))
+    assert sorted(named["moderator"]["names"].values()) == list(COMPANIES)
+    assert not set(named["moderator"]["names"]) & {row["pseudonym"] for row in said["positions"]}
+    assert "moderates no network" in run(zone, *asked, "--moderator", "somebody", code=2)
+    assert "did you mean `electricity_per_employee`?" in run(
+        zone, "benchmark", "electricity_per_employe", "--period", "2025", code=2
+    )
+    assert "no answer" in run(zone, *asked, "--sector", "C99")
+
+
+def test_advice_is_worked_out_from_the_rows(zone: Zone) -> None:
+    pv = zone.folder / "pv.csv"
+    at = datetime(2025, 1, 1, tzinfo=UTC) - timedelta(hours=1)
+    sun = [
+        max(0.0, float(np.cos((at + timedelta(hours=i)).hour / 24 * 2 * np.pi - np.pi + (13.4 / 15 + 0.5) / 12 * np.pi)))
+        for i in range(8760)
+    ]
+    lines = [f"{(at + timedelta(hours=i)).isoformat()},{value:.4f}" for i, value in enumerate(sun)]
+    pv.write_text("\n".join(["start,kwh_per_kw", *lines]) + "\n", "utf-8")
+    asked = ("advice", "c2", "--until", "2026-01-01", "--pv", str(pv), "--longitude", "13.4", "--pv-cny-per-kw", "3000")
+    said = {one["kind"]: one for one in json.loads(run(zone, *asked, "--json"))["advice"]}
+    night, moved, solar = said["night_base_load"], said["shift_by_intensity"], said["photovoltaics"]
+    months = night["calculation"]["months"]
+    assert sum(one["hours"] for one in months) == 365 * 5
+    assert night["kwh_a"] == pytest.approx(
+        sum(one["hours"] * (one["median_kw"] - night["calculation"]["best_kw"]) for one in months)
+    )
+    assert (night["confidence"], night["because"][:22]) == ("low", "it follows the season:"), "it is heating"
+    assert night["kg_a"] == pytest.approx(night["kwh_a"] * 0.45, rel=1e-4) and night["cny_a"] == pytest.approx(night["kwh_a"] * 0.7)
+    assert 0 < moved["kg_a"] <= moved["kwh_a"] * 0.1 * 1.0001
+    assert solar["calculation"]["yield_kwh_per_kw"] == pytest.approx(sum(sun), rel=1e-3)
+    assert solar["kwh_a"] >= 0.8 * next(
+        row["generated"] for row in solar["calculation"]["sizes"] if row["pv_kw"] == solar["calculation"]["pv_kw"]
+    )
+    assert "the same in all hours" in said["shift_by_price"]["missing"]
+    assert "are metered in only 0" in said["power_factor"]["missing"] and "hourly profile" in said["unmatched_contracts"]["missing"]
+    text = run(zone, *asked, "--explain")
+    assert "best_kw" in text and "payback_years" in text and "no advice on" in text
+    assert "did you mean `c2`" in run(zone, "advice", "c22", code=2)

@@ -1,1 +1,1 @@
-"""`zonepulse network`."""
+"""`zonepulse network`, `zonepulse benchmark` and `zonepulse advice`."""

@@ -1,6 +1,5 @@
 """Baselines: the library's own numbers, the published truth of a real meter, and every reason why there is none."""
 
-import json
 import random
 from dataclasses import replace
 from datetime import date
@@ -8,14 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from efficiency_meters import REAL, made, mill, real
+from efficiency_meters import JUDGED, made, mill, real
 
 from zonepulse.processors.efficiency.acceptance import CRITERIA
 from zonepulse.processors.efficiency.baseline import Baseline, Refused, fit, refusal
 from zonepulse.processors.efficiency.history import History
-
-JUDGED = json.loads(REAL.with_name("illinois-models.json").read_text("utf-8"))
-"""What other programs make of the real meter, with their versions."""
 
 
 def fitted(history: History, *, by: str = "day") -> Baseline:
@@ -46,6 +42,14 @@ def test_a_real_model_is_that_of_statsmodels() -> None:
     assert found.f_p_value == pytest.approx(judge["f_p_value"], rel=1e-6, abs=1e-300)
     assert [list(row) for row in found.covariance] == [pytest.approx(row, rel=1e-6) for row in judge["covariance"]]
     assert found.quantile == pytest.approx(judge["quantile"])
+
+
+def test_it_explains_a_real_meter_as_well_as_opendsm() -> None:
+    """OpenDSM's daily model of the same year has seven parameters, and was run once beside this project."""
+    judge = JUDGED["opendsm"]
+    found = fitted(real().between(date.fromisoformat(judge["first"]), date.fromisoformat(judge["end"])))
+    rmse = np.sqrt(found.variance * (found.rows - len(found.variables)) / found.rows)
+    assert rmse == pytest.approx(judge["rmse"], rel=0.02) and found.r2 == pytest.approx(judge["r2"], abs=0.01)
 
 
 def test_balance_temperatures_are_those_with_the_least_squares() -> None:

@@ -7,7 +7,7 @@ from math import sqrt
 
 import numpy as np
 import pytest
-from efficiency_meters import FIRST, made, mill, real
+from efficiency_meters import FIRST, JUDGED, made, mill, real
 
 from zonepulse.processors.efficiency.baseline import Baseline, Refused, fit
 from zonepulse.processors.efficiency.history import History
@@ -111,6 +111,17 @@ def test_the_savings_of_a_real_meter_are_the_published_ones() -> None:
     found = saved(model, history.between(date(2017, 1, 4), date(2018, 1, 4)))
     assert found.saved / found.reference == pytest.approx(0.1, abs=0.03)
     assert found.saved - found.half_width < 0.1 * found.reference < found.saved + found.half_width
+
+
+def test_its_reference_is_that_of_opendsm_within_a_hundredth() -> None:
+    judge, history = JUDGED["opendsm"], real()
+    first, end = (date.fromisoformat(judge[key]) for key in ("first", "end"))
+    model = fit(history.between(first, end), "day")
+    assert isinstance(model, Baseline)
+    first, end = (date.fromisoformat(judge[f"reporting_{key}"]) for key in ("first", "end"))
+    found = saved(model, history.between(first, end))
+    assert found.reference == pytest.approx(judge["reference"], rel=0.01)
+    assert abs(found.saved - judge["saved"]) < found.half_width
 
 
 def measure(**given: object) -> Measure:
