@@ -31,6 +31,8 @@ MOST_MISSING: Final = 0.1
 """Part of the days that may lack something."""
 SIGNIFICANT: Final = 0.1
 """A variable's p-value, to be in a model. Our choice, no norm's."""
+_LEAST_FREE: Final = 5
+"""Rows more than variables."""
 _SAME: Final = 1e-9
 """Of the mean: energy that varies less does not vary."""
 _HEATING_C: Final = range(5, 23)
@@ -180,25 +182,26 @@ def columns(names: Sequence[str], products: Sequence[str], days: Sequence[Day], 
 def _chosen(
     rows: Sequence[_Row], history: History, by: By, has_weather: bool
 ) -> tuple[tuple[str, ...], int | None, int | None, Regression] | None:  # fmt: skip
-    """Names, balance temperatures and the fit; None: no candidate's variables all count."""
+    """Names, balance temperatures and the fit; None: no candidate's variables all count.
+
+    A balance temperature counts as a term; a candidate that is no better than the mean is none.
+    """
     optional = (*history.products, *((HEATING, COOLING) if has_weather else ()), *((WEEKEND,) if by == "day" else ()))
     energy, weights = np.array([row.energy for row in rows]), np.array([float(len(row.days)) for row in rows])
     if np.ptp(energy) <= _SAME * np.mean(energy):
         return None
-    made = _Columns(rows, history.products)
-    candidates = []
-    of_mean = _bic(np.ones((len(rows), 1)), 1, energy, weights) if rows else 0.0
-    for size in range(1, len(optional) + 1):
-        for names in combinations(optional, size):
-            for heating_c, cooling_c in [made.balances(names, energy, weights)] if len(rows) > size + 4 else []:
-                if (heating_c is None and HEATING in names) or (cooling_c is None and COOLING in names):
-                    continue
-                chosen = (CONSTANT, *names)
-                terms = len(chosen) + (HEATING in names) + (COOLING in names)
-                matrix = made.matrix(chosen, heating_c, cooling_c)
-                bic = _bic(matrix, terms, energy, weights)
-                if bic < of_mean and np.linalg.matrix_rank(matrix) == len(chosen):
-                    candidates.append((bic, chosen, heating_c, cooling_c))
+    made, candidates = _Columns(rows, history.products), []
+    of_mean = _bic(np.ones((len(rows), 1)), 1, energy, weights)
+    sizes = range(1, min(len(optional), len(rows) - _LEAST_FREE) + 1)
+    for some in (names for size in sizes for names in combinations(optional, size)):
+        heating_c, cooling_c = made.balances(some, energy, weights)
+        if (heating_c is None and HEATING in some) or (cooling_c is None and COOLING in some):
+            continue
+        chosen = (CONSTANT, *some)
+        matrix = made.matrix(chosen, heating_c, cooling_c)
+        bic = _bic(matrix, len(chosen) + (HEATING in some) + (COOLING in some), energy, weights)
+        if bic < of_mean and np.linalg.matrix_rank(matrix) == len(chosen):
+            candidates.append((bic, chosen, heating_c, cooling_c))
     for _, names, heating_c, cooling_c in sorted(candidates, key=lambda one: (one[0], one[1])):
         result = regress(made.matrix(names, heating_c, cooling_c), energy, weights)
         counts = zip(names[1:], result.coefficients[1:], result.p_values[1:], strict=True)
