@@ -17,7 +17,7 @@ import numpy as np
 from zonepulse.processors.efficiency.baseline import CONSTANT, COOLING, HEATING, WEEKEND, Baseline, Refused, columns
 from zonepulse.processors.efficiency.history import Day, History
 from zonepulse.processors.efficiency.regression import Floats
-from zonepulse.schemas.registry.efficiency import Measure, StaticChange
+from zonepulse.schemas.registry.efficiency.networks import Measure, StaticChange
 
 NEAR_DAYS: Final = 15
 """Days of the year on either side, whose weather stands in for a day without."""

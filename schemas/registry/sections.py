@@ -9,7 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from zonepulse.schemas.registry.budgets import BUDGETS
-from zonepulse.schemas.registry.efficiency import EFFICIENCY, WEATHER
+from zonepulse.schemas.registry.efficiency.networks import EFFICIENCY
+from zonepulse.schemas.registry.efficiency.weather import WEATHER
 from zonepulse.schemas.registry.inputs import INPUTS
 from zonepulse.schemas.registry.model import (
     Company,

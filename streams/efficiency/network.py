@@ -12,7 +12,7 @@ from zonepulse.processors.efficiency.history import By, History
 from zonepulse.processors.efficiency.savings import BottomUp, TopDown, baseline_span, bottom_up, top_down
 from zonepulse.processors.indicators.facts import facts_of
 from zonepulse.schemas.indicators.conversions import is_energy
-from zonepulse.schemas.registry.efficiency import EFFICIENCY, Efficiency, EfficiencyNetwork, SavingsTarget, current_members
+from zonepulse.schemas.registry.efficiency.networks import EFFICIENCY, Efficiency, EfficiencyNetwork, SavingsTarget, current_members
 from zonepulse.schemas.registry.model import Registry, Series
 from zonepulse.schemas.registry.sections import whole_of
 from zonepulse.streams.efficiency.daily import company_history, kwh_per_unit, stored_days

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from zonepulse.schemas.registry.efficiency import EFFICIENCY, Efficiency, SavingsSnapshot
+from zonepulse.schemas.registry.efficiency.networks import EFFICIENCY, Efficiency, SavingsSnapshot
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.sections import whole_of
 from zonepulse.schemas.values import canonical_json

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from zonepulse.schemas.indicators.periods import midnight_ms
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry.calendar import DAY_MS
-from zonepulse.schemas.registry.efficiency import WEATHER, Weather
+from zonepulse.schemas.registry.efficiency.weather import WEATHER, Weather
 from zonepulse.schemas.registry.model import Registry, Series
 from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.values import BadValue, parse_decimal, parse_instant_ms

@@ -9,7 +9,7 @@ from zonepulse.processors.indicators.facts import facts_of
 from zonepulse.schemas.indicators.model import Indicator
 from zonepulse.schemas.indicators.periods import parse_period
 from zonepulse.schemas.problems import nearest
-from zonepulse.schemas.registry.efficiency import EFFICIENCY, Efficiency
+from zonepulse.schemas.registry.efficiency.networks import EFFICIENCY, Efficiency
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.sections import whole_of
 from zonepulse.schemas.values import BadValue

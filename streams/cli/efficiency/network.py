@@ -10,7 +10,7 @@ import typer
 
 from zonepulse.schemas.indicators.periods import Period, parse_period
 from zonepulse.schemas.problems import nearest
-from zonepulse.schemas.registry.efficiency import EFFICIENCY, Efficiency, EfficiencyNetwork, current_members
+from zonepulse.schemas.registry.efficiency.networks import EFFICIENCY, Efficiency, EfficiencyNetwork, current_members
 from zonepulse.schemas.registry.model import Registry, Series
 from zonepulse.schemas.registry.sections import whole_of
 from zonepulse.schemas.values import BadValue

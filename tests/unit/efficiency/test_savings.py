@@ -12,7 +12,7 @@ from efficiency_meters import FIRST, JUDGED, made, mill, real
 from zonepulse.processors.efficiency.baseline import Baseline, Refused, fit
 from zonepulse.processors.efficiency.history import History
 from zonepulse.processors.efficiency.savings import TopDown, baseline_span, bottom_up, top_down
-from zonepulse.schemas.registry.efficiency import Measure, StaticChange
+from zonepulse.schemas.registry.efficiency.networks import Measure, StaticChange
 
 YEAR = FIRST + timedelta(days=365)
 """The reporting period begins."""

@@ -9,7 +9,8 @@ from zones import small
 from zonepulse.schemas.checks.changes import diff
 from zonepulse.schemas.documents.zone_schema import zone_schema
 from zonepulse.schemas.problems import RegistryError
-from zonepulse.schemas.registry.efficiency import EFFICIENCY, WEATHER, Efficiency, current_members
+from zonepulse.schemas.registry.efficiency.networks import EFFICIENCY, Efficiency, current_members
+from zonepulse.schemas.registry.efficiency.weather import WEATHER
 from zonepulse.schemas.registry.sections import entities_of, whole_of
 from zonepulse.schemas.registry.wire import from_entities, to_entities
 from zonepulse.schemas.zone_file.read import parse_zone

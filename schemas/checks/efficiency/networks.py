@@ -1,23 +1,21 @@
-"""What must hold of energy-efficiency networks and of weather."""
+"""What must hold of energy-efficiency networks: terms, memberships, targets, measures with evidence."""
 
 from collections.abc import Iterable
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from zonepulse.schemas.indicators.conversions import is_energy
 from zonepulse.schemas.indicators.periods import parse_period
 from zonepulse.schemas.problems import Report
-from zonepulse.schemas.registry.calendar import DAY_MS
-from zonepulse.schemas.registry.efficiency import EFFICIENCY, WEATHER, Efficiency, Measure, NetworkMember, Weather
+from zonepulse.schemas.registry.efficiency.networks import EFFICIENCY, Efficiency, Measure, NetworkMember
 from zonepulse.schemas.registry.model import Registry
-from zonepulse.schemas.registry.sections import entities_of, whole_of
-from zonepulse.schemas.values import BadValue, instant_text, rounded
+from zonepulse.schemas.registry.sections import whole_of
+from zonepulse.schemas.values import BadValue, rounded
 
 _PATH: Final = EFFICIENCY.name
 
 
 def check_efficiency(registry: Registry, report: Report) -> None:
-    """Report every mistake of the sections `efficiency_networks` and `weather`."""
+    """Report every mistake of the section `efficiency_networks`."""
     found: Efficiency = whole_of(registry, EFFICIENCY)
     for i, network in enumerate(found.networks):
         if network.begins and network.ends and network.ends < network.begins:
@@ -31,9 +29,6 @@ def check_efficiency(registry: Registry, report: Report) -> None:
             parse_period(snapshot.period)
         except BadValue as error:
             report.add(f"{_PATH}.snapshots[{i}].period", error.what, error.remedy)
-    stations: tuple[Weather, ...] = entities_of(registry, WEATHER)
-    for i, weather in enumerate(stations):
-        _check_weather(weather, f"weather[{i}].temperature_c", ZoneInfo(registry.zone.timezone), report)
 
 
 def _check_members(members: tuple[NetworkMember, ...], report: Report) -> None:
@@ -81,11 +76,3 @@ def _check_measure(one: Measure, members: Iterable[NetworkMember], path: str, re
 def _check_member(network: str, company: str, members: Iterable[NetworkMember], path: str, report: Report) -> None:
     if network and company and not any((m.network, m.company) == (network, company) for m in members):
         report.add(f"{path}.company", f"{company!r} is no member of {network!r}", f"add it to {_PATH}.members")
-
-
-def _check_weather(one: Weather, path: str, zone: ZoneInfo, report: Report) -> None:
-    step_ms = one.temperature_c.step_ms
-    if step_ms <= 0 or DAY_MS % step_ms:
-        report.add(f"{path}.step", f"{step_ms} ms does not divide a day", "write 1d, 1h or another step that divides a day")
-    elif step_ms == DAY_MS and not instant_text(one.temperature_c.first_ms, zone).partition("T")[2].startswith("00:00"):
-        report.add(f"{path}.from", "does not begin at midnight, but has daily values", "begin it with a date, such as 2026-01-01")

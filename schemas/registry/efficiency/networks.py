@@ -1,4 +1,4 @@
-"""efficiency_networks: companies that save energy together, with their targets, measures and reviews; weather: what models explain use by.
+"""efficiency_networks: companies that save energy together, with their targets, measures and reviews.
 
 An energy-efficiency network has a moderator and members; each member sets a savings target of its own, the network's is their sum
 (rules of the German initiative of energy-efficiency networks). `network` is the electricity network.
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal
 
-from zonepulse.schemas.registry.model import Series, Text
+from zonepulse.schemas.registry.model import Text
 from zonepulse.schemas.registry.section import Field, Section
 
 Status = Literal["planned", "implemented", "dropped"]
@@ -121,15 +121,6 @@ class Efficiency:
     snapshots: tuple[SavingsSnapshot, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Weather:
-    """Outdoor temperature in Celsius. Of a series with the step 1d each value is the mean of a calendar day of the zone."""
-
-    id: str
-    source: str
-    temperature_c: Series
-
-
 _NAME: Final = "efficiency_networks"
 _ID: Final = Field("id", "id", need=True)
 _COMPANY: Final = Field("company", "id", need=True, of="companies")
@@ -237,21 +228,6 @@ EFFICIENCY: Final = Section(
                 Field("taken", "day", need=True),
                 _BY,
             ),
-        ),
-    ),
-)
-WEATHER: Final = Section(
-    "weather",
-    "weather",
-    Weather,
-    (
-        _ID,
-        Field("source", "text", "the station and who publishes it", need=True),
-        Field(
-            "temperature_c",
-            "series",
-            "of the air outdoors, Celsius; of a step of 1d each value is a calendar day's mean",
-            need=True,
         ),
     ),
 )
