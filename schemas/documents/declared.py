@@ -16,9 +16,10 @@ _SCHEMAS: Final[dict[Kind, Schema]] = {
     "amounts": {"type": "object", "propertyNames": ref("id"), "additionalProperties": {"type": "number"}, "minProperties": 1},
     "series": series("one a step; null: none"),
     "ids": list_of(ref("id")), "texts": list_of({"type": "string"}),
+    "days": list_of({"type": "string", "pattern": f"^{DAY}$"}),
     "targets": list_of({"type": "string", "pattern": "^(mailto|channel|webhook):"}) | {"minItems": 1},
 }  # fmt: skip
-_UNTOLD: Final = ("start", "end", "minutes", "stock", "amounts", "series", "ids", "texts")
+_UNTOLD: Final = ("start", "end", "minutes", "stock", "amounts", "series", "ids", "texts", "words", "days")
 """Kinds whose default is that nothing is written."""
 
 
@@ -46,7 +47,8 @@ def _mapping(section: Section, inside: str, more: Schema) -> Schema:
 
 def _field(field: Field) -> Schema:
     words, count = {"enum": list(field.words)}, {"type": "integer", "minimum": field.least}
-    schema = words if field.kind == "word" else count if field.kind == "count" else _SCHEMAS[field.kind]
+    of_field = {"word": words, "words": list_of(words), "count": count}
+    schema = of_field[field.kind] if field.kind in of_field else _SCHEMAS[field.kind]
     return said(schema, field.about, _default(field))
 
 
