@@ -23,7 +23,8 @@ from zonepulse.schemas.values import duration_text, instant_text
 
 H = TypeVar("H", bound=Hashable)
 _FIXED: Final = (
-    "id", "window_ms", "tick_ms", "delay_ms", "key", "lateness_ms", "future_ms", "max_gap_ms", "n_confirm", "boundary_tolerance_ms",
+    "id", "timezone", "window_ms", "tick_ms", "delay_ms", "key", "lateness_ms", "future_ms", "max_gap_ms", "n_confirm",
+    "boundary_tolerance_ms",
 )  # fmt: skip
 """Settings of a zone that its stored state is made with: what was accepted, settled, held and booked under others cannot be judged anew."""
 _OF_VEE: Final = ("n_confirm", "boundary_tolerance_ms")
@@ -120,7 +121,8 @@ def _booked(registry: Registry, closed_ms: int) -> dict[str, frozenset[Hashable]
     facts: dict[str, set[Hashable]] = {}
     for version in registry.meters:
         if version.valid_from_ms < closed_ms:
-            seen = replace(version, valid_to_ms=min(version.valid_to_ms, closed_ms))
+            registers = tuple(r if r.detect is None else replace(r, detect=None) for r in version.registers)
+            seen = replace(version, registers=registers, valid_to_ms=min(version.valid_to_ms, closed_ms))
             facts.setdefault(version.id, set()).add((seen, site.get(version.site)))
     return {meter: frozenset(seen) for meter, seen in facts.items()}
 

@@ -22,6 +22,7 @@ from zonepulse.streams.replay.plan import CannotReplay, Plan
 INSERT_ROWS: Final = 200_000
 PLANNED, RUNNING, FOLLOWING, DONE, DISCARDED = "planned", "running", "following", "done", "discarded"
 _MS: Final = pa.timestamp("ms", tz="UTC")
+NEWEST: Final = "SELECT max(revision) AS tick FROM totals WHERE run = {run:String} AND zone = {zone:String}"
 _SCHEMA: Final = pa.schema(
     [pa.field(n, pa.string()) for n in ("run", "zone")]
     + [pa.field(n, _MS) for n in ("started_at", "finished_at", "input_from_at", "input_to_at", "from_at", "to_at")]
@@ -104,9 +105,10 @@ def insert(client: Client, name: str, rows: pa.Table) -> None:
 
 
 def of_stretch(table: Table, rows: pa.Table, from_ms: int, to_ms: int = FOREVER) -> pa.Table:
-    """Those with `from_ms` <= time < `to_ms`."""
+    """Those of [`from_ms`, `to_ms`)."""
     at = pc.cast(rows[table.time], pa.int64())
-    return rows.filter(pc.and_(pc.greater_equal(at, from_ms), pc.less(at, to_ms)))
+    last = pc.add(at, pc.subtract(pc.multiply(pc.cast(rows[table.lasts], pa.int64()), 1000), 1)) if table.lasts else at
+    return rows.filter(pc.and_(pc.greater_equal(at, from_ms), pc.less(last, to_ms)))
 
 
 def delete_rows(client: Client, run: str) -> None:
@@ -119,8 +121,7 @@ def delete_rows(client: Client, run: str) -> None:
 
 def applied_ms(client: Client, zone: ZonePolicy, run: str) -> int:
     """How far a run's ledger has come, at the least: the tick of its newest row in the store."""
-    sql = "SELECT max(revision) FROM totals WHERE run = {run:String} AND zone = {zone:String}"
-    return int(client.query(sql, parameters={"run": run, "zone": zone.id}).result_rows[0][0]) * zone.tick_ms
+    return int(client.query(NEWEST, parameters={"run": run, "zone": zone.id}).result_rows[0][0]) * zone.tick_ms
 
 
 def where(table: Table, topic: str) -> str:
@@ -131,10 +132,8 @@ def where(table: Table, topic: str) -> str:
     own = f" AND NOT {table.live_only}" if table.live_only else ""
     if table is DEAD_LETTERS:
         own = f" AND topic = '{topic}'"
-    return (
-        f"zone = {{zone:String}} AND {table.time} >= fromUnixTimestamp64Milli({{from_ms:Int64}})"
-        f" AND {table.time} < fromUnixTimestamp64Milli({{to_ms:Int64}}){own}"
-    )
+    stretch = table.within("fromUnixTimestamp64Milli({from_ms:Int64})", "fromUnixTimestamp64Milli({to_ms:Int64})")
+    return f"zone = {{zone:String}} AND {stretch}{own}"
 
 
 def digest_column(table: Table, without: frozenset[str] = frozenset()) -> str:
@@ -143,17 +142,21 @@ def digest_column(table: Table, without: frozenset[str] = frozenset()) -> str:
     return f"reinterpretAsUInt128(sipHash128(toString(tuple({columns}))))"
 
 
+def digest_sql(table: Table, topic: str) -> str:
+    """One row: how many rows a run has of a stretch, and their digest, which does not depend on their order."""
+    return (
+        f"SELECT count() AS rows, lower(hex(sumWithOverflow({digest_column(table)}))) AS digest"
+        f" FROM {table.name}_final WHERE run = {{run:String}} AND {where(table, topic)}"
+    )
+
+
 def digests(client: Client, run: str, plan: Plan) -> dict[str, dict[str, Any]]:
-    """Rows and digest of every table in the plan's stretch; the digest does not depend on the order of rows."""
+    """Rows and digest of every table in the plan's stretch."""
     parameters = {"run": run, "zone": plan.zone, "from_ms": plan.from_ms, "to_ms": plan.to_ms}
     out = {}
     for name in FINAL_TABLES:
         table = TABLES[name]
-        sql = (
-            f"SELECT count(), lower(hex(sumWithOverflow({digest_column(table)}))) FROM {name}_final"
-            f" WHERE run = {{run:String}} AND {where(table, plan.topic)}"
-        )
-        rows, digest = client.query(sql, parameters=parameters).result_rows[0]
+        rows, digest = client.query(digest_sql(table, plan.topic), parameters=parameters).result_rows[0]
         out[name] = {"rows": int(rows), "digest": digest}
     return out
 
