@@ -1,11 +1,14 @@
 """Snapshots of the ledger: its sums in chunks of windows, its waiting rows, and the rest as facts. The other half of ledger.py.
 
-Chunk 0 holds the rows that wait for other partitions, chunk k + 1 the page that cold_sums.py has in chunk k.
+Chunk 0 holds the rows that wait for other partitions, chunk 1 what rules and alerts have come to (as JSON: it grows with what fires, which
+facts must not), chunk k + 2 the page that cold_sums.py has in chunk k.
 """
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from zonepulse.processors.channels.table import Channels
@@ -18,10 +21,18 @@ def freeze_ledger(ledger: Ledger, next_offset: int) -> Frozen:
     """The ledger now; its changed chunks are copied and count as unchanged from here on."""
     pages = ledger.windows.pages
     chunks: dict[int, Arrays] = {0: _waiting(ledger)} if ledger.is_waiting_touched else {}
-    chunks |= {number + 1: pages.chunk(number) for number in sorted(pages.touched)}
+    alerts = _alerts(ledger)
+    if (checksum := zlib.crc32(alerts["json"].tobytes())) != ledger.alerts_frozen:
+        chunks[1], ledger.alerts_frozen = alerts, checksum
+    chunks |= {number + 2: pages.chunk(number) for number in sorted(pages.touched)}
     pages.touched.clear()
     ledger.is_waiting_touched = False
-    return Frozen(_facts(ledger), chunks, 1 + len(pages.chunks), next_offset)
+    return Frozen(_facts(ledger), chunks, 2 + len(pages.chunks), next_offset)
+
+
+def _alerts(ledger: Ledger) -> Arrays:
+    found = {"watches": ledger.watches.held(), "life": ledger.life.held()}
+    return {"json": np.frombuffer(msgspec.json.encode(found), np.uint8)}
 
 
 def _waiting(ledger: Ledger) -> Arrays:
@@ -42,6 +53,7 @@ def _facts(ledger: Ledger) -> dict[str, Any]:
         "windows": len(ledger.windows.pages),
         "pages": list(ledger.windows.pages.chunks),
         "floor": ledger.floor,
+        "whole_from": ledger.whole_from,
         "old_rows": [ledger.old_rows.first, ledger.old_rows.last],
         "applied": ledger.applied,
         "through": ledger.through.tolist(),
@@ -50,8 +62,6 @@ def _facts(ledger: Ledger) -> dict[str, Any]:
         "open_from": ledger.windows.open_from,
         "bases": ledger.held(),
         "candidates": [list(candidate) for candidate in ledger.candidates],
-        "watches": ledger.watches.held(),
-        "life": ledger.life.held(),
     }
 
 
@@ -76,13 +86,13 @@ def restore_ledger(
     ledger.announced = {version: {p: tick for p, tick in ticks} for version, ticks in facts["announced"]}
     ledger.no_factor = {tuple(key): NoFactor(start) for key, start in facts["no_factor"]}
     ledger.floor = facts["floor"]
+    _restore_periods(ledger, facts)
     ledger.old_rows.first, ledger.old_rows.last = facts["old_rows"]
     ledger.resume(facts["bases"])
     ledger.candidates = [(tick, partition, row) for tick, partition, row in facts["candidates"]]
     _restore_waiting(ledger, chunks[0])
-    _restore_sums(ledger, facts, chunks[1:])
-    ledger.watches.resume(facts["watches"])
-    ledger.life.resume(facts["life"])
+    _restore_alerts(ledger, chunks[1])
+    _restore_sums(ledger, facts, chunks[2:])
     return ledger
 
 
@@ -96,6 +106,12 @@ def _check(ledger: Ledger, facts: Mapping[str, Any]) -> None:
         )
 
 
+def _restore_periods(ledger: Ledger, facts: Mapping[str, Any]) -> None:
+    """A snapshot of a version that summed no periods has the windows of its horizon: those that it has whole are said at the next tick."""
+    ledger.owes_periods = "whole_from" not in facts
+    ledger.whole_from = facts.get("whole_from", ledger.horizon(ledger.applied))
+
+
 def _restore_waiting(ledger: Ledger, chunk: Arrays) -> None:
     check_layout("rows", chunk["rows"], ROW)
     edges = np.cumsum(chunk["counts"])
@@ -104,6 +120,13 @@ def _restore_waiting(ledger: Ledger, chunk: Arrays) -> None:
             rows = new_rows(ROW, int(n))
             rows[:] = chunk["rows"][stop - n : stop]
             ledger.waiting[partition] = [rows]
+
+
+def _restore_alerts(ledger: Ledger, chunk: Arrays) -> None:
+    found = msgspec.json.decode(chunk["json"].tobytes())
+    ledger.watches.resume(found["watches"])
+    ledger.life.resume(found["life"])
+    ledger.alerts_frozen = zlib.crc32(chunk["json"].tobytes())
 
 
 def _restore_sums(ledger: Ledger, facts: Mapping[str, Any], chunks: Sequence[Arrays]) -> None:
