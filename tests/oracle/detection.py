@@ -7,6 +7,8 @@ from math import exp, inf, isnan, log, nan, sqrt
 DAILY = ("level_shift", "night_use")
 RULED = ("stuck", "zero_run", "reverse_flow", "off_hours")
 NAMES = ("unusual", "level_shift", "night_use", "stuck", "zero_run", "reverse_flow", "off_hours", "record")
+LIMITS = dict(zip(NAMES, (4.5197, 1.2145, 4.6334, 1.9174, 1.8399, 1.0, 2.2183, 0.7469), strict=True))
+"""Scores at which they speak, at 0.009 alerts a channel-month."""
 
 
 def f4(x: float) -> float:
