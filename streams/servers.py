@@ -56,8 +56,8 @@ def require_broker(settings: Settings) -> str:
 
 
 @contextmanager
-def store_client(settings: Settings) -> Iterator["Client"]:
-    """A client of the store's database. Raises Stop where nothing listens or the user is refused."""
+def store_client(settings: Settings, database: str = "zonepulse") -> Iterator["Client"]:
+    """A client of the store's database, or another one of its server. Raises Stop where nothing listens or the user is refused."""
     import clickhouse_connect
     from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
@@ -74,7 +74,7 @@ def store_client(settings: Settings) -> Iterator["Client"]:
             port=port,
             username=user,
             password=settings.clickhouse_password,
-            database="zonepulse",
+            database=database,
             autogenerate_session_id=False,
         )
     except DatabaseError as error:

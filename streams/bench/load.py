@@ -17,6 +17,7 @@ import pyarrow as pa
 from aiokafka import AIOKafkaProducer
 from numpy.typing import NDArray
 
+from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.factors.shipped import load_factors, shipped_factors_csv
 from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.messages.records import HEARTBEAT
@@ -193,7 +194,7 @@ def _block(meters: range, part: slice, turns: range) -> bytes:
 @asynccontextmanager
 async def _producer(broker: str, form: Form) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
-        bootstrap_servers=broker,
+        **connection_to(broker),
         compression_type=form.compression,
         max_batch_size=BATCH_BYTES if form.items == 1 else MAX_MESSAGE_BYTES // 2,
         max_request_size=MAX_MESSAGE_BYTES,

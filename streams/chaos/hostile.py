@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from kafka import KafkaProducer
 
+from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.commands import Place as Target
 from zonepulse.schemas.messages.records import HEARTBEAT, REGISTRY
 from zonepulse.schemas.messages.topics import READINGS
@@ -71,7 +72,7 @@ def _random(fault: Fault) -> random.Random:
 
 
 def _producer(chaos: "Chaos") -> KafkaProducer:
-    return KafkaProducer(bootstrap_servers=chaos.stack.kafka, max_request_size=1 << 27, acks="all", compression_type="gzip")
+    return KafkaProducer(**connection_to(chaos.stack.kafka), max_request_size=1 << 27, acks="all", compression_type="gzip")
 
 
 def _sent(producer: KafkaProducer, topic: str, record: Hostile, partition: int, at_ms: int) -> Any:

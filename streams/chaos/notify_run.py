@@ -18,6 +18,7 @@ from typing import Any, Final
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
+from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.alerts import alert_key
 from zonepulse.schemas.messages.arrow_blocks import is_plain, read_table
 from zonepulse.schemas.messages.topics import NOTIFY, RESULTS
@@ -182,7 +183,7 @@ def _send(broker: str, row: Alert) -> None:
     """As the ledger writes it; again until the broker has it."""
     while True:
         try:
-            producer = KafkaProducer(bootstrap_servers=broker.split(","), acks="all", bootstrap_timeout_ms=5_000)
+            producer = KafkaProducer(**connection_to(broker), acks="all", bootstrap_timeout_ms=5_000)
             try:
                 key = alert_key(row["fingerprint"], row["starts_at"])
                 producer.send("zp.alerts", key=key, value=canonical_json(row).encode(), partition=0).get(30)
@@ -196,7 +197,7 @@ def _send(broker: str, row: Alert) -> None:
 def _records(broker: str, topic: str) -> Iterator[Any]:
     """What a topic of one partition holds now, without what was rolled back. Raises kafka.errors.KafkaError."""
     consumer = KafkaConsumer(
-        bootstrap_servers=broker.split(","), group_id=None, enable_auto_commit=False, isolation_level="read_committed"
+        **connection_to(broker), group_id=None, enable_auto_commit=False, isolation_level="read_committed"
     )
     with closing(consumer):
         tp = TopicPartition(topic, 0)

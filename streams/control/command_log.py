@@ -19,6 +19,7 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaProducer
 
+from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.commands import SKIP, BadCommand, Command, Place, parse_command
 from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.messages.topics import COMMANDS
@@ -42,7 +43,7 @@ class Told:
 
 def tell(broker: str, prefix: str, command: Command, timestamp_ms: int | None = None) -> int:
     """Writes a command; its offset. `timestamp_ms` only on a simulated topic. Raises kafka.errors.KafkaError."""
-    producer = KafkaProducer(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, acks="all")
+    producer = KafkaProducer(**connection_to(broker), bootstrap_timeout_ms=CONNECT_MS, acks="all")
     with closing(producer):
         sent = producer.send(
             COMMANDS.full_name(prefix), key=command.key, value=command.encode(), partition=0, timestamp_ms=timestamp_ms
@@ -102,7 +103,7 @@ class CommandReader:
     async def _opened(self) -> AIOKafkaConsumer:
         if self._consumer is None:
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._broker, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=100
+                **connection_to(self._broker), enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=100
             )
             await consumer.start()
             consumer.assign([self._tp])

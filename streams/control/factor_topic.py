@@ -7,6 +7,7 @@ from contextlib import closing
 import msgspec
 from kafka import KafkaProducer
 
+from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.topics import FACTORS
 from zonepulse.schemas.registry.model import Factor
 from zonepulse.schemas.registry.wire import decode_factor, encode_factor
@@ -32,7 +33,7 @@ def published_factors(broker: str, prefix: str) -> list[Factor]:
 
 def publish_factors(broker: str, prefix: str, factors: Iterable[Factor]) -> None:
     """Durable when it returns. The topic must exist. Raises kafka.errors.KafkaError."""
-    with closing(KafkaProducer(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, acks="all")) as producer:
+    with closing(KafkaProducer(**connection_to(broker), bootstrap_timeout_ms=CONNECT_MS, acks="all")) as producer:
         topic = FACTORS.full_name(prefix)
         for sent in [producer.send(topic, key=factor.id.encode(), value=encode_factor(factor)) for factor in factors]:
             sent.get(SEND_TIMEOUT_S)

@@ -14,6 +14,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.admin import OffsetSpec as Offsets
 
+from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.records import CONTENT_TYPE, HEARTBEAT, JSON
 from zonepulse.schemas.messages.records import REGISTRY as HEADER
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, READINGS, REGISTRY
@@ -88,7 +89,7 @@ def publish(broker: str, prefix: str, registry: Registry, partitions: int, *, ti
 def newest_times(broker: str, topic: str, partitions: int) -> list[int | None]:
     """The largest record timestamp of each partition (epoch ms), None for an empty one."""
     wanted = {TopicPartition(topic, p): Offsets.MAX_TIMESTAMP for p in range(partitions)}
-    with closing(KafkaAdminClient(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS)) as admin:
+    with closing(KafkaAdminClient(**connection_to(broker), bootstrap_timeout_ms=CONNECT_MS)) as admin:
         found = admin.list_partition_offsets(wanted)
     return [None if found[tp].offset < 0 else int(found[tp].timestamp) for tp in wanted]
 
@@ -96,7 +97,7 @@ def newest_times(broker: str, topic: str, partitions: int) -> list[int | None]:
 def end_offset(broker: str, topic: str) -> int:
     """The offset behind the newest record of a topic with one partition. Raises kafka.errors.KafkaError."""
     consumer = KafkaConsumer(
-        bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, group_id=None, enable_auto_commit=False
+        **connection_to(broker), bootstrap_timeout_ms=CONNECT_MS, group_id=None, enable_auto_commit=False
     )
     with closing(consumer):
         tp = TopicPartition(topic, 0)
@@ -106,7 +107,7 @@ def end_offset(broker: str, topic: str) -> int:
 def read_to_end(broker: str, topic: str, last: int | None = None) -> Iterator[Any]:
     """The client's records of a topic up to its present end, partition by partition; of each only the `last` offsets, if given."""
     consumer = KafkaConsumer(
-        bootstrap_servers=broker.split(","),
+        **connection_to(broker),
         bootstrap_timeout_ms=CONNECT_MS,
         enable_auto_commit=False,
         allow_auto_create_topics=False,
@@ -139,7 +140,7 @@ def _newest_values(broker: str, topic: str) -> dict[str, bytes | None]:
 
 def _producer(broker: str) -> KafkaProducer:
     return KafkaProducer(
-        bootstrap_servers=broker.split(","),
+        **connection_to(broker),
         bootstrap_timeout_ms=CONNECT_MS,
         acks="all",
         linger_ms=5,

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
 
+from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.partitioner import partition_key, partition_of
 from zonepulse.schemas.messages.readings import decode, is_arrow
 from zonepulse.schemas.messages.records import CONTENT_TYPE
@@ -146,7 +147,7 @@ class Log:
 
     def _consumer(self) -> KafkaConsumer:
         return KafkaConsumer(
-            bootstrap_servers=self._broker.split(","),
+            **connection_to(self._broker),
             bootstrap_timeout_ms=CONNECT_MS,
             enable_auto_commit=False,
             allow_auto_create_topics=False,

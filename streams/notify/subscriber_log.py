@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from kafka import KafkaProducer
 
+from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.messages.topics import REGISTRY, SUBSCRIBERS
 from zonepulse.schemas.registry.subscribers import DIGESTS, SEVERITIES, WISH, BadSubscriber, Subscriber, Wish, checked, with_consent
@@ -88,7 +89,7 @@ def forget(broker: str, prefix: str, name: str) -> None:
 
 
 def _write(broker: str, prefix: str, records: dict[str, bytes | None]) -> None:
-    producer = KafkaProducer(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, acks="all")
+    producer = KafkaProducer(**connection_to(broker), bootstrap_timeout_ms=CONNECT_MS, acks="all")
     with closing(producer):
         sent = [producer.send(SUBSCRIBERS.full_name(prefix), key=k.encode(), value=v, partition=0) for k, v in records.items()]
         for future in sent:

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 from faust.types import TP
 
+from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.streams.archive.archive import Archive
 from zonepulse.streams.kafka.log_facts import admin_of, ends_of, topic_ids
@@ -43,7 +44,7 @@ async def fetches(
     numbers = range(len(plan.offsets)) if numbers is None else numbers
     tps = [TopicPartition(plan.topic, number) for number in numbers]
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=broker, group_id=None, enable_auto_commit=False, auto_offset_reset="none",
+        **connection_to(broker), group_id=None, enable_auto_commit=False, auto_offset_reset="none",
         isolation_level="read_committed", max_partition_fetch_bytes=FETCH_BYTES,
     )  # fmt: skip
     await consumer.start()

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
+from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.messages.topics import ALERTS
 from zonepulse.streams.kafka.consumer_groups import committed
@@ -66,7 +67,7 @@ class AlertSweep:
 
     def _read(self) -> None:
         consumer = KafkaConsumer(
-            bootstrap_servers=self._broker.split(","), bootstrap_timeout_ms=ANSWER_MS, enable_auto_commit=False
+            **connection_to(self._broker), bootstrap_timeout_ms=ANSWER_MS, enable_auto_commit=False
         )
         with closing(consumer):
             consumer.assign([self._tp])

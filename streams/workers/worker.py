@@ -34,6 +34,6 @@ def run(task: Task, settings: Settings) -> NoReturn:
     commands = CommandLog.of(settings.broker, settings.topic_prefix)
     commands.follow(app, settings.broker)
     start(Outfit(app, settings, metrics, commands))
-    metrics.serve(settings.metrics_port)
+    metrics.serve(settings.metrics_port, settings.metrics_host)
     metrics.process_step("ready")
     run_worker(app, settings.log_level)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from kafka import KafkaConsumer, TopicPartition
 
+from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.dead_letters import WHOLE_RECORD
 from zonepulse.schemas.messages.readings import CAPPED, MAX_ITEMS, REASONS, ItemBytes
 from zonepulse.schemas.messages.records import CONTENT_TYPE
@@ -21,7 +22,7 @@ READ_MS: Final = 5_000
 def with_originals(broker: str, topic: str, found: Iterable[Letter]) -> Iterator[Letter]:
     """The letters, a capped one of `topic` as the letters that it stands for; as it is where its record is gone or another one."""
     consumer = KafkaConsumer(
-        bootstrap_servers=broker.split(","),
+        **connection_to(broker),
         bootstrap_timeout_ms=CONNECT_MS,
         enable_auto_commit=False,
         group_id=None,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
+from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.topics import REGISTRY, TOPICS
 from zonepulse.streams import servers
 from zonepulse.streams.cli.doctor.checks import Check, State
@@ -35,7 +36,7 @@ def topic_names(address: str) -> set[str]:
     """Names of all topics."""
     from kafka.admin import KafkaAdminClient
 
-    with closing(KafkaAdminClient(bootstrap_servers=address.split(","), bootstrap_timeout_ms=10_000)) as admin:
+    with closing(KafkaAdminClient(**connection_to(address), bootstrap_timeout_ms=10_000)) as admin:
         return set(admin.list_topics())
 
 

@@ -9,6 +9,7 @@ from clickhouse_connect.driver.client import Client
 from faust.types import TP
 from kafka import KafkaConsumer, TopicPartition
 
+from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.records import REGISTRY as HEADER
 from zonepulse.schemas.messages.tasks import TASKS, WHOLE
@@ -132,7 +133,7 @@ def _standing(settings: Settings, task: str, tp: TP, view: LogView, watch_s: flo
 def _next_record(broker: str, tp: TP, at: int) -> Any:
     place = TopicPartition(tp.topic, tp.partition)
     consumer = KafkaConsumer(
-        bootstrap_servers=broker.split(","),
+        **connection_to(broker),
         bootstrap_timeout_ms=CONNECT_MS,
         enable_auto_commit=False,
         group_id=None,
