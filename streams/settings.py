@@ -164,7 +164,7 @@ def _secret(environ: Mapping[str, str], name: str) -> str:
 
 
 def _access(environ: Mapping[str, str]) -> Access:
-    """How to get in at the broker. Raises BadSetting, also where two settings contradict each other: nothing is sent in clear by mistake."""
+    """How to get in at the broker. Raises BadSetting, also where two of them contradict each other: nothing is sent in clear by mistake."""
     given = {name for name in (*_FILES, *_NAMES) if environ.get(f"{PREFIX}{name}") or environ.get(f"{PREFIX}{name}_FILE")}
     protocol = _read(environ, "BROKER_SECURITY", _one_of(PROTOCOLS), PROTOCOLS[0], f"one of {', '.join(PROTOCOLS)}")
     files = {name: Path(environ[PREFIX + name]) if name in given else None for name in _FILES}
@@ -173,7 +173,7 @@ def _access(environ: Mapping[str, str]) -> Access:
         _read(environ, "BROKER_MECHANISM", _one_of(MECHANISMS), MECHANISMS[0], f"one of {', '.join(MECHANISMS)}"),
         environ.get(PREFIX + "BROKER_USER", ""),
         _secret(environ, "BROKER_PASSWORD"),
-        Files(*files.values(), _secret(environ, "BROKER_KEY_PASSWORD")),
+        Files(files["BROKER_CA"], files["BROKER_CERT"], files["BROKER_KEY"], _secret(environ, "BROKER_KEY_PASSWORD")),
     )
     used = {*_NAMES} if access.has_password else set[str]()
     used |= {*_FILES} if access.is_encrypted else set()

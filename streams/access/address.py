@@ -1,13 +1,14 @@
 """Where a broker is and how to get in: one value, made once from the settings, that every client's options come from.
 
-An `Address` is its text, `host:port,host:port`, and is passed, printed and compared as such. What makes a client asks `connection_to` for the rest.
+An `Address` is its text, `host:port,host:port`, and is passed, printed and compared as such. Who makes a client asks `connection_to` for
+the rest.
 Text that has lost its access, or never had one, means a plain connection: a broker that wants more refuses it.
 """
 
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-from zonepulse.streams.access.tls import Files, RenewedContext
+from zonepulse.streams.access.tls import NO_FILES, Files, RenewedContext
 
 PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
@@ -21,7 +22,7 @@ class Access:
     mechanism: str = MECHANISMS[0]
     user: str = ""
     password: str = field(default="", repr=False)
-    files: Files = Files()
+    files: Files = NO_FILES
 
     @property
     def is_encrypted(self) -> bool:
@@ -42,7 +43,7 @@ class Address(str):
 
     access: Access = PLAIN
 
-    def __new__(cls, text: str, access: Access = PLAIN) -> Self:
+    def __new__(cls, text: str, access: Access = PLAIN) -> Self:  # noqa: D102
         made = super().__new__(cls, text)
         made.access = access
         return made

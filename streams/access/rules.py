@@ -15,6 +15,7 @@ from kafka.admin import (
     ResourcePatternFilter,
     ResourceType,
 )
+from kafka.errors import KafkaError
 
 from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.access.roles import Grant, Role
@@ -106,11 +107,9 @@ def _of(admin: KafkaAdminClient, principal: str) -> list[ACL]:
     everything = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
     wanted = ACLFilter(principal, None, ACLOperation.ANY, ACLPermissionType.ANY, everything)
     try:
-        found, error = admin.describe_acls(wanted)
-    except Exception as error:
+        found, _ = admin.describe_acls(wanted)
+    except KafkaError as error:
         raise NoRules(_why(error)) from error
-    if getattr(error, "errno", 0):
-        raise NoRules(_why(error))
     return list(found)
 
 

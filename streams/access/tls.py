@@ -4,7 +4,7 @@ import logging
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, Final, NoReturn
 
 log = logging.getLogger(__name__)
 Stamp = tuple[tuple[int, int, int], ...]
@@ -36,10 +36,20 @@ class Files:
         if self.ca is None:
             context.load_default_certs()
         else:
-            self._load("BROKER_CA", self.ca, "the PEM file of the authority that signed the brokers' certificates", context.load_verify_locations)
+            self._load(
+                "BROKER_CA",
+                self.ca,
+                "the PEM file of the authority that signed the brokers' certificates",
+                context.load_verify_locations,
+            )
         if self.cert is not None and self.key is not None:
             cert, key = self.cert, self.key
-            self._load("BROKER_CERT", cert, "a PEM file of this client's certificate and of what signed it", lambda path: path.read_text("ascii"))
+            self._load(
+                "BROKER_CERT",
+                cert,
+                "a PEM file of this client's certificate and of what signed it",
+                lambda path: path.read_text("ascii"),
+            )
             self._load(
                 "BROKER_KEY", key,
                 "the PEM file of the private key of ZONEPULSE_BROKER_CERT; of an encrypted one, its password is in"
@@ -57,10 +67,17 @@ class Files:
         try:
             load(path)
         except ssl.SSLError as error:
-            raise BadCertificate(f"ZONEPULSE_{setting} names {str(path)!r}, which cannot be used ({error.reason}): expected {expected}") from error
+            raise BadCertificate(
+                f"ZONEPULSE_{setting} names {str(path)!r}, which cannot be used ({error.reason}): expected {expected}"
+            ) from error
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
-            raise BadCertificate(f"ZONEPULSE_{setting} names {str(path)!r}, which cannot be read ({why}): expected {expected}") from error
+            raise BadCertificate(
+                f"ZONEPULSE_{setting} names {str(path)!r}, which cannot be read ({why}): expected {expected}"
+            ) from error
+
+
+NO_FILES: Final = Files()
 
 
 def _no_password() -> NoReturn:
@@ -73,7 +90,7 @@ class RenewedContext(ssl.SSLContext):
     Files that are being replaced (a certificate whose key is still the old one) leave the last good ones in use, with a line in the log.
     """
 
-    def __new__(cls, _: Files) -> "RenewedContext":
+    def __new__(cls, _: Files) -> "RenewedContext":  # noqa: D102
         return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
 
     def __init__(self, files: Files) -> None:
@@ -97,4 +114,4 @@ class RenewedContext(ssl.SSLContext):
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
         """asyncio's, and with it aiokafka's."""
-        return cast(ssl.SSLObject, self._renew().wrap_bio(*args, **kwargs))
+        return self._renew().wrap_bio(*args, **kwargs)

@@ -19,12 +19,12 @@ from uuid import uuid4
 import faust
 from aiokafka import AIOKafkaConsumer
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.processors.channels.table import compile_registry
 from zonepulse.processors.decoding.fast import decode_fast
 from zonepulse.processors.decoding.kafka_format import spans_of_fetch
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.bench.load import WINDOW_MS, Load
 from zonepulse.streams.embedded.kafka.jars import find_java, kafka_jars
 from zonepulse.streams.settings import cache_folder

@@ -12,8 +12,8 @@ import numpy as np
 from aiokafka import AIOKafkaProducer
 from clickhouse_connect.driver.client import Client
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.tasks import WHOLE
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.bench.load import FORMS, PERIOD_MS, TICK_MS, WINDOW_MS, Load, gateway
 from zonepulse.streams.bench.pipeline import Trial, wait_for_groups
 from zonepulse.streams.embedded.stack import Stack

@@ -17,12 +17,12 @@ import pyarrow as pa
 from aiokafka import AIOKafkaProducer
 from numpy.typing import NDArray
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.factors.shipped import load_factors, shipped_factors_csv
 from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
 from zonepulse.schemas.registry.model import ALWAYS, FOREVER, Company, Gateway, MeterVersion, Register, Registry, Site, ZonePolicy
+from zonepulse.streams.access.address import connection_to
 
 PERIOD_MS: Final = 10_000
 WINDOW_MS: Final = 900_000

@@ -12,8 +12,8 @@ from clickhouse_connect.driver.client import Client
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.topics import INTERVALS, READINGS, REGISTRY, TOPICS
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.bench.load import START_MS, TICK_MS, Form, Load, produce
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.embedded.processes.process import ChildProcess

@@ -18,8 +18,8 @@ import psutil
 from kafka import KafkaConsumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.tasks import WHOLE
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.bench.ingest import machine
 from zonepulse.streams.bench.load import FORMS
 from zonepulse.streams.bench.pipeline import Trial, wait_for_groups, wait_until

@@ -12,10 +12,10 @@ import pyarrow as pa
 from aiokafka import AIOKafkaProducer
 from numpy.typing import NDArray
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
 from zonepulse.schemas.registry.model import Registry
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.bench.load import START_MS, TRAVEL_MS, Load, gateway, meter_name
 
 REGISTERS: Final = 25

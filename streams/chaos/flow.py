@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 from faust.types import TP
 from kafka import KafkaProducer
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.topics import READINGS
 from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.chaos.plan import Fault, Kind
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.run import INTERVALS_GROUP, PREFIX

@@ -16,10 +16,10 @@ from urllib.parse import quote
 
 from kafka import KafkaProducer
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.commands import Place as Target
 from zonepulse.schemas.messages.records import HEARTBEAT, REGISTRY
 from zonepulse.schemas.messages.topics import READINGS
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.chaos import hostile_records as made
 from zonepulse.streams.chaos.flow import PARTITIONS
 from zonepulse.streams.chaos.hostile_records import Hostile

@@ -18,13 +18,13 @@ from typing import Any, Final
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.alerts import alert_key
 from zonepulse.schemas.messages.arrow_blocks import is_plain, read_table
 from zonepulse.schemas.messages.topics import NOTIFY, RESULTS
 from zonepulse.schemas.tables.results import DELIVERIES
 from zonepulse.schemas.values import canonical_json
 from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.chaos.notify_counts import PEOPLE, Alert, Seen, Waiting, counted, planned_alerts, waiting_in, zone_yaml
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.embedded.processes.supervisor import Restart
@@ -196,9 +196,7 @@ def _send(broker: str, row: Alert) -> None:
 
 def _records(broker: str, topic: str) -> Iterator[Any]:
     """What a topic of one partition holds now, without what was rolled back. Raises kafka.errors.KafkaError."""
-    consumer = KafkaConsumer(
-        **connection_to(broker), group_id=None, enable_auto_commit=False, isolation_level="read_committed"
-    )
+    consumer = KafkaConsumer(**connection_to(broker), group_id=None, enable_auto_commit=False, isolation_level="read_committed")
     with closing(consumer):
         tp = TopicPartition(topic, 0)
         consumer.assign([tp])

@@ -16,8 +16,8 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from kafka.errors import TopicAlreadyExistsError
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.kafka.log_facts import admin_of
 
 CONFIG: Final = {

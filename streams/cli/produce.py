@@ -13,11 +13,11 @@ from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, READINGS, REGISTRY
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.streams import servers
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.cli.shared.file_options import with_file_form
 from zonepulse.streams.cli.shared.refused import show_refused
 from zonepulse.streams.cli.shared.zone_files import read_zone, require_files

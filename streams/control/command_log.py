@@ -19,10 +19,10 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaProducer
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.commands import SKIP, BadCommand, Command, Place, parse_command
 from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.messages.topics import COMMANDS
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.control.registry_topic import CONNECT_MS
 
 POLL_S: Final = 2.0

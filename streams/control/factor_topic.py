@@ -7,10 +7,10 @@ from contextlib import closing
 import msgspec
 from kafka import KafkaProducer
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.topics import FACTORS
 from zonepulse.schemas.registry.model import Factor
 from zonepulse.schemas.registry.wire import decode_factor, encode_factor
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.control.registry_topic import CONNECT_MS, SEND_TIMEOUT_S, read_to_end
 
 log = logging.getLogger(__name__)

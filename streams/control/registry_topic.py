@@ -14,13 +14,13 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.admin import OffsetSpec as Offsets
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.records import CONTENT_TYPE, HEARTBEAT, JSON
 from zonepulse.schemas.messages.records import REGISTRY as HEADER
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, READINGS, REGISTRY
 from zonepulse.schemas.registry.mend import Mend, mends
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.wire import by_version, checked_key, from_entities, is_complete, to_entities
+from zonepulse.streams.access.address import connection_to
 
 CONNECT_MS: Final = 10_000
 SEND_TIMEOUT_S: Final = 60
@@ -96,9 +96,7 @@ def newest_times(broker: str, topic: str, partitions: int) -> list[int | None]:
 
 def end_offset(broker: str, topic: str) -> int:
     """The offset behind the newest record of a topic with one partition. Raises kafka.errors.KafkaError."""
-    consumer = KafkaConsumer(
-        **connection_to(broker), bootstrap_timeout_ms=CONNECT_MS, group_id=None, enable_auto_commit=False
-    )
+    consumer = KafkaConsumer(**connection_to(broker), bootstrap_timeout_ms=CONNECT_MS, group_id=None, enable_auto_commit=False)
     with closing(consumer):
         tp = TopicPartition(topic, 0)
         return int(consumer.end_offsets([tp])[tp])

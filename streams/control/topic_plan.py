@@ -55,7 +55,8 @@ class Plan:
 def wanted(prefix: str, partitions: int, copies: int, min_insync: int, *, is_simulated: bool = False) -> list[Wanted]:
     """Every topic of a zone, those of snapshots included. `partitions` of readings."""
     found = [
-        Wanted(t.full_name(prefix), t.partitions or partitions, copies, (simulated(t) if is_simulated else t).config()) for t in TOPICS
+        Wanted(t.full_name(prefix), t.partitions or partitions, copies, (simulated(t) if is_simulated else t).config())
+        for t in TOPICS
     ]
     found += [
         Wanted(task.snapshots(prefix), task.reads[0].partitions or partitions, copies, checkpoints.CONFIG)
@@ -92,9 +93,9 @@ def carry_out(broker: str, plan: Plan, *, shrink: bool = False) -> None:
 
 
 def _compare(admin: KafkaAdminClient, topic: Wanted, plan: Plan) -> None:
-    found: Mapping[str, Any] = admin.describe_configs(
-        [ConfigResource(ConfigResourceType.TOPIC, topic.name)], config_filter="all"
-    )["topic"][topic.name]
+    found: Mapping[str, Any] = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name)], config_filter="all")[
+        "topic"
+    ][topic.name]
     for key, value in topic.config.items():
         now = str(found[key]["value"])
         if now == value:

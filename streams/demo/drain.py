@@ -5,9 +5,9 @@ from contextlib import closing
 
 from kafka import KafkaProducer, TopicPartition
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.topics import READINGS
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.demo.run import INTERVALS_GROUP, LEDGER_GROUP, PREFIX, STORE_GROUP, Progress
 
 _SEND_S = 30.0

@@ -7,10 +7,10 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.demo.run import Batches
 from zonepulse.streams.demo.sample import Sample
 

@@ -18,7 +18,6 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaTimeoutError
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.oracle.compare import differences
 from zonepulse.oracle.metering.decode import Record
 from zonepulse.oracle.run import Part, part_of, tables_of
@@ -30,6 +29,7 @@ from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, READINGS
 from zonepulse.schemas.registry.model import ZonePolicy
 from zonepulse.schemas.tables.results import DEAD_LETTERS, FINAL_TABLES, TABLES, Table
 from zonepulse.schemas.values import LATEST_MS
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.demo.sample import Sample
 from zonepulse.streams.kafka.consumer_groups import are_stable, committed
 from zonepulse.streams.kafka.interval_codec import decode_block

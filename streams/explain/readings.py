@@ -13,13 +13,13 @@ from typing import Any, Final, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.partitioner import partition_key, partition_of
 from zonepulse.schemas.messages.readings import decode, is_arrow
 from zonepulse.schemas.messages.records import CONTENT_TYPE
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
 from zonepulse.schemas.registry.model import MeterVersion, Register, ZonePolicy
 from zonepulse.schemas.units import MICRO, MS_PER_HOUR
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.control.registry_topic import CONNECT_MS
 
 RECORDS: Final = 500_000

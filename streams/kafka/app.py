@@ -14,6 +14,7 @@ from mode.supervisors import CrashingSupervisor
 
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
 from zonepulse.streams.access.address import access_of
+from zonepulse.streams.access.renewed_connections import renew_connections
 from zonepulse.streams.access.tls import RenewedContext
 from zonepulse.streams.kafka.batches import BatchConsumer, BatchTransport
 from zonepulse.streams.kafka.few_lines import bound_lines
@@ -47,6 +48,7 @@ def credentials(broker: str) -> Credentials | None:
 
 def build_app(settings: Settings, name: str) -> faust.App:
     """The app of one kind of worker. `name` (with the topic prefix) is its consumer group: workers of equal name share the work."""
+    renew_connections()
     app = faust.App(
         f"{settings.topic_prefix}{name}",
         broker_credentials=credentials(settings.broker),

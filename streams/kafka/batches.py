@@ -13,14 +13,13 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Final, cast
 
-import faust
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError
 from aiokafka.structs import OffsetAndMetadata
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
+from faust.types import TP, AppT
 from mode import Service
 
 from zonepulse.streams.kafka.batch_channel import BatchChannel, Lease, Router
@@ -331,7 +330,7 @@ class BatchTransport(driver.Transport):
         """Whether batch topics are read as raw record batches; set it before the app starts."""
 
 
-def broker_of(app: faust.App) -> str:
+def broker_of(app: AppT) -> str:
     """What clients beside Faust's connect to."""
     return cast(BatchTransport, app.transport).broker
 

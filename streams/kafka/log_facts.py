@@ -27,9 +27,7 @@ class Ends(NamedTuple):
 
 def admin_of(broker: str) -> "closing[KafkaAdminClient]":
     """A client to ask questions with, closed at the end of a `with` block. Raises kafka.errors.KafkaError."""
-    return closing(
-        KafkaAdminClient(**connection_to(broker), bootstrap_timeout_ms=ANSWER_MS, client_id="zonepulse-facts")
-    )
+    return closing(KafkaAdminClient(**connection_to(broker), bootstrap_timeout_ms=ANSWER_MS, client_id="zonepulse-facts"))
 
 
 def ends_of(admin: KafkaAdminClient, tps: Iterable[TP]) -> dict[TP, Ends]:

@@ -6,8 +6,8 @@ from typing import Any, Final
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.topics import TOPICS, Topic, simulated
+from zonepulse.streams.access.address import connection_to
 
 _CHECKED: Final = {
     "cleanup.policy": "kafka-configs --alter --entity-type topics --entity-name {name} --add-config cleanup.policy={expected}",

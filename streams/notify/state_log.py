@@ -11,8 +11,8 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, NOTIFY
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.notify.routing.state import BadEntry, State
 
 MARK: Final = "mark/end"

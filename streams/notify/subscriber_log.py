@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from kafka import KafkaProducer
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.messages.topics import REGISTRY, SUBSCRIBERS
 from zonepulse.schemas.registry.subscribers import DIGESTS, SEVERITIES, WISH, BadSubscriber, Subscriber, Wish, checked, with_consent
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.control.registry_topic import CONNECT_MS, load_versions, read_to_end
 from zonepulse.streams.notify.routing.people import People
 

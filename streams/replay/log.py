@@ -15,8 +15,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 from faust.types import TP
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.records import RecordSpans
+from zonepulse.streams.access.address import connection_to
+from zonepulse.streams.access.renewed_connections import renew_connections
 from zonepulse.streams.archive.archive import Archive
 from zonepulse.streams.kafka.log_facts import admin_of, ends_of, topic_ids
 from zonepulse.streams.kafka.raw_batches import RawFetch, piece, read_batches, read_raw
@@ -41,6 +42,7 @@ async def fetches(
     """
     await asyncio.to_thread(check_log, broker, plan)
     read_raw([plan.topic])
+    renew_connections()
     numbers = range(len(plan.offsets)) if numbers is None else numbers
     tps = [TopicPartition(plan.topic, number) for number in numbers]
     consumer = AIOKafkaConsumer(

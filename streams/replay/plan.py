@@ -8,13 +8,13 @@ import msgspec
 from faust.types import TP
 from kafka import KafkaConsumer, TopicPartition
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.processors.ledger.horizon import reach_ms
 from zonepulse.schemas.factors.knowledge import is_known, with_published
 from zonepulse.schemas.messages.topics import READINGS
 from zonepulse.schemas.registry.model import Factor, Registry, ZonePolicy
 from zonepulse.schemas.registry.wire import decode_factor, encode_factor
 from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.archive.archive import Archive, covered
 from zonepulse.streams.kafka.log_facts import admin_of, ends_of, partitions_of, topic_ids
 

@@ -9,12 +9,12 @@ import msgspec
 from clickhouse_connect.driver.client import Client
 from kafka import KafkaProducer
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.processors.detection.rules import Alert
 from zonepulse.processors.ledger.horizon import reach_ms
 from zonepulse.schemas.messages.topics import INTERVALS
 from zonepulse.schemas.registry.model import ZonePolicy
 from zonepulse.schemas.units import MS_PER_HOUR
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.control.registry_topic import CONNECT_MS
 from zonepulse.streams.kafka.interval_codec import NO_PARTITION, candidate_blocks
 from zonepulse.streams.replay import runs

@@ -8,6 +8,7 @@ from zonepulse.streams import servers
 from zonepulse.streams.access import rules
 from zonepulse.streams.access.roles import Role, roles
 from zonepulse.streams.access.strimzi import strimzi_users
+from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.screen import BadInput, JsonOption, print_json, say
 from zonepulse.streams.settings import Settings
 
@@ -38,7 +39,9 @@ def print_rules(
     chosen = _chosen(servers.settings(), role)
     wanted = rules.acls(chosen, _checked(principal))
     if json:
-        print_json({"roles": {r.name: {"about": r.about, "rules": [rules.line(a) for a in rules.acls([r], principal)]} for r in chosen}})
+        print_json(
+            {"roles": {r.name: {"about": r.about, "rules": [rules.line(a) for a in rules.acls([r], principal)]} for r in chosen}}
+        )
     elif strimzi:
         say(strimzi_users(chosen).rstrip())
     elif commands:
@@ -58,7 +61,11 @@ def apply(
     """Write the rules that are missing, as a user who may alter the cluster."""
     settings = servers.settings()
     wanted = rules.acls(_chosen(settings, role), _checked(principal))
-    _show(rules.apply(servers.require_broker(settings), wanted, remove_foreign=remove), ("written", "removed" if remove else "beyond the roles"), json)
+    _show(
+        rules.apply(servers.require_broker(settings), wanted, remove_foreign=remove),
+        ("written", "removed" if remove else "beyond the roles"),
+        json,
+    )
 
 
 @app.command()
@@ -69,7 +76,7 @@ def check(role: RoleArgument = None, principal: PrincipalOption = BY_NAME, json:
     found = rules.drift(servers.require_broker(settings), wanted)
     _show(found, ("missing", "beyond the roles"), json)
     if found.missing or found.foreign:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _chosen(settings: Settings, names: list[str] | None) -> list[Role]:

@@ -6,6 +6,7 @@ import typer
 
 from zonepulse.streams import servers
 from zonepulse.streams.control.topic_plan import Plan, carry_out, compare, wanted
+from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.screen import BadInput, JsonOption, print_json, say
 
 CopiesOption = Annotated[int | None, typer.Option("--replication", help="copies of each topic; ZONEPULSE_REPLICATION", min=1)]
@@ -27,7 +28,7 @@ def check(replication: CopiesOption = None, min_insync: InsyncOption = None, jso
     _, plan = _compared(replication, min_insync)
     _show(plan, json, ("missing", "differs", "differs, and would delete records"))
     if not plan.is_empty:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 @app.command()
@@ -42,7 +43,7 @@ def apply(
     carry_out(broker, plan, shrink=shrink)
     _show(plan, json, ("made", "changed", "changed" if shrink else "left as it is, since it deletes records (--shrink)"))
     if plan.remarks or (plan.shrinking and not shrink):
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _compared(replication: int | None, min_insync: int | None) -> tuple[str, Plan]:

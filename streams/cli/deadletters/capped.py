@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from kafka import KafkaConsumer, TopicPartition
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.dead_letters import WHOLE_RECORD
 from zonepulse.schemas.messages.readings import CAPPED, MAX_ITEMS, REASONS, ItemBytes
 from zonepulse.schemas.messages.records import CONTENT_TYPE
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.cli.deadletters.letters import Letter
 from zonepulse.streams.control.registry_topic import CONNECT_MS
 

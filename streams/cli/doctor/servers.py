@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.topics import REGISTRY, TOPICS
 from zonepulse.streams import servers
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.cli.doctor.checks import Check, State
 from zonepulse.streams.screen import Stop
 from zonepulse.streams.settings import PREFIX, Settings

@@ -9,12 +9,12 @@ from clickhouse_connect.driver.client import Client
 from faust.types import TP
 from kafka import KafkaConsumer, TopicPartition
 
-from zonepulse.streams.access.address import connection_to
 from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.records import REGISTRY as HEADER
 from zonepulse.schemas.messages.tasks import TASKS, WHOLE
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, READINGS, REGISTRY
 from zonepulse.schemas.registry.model import ZonePolicy
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.cli.checkpoints import view_of, views
 from zonepulse.streams.cli.doctor.checks import Check
 from zonepulse.streams.control.registry_holds import standing_text

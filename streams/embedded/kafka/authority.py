@@ -52,8 +52,12 @@ class Authority:
         """A new one."""
         key, name = ec.generate_private_key(ec.SECP256R1()), _name("zonepulse local authority")
         now = datetime.now(UTC)
-        usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)  # signs certificates and lists of revoked ones
-        builder = _builder(name, name, key, now - _EARLIER, now + VALID).add_extension(x509.BasicConstraints(True, 0), critical=True)
+        usage = x509.KeyUsage(
+            False, False, False, False, False, True, True, False, False
+        )  # signs certificates and lists of revoked ones
+        builder = _builder(name, name, key, now - _EARLIER, now + VALID).add_extension(
+            x509.BasicConstraints(True, 0), critical=True
+        )
         return cls(key, builder.add_extension(usage, critical=True).sign(key, hashes.SHA256()))
 
     @property

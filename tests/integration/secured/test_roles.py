@@ -90,7 +90,10 @@ def read(zone: Zone, role: str, topic: str) -> bool:
 
 @pytest.mark.parametrize(
     ("role", "writes", "reads"),
-    [("gateway", "results", "readings"), ("replay", "intervals", "alerts"), ("store", "results", "readings"), ("notify", "alerts", "readings")],
+    [
+        ("gateway", "results", "readings"), ("replay", "intervals", "alerts"), ("store", "results", "readings"),
+        ("notify", "alerts", "readings"),
+    ],
 )  # fmt: skip
 def test_what_is_refused_is_refused_when_it_is_tried(zone: Zone, role: str, writes: str, reads: str) -> None:
     assert not sent(zone, role, writes)
