@@ -24,11 +24,13 @@ from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.messages.topics import COMMANDS
 from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.control.registry_topic import CONNECT_MS
+from zonepulse.streams.kafka.log_guard import topic_ids_now
 
 POLL_S: Final = 2.0
 AGAIN_S: Final = 0.5
 """Between two heartbeats, where the clocks of two brokers differ."""
 SEND_TIMEOUT_S: Final = 30
+IDS_EVERY_S: Final = 30.0
 log = logging.getLogger(__name__)
 
 
@@ -64,13 +66,18 @@ def skips_of(commands: Iterable[Command]) -> frozenset[Place]:
 
 class CommandReader:
     """Reads `zp.commands` on, from where it stopped. Each call reads to the log's present end; what is no command does nothing, with a
-    line in the log."""
+    line in the log.
 
-    def __init__(self, broker: str, prefix: str) -> None:
-        self._broker, self._tp = broker, TopicPartition(COMMANDS.full_name(prefix), 0)
+    What retention deleted unread is told to `on_lost` (how many records); a topic that was made anew is read from its beginning. The
+    commands read before hold.
+    """
+
+    def __init__(self, broker: str, prefix: str, on_lost: Callable[[int], object] = lambda _: None) -> None:
+        self._broker, self._tp, self._on_lost = broker, TopicPartition(COMMANDS.full_name(prefix), 0), on_lost
         self._consumer: AIOKafkaConsumer | None = None
         self._next = 0
         self._is_there = False
+        self._topic_id, self._ids_at_s = "", 0.0
         self.ingest_ms = 0
         """The largest timestamp read."""
 
@@ -81,13 +88,39 @@ class CommandReader:
             return []
         self._is_there = True
         end, found = (await consumer.end_offsets([self._tp]))[self._tp], list[Told]()
+        if self._next and (end < self._next or await self._is_anew()):
+            log.error("%s was made anew: it is read from its beginning; the commands read before hold", self._tp.topic)
+            self._next, self._topic_id = 0, ""
+            await consumer.seek_to_beginning(self._tp)
         while self._next < end:
-            for record in (await consumer.getmany(self._tp, timeout_ms=500)).get(self._tp, ()):
+            records = (await consumer.getmany(self._tp, timeout_ms=500)).get(self._tp, ())
+            position = await consumer.position(self._tp)
+            await self._tell_lost(consumer, records[0].offset if records else position)
+            for record in records:
                 self.ingest_ms = max(self.ingest_ms, record.timestamp)
                 if record.offset >= self._next and record.value not in (None, HEARTBEAT):
                     found += self._told(record)
-            self._next = max(self._next, await consumer.position(self._tp))
+            self._next = max(self._next, position)
         return found
+
+    async def _tell_lost(self, consumer: AIOKafkaConsumer, at: int) -> None:
+        """A client whose place in the log is gone goes on at the log's beginning, without a word."""
+        if not 0 < self._next < at:
+            return
+        begin = (await consumer.beginning_offsets([self._tp]))[self._tp]
+        if lost := max(0, min(at, begin) - self._next):
+            log.error("%s: offsets %d to %d were deleted before they were read; the commands that stood there do nothing here",
+                      self._tp.topic, self._next, self._next + lost - 1)  # fmt: skip
+            self._on_lost(lost)
+
+    async def _is_anew(self) -> bool:
+        """Whether the name stands for another topic than before; asked every IDS_EVERY_S."""
+        if time.monotonic() < self._ids_at_s:
+            return False
+        self._ids_at_s = time.monotonic() + IDS_EVERY_S
+        now = (await asyncio.to_thread(topic_ids_now, self._broker, [self._tp.topic])).get(self._tp.topic, "")
+        was, self._topic_id = self._topic_id, now or self._topic_id
+        return bool(was and now) and was != now
 
     @property
     def is_there(self) -> bool:
@@ -165,9 +198,9 @@ class CommandLog:
         places = np.searchsorted(records.offset, offsets)
         return [int(i) for i, at in zip(places, offsets, strict=True) if records.offset[i] == at]
 
-    def follow(self, app: faust.App, broker: str) -> None:
-        """Reads on every POLL_S while `app` runs; what goes wrong is logged and tried again."""
-        self.reader = reader = CommandReader(broker, self._prefix)
+    def follow(self, app: faust.App, broker: str, on_lost: Callable[[int], object] = lambda _: None) -> None:
+        """Reads on every POLL_S while `app` runs; what goes wrong is logged and tried again. `on_lost`: see CommandReader."""
+        self.reader = reader = CommandReader(broker, self._prefix, on_lost)
 
         async def look() -> None:
             try:

@@ -8,6 +8,7 @@ from typing import NoReturn
 from prometheus_client import CollectorRegistry
 
 from zonepulse.schemas.messages.tasks import Task
+from zonepulse.schemas.messages.topics import COMMANDS
 from zonepulse.streams.control.command_log import CommandLog
 from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.health.starts import note_start
@@ -32,7 +33,7 @@ def run(task: Task, settings: Settings) -> NoReturn:
         with metrics.start_step("kernels"):
             warm_up()
     commands = CommandLog.of(settings.broker, settings.topic_prefix)
-    commands.follow(app, settings.broker)
+    commands.follow(app, settings.broker, metrics.records_lost.labels(COMMANDS.name).inc)
     start(Outfit(app, settings, metrics, commands))
     metrics.serve(settings.metrics_port, settings.metrics_host)
     metrics.process_step("ready")

@@ -3,12 +3,15 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.compute as pc
 import pytest
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient
 from live_parts import produce, wait_until
 from zone_runs import wait_until_complete
 from zones import ONE_METER
@@ -137,21 +140,83 @@ def heartbeats_until_past(broker: str, prefix: str, at_ms: int, *, is_simulated:
     return asyncio.run(read())
 
 
-def test_the_log_of_commands_is_read_past_a_tick_with_one_heartbeat_where_it_is_silent(tmp_path: Path) -> None:
-    broker = Broker(tmp_path / "kafka")
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    broker = Broker(tmp_path_factory.mktemp("commands") / "kafka")
     broker.start()
     try:
-        now_ms, kafka = round(time.time() * 1000), broker.bootstrap
-        far_ms = now_ms + 86_400_000
-        assert heartbeats_until_past(kafka, "none.", now_ms, is_simulated=False, stamp_ms=None) == (True, 0), (
-            "no topic, no commands"
-        )
-        ensure_topics(kafka, "real.", 1, replication=1, topics=[COMMANDS])
-        assert heartbeats_until_past(kafka, "real.", now_ms, is_simulated=False, stamp_ms=None) == (True, 1)
-        assert heartbeats_until_past(kafka, "real.", now_ms, is_simulated=False, stamp_ms=None) == (True, 0)
-        assert heartbeats_until_past(kafka, "real.", far_ms, is_simulated=False, stamp_ms=None) == (False, 3), "until told to stop"
-        ensure_topics(kafka, "sim.", 1, is_simulated=True, replication=1, topics=[COMMANDS])
-        assert heartbeats_until_past(kafka, "sim.", far_ms, is_simulated=True, stamp_ms=far_ms) == (True, 1)
-        assert heartbeats_until_past(kafka, "sim.", far_ms, is_simulated=True, stamp_ms=far_ms) == (True, 0)
+        yield broker.bootstrap
     finally:
         broker.stop()
+
+
+def test_the_log_of_commands_is_read_past_a_tick_with_one_heartbeat_where_it_is_silent(kafka: str) -> None:
+    now_ms = round(time.time() * 1000)
+    far_ms = now_ms + 86_400_000
+    assert heartbeats_until_past(kafka, "none.", now_ms, is_simulated=False, stamp_ms=None) == (True, 0), "no topic, no commands"
+    ensure_topics(kafka, "real.", 1, replication=1, topics=[COMMANDS])
+    assert heartbeats_until_past(kafka, "real.", now_ms, is_simulated=False, stamp_ms=None) == (True, 1)
+    assert heartbeats_until_past(kafka, "real.", now_ms, is_simulated=False, stamp_ms=None) == (True, 0)
+    assert heartbeats_until_past(kafka, "real.", far_ms, is_simulated=False, stamp_ms=None) == (False, 3), "until told to stop"
+    ensure_topics(kafka, "sim.", 1, is_simulated=True, replication=1, topics=[COMMANDS])
+    assert heartbeats_until_past(kafka, "sim.", far_ms, is_simulated=True, stamp_ms=far_ms) == (True, 1)
+    assert heartbeats_until_past(kafka, "sim.", far_ms, is_simulated=True, stamp_ms=far_ms) == (True, 0)
+
+
+def offsets_told(kafka: str, prefix: str, steps: Iterable[Callable[[], object]]) -> tuple[list[list[int]], list[int]]:
+    """Which skipped offsets a reader hears of after each step, and the counts of records that it calls lost.
+    Its client, which fetches ahead, is another one for each step."""
+
+    async def read() -> tuple[list[list[int]], list[int]]:
+        lost, found = list[int](), []
+        reader = CommandReader(kafka, prefix, lost.append)
+        for step in steps:
+            await asyncio.to_thread(step)
+            found.append([int(told.command.target.rpartition("/")[2]) for told in await reader.read()])
+            await reader.close()
+        return found, lost
+
+    return asyncio.run(read())
+
+
+def test_commands_that_retention_deleted_unread_are_told(kafka: str) -> None:
+    ensure_topics(kafka, "short.", 1, replication=1, topics=[COMMANDS])
+
+    def tell_of(*offsets: int) -> None:
+        for offset in offsets:
+            tell(kafka, "short.", skip_of(Place("readings", 0, offset), "test"))
+
+    def tell_and_delete(*offsets: int, before: int) -> None:
+        tell_of(*offsets)
+        with closing(KafkaAdminClient(bootstrap_servers=kafka)) as admin:
+            admin.delete_records({TopicPartition("short.commands", 0): before})
+
+    steps = [
+        lambda: tell_of(0, 1),
+        lambda: tell_and_delete(2, 3, 4, before=4),
+        lambda: tell_and_delete(5, 6, before=7),
+        lambda: tell_of(7),
+    ]
+    assert offsets_told(kafka, "short.", steps) == ([[0, 1], [4], [], [7]], [2, 2])
+
+
+@pytest.mark.parametrize("told_anew", [(7,), (7, 8, 9)])
+def test_commands_on_a_topic_made_anew_are_read(kafka: str, told_anew: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With fewer records than before, and with more."""
+    monkeypatch.setattr("zonepulse.streams.control.command_log.IDS_EVERY_S", 0.0)
+    prefix = f"anew{len(told_anew)}."
+
+    def make_and_tell(*offsets: int) -> None:
+        ensure_topics(kafka, prefix, 1, replication=1, topics=[COMMANDS])
+        for offset in offsets:
+            tell(kafka, prefix, skip_of(Place("readings", 0, offset), "test"))
+
+    def make_anew() -> None:
+        with closing(KafkaAdminClient(bootstrap_servers=kafka)) as admin:
+            admin.delete_topics([f"{prefix}commands"])
+            wait_until(lambda: f"{prefix}commands" not in admin.list_topics(), 30, "the topic is away")
+        make_and_tell(*told_anew)
+
+    steps = [lambda: make_and_tell(0, 1), lambda: None, make_anew, lambda: None]
+    found, lost = offsets_told(kafka, prefix, steps)
+    assert (found[:2], found[2] + found[3], lost) == ([[0, 1], []], list(told_anew), [])
