@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from log_strategies import Case, Unnumbered, numbered, partition_key
-from zone_strategies import BASE, HOUR, MINUTE, Draw, duration, factors, policies, text_of, window_of
+from zone_strategies import BASE, CALENDARS, HOUR, MINUTE, Draw, duration, factors, policies, rules, text_of, window_of
 
 from zonepulse.schemas.messages.partitioner import partition_of
 
@@ -170,7 +170,8 @@ def network_zones(draw: Draw) -> dict[str, Any]:
         "factors": draw(factors(window)) + more_factors(draw, window),
         "contracts": draw(contracts(window)),
         "entries": draw(entries(window)),
-        "rules": [],
+        "rules": [draw(rules(i, window, ("node", "node", "zone", "site"))) for i in range(draw(st.integers(0, 2)))],
+        "calendars": CALENDARS,
         **draw(networks(window)),
     }
 

@@ -220,19 +220,70 @@ def factors(draw: Draw, window: int) -> list[dict[str, Any]]:
     return rows
 
 
+INDICATORS_ON = {
+    "zone": ("g_per_kwh",),
+    "company": (),
+    "site": (),
+    "meter": (),
+    "register": ("quantity", "quantity_per_h"),
+    "node": ("g_per_kwh", "imbalance_kwh"),
+}
+OF_ALL = ("co2e_kg", "energy_kwh", "power_kw", "completeness", "estimated_share")
+LEVELS = (0, 1, 0.5, 10, 100, 400)
+
+
+def expressions(draw: Draw, names: tuple[str, ...], depth: int = 2) -> str:
+    """True or false."""
+    if depth and draw(st.booleans()):
+        parts = [expressions(draw, names, depth - 1) for _ in range(2)]
+        return draw(st.sampled_from(("({0}) and not ({1})", "({0}) or ({1})", "not ({0})"))).format(*parts)
+    name, other = draw(st.sampled_from(names)), draw(st.sampled_from(names))
+    level = draw(st.sampled_from(LEVELS))
+    shape = draw(st.sampled_from(("{0} > {2}", "{0} - {1} / 2 <= {2}", "{0} / ({1} - {2}) != -1", "-{0} * 3 < {2}")))
+    return shape.format(name, other, level)
+
+
 @st.composite
-def rules(draw: Draw, number: int, window: int) -> dict[str, Any]:
+def rules(draw: Draw, number: int, window: int, scopes: tuple[str, ...] = ("zone", "company", "site", "meter", "register")) -> Any:
     """One alert rule."""
-    on = draw(st.sampled_from(("zone", "company")))
-    names = ("g_per_kwh", "co2e_kg", "energy_kwh", "power_kw") if on == "zone" else ("co2e_kg", "energy_kwh", "power_kw")
-    level = draw(st.sampled_from((0, 1, 10, 100, 400)))
-    side, other = draw(st.sampled_from((("above", "below"), ("below", "above"))))
-    rule: dict[str, Any] = {"id": f"r{number}", "on": on, "when": {"indicator": draw(st.sampled_from(names)), side: level}}
-    if draw(st.booleans()):
-        rule["clear"] = {other: level * 0.5 if side == "above" else level * 2}
+    on = draw(st.sampled_from(scopes))
+    names = (*OF_ALL, *INDICATORS_ON[on])
+    rule: dict[str, Any] = {"id": f"r{number}", "on": on}
+    kind = draw(st.sampled_from(("bound", "bound", "change", "expr")))
+    if kind == "expr":
+        rule["when"] = {"expr": expressions(draw, names)}
+        if draw(st.booleans()):
+            rule["clear"] = {"expr": expressions(draw, names, 1)}
+    else:
+        level = draw(st.sampled_from(LEVELS))
+        side, other = draw(st.sampled_from((("above", "below"), ("below", "above"))))
+        rule["when"] = {"indicator": draw(st.sampled_from(names)), side: level}
+        if kind == "change":
+            against = draw(st.sampled_from((1, 2, 4))) * window
+            rule["when"] |= {"change": draw(st.sampled_from(("absolute", "percent"))), "against": duration(against)}
+        if draw(st.booleans()):
+            rule["clear"] = {other: level * 0.5 if side == "above" else level * 2}
     rule["for"] = duration(draw(st.sampled_from((0, window, 2 * window + 1000))))
     rule["keep_firing"] = duration(draw(st.sampled_from((0, window, 2 * window))))
+    if draw(st.integers(0, 3)) == 0:
+        rule["calendar"] = draw(st.sampled_from(("day", "night")))
+    if on != "zone" and draw(st.integers(0, 3)) == 0:
+        rule["on"] = [f"{on}:*"]
     return rule
+
+
+CALENDARS = [
+    {"id": "day", "days": ["mon", "thu"], "hours": ["00:30", "09:00"], "workdays": ["2026-10-03"], "holidays": ["2026-09-30"]},
+    {"id": "night", "hours": ["23:15", "00:45"]},
+]
+"""Hours that begin and end near BASE, whatever day it is."""
+TARIFFS = [
+    {"id": "t", "carrier": "electricity", "price": 0.72, "currency": "CNY", "unit": "kWh", "source": "s", "valid_from": "2026-01-01"},
+    {
+        "id": "own", "carrier": "electricity", "company": "c0", "price": 700, "currency": "EUR", "unit": "MWh", "source": "s",
+        "valid_from": "2026-01-01", "valid_to": "2026-10-02",
+    },
+]  # fmt: skip
 
 
 @st.composite
@@ -289,6 +340,8 @@ def zones(draw: Draw, *, may_move: bool = False) -> dict[str, Any]:
         "meters": found,
         "meter_changes": draw(changes(found, window)),
         "factors": draw(factors(window)),
+        "calendars": CALENDARS,
+        "tariffs": draw(st.sampled_from(([], TARIFFS[:1], TARIFFS))),
         "rules": [draw(rules(i, window)) for i in range(draw(st.integers(0, 3)))],
     }
 

@@ -317,7 +317,7 @@ def _packed(lists: Sequence[Sequence[Any]], width: int) -> tuple[NDArray[np.int6
     return first, rows.reshape(-1, width) if width > 1 else rows.reshape(-1)
 
 
-def _expected_steps(spans: list[Interval]) -> list[tuple[int, int]]:
+def expected_steps(spans: list[Interval]) -> list[tuple[int, int]]:
     """(from_ms, channels that count from there on)."""
     events: dict[int, int] = {ALWAYS: 0}
     for start, end in spans:
@@ -361,7 +361,7 @@ def compile_accounts(channels: Channels) -> AggregationPlan:
         for accumulator, _ in accumulators:
             touching[accumulator].append(series)
     accumulator_first, accumulator_series = _packed(touching, 1)
-    expected_first, expected = _packed([_expected_steps(s) for s in build.counting], 2)
+    expected_first, expected = _packed([expected_steps(s) for s in build.counting], 2)
     zone_factor = build.factor_timeline("electricity", "", "kWh")
     factor_first, factors = _packed(build.factor_rows, 4)
     guard_first, guard_bounds = build.guards.arrays()

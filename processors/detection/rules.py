@@ -1,11 +1,35 @@
 """The registry's alert rules as a state machine over judged windows (schemas/messages/alerts.py is the contract)."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
 
+from zonepulse.processors.detection.expressions import Look, Truth, compile_expression
+from zonepulse.processors.detection.working_hours import WorkingHours
 from zonepulse.schemas.messages.alerts import fingerprint
 from zonepulse.schemas.registry.model import Rule
+from zonepulse.schemas.rules.scopes import named_by
 from zonepulse.schemas.values import canonical_json
+
+
+class Excess(NamedTuple):
+    """What a window has above a rule's bound: micro-kWh and mg CO2e; None: not known, or not what the rule is about."""
+
+    energy_micro: int | None = None
+    co2e_mg: int | None = None
+
+
+NOTHING: Final = Excess()
+
+
+class Verdict(NamedTuple):
+    """What a rule says of one window. `value` is what was compared with its bounds, None of an expression."""
+
+    is_breach: bool
+    is_clear: bool
+    value: float | None = None
+    facts: Mapping[str, Any] = {}
+    """For the evidence, where it raises."""
 
 
 @dataclass(slots=True)
@@ -17,8 +41,14 @@ class RuleState:
     clears: int = 0
     first_clear: int = 0
     active_since: int | None = None
-    raised_at: float = 0.0
+    raised_at: float | None = 0.0
     """Value of the window that raised it."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Facts of that window."""
+    excess: Excess = NOTHING
+    """Of the breaching windows from `first_breach` on."""
+    past: dict[int, float] = field(default_factory=dict)
+    """Of a rule about changes: start of a judged window -> the indicator's value then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +58,9 @@ class Transition:
     state: str
     starts_at: int
     ends_at: int | None
-    value: float
+    value: float | None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    excess: Excess = NOTHING
 
 
 def windows_of(duration_ms: int, length_ms: int) -> int:
@@ -36,40 +68,93 @@ def windows_of(duration_ms: int, length_ms: int) -> int:
     return max(1, -(-duration_ms // length_ms))
 
 
-def is_breach(rule: Rule, value: float) -> bool:
-    """Whether a value breaks the rule."""
-    return (rule.above is not None and value > rule.above) or (rule.below is not None and value < rule.below)
-
-
-def is_clear(rule: Rule, value: float) -> bool:
-    """Whether a value ends the alert; without a `clear` bound, whatever is no breach."""
-    if rule.clear_above is None and rule.clear_below is None:
-        return not is_breach(rule, value)
-    return (rule.clear_below is not None and value < rule.clear_below) or (
-        rule.clear_above is not None and value > rule.clear_above
-    )
-
-
-def evaluate(rule: Rule, state: RuleState, start: int, value: float | None, length_ms: int) -> Transition | None:
-    """Judge one window; null keeps the state. Changes `state` in place."""
+def compare(rule: Rule, value: float | None) -> Verdict | None:
+    """A value against the rule's bounds; without a `clear` bound, whatever is no breach is clear."""
     if value is None:
         return None
-    breach, clear = is_breach(rule, value), is_clear(rule, value)
-    if breach:
+    is_breach = (rule.above is not None and value > rule.above) or (rule.below is not None and value < rule.below)
+    if rule.clear_above is None and rule.clear_below is None:
+        return Verdict(is_breach, not is_breach, value)
+    is_clear = (rule.clear_below is not None and value < rule.clear_below) or (
+        rule.clear_above is not None and value > rule.clear_above
+    )
+    return Verdict(is_breach, is_clear, value)
+
+
+class Judge:
+    """One rule, compiled. `hours`: only windows that begin within them are judged."""
+
+    def __init__(self, rule: Rule, length_ms: int, hours: WorkingHours | None = None) -> None:
+        self.rule, self._length_ms, self._hours = rule, length_ms, hours
+        self._names = named_by(rule)
+        self._breaks: Truth | None = compile_expression(rule.expr) if rule.expr else None
+        self._clears: Truth | None = compile_expression(rule.clear_expr) if rule.clear_expr else None
+
+    def judge(self, state: RuleState, start: int, look: Look, excess: Excess = NOTHING) -> Transition | None:
+        """Judge the window that begins at `start`; what it does to the rule. Changes `state` in place."""
+        verdict = self._verdict(state, start, look)
+        if self._hours is not None and not self._hours.is_open(start):
+            return None
+        return evaluate(self.rule, state, start, verdict, self._length_ms, excess)
+
+    def evidence(self) -> dict[str, Any]:
+        """What every transition of the rule says of it."""
+        return {"expr": self.rule.expr} if self.rule.expr else {"indicator": self.rule.indicator}
+
+    def _verdict(self, state: RuleState, start: int, look: Look) -> Verdict | None:
+        if self._breaks is not None:
+            return self._of_expression(self._breaks, look)
+        now = look(self.rule.indicator)
+        return self._of_change(state, start, now) if self.rule.change else compare(self.rule, now)
+
+    def _of_expression(self, breaks: Truth, look: Look) -> Verdict | None:
+        values = {name: look(name) for name in self._names}
+        is_breach = breaks(values.__getitem__)
+        is_clear = not is_breach if is_breach or self._clears is None else self._clears(values.__getitem__)
+        if is_breach is None or is_clear is None:
+            return None
+        return Verdict(is_breach, is_clear, None, {"values": values})
+
+    def _of_change(self, state: RuleState, start: int, now: float | None) -> Verdict | None:
+        rule = self.rule
+        before = state.past.pop(start - rule.against_ms, None)
+        while state.past and (oldest := next(iter(state.past))) < start - rule.against_ms:
+            del state.past[oldest]
+        if now is not None:
+            state.past[start] = now
+        if now is None or before is None or (rule.change == "percent" and before == 0):
+            return None
+        change = now - before if rule.change == "absolute" else 100 * (now - before) / abs(before)
+        found = compare(rule, change)
+        told = {"against_ms": rule.against_ms, "before": before, "change": rule.change, "now": now}
+        return found and found._replace(facts=told)
+
+
+def evaluate(
+    rule: Rule, state: RuleState, start: int, verdict: Verdict | None, length_ms: int, excess: Excess = NOTHING
+) -> Transition | None:
+    """What one window does to a rule; None keeps the state. Changes `state` in place."""
+    if verdict is None:
+        return None
+    if verdict.is_breach:
+        if not state.breaches and state.active_since is None:
+            state.excess = NOTHING
+        state.excess = Excess(*(b if a is None else a if b is None else a + b for a, b in zip(state.excess, excess, strict=True)))
         state.first_breach = state.first_breach if state.breaches else start
         state.breaches += 1
     else:
         state.breaches = 0
-    if clear:
+    if verdict.is_clear:
         state.first_clear = state.first_clear if state.clears else start
         state.clears += 1
     else:
         state.clears = 0
     if state.active_since is None and state.breaches >= windows_of(rule.for_ms, length_ms):
-        state.active_since, state.clears, state.raised_at = state.first_breach, 0, value
-        return Transition("raised", state.active_since, None, value)
+        state.active_since, state.clears = state.first_breach, 0
+        state.raised_at, state.facts = verdict.value, dict(verdict.facts)
+        return Transition("raised", state.active_since, None, state.raised_at, state.facts, state.excess)
     if state.active_since is not None and state.clears >= windows_of(rule.keep_firing_ms, length_ms):
-        ended = Transition("resolved", state.active_since, state.first_clear, state.raised_at)
+        ended = Transition("resolved", state.active_since, state.first_clear, state.raised_at, state.facts, state.excess)
         state.active_since = None
         return ended
     return None

@@ -18,8 +18,6 @@ Six clocks, none of them on the wall:
     horizon   behind it the sums are forgotten
 """
 
-from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -28,38 +26,25 @@ from typing import Any, Final
 import numpy as np
 
 from zonepulse.processors.accounting.factor_table import FactorTable
-from zonepulse.processors.accounting.plan import INTENSITY, SCOPE, USE, compile_accounts
+from zonepulse.processors.accounting.plan import SCOPE, compile_accounts
 from zonepulse.processors.accounting.posting import EMISSION, SERIES_VALUE, changed_series, post, remember
-from zonepulse.processors.accounting.series import LOCATION, SeriesTable
+from zonepulse.processors.accounting.series import SeriesTable
 from zonepulse.processors.accounting.window_sums import WindowSums
 from zonepulse.processors.bases.bases import BASES
 from zonepulse.processors.bases.basis import Given, Posted
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.detection.rules import Alert, RuleState, evaluate
+from zonepulse.processors.detection.rules import Alert
 from zonepulse.processors.flow import ROW, UNSET, Rows, new_rows
 from zonepulse.processors.ledger.horizon import OldRows, reach_ms
+from zonepulse.processors.ledger.life_cycle import LifeCycle
 from zonepulse.processors.ledger.rows import Results, RowMaker, g_per_kwh
+from zonepulse.processors.ledger.watches import Watches
 from zonepulse.processors.metering.interval_rows import versions_of
-from zonepulse.schemas.registry.model import FOREVER, Rule
+from zonepulse.schemas.registry.model import FOREVER
 from zonepulse.schemas.tables.results import EMISSIONS
-from zonepulse.schemas.units import MICRO, MS_PER_HOUR
 
 UNKNOWN: Final = UNSET
 """Version of a waiting row that the registry version in use has no channel version for: it waits for the one that it was made with."""
-
-
-@dataclass(slots=True)
-class Subject:
-    """What rules judge: the zone or a company, window by window."""
-
-    company: str
-    series: int
-    scope_series: list[int]
-    rules: list[tuple[Rule, RuleState]]
-    next_start: int = UNSET
-    tick: int = UNSET
-    unseen: int = UNSET
-    """Windows before it, from `next_start` on, do not exist for this subject; not part of its state."""
 
 
 @dataclass(slots=True)
@@ -100,6 +85,7 @@ class Ledger:
         self.candidates: list[tuple[int, int, dict[str, Any]]] = []
         """Alerts that intervals tasks propose: tick, partition and row, in the order they came."""
         self.no_factor: dict[tuple[str, ...], NoFactor] = {}
+        self.life = LifeCycle(zone.tick_ms)
         self._made = _Made()
         self.announced: dict[int, dict[int, int]] = {}
         self.versions: dict[int, Channels] = {channels.registry.version: channels}
@@ -117,7 +103,7 @@ class Ledger:
         self.windows = WindowSums(self.plan, series.first, storages, self._length)
         self._rows = RowMaker(channels, self.plan, self.bases)
         self._entries = self._entry_rows()
-        self.subjects = self._make_subjects()
+        self.watches = Watches(channels, self.plan)
 
     # --- input ----------------------------------------------------------------------------------------------------------------
 
@@ -170,9 +156,14 @@ class Ledger:
                 self._use(self.versions[version])
         self._advance_to(int(self.through.min()), results)
         self._emit(results)
-        results.alerts = self._take_alerts() + results.alerts
+        results.alerts = self.life.pass_to(self.applied, self._take_alerts() + results.alerts, self._place_of)
         self.windows.pack()
         return results
+
+    def _place_of(self, meter: str) -> Mapping[str, str]:
+        """Site and gateway of a meter, by its last version."""
+        found = [one for one in self.channels.registry.meters if one.id == meter][-1:] if meter else []
+        return {"site": found[0].site, "gateway": found[0].gateway} if found else {}
 
     def horizon(self, tick: int) -> int:
         """Start of the earliest window that rows of this tick may change: by the longest reach of the registry versions in force then,
@@ -196,8 +187,7 @@ class Ledger:
 
     def _use(self, channels: Channels) -> None:
         """Go on under another registry version: sums move to the accumulators of the same name, rules keep their state."""
-        windows, plan, held = self.windows, self.plan, self.held()
-        states = {(s.company, r.id): (s, state) for s in self.subjects for r, state in s.rules}
+        windows, plan, held, watched = self.windows, self.plan, self.held(), self.watches.held()
         self.floor = self.horizon(self.applied)
         version = channels.registry.version
         self.versions = {n: c for n, c in self.versions.items() if n >= version}
@@ -206,12 +196,7 @@ class Ledger:
         self.waiting, self.is_waiting_touched = [self._known_now(waiting) for waiting in self.waiting], True
         self.windows.adopt(windows, plan, self.plan, self.progress)
         self.resume(held)
-        for subject in self.subjects:
-            for i, (rule, _) in enumerate(subject.rules):
-                if (subject.company, rule.id) in states:
-                    was, state = states[subject.company, rule.id]
-                    subject.rules[i] = (rule, state)
-                    subject.next_start, subject.tick = was.next_start, was.tick
+        self.watches.resume(watched)
 
     def held(self) -> dict[str, Any]:
         """What the bases hold, by name."""
@@ -344,6 +329,7 @@ class Ledger:
         n = remember(windows.plan, windows.sums, rows, slots, tick, before, self._length)
         emissions = new_rows(EMISSION, len(rows))
         emissions = emissions[: post(windows.plan, windows.sums, rows, slots, emissions)]
+        self.watches.take(rows, emissions)
         emissions = emissions[emissions["changed"] == 1]
         after = new_rows(SERIES_VALUE, n + 1)
         after = after[: changed_series(windows.plan, windows.sums, before, n, after, self._length, tick)]
@@ -430,94 +416,22 @@ class Ledger:
         zone = self.channels.registry.zone.id
         return Alert(zone, "no_factor", labels, "critical", state, starts_at, tick, evidence, ends_at, labels["company"]).row()
 
-    def _make_subjects(self) -> list[Subject]:
-        series, power = self.plan.series, self.plan.carriers.index("electricity")
-        columns = (series[name].tolist() for name in ("kind", "entity_kind", "entity", "carrier", "scope", "basis"))
-        judged, scopes = dict[tuple[int, int], int](), defaultdict[tuple[int, int], list[int]](list)
-        for i, (kind, entity_kind, entity, carrier, scope, basis) in enumerate(zip(*columns, strict=True)):
-            if kind == (INTENSITY if entity_kind else USE) and carrier == power:
-                judged.setdefault((entity_kind, entity), i)
-            if carrier == 0 and scope > 0 and basis == LOCATION:
-                scopes[entity_kind, entity].append(i)
-        rules_on = {on: [r for r in self.channels.registry.rules if r.on == on] for on in ("company", "zone")}
-        subjects = []
-        for entity, company in enumerate(["", *(c.id for c in self.channels.registry.companies)]):
-            rules, at = rules_on["company" if company else "zone"], (int(not company), entity)
-            if rules and at in judged:
-                subjects.append(Subject(company, judged[at], scopes[at], [(r, RuleState()) for r in rules]))
-        return subjects
-
     def _judge(self, first: int, last: int, results: Results) -> None:
         """Judge the windows that are ready at ticks first..last, between which nothing changes."""
         if last < first:
             return
-        for subject in self.subjects:
-            self._judge_subject(subject, first, last, results)
+        results.alerts += self.watches.judge(first, last, self._due, self.windows)
         for basis in self.bases:
             results.alerts += basis.judge(first, last, self._due, self.windows)
-
-    def _judge_subject(self, subject: Subject, first: int, last: int, results: Results) -> None:
-        starts = self.windows.starts
-        for at in range(bisect_left(starts, max(subject.next_start, subject.unseen)), len(starts)):
-            start = starts[at]
-            value = self.windows.read_one(subject.series, start)
-            if not value["exists"]:
-                continue
-            subject.unseen = start
-            tick = max(first, subject.tick, self._due(start))
-            if value["cov"] != value["expected"]:
-                tick = max(tick, self._due(start + self._length))
-            if tick > last:
-                return
-            subject.next_start, subject.tick = start + 1, tick
-            self._evaluate(subject, start, tick, results)
-        subject.unseen = starts[-1] + 1 if starts else UNSET
 
     def _look_again_from(self, start: int) -> None:
         """A window may have come to exist."""
         for basis in self.bases:
             basis.look_again_from(start)
-        for subject in self.subjects:
-            subject.unseen = min(subject.unseen, start)
+        self.watches.look_again_from(start)
 
     def _due(self, start: int) -> int:
         return -(-(start + self._length + self._delay) // self._tick_ms)
-
-    def _evaluate(self, subject: Subject, start: int, tick: int, results: Results) -> None:
-        for rule, state in subject.rules:
-            moved = evaluate(rule, state, start, self._indicator(subject, rule.indicator, start), self._length)
-            if moved is None:
-                continue
-            labels = {"company": subject.company} if subject.company else {}
-            zone = self.channels.registry.zone.id
-            alert = Alert(
-                zone, rule.id, labels, rule.severity, moved.state, moved.starts_at, tick, {"indicator": rule.indicator},
-                moved.ends_at, subject.company, value=moved.value, expected_low=rule.below, expected_high=rule.above,
-            )  # fmt: skip
-            results.alerts.append(alert.row())
-
-    def _indicator(self, subject: Subject, name: str, start: int) -> float | None:
-        if name == "g_per_kwh":
-            return g_per_kwh(self.windows.read_one(subject.series, start))
-        if name == "co2e_kg":
-            found = [self.windows.read_one(series, start) for series in subject.scope_series]
-            known = [int(v["co2e"]) for v in found if v["has_co2e"]]
-            return sum(known) / MICRO if known else None
-        use = self.windows.read_one(self._use_series(subject), start)
-        if not use["has_energy"]:
-            return None
-        over_ms = self._length if name == "power_kw" else MS_PER_HOUR
-        return int(use["energy"]) * MS_PER_HOUR / (MICRO * over_ms)
-
-    def _use_series(self, subject: Subject) -> int:
-        if subject.company:
-            return subject.series
-        series = self.plan.series
-        power = self.plan.carriers.index("electricity")
-        zone_use = (
-            (series["entity_kind"] == 1) & (series["carrier"] == power) & (series["scope"] == 0) & (series["kind"] != INTENSITY)
-        )
-        return int(np.flatnonzero(zone_use)[0])
 
 
 __all__ = ["SCOPE", "Ledger", "NoFactor", "Results", "g_per_kwh"]

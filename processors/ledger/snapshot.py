@@ -4,17 +4,14 @@ Chunk 0 holds the rows that wait for other partitions, chunk k + 1 the page that
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.detection.rules import RuleState
 from zonepulse.processors.flow import ROW, new_rows
 from zonepulse.processors.ledger.ledger import Ledger, NoFactor
 from zonepulse.processors.metering.snapshot import Arrays, BadSnapshot, Frozen, check_layout, check_partitions, names_checksum
-
-_STATE: Final = ("breaches", "first_breach", "clears", "first_clear", "active_since", "raised_at")
 
 
 def freeze_ledger(ledger: Ledger, next_offset: int) -> Frozen:
@@ -53,10 +50,8 @@ def _facts(ledger: Ledger) -> dict[str, Any]:
         "open_from": ledger.windows.open_from,
         "bases": ledger.held(),
         "candidates": [list(candidate) for candidate in ledger.candidates],
-        "subjects": [[s.company, s.next_start, s.tick] for s in ledger.subjects],
-        "rules": [
-            [s.company, rule.id, *(getattr(state, name) for name in _STATE)] for s in ledger.subjects for rule, state in s.rules
-        ],
+        "watches": ledger.watches.held(),
+        "life": ledger.life.held(),
     }
 
 
@@ -86,7 +81,8 @@ def restore_ledger(
     ledger.candidates = [(tick, partition, row) for tick, partition, row in facts["candidates"]]
     _restore_waiting(ledger, chunks[0])
     _restore_sums(ledger, facts, chunks[1:])
-    _restore_rules(ledger, facts)
+    ledger.watches.resume(facts["watches"])
+    ledger.life.resume(facts["life"])
     return ledger
 
 
@@ -114,11 +110,3 @@ def _restore_sums(ledger: Ledger, facts: Mapping[str, Any], chunks: Sequence[Arr
     ledger.windows.restore(chunks, facts["pages"], facts["open_from"], ledger.progress)
     if len(ledger.windows.pages) != facts["windows"]:
         raise BadSnapshot(f"the ledger's snapshot is incomplete: {len(ledger.windows.pages)} of {facts['windows']} windows")
-
-
-def _restore_rules(ledger: Ledger, facts: Mapping[str, Any]) -> None:
-    judged = {company: (next_start, tick) for company, next_start, tick in facts["subjects"]}
-    states = {(company, rule): values for company, rule, *values in facts["rules"]}
-    for subject in ledger.subjects:
-        subject.next_start, subject.tick = judged[subject.company]
-        subject.rules = [(rule, RuleState(*states[subject.company, rule.id])) for rule, _ in subject.rules]

@@ -10,7 +10,8 @@ from zonepulse.schemas.carriers import ELECTRICITY, use_directions
 from zonepulse.schemas.checks.factor_notices import Notice, answers, factor_notices, lookups
 from zonepulse.schemas.factors.shipped import LOOKUP_BASES, RESIDUAL_BASES, UNVERIFIED, channel_bears
 from zonepulse.schemas.problems import Problem, step
-from zonepulse.schemas.registry.model import Factor, Registry, Rule
+from zonepulse.schemas.registry.model import Factor, Registry
+from zonepulse.schemas.rules.scopes import INDICATORS_ON, is_on, named_by, names_on
 from zonepulse.schemas.values import is_usual_id, visible
 
 _COUNTED: Final = {
@@ -19,10 +20,7 @@ _COUNTED: Final = {
     "storage": ("charge", "discharge"),
     "boundary": ("import", "export"),
 }
-_JUDGED: Final = {
-    "zone": ("g_per_kwh", "co2e_kg", "energy_kwh", "power_kw"),
-    "company": ("co2e_kg", "energy_kwh", "power_kw"),
-}
+_OF_ELECTRICITY: Final = ("energy_kwh", "power_kw")
 
 
 def counted_directions(role: str, carrier: str) -> tuple[str, ...]:
@@ -36,7 +34,7 @@ def notices(registry: Registry, *, file: str = "zone.yaml") -> list[Problem]:
     """Everything that has no effect, with what to do if one is wanted."""
     found = [*_uncounted(registry), *_mixed_units(registry), *_unused_factors(registry), *factor_notices(registry)]
     found += _unmatched_contracts(registry)
-    found += _unjudged(registry.rules)
+    found += _unjudged(registry)
     found += _unusual_ids(registry)
     return [Problem(file, 0, path, what, remedy) for path, what, remedy in found]
 
@@ -100,11 +98,43 @@ def _why_unused(factor: Factor) -> str:
     return f"check that {factor.company} has a channel of {factor.activity} counted in {factor.base_unit}"
 
 
-def _unjudged(rules: tuple[Rule, ...]) -> Iterator[Notice]:
-    for rule in rules:
-        if rule.indicator not in _JUDGED.get(rule.on, ()):
-            judged = "; ".join(f"on {on}: {', '.join(indicators)}" for on, indicators in _JUDGED.items())
-            yield f"rules.{rule.id}", f"nothing judges {rule.indicator} on {rule.on}", f"judged are {judged}"
+def _unjudged(registry: Registry) -> Iterator[Notice]:
+    """Indicators that a rule never knows: those of other scopes, and electricity where there is none."""
+    for rule in registry.rules:
+        path, names = f"rules.{rule.id}", named_by(rule)
+        for name in names:
+            if name not in INDICATORS_ON[rule.on]:
+                judged = "; ".join(f"on {on}: {', '.join(indicators)}" for on, indicators in INDICATORS_ON.items())
+                yield path, f"nothing judges {name} on {rule.on}", f"judged are {judged}"
+        wanted = [name for name in names if name in _OF_ELECTRICITY]
+        subjects = [name for name in names_on(rule.on, registry) if is_on(rule, name)]
+        powered = _with_electricity(registry, rule.on) if wanted else set(subjects)
+        without = [name for name in subjects if name not in powered]
+        if without:
+            what = f"{wanted[0]} of {len(without)} of {len(subjects)} is never known, such as of {without[0]}: no electricity counts there"
+            yield path, what, "name in `on` those that have some"
+
+
+def _with_electricity(registry: Registry, scope: str) -> set[str]:
+    """What a scope has with registers of electricity that count there; all of a zone's and of the nodes."""
+    if scope in ("zone", "node"):
+        return {registry.zone.id, *registry.network.nodes}
+    company_of = {site.id: site.company for site in registry.sites}
+    found = set[str]()
+    for meter in registry.meters:
+        for register in meter.registers:
+            if register.carrier != ELECTRICITY:
+                continue
+            is_counted = register.counts and register.direction in counted_directions(meter.role, register.carrier)
+            names = {
+                "register": (True, f"{meter.id}/{register.id}"),
+                "meter": (register.counts, meter.id),
+                "site": (is_counted and meter.role != "boundary", meter.site),
+                "company": (is_counted and meter.role != "boundary", company_of.get(meter.site, "")),
+            }
+            is_there, name = names[scope]
+            found |= {name} if is_there else set()
+    return found
 
 
 def identifiers(registry: Registry) -> frozenset[str]:

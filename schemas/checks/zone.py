@@ -1,4 +1,4 @@
-"""What must hold between the entities of a registry: settings, identities, references, validities, meter changes, rules.
+"""What must hold between the entities of a registry: settings, identities, references, validities, meter changes.
 
 `check_registry` reports; it never raises. Placeholders of values that could not be read ('' and the like) are passed over.
 """
@@ -21,7 +21,6 @@ from zonepulse.schemas.registry.model import (
     MeterChange,
     MeterVersion,
     Registry,
-    Rule,
     Series,
     ZonePolicy,
 )
@@ -29,7 +28,6 @@ from zonepulse.schemas.registry.sections import LISTS, SECTIONS, entities_of
 from zonepulse.schemas.units import LIMIT_REG, MS_PER_HOUR
 from zonepulse.schemas.values import instant_text
 
-INDICATORS: Final = ("g_per_kwh", "co2e_kg", "energy_kwh", "power_kw")
 _MINUTE_MS: Final = 60_000
 
 
@@ -43,8 +41,6 @@ def check_registry(registry: Registry, shipped: int, report: Report) -> None:
     _check_changes(registry, report)
     for i, factor in enumerate(registry.factors[shipped:]):
         check_factor(factor, f"factors[{i}]", registry.zone, report)
-    for i, rule in enumerate(registry.rules):
-        _check_rule(rule, f"rules[{i}]", report)
 
 
 def _check_policy(zone: ZonePolicy, report: Report) -> None:
@@ -252,25 +248,3 @@ def check_factor(factor: Factor, path: str, zone: ZonePolicy, report: Report) ->
         report.add(f"{path}.value", "is negative", "write a mass of zero or more")
     if bool(factor.region) == bool(factor.company):
         report.add(path, "needs exactly one of `company` and `region`", "name whose own factor it is, or the region it stands for")
-
-
-def _check_rule(rule: Rule, path: str, report: Report) -> None:
-    if rule.indicator and rule.indicator not in INDICATORS:
-        remedy = nearest(rule.indicator, INDICATORS, f"known indicators: {', '.join(INDICATORS)}")
-        report.add(f"{path}.when.indicator", f"unknown indicator {rule.indicator!r}", remedy)
-    if rule.above is not None and (rule.clear_above is not None or not _holds(rule.clear_below, rule.above)):
-        report.add(
-            f"{path}.clear",
-            f"never clears a rule that fires above {rule.above}",
-            f"write {{below: b}} with b of at most {rule.above}",
-        )
-    if rule.below is not None and (rule.clear_below is not None or not _holds(rule.below, rule.clear_above)):
-        report.add(
-            f"{path}.clear",
-            f"never clears a rule that fires below {rule.below}",
-            f"write {{above: a}} with a of at least {rule.below}",
-        )
-
-
-def _holds(low: float | None, high: float | None) -> bool:
-    return low is None or high is None or low <= high

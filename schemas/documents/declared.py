@@ -14,9 +14,10 @@ _SCHEMAS: Final[dict[Kind, Schema]] = {
     "moment": ref("instant"), "start": ref("instant"), "end": ref("instant"), "day": {"type": "string", "pattern": f"^{DAY}$"},
     "timezone": {"type": "string"}, "minute": _CLOCK, "minutes": list_of(_CLOCK) | {"minItems": 2, "maxItems": 2}, "stock": _STOCK,
     "ids": list_of(ref("id")), "texts": list_of({"type": "string"}),
+    "days": list_of({"type": "string", "pattern": f"^{DAY}$"}),
     "targets": list_of({"type": "string", "pattern": "^(mailto|channel|webhook):"}) | {"minItems": 1},
 }  # fmt: skip
-_UNTOLD: Final = ("start", "end", "minutes", "stock", "ids", "texts")
+_UNTOLD: Final = ("start", "end", "minutes", "stock", "ids", "texts", "words", "days")
 """Kinds whose default is that nothing is written."""
 
 
@@ -44,7 +45,8 @@ def _mapping(section: Section, inside: str, more: Schema) -> Schema:
 
 def _field(field: Field) -> Schema:
     words, count = {"enum": list(field.words)}, {"type": "integer", "minimum": field.least}
-    schema = words if field.kind == "word" else count if field.kind == "count" else _SCHEMAS[field.kind]
+    of_field = {"word": words, "words": list_of(words), "count": count}
+    schema = of_field[field.kind] if field.kind in of_field else _SCHEMAS[field.kind]
     return said(schema, field.about, _default(field))
 
 

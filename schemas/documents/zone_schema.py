@@ -6,7 +6,6 @@ A value is as YAML 1.2 reads it: dates stay text, and of `yes`, `on` and the lik
 from typing import Final, get_args
 
 from zonepulse.schemas.carriers import CARRIERS, GASES, PRODUCT
-from zonepulse.schemas.checks.zone import INDICATORS
 from zonepulse.schemas.documents.carbon_schema import contract_schema, entry_schema, factor_schema
 from zonepulse.schemas.documents.declared import section_schema
 from zonepulse.schemas.documents.parts import (
@@ -26,6 +25,8 @@ from zonepulse.schemas.documents.parts import (
 from zonepulse.schemas.factors.gwp import REPORTS
 from zonepulse.schemas.registry.model import Direction, Kind, Role, Rule, ZonePolicy
 from zonepulse.schemas.registry.sections import SECTIONS
+from zonepulse.schemas.rules.expressions import MOST_CHARACTERS
+from zonepulse.schemas.rules.scopes import INDICATORS, SCOPES
 
 _CARRIERS: Final = f"{', '.join(c for c in CARRIERS if not c.endswith(':'))}, a fuel such as diesel, or {PRODUCT}<name>"
 
@@ -147,17 +148,26 @@ def _register() -> Schema:
 
 def _rule() -> Schema:
     bounds = {"above": {"type": "number"}, "below": {"type": "number"}}
-    when = {"indicator": one_word(INDICATORS), **bounds}
+    compared = {
+        "indicator": one_word(INDICATORS),
+        "change": one_word(("absolute", "percent"), "compare its change, not itself"),
+        "against": ref("duration", "how long before the value was that it is the change to"),
+    }
+    expression = {"expr": said({"type": "string", "maxLength": MOST_CHARACTERS}, "of indicators, true or false")}
+    named = {"type": "string", "pattern": f"^({'|'.join(SCOPES)}):.+$"}
+    on = {"anyOf": [one_word(SCOPES), list_of(named) | {"minItems": 1}]}
     return mapping(
         {
             "id": ref("id"),
-            "on": one_word(words_of(Rule, "on")),
-            "when": _one_bound(when, "indicator"),
+            "on": said(on, "a scope, or some of one: [company:steel, company:auto-*], [register:TC-*/1.8.0]"),
+            "when": _one_bound(bounds | compared | expression, "indicator"),
             "for": ref("duration", "how long it must hold; absent: one window"),
             "keep_firing": ref("duration", "how long it must be clear before the alert is resolved"),
-            "clear": said(_one_bound(bounds), "level that ends it; absent: no breach"),
+            "clear": said(_one_bound(bounds | expression), "what ends it; absent: no breach"),
+            "calendar": ref("id", "only windows that begin within its hours are judged"),
             "severity": one_word(words_of(Rule, "severity"), default="warning"),
             "text": ref("text"),
+            "runbook": said({"type": "string", "pattern": "^https?://"}, "where it is written what to do"),
         },
         "id",
         "on",
@@ -166,6 +176,6 @@ def _rule() -> Schema:
 
 
 def _one_bound(properties: Schema, *required: str) -> Schema:
-    """`above` or `below`, not both."""
-    schema = {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
-    return schema | {"oneOf": [{"required": ["above"]}, {"required": ["below"]}]}
+    """`above`, `below` or `expr`, and only one of them; a bound needs `required` beside it."""
+    ways = [{"required": [*required, "above"]}, {"required": [*required, "below"]}, {"required": ["expr"]}]
+    return {"type": "object", "properties": properties, "required": [], "additionalProperties": False, "oneOf": ways}

@@ -65,15 +65,32 @@ Ledger rules
                         imbalance row; a window that is not covered in time, or whose imbalance is null, keeps the state. Resolved by a
                         judged window that explains its energy; ends_at = its start. `value` = what is missing, kWh; evidence
                         {"inflow_micro": i, "node": n, "outflow_micro": o}.
-    rules of the registry   on zone or company (label company). `n(for)` consecutive judged windows breach -> raised, starts_at =
-                        start of the first, `value` = that of the window that raised it, expected_high = above, expected_low = below.
-                        Clear = the `clear` bound holds (default: no breach). `n(keep_firing)` consecutive clear windows -> resolved;
-                        ends_at = start of the first of them. A window whose value is null keeps the state and both counts.
-                        A window that neither breaches nor clears resets both counts. evidence {"indicator": i}.
-                        Judged per window: zone by its intensity row, company by its electricity use row (scope 0); a company
-                        without electricity is not judged.
-                        Indicators: g_per_kwh (zone), co2e_kg (sum of the totals rows with carrier '' and basis location),
-                        energy_kwh and power_kw (electricity use, scope 0).
+    rules of the registry   on the zone, or (label of their scope) company, site, node, meter, or meter and register. `n(for)`
+                        consecutive judged windows breach -> raised, starts_at = start of the first, `value` = that of the window that
+                        raised it, expected_high = above, expected_low = below. Clear = the `clear` bound holds (default: no breach).
+                        `n(keep_firing)` consecutive clear windows -> resolved; ends_at = start of the first of them. A window whose
+                        value is null, or that begins outside the rule's calendar, keeps the state and both counts. A window that
+                        neither breaches nor clears resets both counts. evidence {"indicator": i}, and "site" or "register" where the
+                        rule is on one. Judged per window as schemas/rules/scopes.py says, which also has the indicators: covered is
+                        what the row, or the rows of all channels that are registered then, cover; where there is no such row, nothing
+                        is judged. Company and node of an alert are those of its meter, or site, at starts_at.
+                        A change compares the value of the window less the one that the window `against` before had when it was
+                        judged, or 100 x that difference / |the earlier one|; null where either is, or the earlier one of a
+                        percentage is 0. evidence also {"against_ms": a, "before": b, "change": "absolute" | "percent", "now": n}.
+                        An expression (schemas/rules/expressions.py) has no value and no band; its window breaches where it is true,
+                        and clears where it is false and `clear`, if there is one, is true. evidence {"expr": e, "values": {i: v}} with
+                        the indicators of the window that raised it.
+Life cycle, tick by tick, from what the rules propose to what is said; an alert is said at most once a tick, as it is then
+    damping             after three transitions (raised, resolved) of a fingerprint within an hour, a resolution is held back: the alert
+                        fires on, whatever is proposed, until an hour has passed since the last transition proposed and that was a
+                        resolution. It is said then, with that one's ends_at; evidence also {"swallowed": transitions not said}. Not
+                        of series_restarted and gap_too_long, which are events.
+    acknowledge, snooze, comment   commands on an alert that fires, at their tick, after its transitions. evidence from then on also
+                        "acknowledged" {"at_ms": tick's end, "by": w, "why": y}, "snoozed" the same and "until_ms", "comments" a list of
+                        the last 20. What is acknowledged has that state in each row until its severity changes or it is resolved.
+    maintenance         of the ticks before: an alert that begins while a target matches (rule, company, meter, node, severity, site,
+                        gateway; all that are written) and that ends later says {"maintenance_until_ms": the latest end}. It is said all
+                        the same; who is told is notification's.
 Pipeline alerts (prefix `ops_`) follow the wall clock and are no part of the ledger.
 """
 
@@ -85,6 +102,8 @@ from zonepulse.schemas.values import canonical_json
 
 State = Literal["raised", "updated", "resolved", "acknowledged"]
 STATES: Final = get_args(State)
+EVENTS: Final = ("series_restarted", "gap_too_long")
+"""Rules whose alerts are events: several of a fingerprint may be open."""
 
 
 def alert_key(fingerprint: str, starts_at: int) -> bytes:

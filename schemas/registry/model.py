@@ -281,11 +281,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An alert rule. `when` names an indicator and exactly one of above | below; `clear` the level that ends it."""
+    """An alert rule. `when` is an indicator with exactly one of above | below, or an expression; `clear` what ends it."""
 
     id: str
-    on: Literal["zone", "company", "site", "meter", "register"]
+    on: Literal["zone", "company", "site", "node", "meter", "register"]
     indicator: str
+    """'' of an expression."""
     above: float | None
     below: float | None
     for_ms: int
@@ -294,6 +295,19 @@ class Rule:
     clear_below: float | None
     severity: Literal["info", "warning", "critical"]
     text: Text
+    only: tuple[str, ...] = ()
+    """Of its scope only those that one of these matches, with * and ?; a register is `meter/register`. Empty: all."""
+    expr: str = ""
+    """As schemas/rules/expressions.py has it: true is a breach."""
+    clear_expr: str = ""
+    """True ends it; '': whatever is no breach."""
+    change: Literal["", "absolute", "percent"] = ""
+    """What is compared is the indicator's change: the difference to its value `against_ms` before, or that in percent of it."""
+    against_ms: int = 0
+    calendar: str = ""
+    """Only windows that begin within its hours are judged; '': all."""
+    runbook: str = ""
+    """Where it is written what to do."""
 
 
 @dataclass(frozen=True, slots=True)

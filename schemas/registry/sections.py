@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from zonepulse.schemas.registry.budgets import BUDGETS
+from zonepulse.schemas.registry.calendars import CALENDARS
 from zonepulse.schemas.registry.inputs import INPUTS
 from zonepulse.schemas.registry.model import (
     Company,
@@ -84,6 +85,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     METERS,
     METER_CHANGES,
     Section("factors", "factor", Factor),
+    CALENDARS,
     Section("rules", "rule", Rule),
     Section("contracts", "contract", Contract),
     ENTRIES,

@@ -79,6 +79,8 @@ def _reader(field: Field, clock: Clock) -> Reader[Any]:
     of_clock = {"moment": clock.moment, "start": clock.start, "end": clock.end}
     if field.kind == "word":
         return one_of(*field.words)
+    if field.kind == "words":
+        return _list_of(one_of(*field.words), f"[{field.words[0]}]")
     reader = of_clock[field.kind] if field.kind in of_clock else _READERS[field.kind]
     return optional(reader) if field.default is None and not field.need and field.kind in ("count", "float") else reader
 
@@ -155,5 +157,6 @@ _READERS: Final[dict[Kind, Reader[Any]]] = {
     "stock": Reader(_stock, (0, 0), "{kwh: 0, g_per_kwh: 0}"),
     "ids": _list_of(IDENTIFIER, "[an-id]"),
     "texts": _list_of(TEXT, "[text]"),
+    "days": _list_of(DAY, "[2026-10-01]"),
     "targets": Reader(_targets, (), "[mailto:name@company.example]"),
 }

@@ -10,6 +10,7 @@ from zonepulse.schemas.checks.channels import check_channels
 from zonepulse.schemas.checks.inputs import check_inputs
 from zonepulse.schemas.checks.network import check_network
 from zonepulse.schemas.checks.numbers import check_numbers
+from zonepulse.schemas.checks.rules import check_rules
 from zonepulse.schemas.checks.sums import check_sums
 from zonepulse.schemas.checks.tariffs import check_tariffs
 from zonepulse.schemas.checks.zone import check_registry
@@ -24,7 +25,8 @@ from zonepulse.schemas.zone_file.declared import entity_reader
 from zonepulse.schemas.zone_file.factor_sections import read_factor
 from zonepulse.schemas.zone_file.network_sections import read_contract, read_entry
 from zonepulse.schemas.zone_file.positions import Fields, Place, compose
-from zonepulse.schemas.zone_file.sections import read_meter, read_rule, read_zone
+from zonepulse.schemas.zone_file.rule_section import read_rule
+from zonepulse.schemas.zone_file.sections import read_meter, read_zone
 from zonepulse.schemas.zone_file.values import Clock
 
 _KEYS: Final = ("zone", *(section.name for section in SECTIONS))
@@ -60,6 +62,7 @@ def parse_zone(
     check_inputs(draft, report)
     check_budgets(draft, report)
     check_tariffs(draft, report)
+    check_rules(draft, report)
     check_channels(known, report)
     check_numbers(draft, shipped, report)
     if not report.problems:

@@ -12,7 +12,6 @@ from zonepulse.schemas.registry.model import (
     MeterVersion,
     Register,
     Role,
-    Rule,
     Steam,
     ZonePolicy,
 )
@@ -23,7 +22,6 @@ from zonepulse.schemas.zone_file.values import (
     COUNT,
     DAY,
     DURATION,
-    FLOAT,
     IDENTIFIER,
     LOCALISED,
     NUMBER,
@@ -52,7 +50,6 @@ _REGISTER_KEYS: Final = (
     "carrier", "direction", "kind", "unit", "reference", "multiplier", "modulus", "max_power", "period", "ef",
     "steam", "on_reset", "stamp", "offset", "counts",
 )  # fmt: skip
-_RULE_KEYS: Final = ("id", "on", "when", "for", "keep_firing", "clear", "severity", "text")
 DEFAULT_WINDOW_MS: Final = 900_000
 
 
@@ -186,47 +183,6 @@ def _steam_unit(f: Fields, steam: Steam, carrier: str, base_unit: str, scale: Fr
     except BadValue as error:
         place.fail(error.what, error.remedy)
         return base_unit, scale
-
-
-def read_rule(place: Place) -> Rule:
-    """One alert rule."""
-    f = Fields(place, _RULE_KEYS)
-    above, below, indicator = f.need("when", _WHEN)
-    clear_above, clear_below = f.read("clear", _CLEAR, (None, None))
-    rule = f.need("id", IDENTIFIER)
-    return Rule(
-        id=rule,
-        on=f.need("on", one_of("zone", "company", "site", "meter", "register")),
-        indicator=indicator,
-        above=above,
-        below=below,
-        for_ms=f.read("for", DURATION, 0),
-        keep_firing_ms=f.read("keep_firing", DURATION, 0),
-        clear_above=clear_above,
-        clear_below=clear_below,
-        severity=f.read("severity", one_of("info", "warning", "critical"), "warning"),
-        text=f.read("text", LOCALISED, {}) or {"en": rule},
-    )
-
-
-def _when(place: Place) -> tuple[float | None, float | None, str]:
-    f = Fields(place, ("indicator", "above", "below"))
-    return *_one_bound(place, f), f.need("indicator", IDENTIFIER)
-
-
-def _bounds(place: Place) -> tuple[float | None, float | None]:
-    return _one_bound(place, Fields(place, ("above", "below")))
-
-
-def _one_bound(place: Place, f: Fields) -> tuple[float | None, float | None]:
-    above, below = f.read("above", optional(FLOAT), None), f.read("below", optional(FLOAT), None)
-    if f.is_mapping and (above is None) == (below is None):
-        place.fail("needs exactly one of `above` and `below`", "write one of them; two bounds are two rules")
-    return above, below
-
-
-_WHEN: Final[Reader[tuple[float | None, float | None, str]]] = Reader(_when, (None, None, ""), "{indicator: g_per_kwh, above: 450}")
-_CLEAR: Final[Reader[tuple[float | None, float | None]]] = Reader(_bounds, (None, None), "{below: 430}")
 
 
 def _name(f: Fields, entity: str) -> dict[str, str]:

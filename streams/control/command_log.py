@@ -166,13 +166,15 @@ def read_commands(broker: str, prefix: str) -> list[Told]:
 
 
 class CommandLog:
-    """The skips of a zone. `is_skipped` is answered from memory; `follow` keeps it true while an app runs."""
+    """The commands of a zone. `is_skipped` is answered from memory; `follow` keeps it true while an app runs."""
 
     def __init__(self, prefix: str, commands: Iterable[Command] = ()) -> None:
         self._prefix = prefix
         self.skips = skips_of(commands)
         self.reader: CommandReader | None = None
         """What reads on; None: nothing comes any more."""
+        self.about_alerts: list[Told] = []
+        """Commands about alerts that were read on, from the log's beginning, in order."""
         self._reading = asyncio.Lock()
 
     @classmethod
@@ -241,7 +243,9 @@ class CommandLog:
     async def _read(self, reader: CommandReader) -> None:
         async with self._reading:
             try:
-                self.skips |= skips_of(told.command for told in await reader.read())
+                found = await reader.read()
+                self.skips |= skips_of(told.command for told in found)
+                self.about_alerts += [told for told in found if told.command.kind != SKIP]
             except Exception:
                 await reader.close()
                 raise

@@ -7,6 +7,7 @@ restoring, decoding, applying, encoding, freezing, the live view) runs in one th
 import asyncio
 import logging
 import time
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -18,7 +19,7 @@ from faust.types import TP, StreamT
 from kafka.errors import KafkaError
 
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.detection.ops_alerts import NoData
+from zonepulse.processors.detection.ops_alerts import NO_DATA, NoData
 from zonepulse.processors.flow import UNSET
 from zonepulse.processors.ledger.ledger import Ledger, Results
 from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
@@ -51,6 +52,8 @@ from zonepulse.streams.workers.interval_intake import Offered, take
 from zonepulse.streams.workers.one_thread import OneThread
 
 NAME: Final = "ledger"
+UNHEARD_S, UNHEARD_TICKS = 60.0, 3
+"""So long nothing at all comes of the tasks that read meters, which close each tick even where no meter reports: they are gone."""
 SKIPPED: Final = "skipped by a command"
 Message = tuple[str, bytes, bytes]
 """Topic, key and value of a record to be sent."""
@@ -86,6 +89,8 @@ class LedgerTask:
         self._live: LiveView | None = None
         self._shown: pa.RecordBatch | None = None
         self._no_data = NoData("")
+        self._heard_s = time.monotonic()
+        """When a task that reads meters said something last."""
         self._most_waiting = settings.waiting_rows
         self._places = Places()
         self.batches: BatchChannel | None = None
@@ -100,7 +105,9 @@ class LedgerTask:
         self._ledger = await self._restored()
         self._registries.keep(self._ledger.versions)
         self._kept = None
-        self._no_data = NoData(self._ledger.channels.registry.zone.id)
+        found = (known.row for known in self._ledger.life.open.values() if known.row["rule"] == NO_DATA)
+        self._no_data = NoData(self._ledger.channels.registry.zone.id, next(found, None))
+        self._heard_s = time.monotonic()
 
     async def _restored(self) -> Ledger:
         stored = await self._checkpoints.find(0)
@@ -185,8 +192,11 @@ class LedgerTask:
             elif isinstance(error := taken.get(i), Exception):
                 await self._put_aside(records, i, f"{type(error).__name__}: {error}")
         offers = {int(records.offset[i]): t for i, t in taken.items() if not isinstance(t, Exception)}
+        if any(offered.block.partition != NO_PARTITION for offered in offers.values()):
+            self._heard_s = time.monotonic()
         if not await self._has_read_commands(ledger, list(offers.values()), records):
             return  # somebody else's by now, who makes the same anew
+        self._tell(ledger)
         made = await self.thread.run(self._booked, ledger, offers, records.next_offset)
         for topic, key, value in made:
             await self._outbox.send(topic, key, value)
@@ -197,6 +207,12 @@ class LedgerTask:
         self._measure(ledger, records)
         if self.batches is not None and self._places.next_offset != records.next_offset:
             await self.batches.seek({self._blocks: self._places.next_offset})
+
+    def _tell(self, ledger: Ledger) -> None:
+        """What people say of alerts, as far as it is read."""
+        told = self.commands.about_alerts if self.commands is not None else []
+        for one in told[bisect_right(told, ledger.life.told_to, key=lambda one: (one.ingest_ms, one.offset)) :]:
+            ledger.life.tell(one.offset, one.ingest_ms, one.command)
 
     async def _has_read_commands(self, ledger: Ledger, offers: Sequence[Offered], batch: Fetch) -> bool:
         """Reads the commands of every tick that can be applied with these; False: the blocks are no longer this worker's."""
@@ -328,14 +344,21 @@ class LedgerTask:
 
     async def send_live(self) -> None:
         """Rows of table `live` from the newest sums, and the alert that says when no meter reports at all."""
-        if self._live is None:
-            return
-        rows = await self.thread.run(self._live.rows)
+        live = self._live
+        rows = None if live is None else await self.thread.run(live.rows)
         if rows is not None and rows != self._shown:
             self._shown = rows
             await self._outbox.send(RESULTS.full_name(self._prefix), LIVE.name.encode(), encode(rows))
-        for row in self._no_data.judge(self._live.is_silent, int(time.time() * 1000)):
-            await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, self._live.channels.registry.zone.id))
+        async with self._turn:
+            if (ledger := self._ledger) is None:
+                return
+            zone = ledger.channels.registry.zone
+            is_unheard = (
+                not self._is_simulated and time.monotonic() - self._heard_s > UNHEARD_S + UNHEARD_TICKS * zone.tick_ms / 1000
+            )
+            proposed = self._no_data.judge(live is not None and live.is_silent, is_unheard, int(time.time() * 1000))
+            for row in ledger.life.say_of_pipeline(proposed):
+                await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, zone.id))
 
 
 def start(outfit: Outfit) -> None:

@@ -24,6 +24,7 @@ from zonepulse.schemas.messages.commands import parse_command
 from zonepulse.schemas.messages.dead_letters import UNDELIVERED
 from zonepulse.schemas.registry.subscribers import Subscriber, Wish
 from zonepulse.streams.clickhouse import migrations
+from zonepulse.streams.control.command_log import read_commands
 from zonepulse.streams.control.registry_topic import publish, read_to_end
 from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.embedded.processes.process import free_port
@@ -173,6 +174,30 @@ def one(broker: Broker, clickhouse: ClickHouse, tmp_path: Path) -> Zone:
     return Zone(broker, clickhouse, tmp_path)
 
 
+def say_something_of_alerts(one: Zone) -> None:
+    """What a person does with the one alert that fires."""
+    (listed,) = json.loads(one.run("alerts", "list", "--meter", "M", "--json"))["alerts"]
+    assert (listed["rule"], listed["state"], listed["value"], listed["evidence"]) == (
+        "silent_channel",
+        "raised",
+        12.5,
+        {"register": "1.8.0"},
+    )
+    alert, fingerprint = listed["alert"], listed["fingerprint"]
+    assert alert in one.run("alerts", "list") and "nothing fires" in one.run("alerts", "list", "--rule", "none")
+    assert "silent_channel" in one.run("alerts", "show", fingerprint)
+    one.run("alerts", "comment", alert, "the gateway is being moved")
+    one.run("alerts", "snooze", alert, "--for", "2h")
+    one.run("alerts", "silence", "meter=OTHER", "rule=stuck", "--for", "1h", "--why", "a new meter")
+    assert "no alert" in one.run("alerts", "ack", "0" * 16, code=2)
+    assert "is no match" in one.run("alerts", "silence", "meters=M", "--for", "1h", code=2)
+    told = [t.command for t in read_commands(one.broker.bootstrap, one.prefix)]
+    assert [(c.kind, c.target, c.why) for c in told] == [
+        ("comment", alert, "the gateway is being moved"), ("snooze", alert, ""), ("maintenance", "meter=OTHER rule=stuck", "a new meter"),
+    ]  # fmt: skip
+    assert all(c.until_ms is None or c.until_ms - c.made_at_ms in (3_600_000, 7_200_000) for c in told)
+
+
 def test_the_delivery_log_is_in_the_store_and_commands_show_and_forget_it(one: Zone, mails: MailServer, tmp_path: Path) -> None:
     mails.dead = {"gone@plant.example"}
     alert = transition(company="a", meter="M", starts_at=START_MS, value=12.5, evidence='{"register":"1.8.0"}')
@@ -194,6 +219,7 @@ def test_the_delivery_log_is_in_the_store_and_commands_show_and_forget_it(one: Z
         mails.wait_for("desk@plant.example", 1, 60)
         mails.wait_for("new@plant.example", 2, 60)
         wait_until(lambda: len(one.deliveries()) >= 4, 60, "a row for each message")
+        say_something_of_alerts(one)
         rows = one.deliveries()
         assert {(r["subscriber"], r["purpose"], r["outcome"]) for r in rows} == {
             ("desk", "alert", "sent"), ("gone", "alert", "dead"), ("new", "alert", "sent"), ("new", "test", "sent"),

@@ -1,4 +1,4 @@
-"""Alerts as transitions, and the ledger's rules on companies, nodes and the zone."""
+"""Alerts as transitions, and the ledger's own rules."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zonepulse.oracle.grid import Grid
-from zonepulse.oracle.zone.registry import Registry, Rule
+from zonepulse.oracle.zone.registry import Registry
 
 Transition = dict[str, Any]
 """A row of the table `alerts`."""
@@ -80,63 +80,6 @@ class Turns:
     def _turn(self, window: int, tick: int) -> None:
         self._windows.remove(window)
         self._last, self._now = window, tick
-
-
-@dataclass
-class RuleWatch(Turns):
-    """One rule of the registry on one subject (`company` '' is the zone)."""
-
-    rule: Rule = field(kw_only=True)
-    company: str = field(kw_only=True)
-    _breaching: list[int] = field(default_factory=list)
-    _clear: list[int] = field(default_factory=list)
-    _active: Transition | None = None
-
-    def judge(self, window: int, value: float | None, tick: int) -> None:
-        """Judge the next window."""
-        self._turn(window, tick)
-        if value is None:
-            return
-        for run, goes_on in ((self._breaching, self._breaches(value)), (self._clear, self._clears(value))):
-            if goes_on:
-                run.append(window)
-            else:
-                run.clear()
-        grid, rule = Grid.of(self.registry.policy), self.rule
-        if self._active is None and len(self._breaching) >= grid.windows_in(rule.for_ms):
-            self._active = self._raised(value, tick)
-            self.transitions.append(self._active)
-        elif self._active is not None and len(self._clear) >= grid.windows_in(rule.keep_firing_ms):
-            first = self._clear[-grid.windows_in(rule.keep_firing_ms)]
-            self.transitions.append(resolved(self._active, grid.start_ms(first), tick))
-            self._active = None
-
-    def _raised(self, value: float, tick: int) -> Transition:
-        labels = {"zone": self.registry.policy.zone, "rule": self.rule.id}
-        labels |= {"company": self.company} if self.company else {}
-        grid = Grid.of(self.registry.policy)
-        return raised(
-            labels,
-            grid.start_ms(self._breaching[-grid.windows_in(self.rule.for_ms)]),
-            tick,
-            {"indicator": self.rule.indicator},
-            value,
-            severity=self.rule.severity,
-            expected_high=self.rule.above,
-            expected_low=self.rule.below,
-        )
-
-    def _breaches(self, value: float) -> bool:
-        rule = self.rule
-        return value > rule.above if rule.above is not None else rule.below is not None and value < rule.below
-
-    def _clears(self, value: float) -> bool:
-        rule = self.rule
-        if rule.clear_below is not None:
-            return value < rule.clear_below
-        if rule.clear_above is not None:
-            return value > rule.clear_above
-        return not self._breaches(value)
 
 
 @dataclass

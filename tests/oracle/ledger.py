@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from typing import NamedTuple
 
-from zonepulse.oracle.alerts import FactorWatch, NodeWatch, ResidualWatch, RuleWatch, Subject, Transition
+from zonepulse.oracle.alerts import FactorWatch, NodeWatch, ResidualWatch, Subject, Transition
 from zonepulse.oracle.carbon.book import Book, RowKey, TableRow
 from zonepulse.oracle.carbon.entries import Entered
 from zonepulse.oracle.carbon.factors import FactorTable
@@ -20,6 +20,8 @@ from zonepulse.oracle.metering.fold import MISSING, Row
 from zonepulse.oracle.network.network import Topology, topology_at
 from zonepulse.oracle.network.nodal import Nodal, Snapshot
 from zonepulse.oracle.network.nodal_rows import write as write_nodal
+from zonepulse.oracle.rule_facts import Found, Reader, subjects_of
+from zonepulse.oracle.rules import RuleWatch
 from zonepulse.oracle.zone.registry import Registry
 
 
@@ -55,9 +57,10 @@ class Ledger:
         self._residual_watch = ResidualWatch(registry.policy.zone)
         self._watches = self._make_watches()
         self._node_watches = [NodeWatch(registry, node=name) for name in registry.network.nodes]
+        self._reader = Reader(registry, self._book)
         self._watches_of: defaultdict[Entity, list[RuleWatch]] = defaultdict(list)
         for watch in self._watches:
-            self._watches_of["company" if watch.company else "zone", watch.company or registry.policy.zone].append(watch)
+            self._watches_of[watch.subject].append(watch)
 
     @property
     def tables(self) -> dict[str, dict[RowKey, TableRow]]:
@@ -105,6 +108,11 @@ class Ledger:
             ):
                 found[row["company"], window.carrier(event.channel), "location"].append((row["start"], bool(row["factor_id"])))
         of_company: defaultdict[str, set[int]] = defaultdict(set)
+        for event in events:
+            meter, register = event.channel
+            facts = self._plan(self._grid.start_ms(event.window))[0].facts.get(event.channel)
+            for subject in (("register", f"{meter}/{register}"), ("meter", meter), ("site", facts.site if facts else "")):
+                self._see(subject, event.window)
         for number, entity in touched:
             self._write_entity(number, entity, tick)
             if entity != self._zone:
@@ -134,6 +142,8 @@ class Ledger:
             heat_of = {company: window.purchased_heat(("company", company)) for company in self._connected}
             if write_nodal(state, self._registry, self._book, tick, heat_of) and state.solved is not None:
                 solves.append((self._grid.start_ms(number), state.solved.trace.residual, state.solved.source_mg))
+            for node in self._registry.network.nodes:
+                self._see(("node", node), number)
         self._residual_watch.tick(tick, solves)
 
     def _write_entity(self, number: int, entity: Entity, tick: int) -> None:
@@ -143,9 +153,7 @@ class Ledger:
         intensity = window.intensity() if entity == self._zone else None
         if intensity is not None:
             self._book.write("intensity", intensity, tick)
-        for watch in self._watches_of[entity]:
-            if self._watched(watch, number) is not None:
-                watch.see(number)
+        self._see(entity, number)
 
     def _window(self, number: int) -> Window:
         if number not in self._windows:
@@ -170,20 +178,30 @@ class Ledger:
 
     def _make_watches(self) -> list[RuleWatch]:
         return [
-            RuleWatch(self._registry, rule=rule, company=company)
+            RuleWatch(self._registry, rule=rule, subject=subject)
             for rule in self._registry.rules
-            for company in (self._registry.companies if rule.on == "company" else [""])
+            for subject in subjects_of(rule, self._registry)
         ]
+
+    def _see(self, subject: Entity, number: int) -> None:
+        """Rows of a subject may be there that its rules are judged by."""
+        for watch in self._watches_of[subject]:
+            if self._facts(watch, number) is not None:
+                watch.see(number)
+
+    def _facts(self, watch: RuleWatch, number: int) -> Found | None:
+        start_ms = self._grid.start_ms(number)
+        return self._reader.read(watch.subject, self._window(number), self._plan(start_ms)[0], start_ms)
 
     def _judge(self, until_tick: int) -> None:
         for watch in self._watches:
             while (number := watch.next_window()) is not None:
-                row = self._watched(watch, number)
-                assert row is not None
-                tick = watch.due(until_tick, row["covered_ms"] == row["expected_ms"], number)
+                found = self._facts(watch, number)
+                assert found is not None
+                tick = watch.due(until_tick, found["covered_ms"] == found["expected_ms"], number)
                 if tick is None:
                     break
-                watch.judge(number, self._indicator(watch, row), tick)
+                watch.judge(number, found.get, tick, self._reader.over(watch.rule, found))
 
         for node in self._node_watches:
             while (number := node.next_window()) is not None:
@@ -196,25 +214,3 @@ class Ledger:
                 if tick is None:
                     break
                 node.judge(number, entering["energy_micro"] or 0, row["energy_micro"] if is_covered else None, tick)
-
-    def _watched(self, watch: RuleWatch, number: int) -> TableRow | None:
-        """The row that a rule judges a window by."""
-        start_ms = self._grid.start_ms(number)
-        if watch.company:
-            return self._book.total(start_ms, "company", watch.company, "electricity", 0, "")
-        return self._book.intensity(start_ms, "", "location")
-
-    def _indicator(self, watch: RuleWatch, row: TableRow) -> float | None:
-        entity = ("company", watch.company) if watch.company else self._zone
-        if watch.rule.indicator == "co2e_kg":
-            found = [self._book.total(row["start"], *entity, "", scope, "location") for scope in (1, 2)]
-            known = [total["co2e_mg"] for total in found if total is not None and total["co2e_mg"] is not None]
-            return sum(known) / 1_000_000 if known else None
-        if watch.rule.indicator == "g_per_kwh":
-            value: float | None = row.get("g_per_kwh")
-            return value
-        total = self._book.total(row["start"], *entity, "electricity", 0, "")
-        if total is None or total["energy_micro"] is None:
-            return None
-        hours_ms = {"energy_kwh": 3_600_000, "power_kw": self._registry.policy.window_ms}.get(watch.rule.indicator)
-        return None if hours_ms is None else total["energy_micro"] * 3_600_000 / (1_000_000 * hours_ms)

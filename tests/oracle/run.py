@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+from zonepulse.oracle import life_cycle
 from zonepulse.oracle.alerts import Transition
 from zonepulse.oracle.carbon.entries import entered
 from zonepulse.oracle.grid import Grid
@@ -183,7 +184,7 @@ def _tables(registry: Registry, parts: list[Part], partitions: int) -> Tables:
     applied = min(ingest_ms.values()) // registry.policy.tick_ms if len(ingest_ms) == partitions else -1
     ledger.live([event for part in parts for event in part.events], applied)
     said = [t for part in parts for t in part.transitions if t["revision"] <= applied]
-    transitions = [*said, *ledger.transitions]
+    transitions = life_cycle.said([*said, *ledger.transitions], [], applied, registry.policy.tick_ms, {})
     alerts = {(t["fingerprint"], t["starts_at"]): t for t in sorted(transitions, key=lambda t: t["revision"])}
     intervals = {key: row for part in parts for key, row in part.intervals.items()}
     tables: dict[str, list[dict[str, Any]]] = {"intervals": [*intervals.values()]}

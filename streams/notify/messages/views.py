@@ -142,8 +142,10 @@ def _facts(row: Row, known: Directory, words: Words) -> list[tuple[str, str]]:
     found = [("Register", clean(evidence["register"]))] if isinstance(evidence.get("register"), str) else []
     if meter is not None:
         found += [("Site", clean(meter.site)), ("Gateway", clean(meter.gateway))]
+    elif isinstance(evidence.get("site"), str):
+        found.append(("Site", clean(evidence["site"])))
     found.append(("Node", clean(row.node) if row.meter else ""))
-    found.append(("Rule", clean(row.rule)))
+    found += [("Rule", clean(row.rule)), ("Runbook", clean(known.runbooks.get(row.rule, "")))]
     return [(words(label), text) for label, text in found if text]
 
 

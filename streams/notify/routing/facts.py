@@ -107,6 +107,8 @@ class Directory:
     """Meter -> [from, to) in epoch ms and the company that it belongs to then, '' = the zone."""
     rules: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
     """Rule of the registry -> its indicator and its text by language."""
+    runbooks: Mapping[str, str] = field(default_factory=dict)
+    """Rule of the registry -> where it is written what to do, where that is known."""
     tariffs: tuple[Tariff, ...] = ()
 
 
@@ -127,6 +129,7 @@ def directory(registry: Registry) -> Directory:
         },
         owners={meter: tuple(found) for meter, found in owners.items()},
         rules={r.id: (r.indicator, r.text) for r in registry.rules},
+        runbooks={r.id: r.runbook for r in registry.rules if r.runbook},
         tariffs=entities_of(registry, TARIFFS),
     )
 

@@ -202,7 +202,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An alert rule on zone or company."""
+    """An alert rule."""
 
     id: str
     on: str
@@ -214,6 +214,34 @@ class Rule:
     clear_above: float | None
     clear_below: float | None
     severity: str
+    only: tuple[str, ...] = ()
+    expr: str = ""
+    clear_expr: str = ""
+    change: str = ""
+    against_ms: int = 0
+    calendar: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What a kWh of electricity costs."""
+
+    company: str
+    per_kwh: Fraction
+    currency: str
+    valid_from_ms: int
+    valid_to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Working hours: minutes of the local day, ISO dates."""
+
+    days: tuple[str, ...]
+    first_minute: int
+    end_minute: int
+    holidays: tuple[str, ...]
+    workdays: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +260,11 @@ class Registry:
     places: set[tuple[str, str]] = field(default_factory=set)
     """(company, node) of every site; a missing company is ''."""
     network: Network = Network()
+    sites: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Site -> company and node, '' where none."""
+    calendars: dict[str, Calendar] = field(default_factory=dict)
+    tariffs: list[Tariff] = field(default_factory=list)
+    """Of electricity, in the order of the file."""
     contracts: list[Contract] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
 

@@ -9,7 +9,7 @@ import yaml
 from zonepulse.oracle.zone.carbon_sections import read_contract, read_entry, read_network
 from zonepulse.oracle.zone.factor_rows import read_factors, read_gwps
 from zonepulse.oracle.zone.if97 import saturated_or_at
-from zonepulse.oracle.zone.registry import ALWAYS, FOREVER, Change, Facts, Policy, Registry, Rule
+from zonepulse.oracle.zone.registry import ALWAYS, FOREVER, Calendar, Change, Facts, Policy, Registry, Rule, Tariff
 from zonepulse.oracle.zone.units import micro_units
 from zonepulse.oracle.zone.yaml_times import duration_ms, instant_ms
 
@@ -124,10 +124,17 @@ def _rule(row: dict[str, Any]) -> Rule:
     def bound(of: dict[str, Any], name: str) -> float | None:
         return None if of.get(name) is None else float(of[name])
 
+    on = row["on"] if isinstance(row["on"], list) else [row["on"]]
     return Rule(
         id=row["id"],
-        on=row["on"],
-        indicator=when["indicator"],
+        on=on[0].partition(":")[0],
+        only=tuple(name for _, colon, name in (one.partition(":") for one in on) if colon),
+        indicator=when.get("indicator") or "",
+        expr=when.get("expr") or "",
+        clear_expr=clear.get("expr") or "",
+        change=when.get("change") or "",
+        against_ms=duration_ms(when.get("against") or "0s"),
+        calendar=row.get("calendar") or "",
         above=bound(when, "above"),
         below=bound(when, "below"),
         for_ms=duration_ms(row.get("for") or "0s"),
@@ -138,13 +145,29 @@ def _rule(row: dict[str, Any]) -> Rule:
     )
 
 
+def _calendar(row: dict[str, Any]) -> Calendar:
+    first, end = (
+        ([int(hours) * 60 + int(minutes) for hours, _, minutes in (t.partition(":") for t in row["hours"])])
+        if row.get("hours")
+        else (0, 1440)
+    )
+    days = ("mon", "tue", "wed", "thu", "fri") if row.get("days") is None else row["days"]
+    return Calendar(tuple(days), first, end, tuple(row.get("holidays") or ()), tuple(row.get("workdays") or ()))
+
+
+def _tariff(row: dict[str, Any], timezone: ZoneInfo) -> Tariff:
+    kwh = {"Wh": Fraction(1, 1000), "kWh": Fraction(1), "MWh": Fraction(1000), "GWh": Fraction(1_000_000)}[row["unit"]]
+    valid = instant_ms(row["valid_from"], timezone, ALWAYS), instant_ms(row.get("valid_to"), timezone, FOREVER)
+    return Tariff(row.get("company") or "", Fraction(row["price"]) / kwh, row["currency"], *valid)
+
+
 def read_registry(zone_yaml: str, factors_csv: str) -> Registry:
     """The registry from the text of zone.yaml and of the shipped factor table."""
     tree = _clean(yaml.load(zone_yaml, Loader=_LOADER))
     policy = _policy(tree["zone"])
     timezone = ZoneInfo(tree["zone"].get("timezone") or "UTC")
     sites = {s["id"]: s for s in tree.get("sites") or ()}
-    rules = [_rule(row) for row in tree.get("rules") or () if row["on"] in ("zone", "company")]
+    rules = [_rule(row) for row in tree.get("rules") or ()]
     entries = [read_entry(row, timezone) for row in tree.get("entries") or ()]
     registry = Registry(
         policy,
@@ -156,6 +179,9 @@ def read_registry(zone_yaml: str, factors_csv: str) -> Registry:
         rules=rules,
         companies=[c["id"] for c in tree.get("companies") or ()],
         places={(s.get("company") or "", s.get("node") or "") for s in sites.values()},
+        sites={s["id"]: (s.get("company") or "", s.get("node") or "") for s in sites.values()},
+        calendars={row["id"]: _calendar(row) for row in tree.get("calendars") or ()},
+        tariffs=[_tariff(row, timezone) for row in tree.get("tariffs") or () if row["carrier"] == "electricity"],
         network=read_network(tree.get("network") or {}, timezone),
         contracts=[read_contract(row, timezone) for row in tree.get("contracts") or ()],
         entries=entries,

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from zonepulse.processors.detection.rules import RuleState, Transition, evaluate, windows_of
+from zonepulse.processors.detection.rules import Judge, RuleState, Transition, windows_of
+from zonepulse.processors.detection.working_hours import WorkingHours
+from zonepulse.schemas.registry.calendars import Calendar
 from zonepulse.schemas.registry.model import Rule
 
 WINDOW = 900_000
@@ -14,8 +16,8 @@ RULE = Rule("r", "zone", "g_per_kwh", 450.0, None, 0, 0, None, None, "warning", 
 
 def moves(rule: Rule, *values: float | None) -> list[tuple[int, Transition]]:
     """(window, transition) of each window that moved the rule; window k starts at k."""
-    state = RuleState()
-    found = [(k, evaluate(rule, state, k, value, WINDOW)) for k, value in enumerate(values)]
+    state, judge = RuleState(), Judge(rule, WINDOW)
+    found = [(k, judge.judge(state, k, lambda _, value=value: value)) for k, value in enumerate(values)]
     return [(k, moved) for k, moved in found if moved is not None]
 
 
@@ -58,3 +60,30 @@ def test_an_alert_that_was_resolved_can_be_raised_again() -> None:
 )
 def test_below_is_the_mirror_of_above(change: dict[str, Any], values: tuple[float, ...]) -> None:
     assert [move.state for _, move in moves(replace(RULE, **change), *values)] == ["raised", "resolved"]
+
+
+def test_a_change_compares_with_what_was_judged_before() -> None:
+    rule = replace(RULE, above=50.0, change="percent", against_ms=2)
+    ((at, raised), (_, resolved)) = moves(rule, 10.0, 20.0, 14.0, 30.1, 14.0)
+    assert (at, raised.value, raised.facts["before"], raised.facts["now"]) == (3, 100 * (30.1 - 20) / 20, 20.0, 30.1)
+    assert resolved == replace(raised, state="resolved", ends_at=4)
+
+
+@pytest.mark.parametrize(("change", "before"), [("percent", 0.0), ("percent", None), ("absolute", None)])
+def test_a_change_from_nothing_is_unknown(change: str, before: float | None) -> None:
+    assert moves(replace(RULE, above=1.0, change=change, against_ms=1), before, 100.0) == []
+
+
+def test_only_windows_within_the_calendar_are_judged() -> None:
+    hours = WorkingHours(Calendar("c", days=("thu",), from_min=0, to_min=60), [(0, 0)])
+    judge, state = Judge(replace(RULE, above=1.0), WINDOW, hours), RuleState()
+    inside, outside = 0, 3_600_000
+    assert judge.judge(state, outside, lambda _: 5.0) is None
+    assert judge.judge(state, inside, lambda _: 5.0) == Transition("raised", inside, None, 5.0)
+
+
+def test_an_expression_has_no_value_and_says_what_it_was_made_of() -> None:
+    rule = replace(RULE, indicator="", above=None, expr="power_kw > 10", clear_expr="power_kw < 5")
+    raised, resolved = (move for _, move in moves(rule, 11.0, 7.0, 4.0))
+    assert raised == Transition("raised", 0, None, None, {"values": {"power_kw": 11.0}})
+    assert resolved == replace(raised, state="resolved", ends_at=2)

@@ -1,0 +1,542 @@
+"""What the registry's rules judge: the zone, companies and nodes by their series, sites, meters and registers by their channels' rows.
+
+A subject judges each of its windows once, in order of time: at the first tick at which it is due and fully covered, at the latest at that
+at which the window after it is due (schemas/messages/alerts.py is the contract).
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from zonepulse.processors.accounting.plan import (
+    BEARING,
+    INTENSITY,
+    USE,
+    USE_SIGN,
+    ZONE_USE,
+    AggregationPlan,
+    Interval,
+    counted_flow,
+    expected_steps,
+    merged,
+    without,
+)
+from zonepulse.processors.accounting.series import (
+    CO2E,
+    COV,
+    ENERGY,
+    EST,
+    EXISTS,
+    EXPECTED,
+    FLAGS,
+    HAS_CO2E,
+    HAS_ENERGY,
+    LOCATION,
+    NODE_INTENSITY,
+)
+from zonepulse.processors.accounting.window_sums import WindowSums
+from zonepulse.processors.channels.table import Channels
+from zonepulse.processors.detection.rules import NOTHING, Alert, Excess, Judge, RuleState
+from zonepulse.processors.detection.working_hours import WorkingHours
+from zonepulse.processors.flow import UNSET, Rows
+from zonepulse.schemas.carriers import ELECTRICITY, carrier
+from zonepulse.schemas.registry.calendar import offsets_of
+from zonepulse.schemas.registry.calendars import CALENDARS
+from zonepulse.schemas.registry.model import MeterVersion, Register, Registry, Rule
+from zonepulse.schemas.registry.sections import entities_of
+from zonepulse.schemas.registry.tariffs import TARIFFS, Tariff
+from zonepulse.schemas.rules.scopes import Scope, is_on, names_on
+from zonepulse.schemas.units import MICRO, MS_PER_HOUR
+
+Due = Callable[[int], int]
+"""Start of a window -> the tick at which it is due."""
+_OF_CHANNELS: Final[tuple[Scope, ...]] = ("site", "meter", "register")
+_STATE: Final = ("breaches", "first_breach", "clears", "first_clear", "active_since", "raised_at", "facts", "excess")
+
+
+class Facts(NamedTuple):
+    """What is known of a subject's window; None: not known. Micro-units and mg."""
+
+    cov: int
+    expected: int
+    energy: int | None = None
+    co2e: int | None = None
+    g_per_kwh: float | None = None
+    imbalance: int | None = None
+    quantity: int | None = None
+    share: tuple[int, int] | None = None
+    """Estimated and all of what `estimated_share` is about."""
+    rate: tuple[int, int] | None = None
+    """Co2e of an energy (of a register's quantity) above 0: what more of it is valued at."""
+
+
+def indicator(name: str, facts: Facts, length_ms: int) -> float | None:
+    """The value of an indicator: one division of integers each; None where it is not known, or is none of the scope's."""
+    hours = {"energy_kwh": MS_PER_HOUR, "quantity": MS_PER_HOUR, "power_kw": length_ms, "quantity_per_h": length_ms}
+    if name in hours:
+        amount = facts.energy if name in ("energy_kwh", "power_kw") else facts.quantity
+        return None if amount is None else amount * MS_PER_HOUR / (MICRO * hours[name])
+    if name == "g_per_kwh":
+        return facts.g_per_kwh
+    if name == "completeness":
+        return facts.cov / facts.expected if facts.expected else None
+    if name == "estimated_share":
+        return facts.share[0] / facts.share[1] if facts.share is not None and facts.share[1] > 0 else None
+    amount = {"co2e_kg": facts.co2e, "imbalance_kwh": facts.imbalance}.get(name)
+    return None if amount is None else amount / MICRO
+
+
+def excess(rule: Rule, facts: Facts, length_ms: int) -> Excess:
+    """What a window has above the rule's bound, at the carbon that it has."""
+    if rule.above is None or rule.change:
+        return NOTHING
+    bound, rate = round(rule.above * MICRO), facts.rate
+    if rule.indicator == "co2e_kg" and facts.co2e is not None:
+        return Excess(None, max(0, facts.co2e - bound))
+    if rule.indicator == "g_per_kwh" and rate is not None:
+        return Excess(None, max(0, rate[0] - round(rule.above * 1000) * rate[1] // MICRO))
+    amount = facts.energy if rule.indicator in ("energy_kwh", "power_kw") else facts.quantity
+    if amount is None or rule.indicator not in ("energy_kwh", "power_kw", "quantity", "quantity_per_h"):
+        return NOTHING
+    per_window = bound * length_ms // MS_PER_HOUR if rule.indicator in ("power_kw", "quantity_per_h") else bound
+    over = max(0, amount - per_window)
+    return Excess(over if rule.indicator in ("energy_kwh", "power_kw") else None, rate and over * rate[0] // rate[1])
+
+
+def grams(energy: int | None, co2e: int | None) -> float | None:
+    """1000 co2e_mg / energy_micro; None at 0 or when either is unknown."""
+    return None if energy is None or co2e is None or energy == 0 else 1000 * co2e / energy
+
+
+class Where(NamedTuple):
+    """Columns of an alert."""
+
+    company: str = ""
+    meter: str = ""
+    node: str = ""
+
+
+class Named(NamedTuple):
+    """A subject's labels, and what else its alerts say, by the instant at which they start."""
+
+    scope: Scope
+    name: str
+    labels: dict[str, str]
+    where: Callable[[int], Where]
+
+
+class Subject:
+    """What rules judge, window by window."""
+
+    def __init__(self, named: Named, judges: Sequence[Judge]) -> None:
+        self.named = named
+        self.rules = [(judge, RuleState()) for judge in judges]
+        self.next_start, self.tick = UNSET, UNSET
+
+    def ready(self, first: int, last: int, due: Due, windows: WindowSums) -> Iterator[tuple[int, int, Facts]]:
+        """Start, tick and facts of the windows that are judged at ticks first..last, each taken as it comes."""
+        raise NotImplementedError
+
+    def look_again_from(self, start: int) -> None:
+        """A window may have come to exist."""
+
+    def when(self, start: int, first: int, is_covered: bool, due: Due, length_ms: int) -> int:
+        """The tick at which a window is judged."""
+        return max(first, self.tick, due(start if is_covered else start + length_ms))
+
+    def pending(self) -> list[Any]:
+        """What is kept of windows that are not judged yet."""
+        return []
+
+    def resume(self, pending: list[Any]) -> None:
+        """Go on from what was kept."""
+
+
+class OfSeries(Subject):
+    """A subject that series say everything of."""
+
+    def __init__(self, named: Named, judges: Sequence[Judge], read: Callable[[WindowSums, int], Facts | None]) -> None:
+        super().__init__(named, judges)
+        self._read = read
+        self._unseen = UNSET
+        """Windows before it, from `next_start` on, do not exist for this subject; not part of its state."""
+
+    def ready(self, first: int, last: int, due: Due, windows: WindowSums) -> Iterator[tuple[int, int, Facts]]:
+        """As Subject has it."""
+        starts = windows.starts
+        for at in range(bisect_left(starts, max(self.next_start, self._unseen)), len(starts)):
+            start = starts[at]
+            facts = self._read(windows, start)
+            if facts is None:
+                continue
+            self._unseen = start
+            tick = self.when(start, first, facts.cov == facts.expected, due, windows.length_ms)
+            if tick > last:
+                return
+            self.next_start, self.tick = start + 1, tick
+            yield start, tick, facts
+        self._unseen = starts[-1] + 1 if starts else UNSET
+
+    def look_again_from(self, start: int) -> None:
+        """As Subject has it."""
+        self._unseen = min(self._unseen, start)
+
+
+class Count(NamedTuple):
+    """How a channel's version counts for a subject."""
+
+    spans: list[Interval]
+    sign: int
+    """Of its energy; 0: it is no electricity."""
+
+
+class OfChannels(Subject):
+    """A subject that is judged by the latest rows of its channels. What is judged is forgotten."""
+
+    def __init__(self, named: Named, judges: Sequence[Judge], counts: Mapping[int, Count], length_ms: int) -> None:
+        super().__init__(named, judges)
+        self.counts, self._length_ms = counts, length_ms
+        steps = expected_steps([span for count in counts.values() for span in count.spans])
+        self._from, self._number = [at for at, _ in steps], [number for _, number in steps]
+        self._rows: dict[int, dict[int, tuple[int, int, int, int, int | None]]] = {}
+        """Start -> channel -> sign, value, estimated, covered, co2e."""
+
+    def take(self, version: int, channel: int, start: int, row: tuple[int, int, int, int | None]) -> None:
+        """The latest row of a channel: value, estimated, covered, co2e."""
+        count = self.counts[version]
+        if start >= self.next_start and any(since <= start < until for since, until in count.spans):
+            self._rows.setdefault(start, {})[channel] = (count.sign, *row)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a window with rows is not judged yet."""
+        return bool(self._rows)
+
+    def ready(self, first: int, last: int, due: Due, windows: WindowSums) -> Iterator[tuple[int, int, Facts]]:
+        """As Subject has it."""
+        for start in sorted(self._rows):
+            facts = self._facts(start)
+            tick = self.when(start, first, facts.cov == facts.expected, due, self._length_ms)
+            if tick > last:
+                return
+            del self._rows[start]
+            self.next_start, self.tick = start + 1, tick
+            yield start, tick, facts
+
+    def _facts(self, start: int) -> Facts:
+        rows = self._rows[start].values()
+        covered = [row for row in rows if row[3] > 0]
+        power, known = [row for row in covered if row[0]], [row[4] for row in covered if row[4] is not None]
+        energy = sum(row[0] * row[1] for row in power) if power else None
+        alone = covered[0] if self.named.scope == "register" and covered else None
+        estimated = sum(row[0] * row[2] for row in power)
+        return Facts(
+            cov=sum(row[3] for row in rows),
+            expected=self._number[max(0, bisect_right(self._from, start) - 1)] * self._length_ms,
+            energy=energy,
+            co2e=sum(known) if known else None,
+            quantity=alone and alone[1],
+            share=(alone[2], alone[1]) if alone else None if energy is None else (estimated, energy),
+            rate=_rate([row for row in covered if row[0] or alone]),
+        )
+
+    def pending(self) -> list[Any]:
+        """As Subject has it."""
+        return [[start, [[channel, *row] for channel, row in sorted(rows.items())]] for start, rows in sorted(self._rows.items())]
+
+    def resume(self, pending: list[Any]) -> None:
+        """As Subject has it."""
+        self._rows = {start: {channel: (s, v, e, c, mg) for channel, s, v, e, c, mg in rows} for start, rows in pending}
+
+
+class Watches:
+    """The subjects of one registry version's rules; what they hold goes on to the next."""
+
+    def __init__(self, channels: Channels, plan: AggregationPlan) -> None:
+        registry = channels.registry
+        self._zone, self._length_ms = registry.zone.id, registry.zone.window_ms
+        self._channels, self._plan = channels, plan
+        tariffs: tuple[Tariff, ...] = entities_of(registry, TARIFFS)
+        known = carrier(ELECTRICITY).quantities
+        of_power = [one for one in tariffs if one.carrier == ELECTRICITY and known.get(one.unit, ("", 1))[0] == "kWh"]
+        self._tariffs = sorted(of_power, key=lambda one: one.company == "")
+        self._judges = [(rule, Judge(rule, self._length_ms, hours)) for rule, hours in _with_hours(registry)]
+        of_channels = {str(rule.on) for rule in registry.rules if rule.on in _OF_CHANNELS}
+        counts = _counts(channels, of_channels) if of_channels else {}
+        self.subjects: list[Subject] = [*self._of_zone_and_companies(), *self._of_nodes()]
+        for scope in _OF_CHANNELS:
+            for name, named in _named(channels, scope) if scope in of_channels else ():
+                if (judges := self._on(scope, name)) and counts[scope].get(name):
+                    self.subjects.append(OfChannels(named, judges, counts[scope][name], self._length_ms))
+        self._of_version: dict[int, list[OfChannels]] = defaultdict(list)
+        for subject in self.subjects:
+            if isinstance(subject, OfChannels):
+                for version in subject.counts:
+                    self._of_version[version].append(subject)
+        self._is_watched = np.zeros(len(plan.postings), bool)
+        self._is_watched[list(self._of_version)] = True
+
+    def take(self, rows: Rows, emissions: Rows) -> None:
+        """The rows of a tick, and the emissions rows that they made: those of channels that subjects are judged by."""
+        if not self._of_version:
+            return
+        mine, bearing = rows[self._is_watched[rows["version"]]], emissions[self._is_watched[emissions["version"]]]
+        known = bearing[bearing["has_co2e"] == 1]
+        co2e = dict(zip(zip(known["version"].tolist(), known["start"].tolist(), strict=True), known["co2e"].tolist(), strict=True))
+        columns = (mine[name].tolist() for name in ("version", "channel", "start", "val", "est", "cov"))
+        for version, channel, start, val, est, cov in zip(*columns, strict=True):
+            for subject in self._of_version[version]:
+                subject.take(version, channel, start, (val, est, cov, co2e.get((version, start))))
+
+    def look_again_from(self, start: int) -> None:
+        """A window may have come to exist."""
+        for subject in self.subjects:
+            subject.look_again_from(start)
+
+    def judge(self, first: int, last: int, due: Due, windows: WindowSums) -> list[dict[str, Any]]:
+        """Alerts of the windows that are ready at ticks first..last, between which nothing changes."""
+        found: list[dict[str, Any]] = []
+        for subject in self.subjects:
+            if isinstance(subject, OfChannels) and not subject.waits:
+                continue
+            for start, tick, facts in subject.ready(first, last, due, windows):
+                found += self._judged(subject, start, tick, facts)
+        return found
+
+    def _judged(self, subject: Subject, start: int, tick: int, facts: Facts) -> Iterator[dict[str, Any]]:
+        for judge, state in subject.rules:
+            over = excess(judge.rule, facts, self._length_ms)
+            moved = judge.judge(state, start, lambda name: indicator(name, facts, self._length_ms), over)
+            if moved is not None:
+                rule, named = judge.rule, subject.named
+                more: dict[str, Any] = {"site": named.name} if named.scope == "site" else {}
+                more |= {"register": named.labels["register"]} if named.scope == "register" else {}
+                where, (micro, mg) = named.where(moved.starts_at), moved.excess
+                if micro is not None:
+                    more |= {"impact_kwh": micro / MICRO} | self._cost(micro, where.company, moved.starts_at)
+                evidence = {**judge.evidence(), **moved.facts, **more}
+                yield Alert(
+                    self._zone, rule.id, named.labels, rule.severity, moved.state, moved.starts_at, tick, evidence, moved.ends_at,
+                    *where, moved.value, rule.below, rule.above, None if mg is None else mg / MICRO,
+                ).row()  # fmt: skip
+
+    def _cost(self, micro: int, company: str, at: int) -> dict[str, Any]:
+        """What an energy costs by the tariff that is valid then, the company's own first."""
+        for tariff in self._tariffs:
+            if (
+                tariff.company in ("", company)
+                and tariff.valid_from_ms <= at
+                and (tariff.valid_to_ms is None or at < tariff.valid_to_ms)
+            ):
+                units = carrier(ELECTRICITY).quantities[tariff.unit][1]
+                return {"impact_cost": float(Fraction(micro, MICRO) * tariff.price / units), "currency": tariff.currency}
+        return {}
+
+    def held(self) -> list[list[Any]]:
+        """By subject what a snapshot keeps, as JSON."""
+        return [
+            [
+                s.named.scope, s.named.name, s.next_start, s.tick, s.pending(),
+                [[j.rule.id, [getattr(state, name) for name in _STATE], list(state.past.items())] for j, state in s.rules],
+            ]
+            for s in self.subjects
+        ]  # fmt: skip
+
+    def resume(self, held: Sequence[Any]) -> None:
+        """Go on from what was held; subjects and rules that are not there any more are left out."""
+        found = {(scope, name): rest for scope, name, *rest in held}
+        for subject in self.subjects:
+            if (kept := found.get((subject.named.scope, subject.named.name))) is None:
+                continue
+            subject.next_start, subject.tick, pending, rules = kept
+            subject.resume(pending)
+            states = {rule: _state(values, past) for rule, values, past in rules}
+            subject.rules = [(judge, states.get(judge.rule.id, state)) for judge, state in subject.rules]
+
+    # --- subjects ---------------------------------------------------------------------------------------------------------------
+
+    def _on(self, scope: Scope, name: str) -> list[Judge]:
+        return [judge for rule, judge in self._judges if rule.on == scope and is_on(rule, name)]
+
+    def _of_zone_and_companies(self) -> Iterator[Subject]:
+        plan = self._plan
+        power = plan.carriers.index("electricity")
+        columns = (plan.series[name].tolist() for name in ("kind", "entity_kind", "entity", "carrier", "scope", "basis"))
+        bearing = dict[int, int]()
+        judged, scopes, zone_use = dict[tuple[int, int], int](), defaultdict[tuple[int, int], list[int]](list), -1
+        for i, (kind, entity_kind, entity, of, scope, basis) in enumerate(zip(*columns, strict=True)):
+            if kind == (INTENSITY if entity_kind else USE) and of == power:
+                judged.setdefault((entity_kind, entity), i)
+            if kind == BEARING and of == power and not entity_kind:
+                bearing[entity] = i
+            if kind == ZONE_USE:
+                zone_use = i
+            if of == 0 and scope > 0 and basis == LOCATION:
+                scopes[entity_kind, entity].append(i)
+        for entity, company in enumerate(["", *(c.id for c in self._channels.registry.companies)]):
+            judges = self._on("company", company) if company else self._on("zone", self._zone)
+            at = (int(not company), entity)
+            if judges and at in judged:
+                read = _series_reader(
+                    judged[at], judged[at] if company else zone_use, scopes[at], bearing.get(entity, -1) if company else None
+                )
+                labels = {"company": company} if company else {}
+                yield OfSeries(
+                    Named("company" if company else "zone", company or self._zone, labels, _same(Where(company))), judges, read
+                )
+
+    def _of_nodes(self) -> Iterator[Subject]:
+        plan = self._plan
+        kinds, columns = plan.entity_kinds, (plan.series[name].tolist() for name in ("kind", "entity_kind", "entity"))
+        intensity, imbalance = dict[str, int](), dict[str, int]()
+        for i, (kind, entity_kind, entity) in enumerate(zip(*columns, strict=True)):
+            if kind == NODE_INTENSITY:
+                intensity[plan.entities[entity]] = i
+            elif kinds[entity_kind] == "imbalance":
+                imbalance[plan.entities[entity]] = i
+        for node in self._channels.registry.network.nodes:
+            if judges := self._on("node", node):
+                labels = {"node": node}
+                yield OfSeries(
+                    Named("node", node, labels, _same(Where(node=node))), judges, _node_reader(intensity[node], imbalance[node])
+                )
+
+
+def _state(values: Sequence[Any], past: Sequence[Any]) -> RuleState:
+    found = dict(zip(_STATE, values, strict=True))
+    return RuleState(**(found | {"excess": Excess(*found["excess"])}), past=dict(past))
+
+
+def _rate(rows: Sequence[Sequence[Any]]) -> tuple[int, int] | None:
+    """Co2e and amount of the rows whose co2e is known."""
+    known = [(row[4], row[1]) for row in rows if row[4] is not None]
+    amount = sum(value for _, value in known)
+    return (sum(mg for mg, _ in known), amount) if amount > 0 else None
+
+
+def _same(where: Where) -> Callable[[int], Where]:
+    return lambda at: where
+
+
+def _valued(row: Any) -> tuple[int, int] | None:
+    if not row["has_energy"] or not row["has_co2e"] or row["energy"] <= 0:
+        return None
+    return int(row["co2e"]), int(row["energy"])
+
+
+def _series_reader(judged: int, use: int, scopes: Sequence[int], bearing: int | None) -> Callable[[WindowSums, int], Facts | None]:
+    """Of the zone or a company: what its windows are judged by, its use of electricity, its scopes, and a company's import."""
+
+    def read(windows: WindowSums, start: int) -> Facts | None:
+        row = windows.read_one(judged, start)
+        if not row["exists"]:
+            return None
+        used = row if use == judged else windows.read_one(use, start)
+        known = [int(v["co2e"]) for v in (windows.read_one(series, start) for series in scopes) if v["has_co2e"]]
+        energy, co2e = (int(row[name]) if row[f"has_{name}"] else None for name in ("energy", "co2e"))
+        return Facts(
+            cov=int(row["cov"]),
+            expected=int(row["expected"]),
+            energy=int(used["energy"]) if used["has_energy"] else None,
+            co2e=sum(known) if known else None,
+            g_per_kwh=grams(energy, co2e),
+            share=None if energy is None else (int(row["est"]), energy),
+            rate=_valued(row) if bearing is None else _valued(windows.read_one(bearing, start)) if bearing >= 0 else None,
+        )
+
+    return read
+
+
+def _node_reader(intensity: int, imbalance: int) -> Callable[[WindowSums, int], Facts | None]:
+    """Of a node, by its imbalance."""
+
+    def read(windows: WindowSums, start: int) -> Facts | None:
+        slot = windows.pages.slot(start)  # first: opening a page may replace the sums
+        balance = windows.emitted_of(slot, imbalance)
+        if not balance[FLAGS] & EXISTS:
+            return None
+        row = windows.emitted_of(slot, intensity)
+        energy = row[ENERGY] if row[FLAGS] & HAS_ENERGY else None
+        co2e = row[CO2E] if row[FLAGS] & HAS_CO2E else None
+        return Facts(
+            cov=balance[COV],
+            expected=balance[EXPECTED],
+            energy=energy,
+            co2e=co2e,
+            g_per_kwh=grams(energy, co2e),
+            imbalance=balance[ENERGY] if balance[FLAGS] & HAS_ENERGY else None,
+            share=None if energy is None else (row[EST], energy),
+            rate=None if energy is None or co2e is None or energy <= 0 else (co2e, energy),
+        )
+
+    return read
+
+
+def _with_hours(registry: Registry) -> Iterator[tuple[Rule, WorkingHours | None]]:
+    """Each rule with the hours of its calendar."""
+    offsets = registry.zone.utc_offsets or offsets_of(registry.zone.timezone)
+    hours = {calendar.id: WorkingHours(calendar, offsets) for calendar in entities_of(registry, CALENDARS)}
+    for rule in registry.rules:
+        yield rule, hours[rule.calendar] if rule.calendar else None
+
+
+def _counts(channels: Channels, scopes: set[str]) -> dict[str, dict[str, dict[int, Count]]]:
+    """Scope -> name -> channel version -> how it counts."""
+    registry = channels.registry
+    validity: dict[str, list[Interval]] = defaultdict(list)
+    for meter in registry.meters:
+        validity[meter.id].append((meter.valid_from_ms, meter.valid_to_ms))
+    found: dict[str, dict[str, dict[int, Count]]] = {scope: defaultdict(dict) for scope in _OF_CHANNELS}
+    for meter in registry.meters:
+        span = (meter.valid_from_ms, meter.valid_to_ms)
+        holes = merged(validity.get(meter.parent, [])) if meter.role == "sub" and meter.parent else []
+        for register in meter.registers:
+            version = _version(channels, meter, register)
+            is_power = register.carrier == "electricity"
+            sign = USE_SIGN[register.direction] if is_power else 0
+            if "register" in scopes:
+                found["register"][f"{meter.id}/{register.id}"][version] = Count([span], int(is_power))
+            if "meter" in scopes and register.counts:
+                found["meter"][meter.id][version] = Count([span], sign)
+            if "site" in scopes and meter.role != "boundary" and counted_flow(meter.role, register) is not None:
+                found["site"][meter.site][version] = Count(without(span, holes), sign)
+    return found
+
+
+def _version(channels: Channels, meter: MeterVersion, register: Register) -> int:
+    channel = channels.index[meter.id, register.id]
+    first = int(channels.first[channel])
+    starts = channels.versions["valid_from"][first : first + int(channels.count[channel])]
+    return first + int(np.searchsorted(starts, meter.valid_from_ms))
+
+
+def _named(channels: Channels, scope: str) -> Iterator[tuple[str, Named]]:
+    """Sites, meters or registers by name."""
+    registry = channels.registry
+    sites = {site.id: site for site in registry.sites}
+    versions: dict[str, list[MeterVersion]] = defaultdict(list)
+    for meter in registry.meters:
+        versions[meter.id].append(meter)
+
+    def of_meter(meter: str, at: int) -> Where:
+        """By the version that is valid then, else the first."""
+        mine = versions[meter]
+        site = sites[next((m for m in mine if m.valid_from_ms <= at < m.valid_to_ms), mine[0]).site]
+        return Where(site.company, meter, site.node)
+
+    if scope == "site":
+        for name, site in sites.items():
+            yield name, Named("site", name, {"site": name}, _same(Where(site.company, node=site.node)))
+    elif scope == "meter":
+        for name in names_on("meter", registry):
+            yield name, Named("meter", name, {"meter": name}, partial(of_meter, name))
+    else:
+        for meter_id, register_id in dict.fromkeys((m.id, r.id) for m in registry.meters for r in m.registers):
+            labels = {"meter": meter_id, "register": register_id}
+            named = Named("register", f"{meter_id}/{register_id}", labels, partial(of_meter, meter_id))
+            yield named.name, named

@@ -1,0 +1,218 @@
+"""The registry's rules: what they compare, and what each window does to one of them on one subject."""
+
+import ast
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from math import isfinite
+from typing import Any
+
+from zonepulse.oracle.alerts import Transition, Turns, canonical, raised, resolved
+from zonepulse.oracle.grid import Grid
+from zonepulse.oracle.zone.registry import Calendar, Registry, Rule
+
+Look = Callable[[str], float | None]
+Over = tuple[int | None, int | None]
+"""Micro-kWh and mg CO2e above a bound."""
+
+
+def answer(text: str, look: Look) -> bool | float | None:
+    """What an expression says; None where it is unknown. Its grammar is a part of Python's, with the same precedence."""
+    return _answer(ast.parse(text.strip(), mode="eval").body, look)
+
+
+def _answer(node: ast.expr, look: Look) -> bool | float | None:
+    match node:
+        case ast.Constant(value=value):
+            return float(value)  # type: ignore[arg-type]  # a number
+        case ast.Name(id=name):
+            return look(name)
+        case ast.UnaryOp(op=ast.Not(), operand=of):
+            found = _answer(of, look)
+            return None if found is None else not found
+        case ast.UnaryOp(op=ast.USub(), operand=of):
+            found = _answer(of, look)
+            return None if found is None else -found
+        case ast.BoolOp(op=op, values=values):
+            all_found = [_answer(one, look) for one in values]
+            if isinstance(op, ast.And):
+                return False if False in all_found else None if None in all_found else True
+            return True if True in all_found else None if None in all_found else False
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
+            a, b = _answer(left, look), _answer(right, look)
+            if a is None or b is None:
+                return None
+            return {
+                ast.Lt: a < b, ast.LtE: a <= b, ast.Gt: a > b, ast.GtE: a >= b, ast.Eq: a == b, ast.NotEq: a != b,
+            }[type(op)]  # fmt: skip
+        case ast.BinOp(left=left, op=op, right=right):
+            a, b = _answer(left, look), _answer(right, look)
+            if a is None or b is None or (isinstance(op, ast.Div) and b == 0):
+                return None
+            out = (
+                a + b
+                if isinstance(op, ast.Add)
+                else a - b
+                if isinstance(op, ast.Sub)
+                else a * b
+                if isinstance(op, ast.Mult)
+                else a / b
+            )
+            return out if isfinite(out) else None
+    raise ValueError(ast.dump(node))
+
+
+def is_open(calendar: Calendar, start_ms: int, registry: Registry) -> bool:
+    """Whether a window begins within the hours."""
+    local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=start_ms)).astimezone(registry.policy.timezone)
+    minute = 60 * local.hour + local.minute
+
+    def works(day: datetime) -> bool:
+        text = day.date().isoformat()
+        name = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[day.weekday()]
+        return text in calendar.workdays or (text not in calendar.holidays and name in calendar.days)
+
+    if calendar.first_minute < calendar.end_minute:
+        return calendar.first_minute <= minute < calendar.end_minute and works(local)
+    yesterday = local.replace(tzinfo=None) - timedelta(days=1)
+    return (minute >= calendar.first_minute and works(local)) or (minute < calendar.end_minute and works(yesterday))
+
+
+@dataclass
+class RuleWatch(Turns):
+    """One rule of the registry on one subject: (scope, name), the zone's own name for the zone."""
+
+    rule: Rule = field(kw_only=True)
+    subject: tuple[str, str] = field(kw_only=True)
+    _breaching: list[int] = field(default_factory=list)
+    _clear: list[int] = field(default_factory=list)
+    _active: Transition | None = None
+    _over: list[Over] = field(default_factory=list)
+    """Of the breaching windows since the first of them."""
+    _history: dict[int, float | None] = field(default_factory=dict)
+    """Window -> what the indicator was when it was judged."""
+
+    def judge(self, window: int, look: Look, tick: int, over: Over = (None, None)) -> None:
+        """Judge the next window; `over` is what it has above the bound."""
+        self._turn(window, tick)
+        grid, rule = Grid.of(self.registry.policy), self.rule
+        found = self._verdict(window, look)
+        if rule.calendar and not is_open(self.registry.calendars[rule.calendar], grid.start_ms(window), self.registry):
+            return
+        if found is None:
+            return
+        breaches, clears, value, facts = found
+        if breaches:
+            if not self._breaching and self._active is None:
+                self._over.clear()
+            self._over.append(over)
+        for run, goes_on in ((self._breaching, breaches), (self._clear, clears)):
+            if goes_on:
+                run.append(window)
+            else:
+                run.clear()
+        if self._active is None and len(self._breaching) >= grid.windows_in(rule.for_ms):
+            self._active = self._costing(self._raised(value, facts, tick))
+            self.transitions.append(self._active)
+        elif self._active is not None and len(self._clear) >= grid.windows_in(rule.keep_firing_ms):
+            first = self._clear[-grid.windows_in(rule.keep_firing_ms)]
+            self.transitions.append(self._costing(resolved(self._active, grid.start_ms(first), tick)))
+            self._active = None
+
+    def _costing(self, row: Transition) -> Transition:
+        """With what is above the bound so far, in kg, kWh and money."""
+        micro, mg = ([n for n in numbers if n is not None] for numbers in zip(*self._over, strict=True))
+        if mg:
+            row = row | {"impact_kg": sum(mg) / 1_000_000}
+        if micro:
+            evidence = json.loads(row["evidence"]) | {"impact_kwh": sum(micro) / 1_000_000}
+            for tariff in sorted(self.registry.tariffs, key=lambda one: one.company == ""):
+                if tariff.company in ("", row["company"]) and tariff.valid_from_ms <= row["starts_at"] < tariff.valid_to_ms:
+                    evidence |= {"impact_cost": float(sum(micro) * tariff.per_kwh / 1_000_000), "currency": tariff.currency}
+                    break
+            row = row | {"evidence": canonical(evidence)}
+        return row
+
+    def _verdict(self, window: int, look: Look) -> tuple[bool, bool, float | None, dict[str, Any]] | None:
+        """Breach, clear, value, further evidence."""
+        rule = self.rule
+        if rule.expr:
+            breach = answer(rule.expr, look)
+            if breach is None:
+                return None
+            clear = False if breach else answer(rule.clear_expr, look) if rule.clear_expr else True
+            if clear is None:
+                return None
+            names = [
+                n.id
+                for text in (rule.expr, rule.clear_expr)
+                if text
+                for n in ast.walk(ast.parse(text.strip()))
+                if isinstance(n, ast.Name)
+            ]
+            return bool(breach), bool(clear), None, {"values": {name: look(name) for name in names}}
+        value, facts = look(rule.indicator), dict[str, Any]()
+        if rule.change:
+            self._history[window] = value
+            before = self._history.get(window - rule.against_ms // self.registry.policy.window_ms)
+            facts = {"now": value, "before": before, "change": rule.change, "against_ms": rule.against_ms}
+            if value is None or before is None or (before == 0 and rule.change == "percent"):
+                return None
+            value = value - before if rule.change == "absolute" else 100 * (value - before) / abs(before)
+        return None if value is None else (self._breaches(value), self._clears(value), value, facts)
+
+    def _raised(self, value: float | None, facts: dict[str, Any], tick: int) -> Transition:
+        scope, name = self.subject
+        grid = Grid.of(self.registry.policy)
+        starts_at = grid.start_ms(self._breaching[-grid.windows_in(self.rule.for_ms)])
+        labels = {"zone": self.registry.policy.zone, "rule": self.rule.id}
+        evidence = {"expr": self.rule.expr} if self.rule.expr else {"indicator": self.rule.indicator}
+        columns: dict[str, str] = {}
+        if scope == "register":
+            meter, _, register = name.rpartition("/")
+            labels |= {"meter": meter, "register": register}
+            evidence |= {"register": register}
+            columns = self._of_meter(meter, starts_at)
+        elif scope == "meter":
+            labels |= {"meter": name}
+            columns = self._of_meter(name, starts_at)
+        elif scope == "site":
+            labels |= {"site": name}
+            evidence |= {"site": name}
+            columns = dict(zip(("company", "node"), self.registry.sites[name], strict=True))
+        elif scope == "node":
+            labels |= {"node": name}
+            columns = {"node": name}
+        elif scope == "company":
+            labels |= {"company": name}
+        return raised(
+            labels,
+            starts_at,
+            tick,
+            evidence | facts,
+            value,
+            severity=self.rule.severity,
+            expected_high=self.rule.above,
+            expected_low=self.rule.below,
+            **columns,
+        )
+
+    def _of_meter(self, meter: str, at_ms: int) -> dict[str, str]:
+        """Company and node of the version that is valid then, else of the first one."""
+        found = [facts for (name, _), versions in self.registry.channels.items() if name == meter for facts in versions]
+        valid = [facts for facts in found if facts.valid_from_ms <= at_ms < facts.valid_to_ms]
+        one = valid[0] if valid else min(found, key=lambda facts: facts.valid_from_ms)
+        return {"company": one.company, "node": one.node}
+
+    def _breaches(self, value: float) -> bool:
+        rule = self.rule
+        return value > rule.above if rule.above is not None else rule.below is not None and value < rule.below
+
+    def _clears(self, value: float) -> bool:
+        rule = self.rule
+        if rule.clear_below is not None:
+            return value < rule.clear_below
+        if rule.clear_above is not None:
+            return value > rule.clear_above
+        return not self._breaches(value)
