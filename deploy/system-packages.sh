@@ -12,6 +12,7 @@ is_there() { # kind, name
     case $1 in
     command) command -v "$2" >/dev/null ;;
     module) "${PYTHON:-python3}" -c "import $2" 2>/dev/null ;;
+    library) "${PYTHON:-python3}" -c "import ctypes; ctypes.CDLL('$2')" 2>/dev/null ;;
     tool) command -v "$2" >/dev/null || [[ -x $(place "$1" "$2") ]] ;;
     file) [[ -e $(place "$1" "$2") ]] ;;
     esac

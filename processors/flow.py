@@ -8,6 +8,7 @@ Arrays of these dtypes are `np.recarray`s, so that kernels and plain Python read
 | ReadingColumns | decoding | metering.intake |
 | ROW | metering.windows | metering.interval_rows, and as Arrow blocks the ledger |
 | TRANSITION | detection.meter, metering.windows | detection.transitions |
+| TURN | metering.windows | detection.watch |
 """
 
 from collections.abc import Sequence
@@ -99,6 +100,18 @@ TRANSITION: Final = np.dtype(
         ("tick", "i8"),
         ("before", "i8"),  # old value of a held or restarted register
         ("ms", "i8"),  # and the time between its old and new value
+    ]
+)
+
+
+# --- windows whose turn it is, for the detectors ---------------------------------------------------------------------------------
+TURN: Final = np.dtype(
+    [
+        ("watch", "i8"),  # place of the channel among those that are watched
+        ("version", "i8"),
+        ("start", "i8"),
+        ("val", "i8"),  # fully covered, no part of it estimated
+        ("tick", "i8"),
     ]
 )
 

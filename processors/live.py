@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from zonepulse.processors.accounting.factor_table import FactorTable
 from zonepulse.processors.accounting.plan import USE_SIGN, AggregationPlan, compile_accounts
-from zonepulse.processors.channels.table import CUMULATIVE, INTERVAL, Channels
+from zonepulse.processors.channels.table import CUMULATIVE, INTERVAL, MARGIN_MS_PER_HOUR, Channels
 from zonepulse.processors.channels.versions import version_of
 from zonepulse.processors.kernel import kernel
 from zonepulse.processors.metering.interval_rows import constant, table_batch, times, versions_of
 from zonepulse.processors.metering.partition import Partition
-from zonepulse.processors.metering.registers import MARGIN_MS_PER_HOUR, energy_micro, energy_within
+from zonepulse.processors.metering.registers import energy_micro, energy_within
 from zonepulse.processors.metering.state import GONE, IMPOSSIBLE
 from zonepulse.schemas.carriers import ELECTRICITY, scope_of
 from zonepulse.schemas.tables.results import LIVE

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import Channels, compile_registry
 from zonepulse.processors.decoding.exact import decode_columns, registry_switches
-from zonepulse.processors.detection.transitions import alert_rows
 from zonepulse.processors.flow import UNSET, ReadingColumns, Rows
 from zonepulse.processors.ledger.ledger import Ledger
 from zonepulse.processors.ledger.step import Offer, book
 from zonepulse.processors.metering.dead_letters import expected_partition
-from zonepulse.processors.metering.interval_rows import dead_letter_batch, interval_batch
+from zonepulse.processors.metering.interval_rows import dead_letter_batch, expected_batch, interval_batch
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.processors.metering.step import LateReadings, fold_records
 from zonepulse.processors.metering.windows import new_out, new_work
@@ -27,7 +26,7 @@ from zonepulse.schemas.messages.reading_columns import ColumnChunk
 from zonepulse.schemas.messages.readings import POISON, REASONS
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.schemas.registry.model import Registry
-from zonepulse.schemas.tables.results import DEAD_LETTERS, INTERVALS
+from zonepulse.schemas.tables.results import DEAD_LETTERS, EXPECTED, INTERVALS
 
 
 class UnknownVersion(ValueError):
@@ -138,7 +137,7 @@ class ZoneRun:
     ) -> Piece:
         folded = fold_records(partition, records, start, stop, skipped, item, self.late)
         self._latest_ingest = max(self._latest_ingest, partition.ingest)
-        piece = self._piece(partition, folded.rows, folded.alerts, folded.through, list(folded.letters))
+        piece = self._piece(partition, folded.rows, folded.alerts, folded.bands, folded.through, list(folded.letters))
         return piece if switch is None else replace(piece, switch=switch.registry.version)
 
     def columns(
@@ -156,9 +155,7 @@ class ZoneRun:
             step = partition.apply(items, int(ingest[-1]))
             self._latest_ingest = max(self._latest_ingest, partition.ingest)
             letters = [self._letter(chunk, int(rows[i]), number, items, i) for i in np.flatnonzero(items.reason).tolist()]
-            yield self.book(
-                self._piece(partition, step.rows, alert_rows(step.transitions, partition.channels), step.through, letters)
-            )
+            yield self.book(self._piece(partition, step.rows, partition.alerts(step), step.bands, step.through, letters))
 
     def _letter(self, chunk: ColumnChunk, row: int, partition: int, items: ReadingColumns, i: int) -> DeadLetter:
         place = (int(chunk.offset[row]), int(chunk.item[row]), REASONS[int(items.reason[i])], int(chunk.ingest_ms[row]))
@@ -168,7 +165,7 @@ class ZoneRun:
         """A heartbeat of these partitions at a time that all their records come before."""
         for partition in (self.partitions[number] for number in numbers):
             step = partition.apply(no_items(), ingest_ms)
-            yield self._piece(partition, step.rows, alert_rows(step.transitions, partition.channels), step.through, [])
+            yield self._piece(partition, step.rows, partition.alerts(step), step.bands, step.through, [])
 
     def final_window_start(self) -> int:
         """Start of the window that holds the largest ingest time, or accepted ts if later."""
@@ -183,16 +180,18 @@ class ZoneRun:
         made = []
         for partition in self.partitions:
             step = partition.apply(no_items(), last + zone.window_ms + zone.delay_ms + zone.tick_ms)
-            rows, alerts = step.rows[step.rows["start"] <= last], alert_rows(step.transitions, partition.channels)
-            made.append(self.book(self._piece(partition, rows, alerts, step.through, [])))
+            rows, alerts = step.rows[step.rows["start"] <= last], partition.alerts(step)
+            made.append(self.book(self._piece(partition, rows, alerts, step.bands, step.through, [])))
         return _joined(made)
 
     def _piece(
-        self, partition: Partition, rows: Rows, alerts: list[dict[str, Any]], through: int, letters: list[DeadLetter]
+        self, partition: Partition, rows: Rows, alerts: list[dict[str, Any]], bands: Rows, through: int, letters: list[DeadLetter]
     ) -> Piece:
         batches: dict[str, list[pa.RecordBatch]] = {}
         if len(rows):
             batches[INTERVALS.name] = [interval_batch(rows, partition.channels)]
+        if len(bands):
+            batches[EXPECTED.name] = [expected_batch(bands, partition.channels)]
         if letters:
             batches[DEAD_LETTERS.name] = [dead_letter_batch(letters, self.registry.zone.id)]
         return Piece(partition.partition, rows, alerts, through, partition.channels.registry.version, batches)

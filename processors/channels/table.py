@@ -6,8 +6,9 @@ Channel numbers keep their meaning when a later registry version only adds meter
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from fractions import Fraction
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 from zonepulse.schemas.messages.partitioner import partition_key, partition_of
 from zonepulse.schemas.registry.calendar import offsets_of
-from zonepulse.schemas.registry.model import MeterVersion, Register, Registry, ZonePolicy
+from zonepulse.schemas.registry.calendars import CALENDARS
+from zonepulse.schemas.registry.model import Detector, MeterVersion, Register, Registry, ZonePolicy
+from zonepulse.schemas.registry.sections import entities_of
 
 KINDS: Final = {"cumulative": 0, "interval": 1, "power": 2}
 CUMULATIVE, INTERVAL, POWER = 0, 1, 2
@@ -29,6 +32,7 @@ VERSION: Final = np.dtype(
         ("den", "i8"),
         ("modulus", "i8"),  # micro-units after the multiplier, -1 unknown
         ("power", "i8"),  # max_power in micro-units per hour
+        ("rise_per_ms", "f8"),  # of the integer register, before the multiplier: NEARLY what max_power and its margin allow
         ("period", "i8"),
         ("offset", "i8"),  # of the period's grid, ms of local time
         ("on_reset", "i4"),  # 1: may begin anew at zero
@@ -37,9 +41,17 @@ VERSION: Final = np.dtype(
         ("series", "i4"),  # versions of one channel with equal series continue each other
         ("partition", "i4"),
         ("unit", "i4"),
+        ("detect", "i4"),  # bits of the detectors that may speak, places in DETECTORS; 0: off
+        ("sign", "i4"),  # -1: an export, which detectors see as a flow the other way
     ]
 )
+MARGIN_MS_PER_HOUR: Final = 3_000_000
+"""1.2 x power x ms / 3.6e6 = power x ms / 3e6."""
+NEARLY: Final = 0.999
+"""A step up to this part of what is good is good for certain, whatever floats round."""
 LABELS: Final = ("meter", "register", "site", "company", "node", "carrier", "role", "direction")
+DETECTORS: Final[tuple[Detector, ...]] = get_args(Detector)
+FRIDAY, SUNDAY = 4, 6
 
 
 class RegistryTooLarge(ValueError):
@@ -70,6 +82,9 @@ class Channels:
     change_first: NDArray[np.int64]
     clock: NDArray[np.int64]
     """The zone's offset transitions: rows (from_utc_ms, offset_ms)."""
+    weekdays: NDArray[np.int64]
+    """Days of the zone's calendar that are not as their weekday: rows (day from 1970-01-01, weekday from Monday = 0). A holiday is as a
+    Sunday, a weekend's day that is worked as a Friday."""
 
     def partition_channels(self, partition: int) -> NDArray[np.int64]:
         """The channels with a version whose readings belong to `partition`, ascending; shape (m,)."""
@@ -96,7 +111,8 @@ def _register_row(meter: MeterVersion, register: Register) -> tuple[object, ...]
     begins = register.kind == "interval" and register.stamp == "start"
     resets = register.on_reset == "zero"
     facts = register.period_ms, register.offset_ms, resets, begins, KINDS[register.kind]
-    return 0, 0, float(register.scale), num, den, modulus, power, *facts, 0, 0, 0
+    rise_per_ms = float(Fraction(power * den, num * MARGIN_MS_PER_HOUR)) * NEARLY
+    return 0, 0, float(register.scale), num, den, modulus, power, rise_per_ms, *facts, 0, 0, 0
 
 
 def _same_series(a: Register, b: Register) -> bool:
@@ -112,6 +128,25 @@ def _counted(r: Register) -> tuple[object, ...]:
 def utc_offsets(zone: ZonePolicy) -> NDArray[np.int64]:
     """The offset transitions of a zone, as stored with the registry version; of versions without any, those that are installed."""
     return np.array(zone.utc_offsets or offsets_of(zone.timezone), np.int64).reshape(-1, 2)
+
+
+def weekdays_of(registry: Registry) -> NDArray[np.int64]:
+    """The days of the zone's calendar, ascending; shape (n, 2)."""
+    found = {}
+    for calendar in (one for one in entities_of(registry, CALENDARS) if one.id == registry.zone.calendar):
+        found = {_day(day): FRIDAY for day in calendar.workdays if date.fromisoformat(day).weekday() > FRIDAY}
+        found |= {_day(day): SUNDAY for day in calendar.holidays}
+    return np.array(sorted(found.items()), np.int64).reshape(-1, 2)
+
+
+def _day(iso: str) -> int:
+    return (date.fromisoformat(iso) - date(1970, 1, 1)).days
+
+
+def _watched_as(register: Register) -> tuple[int, int]:
+    """VERSION.detect and sign."""
+    names = DETECTORS if register.detect is None else register.detect
+    return sum(1 << DETECTORS.index(name) for name in names), -1 if register.direction == "export" else 1
 
 
 def energy_of(value: float, scale: float, num: int, den: int) -> int:
@@ -184,7 +219,7 @@ def compile_registry(registry: Registry, partitions: int, previous: Sequence[tup
     meters, registers = registry.meters, [register for _, register in entries.registers]
     meter_sites = [sites[meter.site] for meter in meters]
     units, unit_of = _numbered([r.unit for r in registers], entries.register)
-    rows = [_register_row(meter, register) for meter, register in entries.registers]
+    rows = [(*_register_row(meter, register), *_watched_as(register)) for meter, register in entries.registers]
     versions = np.array(rows, VERSION)[entries.register]
     versions["unit"] = unit_of
     versions["series"] = entries.series(first)
@@ -213,6 +248,7 @@ def compile_registry(registry: Registry, partitions: int, previous: Sequence[tup
     return Channels(
         registry, partitions, tuple(entries.index), entries.index, frozenset(m.id for m in meters),
         {unit: i for i, unit in enumerate(units)}, first, count, versions, labels, texts, changes, change_first, utc_offsets(registry.zone),
+        weekdays_of(registry),
     )  # fmt: skip
 
 

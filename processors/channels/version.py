@@ -15,6 +15,7 @@ class Version(Protocol):
     den: int
     modulus: int
     power: int
+    rise_per_ms: float
     period: int
     offset: int
     on_reset: int
@@ -23,6 +24,8 @@ class Version(Protocol):
     series: int
     partition: int
     unit: int
+    detect: int
+    sign: int
 
 
 Versions = Records[Version]

@@ -13,7 +13,7 @@ from zonepulse.processors.flow import UNSET, Rows
 from zonepulse.schemas.units import MICRO
 
 
-def _version(channels: Channels, channel: int, at: int) -> int:
+def version_of_alert(channels: Channels, channel: int, at: int) -> int:
     """The version whose company and node an alert names: that of its start, the first where none was valid then."""
     first = int(channels.first[channel])
     return first + max(0, version_at(channels.versions[first : first + int(channels.count[channel])].view(np.recarray), at))
@@ -34,7 +34,7 @@ def alert_rows(transitions: Rows, channels: Channels) -> list[dict[str, Any]]:
     rows = []
     for t in transitions:
         rule = RULES[int(t["rule"])]
-        version = _version(channels, int(t["channel"]), int(t["starts_at"]))
+        version = version_of_alert(channels, int(t["channel"]), int(t["starts_at"]))
         meter, register = channels.names[int(t["channel"])]
         read_with = channels.versions[_answering(channels, rule, t, version)]
         multiplier = Fraction(int(read_with["num"]), int(read_with["den"]))

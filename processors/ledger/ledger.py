@@ -82,6 +82,8 @@ class Ledger:
         """By partition; `version` as the registry version in use has it."""
         self.is_waiting_touched = True
         """Whether other rows wait than in the last snapshot."""
+        self.alerts_frozen: int | None = None
+        """Checksum of what the last snapshot has of rules and alerts."""
         self.candidates: list[tuple[int, int, dict[str, Any]]] = []
         """Alerts that intervals tasks propose: tick, partition and row, in the order they came."""
         self.no_factor: dict[tuple[str, ...], NoFactor] = {}

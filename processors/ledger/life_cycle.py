@@ -211,7 +211,7 @@ class LifeCycle:
         out: list[Row] = []
         for row in rows:
             said: dict[Identity, Row] = {}
-            self._say(said, row, max(self._passed, 0), lambda meter: {})
+            self._say(said, row, max(self._passed, row["starts_at"] // self._tick_ms), lambda meter: {})
             out += said.values()
         return out
 

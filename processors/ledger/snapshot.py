@@ -1,11 +1,14 @@
 """Snapshots of the ledger: its sums in chunks of windows, its waiting rows, and the rest as facts. The other half of ledger.py.
 
-Chunk 0 holds the rows that wait for other partitions, chunk k + 1 the page that cold_sums.py has in chunk k.
+Chunk 0 holds the rows that wait for other partitions, chunk 1 what rules and alerts have come to (as JSON: it grows with what fires, which
+facts must not), chunk k + 2 the page that cold_sums.py has in chunk k.
 """
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from zonepulse.processors.channels.table import Channels
@@ -18,10 +21,18 @@ def freeze_ledger(ledger: Ledger, next_offset: int) -> Frozen:
     """The ledger now; its changed chunks are copied and count as unchanged from here on."""
     pages = ledger.windows.pages
     chunks: dict[int, Arrays] = {0: _waiting(ledger)} if ledger.is_waiting_touched else {}
-    chunks |= {number + 1: pages.chunk(number) for number in sorted(pages.touched)}
+    alerts = _alerts(ledger)
+    if (checksum := zlib.crc32(alerts["json"].tobytes())) != ledger.alerts_frozen:
+        chunks[1], ledger.alerts_frozen = alerts, checksum
+    chunks |= {number + 2: pages.chunk(number) for number in sorted(pages.touched)}
     pages.touched.clear()
     ledger.is_waiting_touched = False
-    return Frozen(_facts(ledger), chunks, 1 + len(pages.chunks), next_offset)
+    return Frozen(_facts(ledger), chunks, 2 + len(pages.chunks), next_offset)
+
+
+def _alerts(ledger: Ledger) -> Arrays:
+    found = {"watches": ledger.watches.held(), "life": ledger.life.held()}
+    return {"json": np.frombuffer(msgspec.json.encode(found), np.uint8)}
 
 
 def _waiting(ledger: Ledger) -> Arrays:
@@ -50,8 +61,6 @@ def _facts(ledger: Ledger) -> dict[str, Any]:
         "open_from": ledger.windows.open_from,
         "bases": ledger.held(),
         "candidates": [list(candidate) for candidate in ledger.candidates],
-        "watches": ledger.watches.held(),
-        "life": ledger.life.held(),
     }
 
 
@@ -80,9 +89,8 @@ def restore_ledger(
     ledger.resume(facts["bases"])
     ledger.candidates = [(tick, partition, row) for tick, partition, row in facts["candidates"]]
     _restore_waiting(ledger, chunks[0])
-    _restore_sums(ledger, facts, chunks[1:])
-    ledger.watches.resume(facts["watches"])
-    ledger.life.resume(facts["life"])
+    _restore_alerts(ledger, chunks[1])
+    _restore_sums(ledger, facts, chunks[2:])
     return ledger
 
 
@@ -104,6 +112,13 @@ def _restore_waiting(ledger: Ledger, chunk: Arrays) -> None:
             rows = new_rows(ROW, int(n))
             rows[:] = chunk["rows"][stop - n : stop]
             ledger.waiting[partition] = [rows]
+
+
+def _restore_alerts(ledger: Ledger, chunk: Arrays) -> None:
+    found = msgspec.json.decode(chunk["json"].tobytes())
+    ledger.watches.resume(found["watches"])
+    ledger.life.resume(found["life"])
+    ledger.alerts_frozen = zlib.crc32(chunk["json"].tobytes())
 
 
 def _restore_sums(ledger: Ledger, facts: Mapping[str, Any], chunks: Sequence[Arrays]) -> None:

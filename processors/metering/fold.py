@@ -4,7 +4,7 @@ Most readings continue their series like the one before: one short loop takes th
 """
 
 from zonepulse.processors.channels.periods import period_begin
-from zonepulse.processors.channels.table import CUMULATIVE, INTERVAL, POWER
+from zonepulse.processors.channels.table import CUMULATIVE, INTERVAL, MARGIN_MS_PER_HOUR, POWER
 from zonepulse.processors.channels.version import Version, Versions
 from zonepulse.processors.channels.versions import answering, version_of
 from zonepulse.processors.flow import M_REGISTER, NEVER, Table
@@ -14,7 +14,6 @@ from zonepulse.processors.metering.records import ChannelState, Notes, Policy, R
 from zonepulse.processors.metering.registers import (
     FROZEN,
     GOOD,
-    MARGIN_MS_PER_HOUR,
     RESET,
     ROLLED,
     ROLLED_FROZEN,
@@ -121,6 +120,9 @@ def fold_steady(
     w = st.ts // policy.length
     limit = min(limit, version.valid_to, (w + 1) * policy.length + 1)
     most_ms = min(policy.max_gap, min(version.period, policy.length) * 3 // 2)
+    if ring[first].ts <= version.valid_from or max(most_ms, version.period) > STEADY_MS:
+        return first
+    near = min(version.power * version.period // MARGIN_MS_PER_HOUR, STEADY_RISE - 1)
     unusual = OLD_UNUSUAL if old else UNUSUAL
     ts, e, same_since, seen = st.ts, st.e, st.same_since, 0
     n = st.entries
@@ -128,24 +130,22 @@ def fold_steady(
         st.since != NEVER and n > 0 and journal[n - 1].ts == ts and journal[n - 1].reg == 0 and journal[n - 1].meta == M_REGISTER
     )
     has_moved = False
-    advance, ms, i = st.seg_adv, st.seg_ms, first
+    advance, ms, i, num = st.seg_adv, st.seg_ms, first, version.num
     while i < len(ring):
-        meta, at = ring[i].meta, ring[i].ts
-        if meta & unusual or at >= limit or at <= version.valid_from or not 0 < at - ts <= most_ms:
+        reading = ring[i]
+        meta, at = reading.meta, reading.ts
+        rise, step_ms = reading.reg * num - e, at - ts
+        if meta & unusual or at >= limit or not 0 < step_ms <= most_ms or rise < 0:
             break
-        rise = ring[i].reg * version.num - e
-        if rise < 0 or rise >= STEADY_RISE:
+        if rise > near and (rise >= STEADY_RISE or rise * MARGIN_MS_PER_HOUR > version.power * max(step_ms, version.period)):
             break
         if rise > 0:
-            bound_ms = max(at - ts, version.period)
-            if bound_ms > STEADY_MS or rise * MARGIN_MS_PER_HOUR > version.power * bound_ms:
-                break
             same_since = at
             stands, has_moved = False, True
         elif not stands:
             break
         seen |= meta
-        advance, ms, ts, e = rise, at - ts, at, e + rise
+        advance, ms, ts, e = rise, step_ms, at, e + rise
         i += 1
     if i == first:
         return first

@@ -31,7 +31,7 @@ from zonepulse.processors.flow import (
 )
 from zonepulse.processors.kernel import kernel
 from zonepulse.processors.metering.records import Channel, Policy, Reading, Readings
-from zonepulse.processors.metering.registers import MARGIN_MS_PER_HOUR, energy_micro, is_impossible
+from zonepulse.processors.metering.registers import energy_micro, is_impossible
 from zonepulse.processors.metering.state import CHUNK_CHANNELS, CONFLICT, CONFLICT_NEW, CORRECTED, ESTIMATED, GONE, IMPOSSIBLE, NEW
 
 SMALLEST_RING, LARGEST_FIRST_RING = 8, 1024
@@ -40,8 +40,6 @@ HUGE = 1e250
 """Out of range in every unit; no product of less overflows."""
 EASY_FACTOR = 512
 """Times a register below 2**53 it is in range."""
-NEARLY = 0.999
-"""A step up to this part of what is good is good for certain, whatever floats round."""
 SEQ = (1 << 40) - 1
 DIRTY, POOL_USED, LATEST_TS, IS_URGENT = 0, 1, 2, 3
 """Places in `counts`. IS_URGENT: a channel may have rows to be made although no window becomes due."""
@@ -67,7 +65,8 @@ class State(NamedTuple):
 
 
 class RegistryArrays(NamedTuple):
-    """The registry's arrays, as in Channels, and the number of this partition; `local[g]` = place of channel g here, -1 elsewhere."""
+    """The registry's arrays, as in Channels, and the number of this partition; `local[g]` = place of channel g here, -1 elsewhere;
+    `watch[g]` = its place among the channels that detectors watch here, else -1."""
 
     versions: Any
     first: Any
@@ -76,6 +75,7 @@ class RegistryArrays(NamedTuple):
     change_first: Any
     clock: Any
     local: Any
+    watch: Any
     partition: int
 
 
@@ -170,16 +170,21 @@ def insert(pool: Readings, ch: Channel, ts: int, reg: int, meta: int) -> bool:
 
 
 @kernel
+def is_next(before: Reading, reg: int, ts: int, version: Version) -> bool:
+    """Whether a reading certainly continues the series of the one before it in the ring."""
+    if before.meta & GONE or before.ts <= version.valid_from:
+        return False
+    return 0 <= reg - before.reg <= version.rise_per_ms * max(ts - before.ts, version.period)
+
+
+@kernel
 def is_plain(pool: Readings, ch: Channel, reg: int, ts: int, version: Version) -> bool:
     """Whether the newest reading of a register certainly continues its series like the one before: whatever else changes more than the
     windows from the last good one on, or is worth an alert."""
     at = ch.ring + ch.held - 1
     if ch.held == 1 and ch.passed == UNSET:
         return True
-    if ch.held - ch.past < 2 or pool[at].ts != ts or pool[at - 1].meta & GONE or pool[at - 1].ts <= version.valid_from:
-        return False
-    rise = float(reg - pool[at - 1].reg) * version.num * MARGIN_MS_PER_HOUR
-    return 0 <= rise <= NEARLY * version.den * version.power * max(ts - pool[at - 1].ts, version.period)
+    return ch.held - ch.past >= 2 and pool[at].ts == ts and is_next(pool[at - 1], reg, ts, version)
 
 
 @kernel
@@ -274,7 +279,16 @@ def admit(items: ReadingColumns, start: int, stop: int, clock: Ints, state: Stat
                 flags |= (v + 1) << VERSION_SHIFT
             if is_impossible(energy_micro(reg, version), begin, ts, version):
                 flags |= IMPOSSIBLE
-        has_changed = insert(pool, ch, ts, reg, (items.seq[i] + 1) << 8 | flags)
+        meta, end = (items.seq[i] + 1) << 8 | flags, ch.ring + ch.held
+        has_changed = goes_on = True
+        if ch.held > ch.past and pool[end - 1].ts < ts:
+            goes_on = is_next(pool[end - 1], reg, ts, version)
+            entry = pool[end]
+            entry.ts, entry.reg, entry.meta = ts, reg, meta | NEW
+            ch.held += 1
+        else:
+            has_changed = insert(pool, ch, ts, reg, meta)
+            goes_on = is_plain(pool, ch, reg, ts, version)
         ch.first = min(ch.first, begin)
         ch.last = max(ch.last, ts)
         if has_changed:
@@ -282,7 +296,7 @@ def admit(items: ReadingColumns, start: int, stop: int, clock: Ints, state: Stat
                 state.dirty[counts[DIRTY]] = place
                 counts[DIRTY] += 1
             ch.min_new = min(ch.min_new, begin)
-            if version.kind == CUMULATIVE and not is_plain(pool, ch, reg, ts, version):
+            if version.kind == CUMULATIVE and not goes_on:
                 ch.min_new = UNSET
             if not is_quiet(ch, clock[OPEN_MS], policy):
                 counts[IS_URGENT] = 1

@@ -11,7 +11,7 @@ from zonepulse.processors.channels.versions import version_at
 from zonepulse.processors.flow import BIT_CORRECTED, BIT_ESTIMATED, ROW, Rows
 from zonepulse.schemas.messages.dead_letters import DeadLetter
 from zonepulse.schemas.tables.interval_block import INTERVAL_BLOCK
-from zonepulse.schemas.tables.results import ALERTS, DEAD_LETTERS, INTERVALS, METHODS, QUALITIES, Table
+from zonepulse.schemas.tables.results import ALERTS, DEAD_LETTERS, EXPECTED, INTERVALS, METHODS, QUALITIES, Table
 
 _QUALITIES = pa.array(QUALITIES, pa.string())
 _METHODS = pa.array(METHODS, pa.string())
@@ -83,6 +83,20 @@ def interval_batch(rows: Rows, channels: Channels) -> pa.RecordBatch:
         "was_covered_ms": pa.array(_plain(rows["was_cov"])),
     }
     return table_batch(INTERVALS, columns)
+
+
+def expected_batch(bands: Rows, channels: Channels) -> pa.RecordBatch:
+    """Bands (detection.watch.state.BAND) as a batch of schemas.results.EXPECTED."""
+    n, zone = len(bands), channels.registry.zone
+    columns: dict[str, Any] = version_labels(channels, _plain(bands["version"]), ("company", "meter", "register")) | {
+        "zone": constant(zone.id, n),
+        "start": times(_plain(bands["start"])),
+        "length_s": pa.array(np.full(n, zone.window_ms // 1000, np.int32)),
+        "low": pa.array(_plain(bands["low"])),
+        "high": pa.array(_plain(bands["high"])),
+        "revision": pa.array(_plain(bands["tick"])),
+    }
+    return table_batch(EXPECTED, columns)
 
 
 def interval_block(rows: Rows, channels: Channels) -> pa.RecordBatch:

@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.detection.meter.judging import ROWS_PER_WINDOW, empty_detectors
+from zonepulse.processors.detection.transitions import alert_rows
+from zonepulse.processors.detection.watch.alerts import found_rows
+from zonepulse.processors.detection.watch.state import BAND, FOUND
+from zonepulse.processors.detection.watch.watches import Watches
 from zonepulse.processors.flow import NEVER, ROW, TRANSITION, UNSET, ReadingColumns, Rows, new_rows
 from zonepulse.processors.metering.intake import (
     DIRTY,
@@ -54,17 +58,26 @@ _FIELDS: Final = ("tick", "ingest", "next_offset")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one batch made: rows (flow.ROW, sorted by revision), transitions (flow.TRANSITION) and the last tick closed."""
+    """What one batch made."""
 
     rows: Rows
+    """flow.ROW, sorted by revision."""
     transitions: Rows
+    """flow.TRANSITION, of the rules about meters."""
+    found: Rows
+    """detection.watch.state.FOUND, of detectors."""
+    bands: Rows
+    """detection.watch.state.BAND, where the zone keeps them."""
     through: int
+    """The last tick closed."""
 
 
 @dataclass(slots=True)
 class _Collected:
     rows: list[Rows] = field(default_factory=list)
     transitions: list[Rows] = field(default_factory=list)
+    found: list[Rows] = field(default_factory=list)
+    bands: list[Rows] = field(default_factory=list)
 
 
 def policy_record(zone: ZonePolicy) -> Any:
@@ -84,8 +97,9 @@ def facts_of(channels: Channels, partition: int) -> tuple[RegistryArrays, NDArra
     changes = np.zeros((len(channels.changes), 4), np.int64)
     changes[:, :3] = channels.changes
     versions = channels.versions.view(np.recarray)
+    nobody = np.full(len(channels.names), -1, np.int64)
     return RegistryArrays(
-        versions, channels.first, channels.count, changes, channels.change_first, channels.clock, local, partition
+        versions, channels.first, channels.count, changes, channels.change_first, channels.clock, local, nobody, partition
     ), mine
 
 
@@ -111,6 +125,8 @@ class Partition:
         pool = new_rows(READING, int(usual_rooms(self.facts, self.globals, self.policy).sum()) if is_empty else 0)
         dirty, touched, made = np.zeros(n, np.int64), touched_chunks(n), n if is_empty else 0
         self.state = State(empty_heads(made), empty_channels(made), empty_detectors(made), pool, dirty, new_counts(), touched)
+        self.watches = Watches(channels, self.globals, is_empty=is_empty)
+        self.facts = self._watching(self.facts)
         self.tick = UNSET
         self.ingest = UNSET
         self.next_offset = 0
@@ -118,6 +134,18 @@ class Partition:
         self._work = work or new_work()
         self._out = out or new_out()
         self._all = np.arange(n)
+
+    def _watching(self, facts: RegistryArrays) -> RegistryArrays:
+        return facts._replace(watch=self.watches.numbers())
+
+    def go_on_watching(self, places: NDArray[np.int64], states: Rows, alarms: Rows) -> None:
+        """With these states of detectors, of a snapshot."""
+        self.watches.resume(places, states, alarms)
+        self.facts = self._watching(self.facts)
+
+    def alerts(self, step: Step) -> list[dict[str, Any]]:
+        """Proposed rows of table `alerts` of a step that was made with the registry version in use."""
+        return alert_rows(step.transitions, self.channels) + found_rows(step.found, self.watches.channels_of, self.channels)
 
     def use(self, channels: Channels) -> None:
         """Go on under another registry version (channel numbers kept). New meter changes revise their channels at the next tick."""
@@ -138,6 +166,8 @@ class Partition:
         dirty[: old.counts[0]] = place[old.dirty[: old.counts[0]]]
         self.state = State(heads, places, detectors, old.pool, dirty, old.counts, touched_chunks(n))
         self._all = np.arange(n)
+        self.watches.use(channels, self.globals, place)
+        self.facts = self._watching(self.facts)
         for i, c in enumerate(_owners(self.facts.change_first)):
             change = self.facts.changes[i]
             if (int(c), *map(int, change[:3])) not in known and self.facts.local[c] >= 0:
@@ -184,7 +214,10 @@ class Partition:
         rows = np.concatenate(found.rows) if found.rows else np.zeros(0, ROW)
         order = np.lexsort((rows["start"], rows["channel"], rows["revision"]))
         transitions = np.concatenate(found.transitions) if found.transitions else np.zeros(0, TRANSITION)
-        return Step(rows[order].view(np.recarray), last_transitions(transitions).view(np.recarray), self.tick)
+        told, bands = (
+            new_rows(d, 0) if not s else np.concatenate(s).view(np.recarray) for s, d in ((found.found, FOUND), (found.bands, BAND))
+        )
+        return Step(rows[order].view(np.recarray), last_transitions(transitions).view(np.recarray), told, bands, self.tick)
 
     def _admit(self, items: ReadingColumns, start: int, stop: int) -> int:
         """Admits items until one is behind a tick that may make rows; returns its number."""
@@ -245,11 +278,15 @@ class Partition:
         self.state.counts[DIRTY], self.state.counts[IS_URGENT] = len(still), 0
 
     def _collect(self, found: _Collected) -> None:
-        n, m = self._out.used
+        n, m, turns = self._out.used
         if n:
             found.rows.append(self._out.rows[:n].copy())
         if m:
             found.transitions.append(self._out.transitions[:m].copy())
+        if turns:
+            judged = self.watches.judge(self._out.turns[:turns])
+            found.found.append(judged.found)
+            found.bands.append(judged.bands)
         self._out.used[:] = 0
 
     def _grow(self) -> None:

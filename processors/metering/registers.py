@@ -18,7 +18,7 @@ The state machine is a STATE record; `fold.py` runs it.
 from collections.abc import Sequence
 
 from zonepulse.processors.channels.periods import period_begin
-from zonepulse.processors.channels.table import CUMULATIVE, INTERVAL, POWER
+from zonepulse.processors.channels.table import CUMULATIVE, INTERVAL, MARGIN_MS_PER_HOUR, POWER
 from zonepulse.processors.channels.version import Version, Versions
 from zonepulse.processors.channels.versions import version_at, version_of
 from zonepulse.processors.flow import (
@@ -51,8 +51,6 @@ from zonepulse.processors.metering.state import (
 )
 
 HELD, GOOD, FROZEN, ROLLED, ROLLED_FROZEN, RESET = range(6)
-MARGIN_MS_PER_HOUR = 3_000_000
-"""1.2 x power x ms / 3.6e6 = power x ms / 3e6."""
 MS_PER_HOUR = 3_600_000
 _LIMIT = 1 << 62
 

@@ -1,7 +1,8 @@
 """Snapshots: the state of a partition as a few facts and chunks of arrays, and back.
 
-A *chunk* is a range of CHUNK_CHANNELS channels: their heads, detectors and rings, the rings without holes. `freeze` copies only chunks that
-changed since the last `freeze`; the others are those of an earlier snapshot. What is restored goes on as the original would, bit for bit.
+A *chunk* is a range of CHUNK_CHANNELS channels: their heads, detectors and rings, the rings without holes; behind all of them come the
+chunks of what the channel detectors know of the same ranges, which change only as windows close. `freeze` copies only chunks that changed
+since the last `freeze`; the others are those of an earlier snapshot. What is restored goes on as the original would, bit for bit.
 
 Encoded, arrays carry a schema version, their layout and a CRC. What is unknown or damaged is refused, never guessed.
 """
@@ -17,7 +18,9 @@ import zstandard
 from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import Channels
+from zonepulse.processors.detection.channel.state import CHANNEL as WATCHED
 from zonepulse.processors.detection.meter.judging import DETECTOR
+from zonepulse.processors.detection.watch.state import ALARM
 from zonepulse.processors.flow import NEVER, Rows, new_rows
 from zonepulse.processors.metering.intake import DIRTY, LATEST_TS, POOL_USED, touched_chunks
 from zonepulse.processors.metering.letter_counts import LetterCounts
@@ -73,7 +76,7 @@ def decode(data: bytes) -> dict[str, NDArray[Any]]:
     at = 4 + int.from_bytes(plain[:4], "little")
     arrays = {}
     for name, descr, shape in msgspec.json.decode(plain[4:at]):
-        dtype = np.dtype([(field, kind) for field, kind in descr] if isinstance(descr, list) else descr)
+        dtype = np.dtype([(field, kind, *map(tuple, size)) for field, kind, *size in descr] if isinstance(descr, list) else descr)
         n = int(np.prod(shape))
         arrays[name] = np.frombuffer(plain, dtype, n, at).reshape(shape)
         at += n * dtype.itemsize
@@ -113,6 +116,9 @@ def freeze_partition(partition: Partition) -> Frozen:
     changed = np.flatnonzero(state.touched).tolist()
     chunks = {number: _chunk(state, number) for number in changed}
     state.touched[:] = 0
+    watches, behind = partition.watches, len(state.touched)
+    chunks |= {behind + number: watches.chunk(number) for number in np.flatnonzero(watches.touched).tolist()}
+    watches.touched[:] = 0
     facts = {
         "partition": partition.partition,
         "partitions": partition.channels.partitions,
@@ -125,7 +131,7 @@ def freeze_partition(partition: Partition) -> Frozen:
         "letters": partition.letters.facts(),
         "new_changes": np.flatnonzero(partition.facts.changes[:, 3]).tolist(),
     }
-    return Frozen(facts, chunks, len(state.touched), partition.next_offset)
+    return Frozen(facts, chunks, 2 * behind, partition.next_offset)
 
 
 def _chunk(state: Any, number: int) -> Arrays:
@@ -158,7 +164,8 @@ def restore_partition(
     """The partition that was frozen; `channels` is compiled from registry version `facts["registry"]`. Raises BadSnapshot."""
     partition = Partition(channels, facts["partition"], work, out, is_empty=False)
     _check_facts(partition, facts)
-    found = list(chunks)
+    all_chunks = list(chunks)
+    found, watched = ([chunk for chunk in all_chunks if name in chunk] for name in ("heads", "places"))
     n, old = len(partition.globals), partition.state
     heads, places, detectors = (_joined(found, name, dtype) for name, dtype in _PARTS)
     readings = _joined(found, "readings", READING)
@@ -178,6 +185,10 @@ def restore_partition(
     partition.tick, partition.ingest, partition.next_offset = facts["tick"], facts["ingest"], next_offset
     partition.letters = LetterCounts.of(facts.get("letters", {}))
     partition.facts.changes[facts["new_changes"], 3] = 1
+    if len(watched) != len(partition.state.touched):
+        raise BadSnapshot(f"the snapshot of partition {partition.partition} is incomplete: {len(watched)} chunks of detectors")
+    numbers = np.concatenate([chunk["places"] for chunk in watched]) if watched else np.zeros(0, np.int64)
+    partition.go_on_watching(numbers, _joined(watched, "states", WATCHED), _joined(watched, "alarms", ALARM))
     return partition
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zonepulse.processors.decoding.contained import decode_contained
-from zonepulse.processors.detection.transitions import alert_rows
 from zonepulse.processors.flow import LATE, ReadingColumns, Rows
 from zonepulse.processors.metering.dead_letters import dead_letters
 from zonepulse.processors.metering.partition import Partition, Step
@@ -101,6 +100,8 @@ class Folded:
     """flow.ROW, sorted by revision."""
     alerts: list[dict[str, Any]]
     """Proposed rows of table `alerts`."""
+    bands: Rows
+    """detection.watch.state.BAND."""
     letters: Iterator[DeadLetter]
     """Made as they are taken: they may be many times as large as their records."""
     poison: dict[int, str]
@@ -141,4 +142,4 @@ def fold_records(
         capped = partition.letters.capped(refused, records, ingest, int(partition.policy.tick))
     channels = partition.channels
     letters = dead_letters(decoded, records, channels, item, capped)
-    return Folded(step.rows, alert_rows(step.transitions, channels), letters, poison, len(decoded.record), step.through)
+    return Folded(step.rows, partition.alerts(step), step.bands, letters, poison, len(decoded.record), step.through)

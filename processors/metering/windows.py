@@ -24,6 +24,7 @@ from zonepulse.processors.flow import (
     NEVER,
     ROW,
     TRANSITION,
+    TURN,
     UNSET,
     Ints,
     Table,
@@ -86,10 +87,11 @@ class Work(NamedTuple):
 
 
 class Out(NamedTuple):
-    """Rows and transitions made so far: `used` = (rows, transitions)."""
+    """Rows, transitions and turns of detectors made so far: `used` = how many of each."""
 
     rows: Any
     transitions: Any
+    turns: Any
     used: Any
 
 
@@ -104,7 +106,7 @@ def new_work(windows: int = 4096, notes: int = 1024) -> Work:
 
 def new_out(rows: int = 65_536) -> Out:
     """Room for at least `rows` rows."""
-    return Out(new_rows(ROW, rows), new_rows(TRANSITION, rows), np.zeros(2, np.int64))
+    return Out(new_rows(ROW, rows), new_rows(TRANSITION, rows), new_rows(TURN, rows), np.zeros(3, np.int64))
 
 
 @kernel
@@ -230,6 +232,8 @@ def reached(
 def has_silence(ch: Channel, ring: Readings, versions: Versions, policy: Policy) -> bool:
     """Whether there may be windows without a row between the channel's first and last, in this view or the one before."""
     last = was_last = ch.passed if ch.passed != UNSET else ch.first
+    if len(ring) == 0 or ring[len(ring) - 1].ts - last <= policy.max_gap:
+        return len(versions) > 1  # nothing between them is longer
     for i in range(len(ring)):
         if ring[i].ts - last > policy.max_gap:
             return True
@@ -326,6 +330,14 @@ def is_passed(det: Any, w: int, ticks: tuple[int, int], policy: Policy) -> bool:
 
 
 @kernel
+def take_turn(out: Out, watch: int, version: int, start: int, value: int, tick: int) -> None:
+    """Append a window for the detectors."""
+    turn = out.turns[out.used[2]]
+    out.used[2] += 1
+    turn.watch, turn.version, turn.start, turn.val, turn.tick = watch, version, start, value, tick
+
+
+@kernel
 def judge_windows(
     ch: Channel,
     det: Any,
@@ -364,7 +376,10 @@ def judge_windows(
             period = facts.versions[version].period
             win = work.win[w - span.origin]
             is_heard = win.cov > 0 or end[0] <= w * length < end[1]
-            judge_window(det, Seen(win, value_of(win), is_heard, w * length, period, length, channel, tick), out)
+            value = value_of(win)
+            judge_window(det, Seen(win, value, is_heard, w * length, period, length, channel, tick), out)
+            if facts.watch[channel] >= 0 and win.cov == length and win.bits & BIT_ESTIMATED == 0:
+                take_turn(out, facts.watch[channel], version, w * length, value, tick)
             det.next_win = w + 1
         w += 1
 
@@ -420,19 +435,21 @@ def settle_ring(
     """Put the settled state's journal in front, drop what is settled or superseded; what remains is no longer new. Of equal readings that
     are held, the first and the last remain."""
     ring = state.pool[ch.ring : ch.ring + ch.room]
-    for i in range(ch.past, ch.past + keep):
-        ch.passed = max(ch.passed, ring[i].ts)
-    first = n = ch.past + keep
+    first, past = ch.past + keep, packed_entries(settled)
+    if keep > 0:
+        ch.passed = max(ch.passed, ring[first - 1].ts)
+    may_thin = first < ch.held and ring[first].ts < bound
+    to = n = min(first, past)
     for i in range(first, ch.held):
         meta = ring[i].meta
         if meta & GONE:
             continue
         if meta & CONFLICT_NEW:
             meta |= CONFLICT
-        ring[n] = ring[i]
-        ring[n].meta = meta & ~(NEW | CONFLICT_NEW)
+        entry = ring[n]
+        entry.ts, entry.reg, entry.meta = ring[i].ts, ring[i].reg, meta & ~(NEW | CONFLICT_NEW)
         n += 1
-        if n - first >= 3 and is_run_middle(ring[n - 3], ring[n - 2], ring[n - 1], bound):
+        if may_thin and n - to >= 3 and is_run_middle(ring[n - 3], ring[n - 2], ring[n - 1], bound):
             v = version_of(versions, ring[n - 1].ts)
             if v >= 0 and v == version_of(versions, ring[n - 3].ts) and versions[v].kind == CUMULATIVE:
                 joined = is_close(ring[n - 3], ring[n - 2], versions[v].period) and is_close(
@@ -443,22 +460,18 @@ def settle_ring(
                 ring[n - 2] = ring[n - 1]
                 ring[n - 2].meta = meta | JOINED if joined else meta
                 n -= 1
-    past = packed_entries(settled)
-    move_entries(ring, first, n, past)
+    if past > to:
+        move_up(ring, to, n, past)
     pack_state(settled, state.heads[place], ring, journal)
-    ch.past, ch.held = past, past + n - first
+    ch.past, ch.held = past, past + n - to
     ch.old_first, ch.old_last, ch.min_new = ch.first, ch.last, NEVER
 
 
 @kernel
-def move_entries(ring: Readings, first: int, stop: int, to: int) -> None:
-    """Move ring[first:stop] so that it begins at `to`."""
-    if to < first:
-        for i in range(stop - first):
-            ring[to + i] = ring[first + i]
-    elif to > first:
-        for i in range(stop - first - 1, -1, -1):
-            ring[to + i] = ring[first + i]
+def move_up(ring: Readings, first: int, stop: int, to: int) -> None:
+    """Move ring[first:stop] so that it begins at `to`, further behind."""
+    for i in range(stop - first - 1, -1, -1):
+        ring[to + i] = ring[first + i]
 
 
 @kernel
@@ -497,7 +510,9 @@ def close_channel(
         work.need[0] = n
         if n > len(work.win):
             return False
-        if out.used[0] + n > len(out.rows) or out.used[1] + ROWS_PER_WINDOW * n + 2 * work.need[1] > len(out.transitions):
+        if max(out.used[0], out.used[2]) + n > len(out.rows) or out.used[1] + ROWS_PER_WINDOW * n + 2 * work.need[1] > len(
+            out.transitions
+        ):
             return False
         prepare(work, head, front, ch.past, n, base, bound, length, work.win)
         unpack(settled, head, front, ch.past, work.settled_journal)

@@ -1,6 +1,7 @@
 """What must hold of quantities that are given by hand: known, in a period, not negative, and one that counts for each."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from zonepulse.schemas.indicators.periods import parse_period
 from zonepulse.schemas.indicators.quantities import GIVEN, QUANTITIES
@@ -15,11 +16,12 @@ def check_inputs(registry: Registry, report: Report) -> None:
     """Report every mistake of the section `inputs`."""
     inputs: tuple[Input, ...] = entities_of(registry, INPUTS)
     for i, one in enumerate(inputs):
-        _check_input(one, f"inputs[{i}]", report)
+        check_input(one, f"inputs[{i}]", report)
     _check_corrections(inputs, report)
 
 
-def _check_input(one: Input, path: str, report: Report) -> None:
+def check_input(one: Input, path: str, report: Report) -> None:
+    """Report what is wrong with an input by itself."""
     if one.quantity in QUANTITIES and one.quantity not in GIVEN:
         report.add(f"{path}.quantity", f"{one.quantity!r} is measured by the ledger", f"leave it out; given are {', '.join(GIVEN)}")
     elif one.quantity and one.quantity not in GIVEN:
@@ -58,6 +60,31 @@ def _check_corrections(inputs: tuple[Input, ...], report: Report) -> None:
         if not counting:
             first = next(i for i, one in enumerate(inputs) if key_of(one) == (quantity, company, period))
             report.add(f"inputs[{first}].replaces", "the corrections run in a circle", "let the newest be replaced by none")
+
+
+def accepted(inputs: Iterable[Input], more: Iterable[Input]) -> tuple[tuple[Input, ...], list[tuple[Input, str]]]:
+    """`inputs`, which contradict nothing, then those of `more` that count or are corrected, in order; and the rest, each with why not."""
+    known = {one.id: one for one in inputs}
+    current = current_of(known.values())
+    refused = list[tuple[Input, str]]()
+    for one in more:
+        before = current.get(key_of(one))
+        if one.id in known:
+            refused.append((one, f"{one.id!r} is another input's id"))
+        elif before is not None and before.id != one.replaces:
+            refused.append((one, f"{before.id!r} counts for {one.quantity} of {one.company or 'the zone'} in {one.period}"))
+        elif before is None and one.replaces:
+            refused.append((one, f"what it corrects, {one.replaces!r}, is not there"))
+        else:
+            known[one.id] = current[key_of(one)] = one
+    return tuple(known.values()), refused
+
+
+def current_of(inputs: Iterable[Input]) -> dict[tuple[str, str, str], Input]:
+    """What counts, by what it is about."""
+    every = list(inputs)
+    replaced = {one.replaces for one in every}
+    return {key_of(one): one for one in every if one.id not in replaced}
 
 
 def key_of(one: Input) -> tuple[str, str, str]:

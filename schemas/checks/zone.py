@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from zonepulse.schemas.factors.series import end_ms
 from zonepulse.schemas.problems import Report, nearest
+from zonepulse.schemas.registry.calendars import CALENDARS
 from zonepulse.schemas.registry.model import (
     ALWAYS,
     FOREVER,
@@ -97,6 +98,8 @@ def _check_references(registry: Registry, shipped: int, report: Report) -> None:
     meter = partial(_refer, report, "meter", "meters", {m.id for m in registry.meters})
     nodes = set(registry.network.nodes)
     node = partial(_refer, report, "node", "network.nodes", nodes)
+    calendars = {c.id for c in entities_of(registry, CALENDARS)}
+    _refer(report, "calendar", "calendars", calendars, "zone.calendar", registry.zone.calendar)
     for i, s in enumerate(registry.sites):
         if nodes:
             node(f"sites[{i}].node", s.node)

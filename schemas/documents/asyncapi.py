@@ -96,6 +96,7 @@ def _described() -> Node:
         **_reading_messages(),
         "registryEntity": _message("One entity of a registry version", "version / kind / entity id", _file("registry_entity")),
         "publishedFactor": _message("An emission factor for the past", "factor id", _file("registry_entity", "#/$defs/Factor")),
+        "input": _message("A quantity given by hand", "input id", _file("registry_entity", "#/$defs/Input")),
         "intervalBlock": _interval_block(),
         "liveSums": _live_sums(),
         **{name: _result(TABLES[name]) for name in RESULTS.messages},

@@ -23,7 +23,7 @@ from zonepulse.schemas.documents.parts import (
     words_of,
 )
 from zonepulse.schemas.factors.gwp import REPORTS
-from zonepulse.schemas.registry.model import Direction, Kind, Role, Rule, ZonePolicy
+from zonepulse.schemas.registry.model import ALERT_BUDGET, Detector, Direction, Kind, Role, Rule, ZonePolicy
 from zonepulse.schemas.registry.sections import SECTIONS
 from zonepulse.schemas.rules.expressions import MOST_CHARACTERS
 from zonepulse.schemas.rules.scopes import INDICATORS, SCOPES
@@ -83,6 +83,11 @@ def _zone() -> Schema:
                 {"type": "string", "pattern": f"^{DAY}$"},
                 "the factor table as it was known on that day; absent: as it is known now",
             ),
+            "alert_budget": number("alerts of detectors that people are shown, a channel-month; above 0", float(ALERT_BUDGET)),
+            "calendar": ref(
+                "id", "of `calendars`: its holidays are like Sundays to detectors, its workdays at a weekend like Fridays"
+            ),
+            "expected": said({"type": "boolean"}, "true: keeps the band that detectors expect, a row a measured window"),
         },
         "id",
         "timezone",
@@ -99,6 +104,7 @@ def _meter() -> Schema:
             "role": one_word(get_args(Role), "boundary: the zone's own import and export"),
             "parent": ref("id", "of a sub meter: the meter it is part of"),
             "registers": said(registers, "OBIS code, or any stable name -> register"),
+            "detect": _detect("of its registers that do not say it themselves"),
             **validity(),
         },
         "id",
@@ -106,6 +112,11 @@ def _meter() -> Schema:
         "role",
         "registers",
     )
+
+
+def _detect(about: str) -> Schema:
+    names = list_of({"enum": list(get_args(Detector))}) | {"uniqueItems": True}
+    return said({"anyOf": [{"enum": ["on", "off"]}, names]}, f"detectors that judge windows on their own history: {about}", "on")
 
 
 def _register() -> Schema:
@@ -136,6 +147,7 @@ def _register() -> Schema:
         "on_reset": one_word(("unknown", "zero"), "zero: a counter that may begin anew at 0 (plug, daily yield)", "unknown"),
         "counts": said({"type": "boolean"}, "false: in no total, such as a tariff register beside the total", True),
         "ef": number("kg CO2e per base unit of a generation register", 0),
+        "detect": _detect("on, off, or those that may speak; absent: as the meter says"),
         "steam": said(steam, "of carrier steam in t or kg: counts GJ, its enthalpy by IAPWS-IF97; max_power is then GJ per hour"),
     }
     gas_in_m3 = {"carrier": {"enum": list(GASES)}, "unit": {"pattern": "^m3(/h)?$"}}

@@ -13,6 +13,7 @@ from zonepulse.schemas.messages.topics import (
     COMMANDS,
     DEADLETTERS,
     FACTORS,
+    INPUTS,
     INTERVALS,
     NOTIFY,
     READINGS,
@@ -21,7 +22,7 @@ from zonepulse.schemas.messages.topics import (
     SUBSCRIBERS,
     Topic,
 )
-from zonepulse.schemas.tables.results import DELIVERIES
+from zonepulse.schemas.tables.results import DELIVERIES, EXPECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ _DECLARED: Final = (
         (
             Sends(READINGS, ("heartbeat",), "Into partitions that are caught up and silent."),
             Sends(INTERVALS, about="One task a partition of readings."),
+            Sends(RESULTS, (EXPECTED.name,), "What detectors expected, in zones that keep it."),
         ),
         has_kernels=True,
         has_snapshots=True,
@@ -115,7 +117,7 @@ _DECLARED: Final = (
         "workers.ledger",
         (INTERVALS,),
         (
-            Sends(RESULTS, tuple(name for name in RESULTS.messages if name != DELIVERIES.name), "One task a zone."),
+            Sends(RESULTS, tuple(n for n in RESULTS.messages if n not in (DELIVERIES.name, EXPECTED.name)), "One task a zone."),
             Sends(ALERTS, about="The ledger alone; take them from here to tell people."),
             Sends(COMMANDS, ("commandTime",), "Where nobody says anything."),
         ),
@@ -170,6 +172,7 @@ PARTIES: Final = (
         Sends(READINGS, (*_READINGS, "heartbeat"), "`zonepulse produce`, `deadletters redrive`; `registry apply` marks its switch."),
         Sends(REGISTRY, about="`zonepulse registry apply` publishes a version."),
         Sends(FACTORS, about="`zonepulse registry factors publish`; replays use them."),
+        Sends(INPUTS, about="`zonepulse inputs apply`; indicators and reports use them."),
         Sends(COMMANDS, ("command",), "`zonepulse skip` and whoever acts on alerts."),
         Sends(SUBSCRIBERS, about="`zonepulse subscribe`, and the form of the board."),
     )),

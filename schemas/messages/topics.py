@@ -74,6 +74,13 @@ FACTORS: Final = Topic(
     cleanup="compact",
     messages=("publishedFactor",),
 )
+INPUTS: Final = Topic(
+    "inputs",
+    key="input id",
+    value="a quantity that no meter measures, given by hand: who, when, evidence (JSON object); corrections are further ones",
+    cleanup="compact",
+    messages=("input",),
+)
 INTERVALS: Final = Topic(
     "intervals",
     key="source partition",
@@ -129,7 +136,7 @@ NOTIFY: Final = Topic(
     messages=("notifyEntry",),
 )
 
-TOPICS: Final = (READINGS, REGISTRY, FACTORS, INTERVALS, RESULTS, ALERTS, DEADLETTERS, COMMANDS, SUBSCRIBERS, NOTIFY)
+TOPICS: Final = (READINGS, REGISTRY, FACTORS, INPUTS, INTERVALS, RESULTS, ALERTS, DEADLETTERS, COMMANDS, SUBSCRIBERS, NOTIFY)
 
 
 def simulated(topic: Topic) -> Topic:

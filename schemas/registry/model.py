@@ -14,6 +14,9 @@ FOREVER: Final = 1 << 62
 Role = Literal["main", "sub", "generation", "storage", "production", "boundary"]
 Direction = Literal["import", "export", "generation", "consumption", "charge", "discharge"]
 Kind = Literal["cumulative", "interval", "power"]
+Detector = Literal["unusual", "level_shift", "night_use", "zero_run", "reverse_flow", "off_hours", "record"]
+"""Detectors that judge a channel's windows on its own history; `stuck`, their eighth, is a rule about every meter."""
+ALERT_BUDGET: Final = Fraction(9, 1000)
 Text = dict[str, str]
 """Language (en, de, zh) -> text."""
 
@@ -43,6 +46,12 @@ class ZonePolicy:
     """ISO date: the factor table as it was known then; '' = as it is known now."""
     utc_offsets: tuple[tuple[int, int], ...] = ()
     """Offsets of `timezone`: (from_utc_ms, offset_ms), ascending, the first from ALWAYS."""
+    alert_budget: Fraction = field(default_factory=lambda: ALERT_BUDGET)
+    """Alerts of detectors that people are shown, a channel-month."""
+    calendar: str = ""
+    """Whose holidays and workdays detectors know; '' = weekdays alone."""
+    expected: bool = False
+    """Whether the band that detectors expect is kept: a row a measured window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,8 @@ class Register:
     """Shift of an `interval` register's periods on the zone's local clock."""
     counts: bool = True
     """Whether totals count it; a tariff register beside the total does not."""
+    detect: tuple[Detector, ...] | None = None
+    """Detectors that may speak of it: None = all, () = off."""
 
 
 @dataclass(frozen=True, slots=True)

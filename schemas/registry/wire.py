@@ -10,7 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -19,6 +19,7 @@ from zonepulse.schemas.registry.section import Section
 from zonepulse.schemas.registry.sections import METERS, SECTIONS, by_attribute, entities_of
 from zonepulse.schemas.values import canonical_json, check_brackets
 
+T = TypeVar("T")
 METER: Final = METERS.kind
 ENTITY_TYPES: Final[dict[str, Any]] = {section.kind: section.type for section in SECTIONS if not section.is_plain}
 """Kind of entity -> its type, without `zone` and `extra`."""
@@ -131,16 +132,26 @@ def to_entities(registry: Registry) -> list[tuple[str, bytes]]:
     return [*records, (key_of(registry.version, ZONE, registry.zone.id), _bytes(zone))]
 
 
+def encode_one(entity: Any) -> bytes:
+    """An entity alone, as topics besides `zp.registry` hold it: canonical JSON, exact."""
+    return canonical_json(_encode(entity)).encode()
+
+
+def decode_one(value: bytes | str, entity_type: type[T]) -> T:
+    """What `encode_one` wrote. Raises ValueError, TypeError, msgspec.ValidationError."""
+    check_brackets(value if isinstance(value, bytes) else value.encode())
+    found: T = _decode(json.loads(value), entity_type)
+    return found
+
+
 def encode_factor(factor: Factor) -> bytes:
-    """A factor alone: canonical JSON, exact."""
-    return canonical_json(_encode(factor)).encode()
+    """A factor alone."""
+    return encode_one(factor)
 
 
 def decode_factor(value: bytes | str) -> Factor:
     """What `encode_factor` wrote. Raises ValueError, msgspec.ValidationError."""
-    check_brackets(value if isinstance(value, bytes) else value.encode())
-    found: Factor = _decode(json.loads(value), Factor)
-    return found
+    return decode_one(value, Factor)
 
 
 def by_version(records: Mapping[str, bytes | None]) -> dict[int, dict[str, bytes]]:

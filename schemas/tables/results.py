@@ -187,6 +187,19 @@ DEAD_LETTERS: Final = Table(
     own_topic=True,
 )
 
+EXPECTED: Final = Table(
+    "expected",
+    _columns("zone:code company:code meter:code register:code start:time length_s:i32 low:f64 high:f64 revision:i64"),
+    ("zone", "meter", "register", "start"),
+    "start",
+    is_final=True,
+    notes={
+        "low": "lower end of what detectors expected of the window, in base units",
+        "high": "upper end of what detectors expected of the window, in base units",
+    },
+)
+"""Of measured windows in zones with `expected: true`, once each: a window is judged once."""
+
 DELIVERIES: Final = Table(
     "deliveries",
     _columns(
@@ -207,6 +220,7 @@ _DECLARED: Final = (
     LIVE,
     ALERTS,
     DEAD_LETTERS,
+    EXPECTED,
     DELIVERIES,
 )
 TABLES: Final = {table.name: table for table in _DECLARED}

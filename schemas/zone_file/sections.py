@@ -1,12 +1,14 @@
 """The sections of zone.yaml, each read into its entity. What needs more than one entity is in checks/zone.py."""
 
 from fractions import Fraction
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from zonepulse.schemas.factors.steam import gj_per_tonne
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry.calendar import offsets_of
 from zonepulse.schemas.registry.model import (
+    ALERT_BUDGET,
+    Detector,
     Direction,
     Kind,
     MeterVersion,
@@ -43,14 +45,15 @@ _REFERENCE: Final = one_of("0C", "20C")
 _GWP: Final[Reader[Literal["", "AR4", "AR5", "AR6"]]] = one_of("AR4", "AR5", "AR6")
 _ZONE_KEYS: Final = (
     "id", "name", "factor_regions", "timezone", "key", "window", "tick", "live", "delay", "lateness", "future", "idle", "max_gap",
-    "vee", "gwp", "factors_as_of",
+    "vee", "gwp", "factors_as_of", "alert_budget", "calendar", "expected",
 )  # fmt: skip
-_METER_KEYS: Final = ("id", "site", "gateway", "role", "parent", "registers", "valid_from", "valid_to")
+_METER_KEYS: Final = ("id", "site", "gateway", "role", "parent", "registers", "detect", "valid_from", "valid_to")
 _REGISTER_KEYS: Final = (
     "carrier", "direction", "kind", "unit", "reference", "multiplier", "modulus", "max_power", "period", "ef",
-    "steam", "on_reset", "stamp", "offset", "counts",
+    "steam", "on_reset", "stamp", "offset", "counts", "detect",
 )  # fmt: skip
 DEFAULT_WINDOW_MS: Final = 900_000
+_Detect = tuple[Detector, ...] | None
 
 
 def read_zone(place: Place) -> ZonePolicy:
@@ -79,6 +82,9 @@ def read_zone(place: Place) -> ZonePolicy:
         gwp=f.read("gwp", _GWP, ""),
         factors_as_of=f.read("factors_as_of", DAY, ""),
         utc_offsets=offsets_of(timezone),
+        alert_budget=f.read("alert_budget", _BUDGET, ALERT_BUDGET),
+        calendar=f.read("calendar", IDENTIFIER, ""),
+        expected=f.read("expected", TRUTH, False),
     )
 
 
@@ -87,21 +93,22 @@ def read_meter(place: Place, clock: Clock, window_ms: int) -> MeterVersion:
     f = Fields(place, _METER_KEYS)
     meter, site, role = f.need("id", IDENTIFIER), f.need("site", IDENTIFIER), f.need("role", _ROLE)
     start, end = clock.validity(f)
-    registers_in: Reader[tuple[Register, ...]] = Reader(lambda p: _read_registers(p, window_ms), (), '{"1.8.0": {...}}')
+    detect = f.read("detect", _DETECT, None)
+    registers_in: Reader[tuple[Register, ...]] = Reader(lambda p: _read_registers(p, window_ms, detect), (), '{"1.8.0": {...}}')
     registers = f.need("registers", registers_in)
     return MeterVersion(
         meter, site, f.read("gateway", IDENTIFIER, ""), role, f.read("parent", IDENTIFIER, ""), registers, start, end
     )
 
 
-def _read_registers(place: Place, window_ms: int) -> tuple[Register, ...]:
+def _read_registers(place: Place, window_ms: int, detect: _Detect) -> tuple[Register, ...]:
     members = place.members()
     if not members and isinstance(place.node.value, list):
         place.fail("the meter has no registers", 'add one, such as "1.8.0": {carrier: electricity, ...}')
-    return tuple(_read_register(IDENTIFIER.read(key), value, window_ms) for key, value in members)
+    return tuple(_read_register(IDENTIFIER.read(key), value, window_ms, detect) for key, value in members)
 
 
-def _read_register(register: str, place: Place, window_ms: int) -> Register:
+def _read_register(register: str, place: Place, window_ms: int, detect: _Detect) -> Register:
     f = Fields(place, _REGISTER_KEYS)
     carrier, kind, unit = f.need("carrier", IDENTIFIER), f.need("kind", _KIND), f.need("unit", TEXT)
     reference = f.read("reference", optional(_REFERENCE), None)
@@ -128,7 +135,30 @@ def _read_register(register: str, place: Place, window_ms: int) -> Register:
         stamp=f.read("stamp", _STAMP, "end"),
         offset_ms=f.read("offset", DURATION, 0),
         counts=f.read("counts", TRUTH, True),
+        detect=f.read("detect", _DETECT, detect),
     )
+
+
+def _read_detect(place: Place) -> _Detect:
+    """`on`, `off`, or the names of detectors, in their own order."""
+    if isinstance(place.node.value, list):
+        named = {_DETECTOR.read(item) for item in place.items()}
+        return tuple(name for name in get_args(Detector) if name in named)
+    return None if _IS_ON.read(place) == "on" else ()
+
+
+def _read_budget(place: Place) -> Fraction:
+    budget = NUMBER.read(place)
+    if budget <= 0:
+        place.fail(f"{place.shown} is no budget", "write alerts a channel-month, above zero, such as 0.009")
+        return ALERT_BUDGET
+    return budget
+
+
+_DETECTOR: Final[Reader[Detector]] = one_of(*get_args(Detector))
+_IS_ON: Final = one_of("on", "off")
+_DETECT: Final[Reader[_Detect]] = Reader(_read_detect, None, "[unusual, zero_run]")
+_BUDGET: Final = Reader(_read_budget, ALERT_BUDGET, "0.009")
 
 
 def _max_power(f: Fields, base_unit: str) -> Fraction:

@@ -135,21 +135,28 @@ def _moment(text: str) -> datetime:
 
 def number(cell: Any, decimal: str) -> float:
     """The nearest float64 of a cell. Raises BadValue; never another number than the one that was meant."""
-    if isinstance(cell, bool):
-        raise BadValue(f"{cell!r} is no number", "write a number")
-    if isinstance(cell, (int, float)):
+    if isinstance(cell, int) and not isinstance(cell, bool):
         try:
             return float(cell)
         except OverflowError:
             return math.copysign(math.inf, cell)
+    return cell if isinstance(cell, float) else float(number_text(cell, decimal))
+
+
+def number_text(cell: Any, decimal: str) -> str:
+    """A cell's number with a decimal point and nothing else, exactly as it was written. Raises BadValue."""
+    if isinstance(cell, bool):
+        raise BadValue(f"{cell!r} is no number", "write a number")
+    if isinstance(cell, (int, float)):
+        return repr(cell)
     text = str(cell)
     plain = text.replace(".", "\0").replace(",", ".") if decimal == "," else text
     if _NUMBER.fullmatch(plain):
-        return float(plain)
+        return plain
     if not decimal and _TWO_MEANINGS.fullmatch(text):
         raise BadValue(f"{text!r} may be a decimal comma or thousands", "say which: --decimal , or --decimal .")
     if _GROUPED[decimal or "."].fullmatch(text):
-        return float(re.sub(r"[' \u00a0\u202f]", "", text.replace("." if decimal == "," else ",", "")).replace(",", "."))
+        return re.sub(r"[' \u00a0\u202f]", "", text.replace("." if decimal == "," else ",", "")).replace(",", ".")
     if decimal != "," and _COMMA.fullmatch(text):
         raise BadValue(f"{text!r} has a decimal comma", "pass --decimal ,")
     if decimal == "," and _NUMBER.fullmatch(text):

@@ -94,7 +94,7 @@ def _cells(name: str, unit: str, result: Result, value: Value, language: str) ->
         _shown(value.value),
         unit,
         words.ELECTRICITY[value.electricity][language] if value.electricity else "",
-        _bound(value.threshold),
+        bound_text(value.threshold),
         words.VERDICTS[value.verdict][language],
         _percent(value.covered),
         _percent(value.estimated),
@@ -102,7 +102,8 @@ def _cells(name: str, unit: str, result: Result, value: Value, language: str) ->
     ]
 
 
-def _bound(threshold: Threshold | None) -> str:
+def bound_text(threshold: Threshold | None) -> str:
+    """A threshold as it is shown."""
     bound = bound_of(threshold) if threshold else None
     return "" if threshold is None or bound is None else f"{SIGN[threshold.at_most is not None]} {_shown(bound)}"
 

@@ -1,4 +1,4 @@
-"""The texts of the *texts.yaml files here and of the rules about meters in one language, and texts that are their own keys."""
+"""The texts of the *texts.yaml files here, of rules and detectors in one language, and texts that are their own keys."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Final
 import yaml
 
 from zonepulse.processors.detection.meter.rules import RULES
+from zonepulse.processors.detection.watch.words import SHORT
 from zonepulse.schemas.languages import Language
 
 
@@ -25,6 +26,7 @@ LANGUAGE_NAMES: Final[Mapping[Language, str]] = {"en": "English", "de": "Deutsch
 TEXTS: Final[dict[str, dict[str, str]]] = {
     **_read(),
     **{rule.id: rule.short for rule in RULES},
+    **SHORT,
 }
 """Key -> language -> text."""
 

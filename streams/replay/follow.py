@@ -21,7 +21,7 @@ from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.file import FinalRows, with_run
 from zonepulse.streams.replay.hand_over import Followed
 from zonepulse.streams.replay.plan import Plan
-from zonepulse.streams.replay.shares import let_know_versions, made_on
+from zonepulse.streams.replay.shares import let_know_versions, made_on, tell_ledger
 
 POLL_S: Final = 1.0
 
@@ -36,6 +36,7 @@ def follow(broker: str, prefix: str, plan: Plan, client: Client, zone: ZoneRun, 
             is_over.wait(POLL_S)
             continue
         asyncio.run(let_know_versions(broker, prefix, plan, zone))  # what the log switches to is on its topic before
+        tell_ledger(broker, prefix, zone)
         rows = asyncio.run(_rows(broker, prefix, _piece(plan, at, ends), zone))
         for name in FINAL_TABLES:
             found = runs.of_stretch(TABLES[name], rows.table(name), plan.from_ms)

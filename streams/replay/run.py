@@ -21,7 +21,7 @@ from zonepulse.streams.replay.follow import follow
 from zonepulse.streams.replay.hand_over import stands_open
 from zonepulse.streams.replay.plan import Plan
 from zonepulse.streams.replay.promote import PROMOTED
-from zonepulse.streams.replay.shares import Going, Made, made, made_by_processes, zone_run
+from zonepulse.streams.replay.shares import Going, Made, made, made_by_processes, tell_ledger, zone_run
 
 SAY_S: Final = 1.0
 Say = Callable[["Progress"], None]
@@ -113,6 +113,7 @@ def _folded(broker: str, prefix: str, plan: Plan, how: How) -> tuple[ZoneRun, Fi
     if folder is not None:
         folder.open(zone)
         going = Going(dict(folder.state.partitions), folder.every_s)
+    tell_ledger(broker, prefix, zone)
     before = 0 if folder is None else folder.state.records
     rows, progress, said = FinalRows(), Progress(plan, records=before, before=before), 0.0
 

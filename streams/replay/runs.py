@@ -22,6 +22,7 @@ from zonepulse.streams.replay.plan import CannotReplay, Plan
 INSERT_ROWS: Final = 200_000
 PLANNED, RUNNING, FOLLOWING, DONE, DISCARDED = "planned", "running", "following", "done", "discarded"
 _MS: Final = pa.timestamp("ms", tz="UTC")
+NEWEST: Final = "SELECT max(revision) AS tick FROM totals WHERE run = {run:String} AND zone = {zone:String}"
 _SCHEMA: Final = pa.schema(
     [pa.field(n, pa.string()) for n in ("run", "zone")]
     + [pa.field(n, _MS) for n in ("started_at", "finished_at", "input_from_at", "input_to_at", "from_at", "to_at")]
@@ -119,8 +120,7 @@ def delete_rows(client: Client, run: str) -> None:
 
 def applied_ms(client: Client, zone: ZonePolicy, run: str) -> int:
     """How far a run's ledger has come, at the least: the tick of its newest row in the store."""
-    sql = "SELECT max(revision) FROM totals WHERE run = {run:String} AND zone = {zone:String}"
-    return int(client.query(sql, parameters={"run": run, "zone": zone.id}).result_rows[0][0]) * zone.tick_ms
+    return int(client.query(NEWEST, parameters={"run": run, "zone": zone.id}).result_rows[0][0]) * zone.tick_ms
 
 
 def where(table: Table, topic: str) -> str:
@@ -143,17 +143,21 @@ def digest_column(table: Table, without: frozenset[str] = frozenset()) -> str:
     return f"reinterpretAsUInt128(sipHash128(toString(tuple({columns}))))"
 
 
+def digest_sql(table: Table, topic: str) -> str:
+    """One row: how many rows a run has of a stretch, and their digest, which does not depend on their order."""
+    return (
+        f"SELECT count() AS rows, lower(hex(sumWithOverflow({digest_column(table)}))) AS digest"
+        f" FROM {table.name}_final WHERE run = {{run:String}} AND {where(table, topic)}"
+    )
+
+
 def digests(client: Client, run: str, plan: Plan) -> dict[str, dict[str, Any]]:
-    """Rows and digest of every table in the plan's stretch; the digest does not depend on the order of rows."""
+    """Rows and digest of every table in the plan's stretch."""
     parameters = {"run": run, "zone": plan.zone, "from_ms": plan.from_ms, "to_ms": plan.to_ms}
     out = {}
     for name in FINAL_TABLES:
         table = TABLES[name]
-        sql = (
-            f"SELECT count(), lower(hex(sumWithOverflow({digest_column(table)}))) FROM {name}_final"
-            f" WHERE run = {{run:String}} AND {where(table, plan.topic)}"
-        )
-        rows, digest = client.query(sql, parameters=parameters).result_rows[0]
+        rows, digest = client.query(digest_sql(table, plan.topic), parameters=parameters).result_rows[0]
         out[name] = {"rows": int(rows), "digest": digest}
     return out
 

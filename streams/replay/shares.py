@@ -14,10 +14,11 @@ from kafka.errors import KafkaError
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.metering.step import LateReadings
 from zonepulse.processors.zone_run import Piece, UnknownVersion, ZoneRun
+from zonepulse.schemas.messages.commands import SKIP
 from zonepulse.schemas.messages.topics import REGISTRY
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.streams.archive.archive import BadArchive
-from zonepulse.streams.control.command_log import CommandLog
+from zonepulse.streams.control.command_log import CommandLog, read_commands
 from zonepulse.streams.control.registry_store import RegistryStore
 from zonepulse.streams.control.registry_topic import load_versions
 from zonepulse.streams.replay.checkpoint import Cut, Pace, Part, cut, resume
@@ -43,6 +44,13 @@ class Going:
 
     parts: Mapping[int, Part] = field(default_factory=dict)
     every_s: float | None = None
+
+
+def tell_ledger(broker: str, prefix: str, zone: ZoneRun) -> None:
+    """What people have said of alerts up to now, for the ledger; what it knows it does not take again. Raises KafkaError."""
+    for told in read_commands(broker, prefix):
+        if told.command.kind != SKIP:
+            zone.ledger.life.tell(told.offset, told.ingest_ms, told.command)
 
 
 async def made(

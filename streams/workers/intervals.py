@@ -21,7 +21,8 @@ from zonepulse.processors.metering.snapshot import Frozen, freeze_partition, res
 from zonepulse.processors.metering.windows import new_out, new_work
 from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.messages.tasks import TASKS
-from zonepulse.schemas.messages.topics import INTERVALS, READINGS
+from zonepulse.schemas.messages.topics import INTERVALS, READINGS, RESULTS
+from zonepulse.schemas.tables.results import EXPECTED
 from zonepulse.streams.checkpoints.checkpoint import POLL_S, Checkpoints, save
 from zonepulse.streams.control.command_log import CommandLog
 from zonepulse.streams.control.outfit import Outfit
@@ -239,6 +240,8 @@ class IntervalsTask:
         *early, last = made.blocks
         for block in early + made.candidates:
             await self._outbox.send(INTERVALS.full_name(self._prefix), key, block)
+        for block in made.expected:
+            await self._outbox.send(RESULTS.full_name(self._prefix), EXPECTED.name.encode(), block)
         if early or made.candidates:
             await self._outbox.flush()
         await self._outbox.send(INTERVALS.full_name(self._prefix), key, last)

@@ -1,14 +1,17 @@
 """Records of `zp.readings` -> what is sent on, in pieces that take about a second wherever it runs."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from zonepulse.processors.channels.table import Channels
+from zonepulse.processors.flow import Rows
+from zonepulse.processors.metering.interval_rows import expected_batch
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.processors.metering.step import Folded, fold_records
 from zonepulse.schemas.messages.records import RecordSpans
-from zonepulse.streams.kafka.interval_codec import candidate_blocks, interval_blocks
+from zonepulse.streams.kafka.interval_codec import ROWS_A_BLOCK, candidate_blocks, encode, interval_blocks
 
 MOST_RECORDS: Final = 200_000
 """At most so many are folded at once: what one fetch brings. Each piece costs the event loop milliseconds."""
@@ -39,6 +42,8 @@ class Made:
     blocks: list[bytes]
     candidates: list[bytes]
     """Blocks of proposed alerts; they leave before the block that closes their ticks."""
+    expected: list[bytes]
+    """Blocks of table `expected`."""
     folded: Folded
     seconds: float
 
@@ -55,6 +60,12 @@ def fold(partition: Partition, records: RecordSpans, start: int, stop: int, skip
     return Made(
         list(interval_blocks(folded.rows, channels, partition.partition, folded.through)),
         list(candidate_blocks(folded.alerts, partition.partition, channels.registry.version)),
+        list(_expected_blocks(folded.bands, channels)),
         folded,
         seconds,
     )
+
+
+def _expected_blocks(bands: Rows, channels: Channels) -> Iterator[bytes]:
+    for start in range(0, len(bands), ROWS_A_BLOCK):
+        yield encode(expected_batch(bands[start : start + ROWS_A_BLOCK], channels))

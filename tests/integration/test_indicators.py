@@ -1,20 +1,33 @@
 """`zonepulse indicators` on the real engine with the demo's rows: values are those of the rows, and what is missing says how to give it."""
 
+import csv
 import json
+from collections import defaultdict
 from collections.abc import Iterator
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
+import numpy as np
+import openpyxl
 import pytest
-from demo_store import DAYS, UNTIL_MS, DemoRows, fill
+from demo_store import DAYS, UNTIL_MS, DemoRows, connect, fill
+from pdf_glyphs import boxes, glyphs, pages
 from typer.testing import CliRunner
 
 from zonepulse.oracle import indicators as oracle
+from zonepulse.schemas.languages import LANGUAGES
+from zonepulse.schemas.registry.budgets import BUDGETS as SECTION
+from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.main import app
 from zonepulse.streams.demo.data import demo_zone_yaml
 from zonepulse.streams.embedded.clickhouse.process import READER, ClickHouseProcess
+from zonepulse.streams.indicators.stored_days import stored_days
+from zonepulse.streams.reports.page import paper
+from zonepulse.streams.reports.sheets import decimal_text
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]  # the first test may have to compile every kernel
 
@@ -190,3 +203,107 @@ def test_budgets_are_measured_by_the_rows_until_an_instant(zone: Zone) -> None:
     assert abs(sum(part["spent"] for part in whole["parts"]) / whole["spent"] - 1) < 0.2
     assert "its period, which has not begun" in next_month["missing"]
     assert "most by" in run(zone, "budgets", "--zone", file, "--at", "2025-11-20T10:07:00+08:00")
+
+
+def reported(zone: Zone, folder: Path, *of: str) -> dict[str, Any]:
+    said = run(zone, "report", *of, "--zone", str(zone.file), "--month", "2025-11", "--out", str(folder), "--json")
+    document: dict[str, Any] = json.loads(said)
+    return document
+
+
+def test_every_number_of_a_report_is_the_sum_of_the_ledger_s_rows(zone: Zone, tmp_path: Path) -> None:
+    for of in (("zone",), ("company", "steelworks"), ("company", "tea-house")):
+        kind, entity = (of[0], of[-1] if len(of) > 1 else "taicang-demo")
+        document = reported(zone, tmp_path, *of, "--format", "csv", "--format", "html", "--format", "xlsx")
+        tables = document["tables"]
+        assert document["settled"] is False
+        mine = [row for row in zone.rows.dicts("totals") if (row["entity_kind"], row["entity"]) == (kind, entity)]
+        sums: dict[tuple[int, str], list[int]] = {}
+        for row in mine:
+            if not row["carrier"] and row["co2e_mg"] is not None:
+                sums.setdefault((row["scope"], row["basis"]), []).append(row["co2e_mg"])
+        shown = {(one["scope"], one["basis"]): one["tonnes"] for one in tables["emissions"] if one["carrier"] == "sum"}
+        assert shown == {(f"Scope {scope}", basis): decimal_of(sum(mg), 9) for (scope, basis), mg in sums.items()}
+
+        used = sum(row["energy_micro"] or 0 for row in mine if (row["carrier"], row["scope"]) == ("electricity", 0))
+        (electricity,) = [one for one in tables["energy"] if one["carrier"] == "electricity"]
+        assert electricity["used"] == decimal_of(used, 6)
+        assert Fraction(electricity["tce_equal"]) == Fraction(used, 10**6) * Fraction("0.0001229")
+
+        emissions = [row for row in zone.rows.dicts("emissions") if kind == "zone" or row["company"] == entity]
+        for one in tables["factors"]:
+            borne = [row["co2e_mg"] or 0 for row in emissions
+                     if (row["factor_id"], row["basis"], row["rung"]) == (one["factor_word"], one["basis"], one["rung"])]  # fmt: skip
+            assert one["tonnes"] == decimal_of(sum(borne), 9) and one["source_word"]
+        assert {one["factor_word"] for one in tables["factors"]} == {row["factor_id"] for row in emissions if row["factor_id"]}
+
+        alerts = [row for row in zone.rows.dicts("alerts") if kind == "zone" or row["company"] == entity]
+        assert len(tables["alerts"]) == len(alerts)
+        assert {one["table"]: int(one["rows"]) for one in tables["digests"]} == {
+            name: len(zone.rows.dicts(name)) for name in ("intervals", "emissions", "totals", "intensity", "alerts")
+        }
+        page = (tmp_path / f"{entity}-2025-11-en.html").read_text("utf-8")
+        assert f'<td class="n">{used / 1e6:,.1f}</td>' in page and "not settled yet" in page and "<script" not in page
+        with (tmp_path / f"{entity}-2025-11-en-emissions.csv").open(encoding="utf-8-sig", newline="") as file:
+            assert [row["tonnes"] for row in csv.DictReader(file)] == [one["tonnes"] or "" for one in tables["emissions"]]
+        book = openpyxl.load_workbook(tmp_path / f"{entity}-2025-11-en.xlsx")
+        column = [row[5].value for row in book["Emissions by scope and basis"].iter_rows(min_row=2)]
+        assert column == [None if one["tonnes"] is None else float(one["tonnes"]) for one in tables["emissions"]]
+
+
+def decimal_of(value: int, places: int) -> str:
+    return decimal_text(Fraction(value, 10**places))
+
+
+def test_a_zone_s_report_names_its_companies_and_a_company_s_its_meters(zone: Zone, tmp_path: Path) -> None:
+    registry = parse_zone(zone.file.read_text("utf-8"))
+    of_zone = reported(zone, tmp_path, "zone", "--format", "csv")["tables"]
+    assert {one["company"] for one in of_zone["companies"]} == {one.id for one in registry.companies}
+    of_company = reported(zone, tmp_path, "company", "steelworks", "--format", "csv")["tables"]
+    sites = {site.id for site in registry.sites if site.company == "steelworks"}
+    assert {one["meter"] for one in of_company["meters"]} == {meter.id for meter in registry.meters if meter.site in sites}
+    assert of_zone["digests"] == of_company["digests"]
+
+
+def test_a_month_without_rows_has_dashes_and_no_zero(zone: Zone, tmp_path: Path) -> None:
+    said = run(
+        zone, "report", "zone", "--zone", str(zone.file), "--month", "2025-03", "--out", str(tmp_path), "--json", "--format", "html"
+    )
+    document = json.loads(said)
+    tables = document["tables"]
+    assert document["settled"] is True
+    assert tables["emissions"] == [] and tables["alerts"] == [] and tables["factors"] == []
+    assert all(one["amount_word"] is None and "not computable because" in one["remark"] for one in tables["summary"])
+    assert all(one["electricity_kwh"] is None for one in tables["companies"])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_report_on_paper_has_every_glyph(zone: Zone, tmp_path: Path, language: str) -> None:
+    registry = parse_zone(zone.file.read_text("utf-8"))
+    of = ("zone", "--month", "2025-11", "--language", language, "--format", "html")
+    run(zone, "report", *of, "--zone", str(zone.file), "--out", str(tmp_path))
+    page = (tmp_path / f"taicang-demo-2025-11-{language}.html").read_text("utf-8")
+    drawn = paper(page, uncompressed_pdf=True)
+    assert drawn.missing == "" and boxes(drawn.pdf) == 0
+    assert pages(drawn.pdf) >= 3 and len(list(glyphs(drawn.pdf))) > 4000
+    assert registry.sha256 in page
+
+
+def test_a_budget_s_days_are_those_of_the_rows_and_too_few_of_them_make_no_forecast(zone: Zone) -> None:
+    registry = parse_zone(zone.file.with_name("budgets.yaml").read_text("utf-8"))
+    mill = entities_of(registry, SECTION)[0]
+    with connect(zone.server, READER) as client:
+        days = stored_days(
+            registry, mill, date(2025, 11, 24),
+            lambda sql, parameters: list(client.query(sql, parameters=dict(parameters)).named_results()),
+        )  # fmt: skip
+    local = ZoneInfo(registry.zone.timezone)
+    used: dict[date, int] = defaultdict(int)
+    for row in zone.rows.dicts("totals"):
+        if (row["entity_kind"], row["entity"], row["carrier"], row["scope"]) == ("company", "steelworks", "electricity", 0):
+            used[row["start"].astimezone(local).date()] += row["energy_micro"] or 0
+    whole = [date(2025, 11, day) for day in range(16, 24)]
+    assert days[-len(whole) :].tolist() == [used[day] / 10**6 for day in whole]
+    file = str(zone.file.with_name("budgets.yaml"))
+    said = json.loads(run(zone, "budgets", "--zone", file, "--at", "2025-11-24T07:00:00+08:00", "--json"))["budgets"][0]
+    assert said["forecast"] is None and said["forecast_needs_days"] == 37 and said["forecast_has_days"] == np.isfinite(days).sum()

@@ -1,18 +1,23 @@
 """Registry versions on a real broker: published whole, numbered once, and announced to every partition."""
 
+import json
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from live_parts import produce
+from typer.testing import CliRunner
 from zones import SMALL, small, zone
 
 from zonepulse.schemas.messages.records import HEARTBEAT
-from zonepulse.schemas.messages.topics import READINGS, REGISTRY
+from zonepulse.schemas.messages.topics import INPUTS, READINGS, REGISTRY
 from zonepulse.schemas.registry.wire import to_entities
 from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.cli.main import app
 from zonepulse.streams.control.registry_topic import load_versions, mend, newest_times, plan_mends, publish, read_to_end
 from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.kafka.topics_admin import ensure_topics
@@ -111,3 +116,51 @@ def test_a_long_topic_is_read_to_its_end_and_its_tail_alone(broker: Broker, pref
     topic = REGISTRY.full_name(prefix)
     assert sum(1 for _ in read_to_end(broker.bootstrap, topic)) == 12_000
     assert [r.offset for r in read_to_end(broker.bootstrap, topic, last=5)] == list(range(11_995, 12_000))
+
+
+def test_inputs_of_files_are_given_corrected_and_listed_and_the_file_of_the_zone_may_not_contradict_them(
+    broker: Broker, prefix: str, tmp_path: Path
+) -> None:
+    def run(*arguments: str, code: int = 0) -> Any:
+        environment = {"ZONEPULSE_BROKER": broker.bootstrap, "ZONEPULSE_TOPIC_PREFIX": prefix, "ZONEPULSE_PARTITIONS": "1"}
+        result = CliRunner().invoke(app, list(arguments), env=environment)
+        assert result.exit_code == code, result.output
+        return json.loads(result.output) if "--json" in arguments else result.output
+
+    def given(*rows: str, code: int = 0, more: tuple[str, ...] = ()) -> Any:
+        file = tmp_path / "given.csv"
+        file.write_text("\n".join(["company,quantity,period,value,reason", *rows]), "utf-8")
+        who = ("--by", "L. Chen", "--evidence", "book 7", "--given", "2026-04-02")
+        return run("inputs", "apply", str(file), *who, *more, code=code)
+
+    ensure_topics(broker.bootstrap, prefix, 1)
+    own = """\
+inputs:
+  - {id: w1, company: a, quantity: solid_waste_t, period: 2026-03, value: 3, by: M. Wu, given: 2026-04-01, evidence: book 6}
+"""
+    (tmp_path / "zone.yaml").write_text(small(more=own), "utf-8")
+    run("registry", "apply", str(tmp_path / "zone.yaml"))
+    assert "1 would be given, 0 of them corrections" in given("a,product_units,2026-03,9,", more=("--dry-run",))
+    assert not list(read_to_end(broker.bootstrap, INPUTS.full_name(prefix)))
+    assert "given.csv: 2 given, 1 of them corrections; 0 unchanged" in given(
+        "a,product_units,2026-03,9,", "a,solid_waste_t,2026-03,3.5,again"
+    )
+    assert "0 given, 0 of them corrections; 2 unchanged" in given("a,product_units,2026-03,9,", "a,solid_waste_t,2026-03,3.5,again")
+    before = list(read_to_end(broker.bootstrap, INPUTS.full_name(prefix)))
+    assert "given.csv:3: company: unknown company 'c'" in given("b,product_units,2026-03,9,", "c,product_units,2026-03,9,", code=2)
+    assert list(read_to_end(broker.bootstrap, INPUTS.full_name(prefix))) == before
+
+    counting = run("inputs", "list", "--json")["inputs"]
+    assert [(one["quantity"], one["exact"], one["from"]) for one in counting] == [
+        ("product_units", "9", "inputs apply"), ("solid_waste_t", "7/2", "inputs apply"),
+    ]  # fmt: skip
+    every = run("inputs", "list", "--all", "--json", "--quantity", "solid_waste_t")["inputs"]
+    assert [(one["id"], one["state"], one["replaces"]) for one in every] == [
+        ("w1", "corrected", None),
+        (every[1]["id"], "counts", "w1"),
+    ]
+
+    contradicting = own + own.splitlines()[1].replace("w1", "p1").replace("solid_waste_t", "product_units") + "\n"
+    (tmp_path / "zone.yaml").write_text(small(more=contradicting), "utf-8")
+    said = run("registry", "apply", str(tmp_path / "zone.yaml"), code=2)
+    assert "would not count any more: 'p1' counts for product_units of a in 2026-03; leave that one out" in said

@@ -233,7 +233,7 @@ class Channel:
             self.zeros += 1
         else:
             self.zeros_longest, self.zeros = max(self.zeros_longest, self.zeros), 0
-        return self.zeros / max(3, 2 * self.zeros_longest)
+        return self.zeros / max(3, 2 * self.zeros_longest) if self.mean > 0 else 0.0
 
     def off_hours(self, slot: int, value: float, learns: bool) -> float:
         """Use in hours that have never been in use."""

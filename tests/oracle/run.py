@@ -87,6 +87,7 @@ class Part(NamedTuple):
     events: list[Event]
     transitions: list[Transition]
     dead_letters: list[dict[str, Any]]
+    expected: list[dict[str, Any]]
     ingest_ms: dict[int, int]
     """Partition -> largest timestamp."""
     final_window: int | None = None
@@ -165,11 +166,12 @@ def _is_in(partition: int, partitions: int, facts: Facts) -> bool:
 
 def _part(registry: Registry, log: _Log, partitions: int, end_ms: int | None) -> Part:
     final_window = None if end_ms is None else log.end(partitions, end_ms)
-    part = Part({}, [], [], log.dead_letters, log.ingest_ms, final_window)
+    part = Part({}, [], [], log.dead_letters, [], log.ingest_ms, final_window)
     for (partition, meter, register), readings in sorted(log.channels.items()):
         channel = Channel(registry, meter, register, final_window, partial(_is_in, partition, partitions))
         channel.live(readings, log.ingest_ms[partition] // registry.policy.tick_ms)
         part.transitions.extend(channel.transitions)
+        part.expected.extend(channel.bands)
         row_of = partial(_interval, registry, channel)
         for version in channel.versions:
             part.events.append(Event(version.tick, (meter, register), version.window, version.row))
@@ -187,7 +189,8 @@ def _tables(registry: Registry, parts: list[Part], partitions: int) -> Tables:
     transitions = life_cycle.said([*said, *ledger.transitions], [], applied, registry.policy.tick_ms, {})
     alerts = {(t["fingerprint"], t["starts_at"]): t for t in sorted(transitions, key=lambda t: t["revision"])}
     intervals = {key: row for part in parts for key, row in part.intervals.items()}
-    tables: dict[str, list[dict[str, Any]]] = {"intervals": [*intervals.values()]}
+    bands = [row for part in parts for row in part.expected]
+    tables: dict[str, list[dict[str, Any]]] = {"intervals": [*intervals.values()], "expected": bands}
     tables |= {name: [*rows.values()] for name, rows in ledger.tables.items()}
     return tables | {"alerts": [*alerts.values()], "dead_letters": [letter for part in parts for letter in part.dead_letters]}
 

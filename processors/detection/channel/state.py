@@ -1,5 +1,6 @@
 """What the channel detectors remember (CHANNEL, below 2 kB), what they are set to (SETTINGS), and their names."""
 
+from math import log
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -74,6 +75,8 @@ SETTINGS: Final = np.dtype(
 )
 ALERT_BUDGET: Final = 0.009
 """Alerts shown a channel-month."""
+STRICTNESS: Final = ((ALERT_BUDGET, 6.6), (0.25, 1.5))
+"""(budget, strictness) as `zonepulse detect bench` fits them, mean of the two halves: what live workers go by."""
 
 
 class Detector(NamedTuple):
@@ -83,6 +86,12 @@ class Detector(NamedTuple):
     severity: str
     text: str
     evidence: str
+
+
+def strictness_of(budget: float) -> float:
+    """On the line through STRICTNESS over the logarithm of the budget; at least 0.5."""
+    (low, at_low), (high, at_high) = STRICTNESS
+    return max(0.5, at_low + (at_high - at_low) * log(budget / low) / log(high / low))
 
 
 def settings(per_day: int, strictness: float = 1.0, enabled: int = 255, budget: float = ALERT_BUDGET) -> Rows:

@@ -11,10 +11,10 @@ LEAST: Final = 3
 
 @kernel
 def judge_zero_run(s: Any, value: float) -> float:
-    """The run over its limit; a run that ends is remembered."""
+    """The run over its limit; a run that ends is remembered. A channel that has never shown anything else says nothing with it."""
     if value == 0.0:
         s.zeros += 1
     else:
         s.zeros_longest = max(s.zeros_longest, s.zeros)
         s.zeros = 0
-    return s.zeros / max(LEAST, 2 * s.zeros_longest)
+    return s.zeros / max(LEAST, 2 * s.zeros_longest) if s.usual > 0.0 else 0.0

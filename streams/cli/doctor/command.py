@@ -21,6 +21,7 @@ from zonepulse.streams.cli.doctor.servers import broker, store
 from zonepulse.streams.embedded.kafka.jars import MissingTool, deploy_text, find_java
 from zonepulse.streams.embedded.processes.process import free_port, is_listening
 from zonepulse.streams.exit_codes import FAILED
+from zonepulse.streams.reports.fonts import what_is_missing
 from zonepulse.streams.screen import JsonOption, console, exit_code, explain, print_json, say
 from zonepulse.streams.settings import PREFIX, BadSetting, Settings, cache_folder
 from zonepulse.streams.workers.kernel_cache import VARIABLE
@@ -61,6 +62,7 @@ def all_checks() -> Iterator[Check]:
     for name, check in (("python", python), ("libraries", libraries), ("java", java), ("maven", maven), ("memory", memory)):
         yield from guarded(name, check)
     yield from guarded("kernel cache", kernel_cache)
+    yield from guarded("reports", reports)
     try:
         settings = servers.settings()
     except BadSetting as bad:
@@ -176,6 +178,15 @@ def kernel_cache() -> Iterator[Check]:
     found = f"{folder}, {compiled} kernels" if compiled else f"{folder}, empty: the first run compiles for half a minute"
     remedy = f"{VARIABLE} or ZONEPULSE_CACHE must name a folder that can be written, or each start compiles anew"
     yield Check("kernel cache", "ok" if writable else "warn", found, "" if writable else remedy)
+
+
+def reports() -> Iterator[Check]:
+    """For reports as PDF."""
+    missing = what_is_missing()
+    if missing is None:
+        yield Check("reports", "ok", "PDF with Chinese characters")
+    else:
+        yield Check("reports", "warn", missing[0], f"{missing[1]} (only for `zonepulse report --format pdf`)")
 
 
 def ports(settings: Settings) -> Iterator[Check]:

@@ -17,8 +17,7 @@ from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.values import BadValue
 from zonepulse.schemas.zone_file.indicator_sets import shipped_sets
-from zonepulse.streams.cli.registry.factors import newest_version
-from zonepulse.streams.cli.shared.zone_files import read_zone
+from zonepulse.streams.cli.indicators.asked_registry import asked_registry
 from zonepulse.streams.indicators.report import document, rows
 from zonepulse.streams.indicators.store import store
 from zonepulse.streams.indicators.stored_sums import stored_sums
@@ -42,7 +41,7 @@ def indicators(
     if language not in LANGUAGES:
         raise BadInput(f"--language {language!r}: {nearest(language, LANGUAGES, 'write en, de or zh')}")
     sets = _sets(chosen)
-    registry = read_zone(zone) if zone else newest_version()
+    registry = asked_registry(zone)
     asked, facts = _period(period, registry), facts_of(registry)
     entities = [entity for entity in facts.entities() if of in ("", entity.id)]
     if not entities:

@@ -83,7 +83,7 @@ def show(alert: Alert, json: JsonOption = False) -> None:
 @app.command()
 def ack(alert: Alert, why: Why = "", json: JsonOption = False) -> None:
     """Acknowledge an alert: it stays visible, and silent until it gets worse or ends."""
-    _tell("acknowledge", _one(alert), why, None, json)
+    _tell("acknowledge", _one(alert), why, json)
 
 
 @app.command()
@@ -94,13 +94,13 @@ def snooze(
     json: JsonOption = False,
 ) -> None:
     """Let nobody be told of an alert for a while."""
-    _tell("snooze", _one(alert), why, _end(duration), json)
+    _tell("snooze", _one(alert), why, json, duration)
 
 
 @app.command()
 def comment(alert: Alert, text: Annotated[str, typer.Argument(help="What to say.")], json: JsonOption = False) -> None:
     """Say something about an alert; the last 20 comments stay with it."""
-    _tell("comment", _one(alert), text, None, json)
+    _tell("comment", _one(alert), text, json)
 
 
 @app.command()
@@ -116,7 +116,7 @@ def silence(
         name, _, value = pair.partition("=")
         if name not in names or not value or any(c.isspace() for c in pair):
             raise BadInput(f"{pair!r} is no match; write one of {'=, '.join(names)}= with an id without blanks")
-    _send(Command("maintenance", " ".join(sorted(match)), _who(), why, _end(duration), _now()), json)
+    _send("maintenance", " ".join(sorted(match)), why, json, duration)
 
 
 @app.command()
@@ -176,14 +176,20 @@ def _one(alert: str) -> dict[str, Any]:
     return found[0]
 
 
-def _tell(kind: str, row: dict[str, Any], why: str, until_ms: int | None, json: bool) -> None:
+def _tell(kind: str, row: dict[str, Any], why: str, json: bool, duration: str = "") -> None:
     if row["state"] == "resolved":
         raise BadInput(f"{row['alert']} is over since {time_text(row['ends_at'])}: nothing is left to {kind}")
-    _send(Command(kind, row["alert"], _who(), why, until_ms, _now()), json)
+    _send(kind, row["alert"], why, json, duration)
 
 
-def _send(command: Command, json: bool) -> None:
-    """Writes the command. Raises BadInput."""
+def _send(kind: str, target: str, why: str, json: bool, duration: str = "") -> None:
+    """Writes the command, which holds for `duration` from now on. Raises BadInput."""
+    now_ms = round(time.time() * 1000)
+    try:
+        until_ms = now_ms + parse_duration_ms(duration) if duration else None
+    except BadValue as error:
+        raise BadInput(f"--for {duration!r}: {error.what}; {error.remedy}") from None
+    command = Command(kind, target, f"{getpass.getuser()}@{socket.gethostname()}", why, until_ms, now_ms)
     try:
         parse_command(command.encode())
     except BadCommand as bad:
@@ -196,21 +202,6 @@ def _send(command: Command, json: bool) -> None:
         until = "" if command.until_ms is None else f" until {time_text(_time(command.until_ms))}"
         say(f"{command.kind} {visible(command.target)}{until}")
         show_remark("it counts from the next tick of the ledger on")
-
-
-def _end(duration: str) -> int:
-    try:
-        return _now() + parse_duration_ms(duration)
-    except BadValue as error:
-        raise BadInput(f"--for {duration!r}: {error.what}; {error.remedy}") from None
-
-
-def _who() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}"
-
-
-def _now() -> int:
-    return round(time.time() * 1000)
 
 
 def _time(at_ms: int) -> datetime:

@@ -12,16 +12,20 @@ import msgspec
 import typer
 
 from zonepulse.schemas.checks.changes import RESTATE, check_applicable, check_settings, diff
+from zonepulse.schemas.checks.inputs import accepted
 from zonepulse.schemas.checks.notices import identifiers, notices
 from zonepulse.schemas.messages.topics import INTERVALS, REGISTRY
 from zonepulse.schemas.problems import Problem, RegistryError
+from zonepulse.schemas.registry.inputs import INPUTS, Input
 from zonepulse.schemas.registry.model import FOREVER, Registry
+from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.streams import servers
 from zonepulse.streams.cli.deadletters.letters import unknown_channels
 from zonepulse.streams.cli.registry.factors import app as factors_app
 from zonepulse.streams.cli.registry.new import new
 from zonepulse.streams.cli.registry.restate import first_window_ms, restatement
 from zonepulse.streams.cli.shared.zone_files import read_text, read_zone
+from zonepulse.streams.control.input_topic import published_inputs
 from zonepulse.streams.control.registry_topic import load_versions, mend, plan_mends, publish, read_to_end
 from zonepulse.streams.exit_codes import BAD_INPUT
 from zonepulse.streams.kafka.topics_admin import ensure_topics
@@ -74,6 +78,7 @@ def apply(
     old = versions[max(versions)] if versions else None
     closed_ms = latest_closed_ms(settings, old) if old else None
     refuse(old, new, closed_ms, zone, settings)
+    refuse_inputs(old, new, published_inputs(broker, settings.topic_prefix), zone)
     changes = diff(old, new) if old else []
     if dry_run:
         version = max(versions, default=0) + (1 if old is None or old != replace(new, version=old.version) else 0)
@@ -132,6 +137,15 @@ def refuse(old: Registry | None, new: Registry, closed_ms: int | None, zone: Pat
         if old is not None and closed_ms is not None and first_ms is not None and first_ms < closed_ms:
             say(*restatement(zone, old, first_ms, closed_ms), err=True)
         raise typer.Exit(BAD_INPUT)
+
+
+def refuse_inputs(old: Registry | None, new: Registry, published: list[Input], zone: Path) -> None:
+    """Ends the command where an input of the file takes the place of one that was given with `inputs apply`."""
+    before = {one.id for one, _ in accepted(entities_of(old, INPUTS), published)[1]} if old else set[str]()
+    for one, why in accepted(entities_of(new, INPUTS), published)[1]:
+        if one.id not in before:
+            what = f"input {one.id!r}, given with `zonepulse inputs apply`, would not count any more: {why}"
+            raise Stop(f"{zone}: inputs: {what}; leave that one out, and correct with `inputs apply` and a reason", BAD_INPUT)
 
 
 def _line_of(path: str, text: str) -> int:

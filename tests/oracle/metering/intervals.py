@@ -1,7 +1,7 @@
 """One channel's life: accepted readings in, interval rows by tick and the verdicts of its rules out."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from zonepulse.oracle.alerts import Transition
 from zonepulse.oracle.grid import Grid
@@ -10,6 +10,7 @@ from zonepulse.oracle.metering.fold import Fold, Row
 from zonepulse.oracle.metering.pieces import Mark, Restart, TooLong
 from zonepulse.oracle.metering.readings import Reading
 from zonepulse.oracle.metering.spans import Spans
+from zonepulse.oracle.metering.watch import Watch
 from zonepulse.oracle.zone.registry import Facts, Registry
 
 
@@ -41,6 +42,7 @@ class Channel:
         self._fold = Fold(registry, meter, register)
         self._rules = MeterRules(registry, meter, register)
         self._held_rule = HeldRule(registry, meter, register)
+        self._watch = Watch(registry, meter, register)
         self._rows: dict[int, Row] = {}
         self._spans = Spans()
         """Windows that have a row because of a reading."""
@@ -55,7 +57,12 @@ class Channel:
     @property
     def transitions(self) -> list[Transition]:
         """The alerts of its rules."""
-        return [*self._rules.transitions, *self._held_rule.transitions]
+        return [*self._rules.transitions, *self._held_rule.transitions, *self._watch.transitions]
+
+    @property
+    def bands(self) -> list[dict[str, Any]]:
+        """Rows of table `expected`."""
+        return self._watch.bands
 
     def live(self, readings_by_tick: dict[int, list[Reading]], until_tick: int) -> None:
         """Close every tick up to `until_tick`."""
@@ -144,5 +151,6 @@ class Channel:
             if row is not None:
                 is_held = self._held_rule.explains(window)
                 self._rules.judge(window, row.value, row.quality, row.covered_ms, is_held, self._fold.marks(window), tick)
+                self._watch.judge(window, row.value, row.quality, row.covered_ms, tick)
                 self._now = tick
             self._judged = window

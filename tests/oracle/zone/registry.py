@@ -1,6 +1,7 @@
 """The registry of a zone as plain values."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from fractions import Fraction
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -25,6 +26,10 @@ class Policy:
     max_gap_ms: int
     n_confirm: int
     tolerance_ms: int
+    alert_budget: float
+    keeps_expected: bool
+    days: dict[date, int]
+    """Days of the zone's calendar that are like another weekday: holidays like Sundays (6), worked weekends like Fridays (4)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +68,8 @@ class Facts:
     is_daily: bool = False
     """An `interval` whose period is the zone's calendar day."""
     counts: bool = True
+    detect: frozenset[str] = frozenset()
+    """Detectors that may speak."""
 
     def reg(self, value: float) -> int:
         """Micro-units on the register: one float64 product, rounded half to even. OverflowError beyond float64."""

@@ -1,5 +1,6 @@
 """zone.yaml and the factor table into a registry. They have been validated elsewhere: a wrong file fails in any way."""
 
+from datetime import date
 from fractions import Fraction
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -26,7 +27,25 @@ def _clean(node: Any) -> Any:
     return None if node in ("null", "Null", "NULL", "~", "") else node
 
 
-def _policy(zone: dict[str, Any]) -> Policy:
+DETECTORS: Final = frozenset({"unusual", "level_shift", "night_use", "zero_run", "reverse_flow", "off_hours", "record"})
+
+
+def _days(zone: dict[str, Any], calendars: list[dict[str, Any]]) -> dict[date, int]:
+    """The days of the zone's calendar."""
+    days = dict[date, int]()
+    for calendar in (c for c in calendars if c["id"] == zone.get("calendar")):
+        worked = [date.fromisoformat(day) for day in calendar.get("workdays") or ()]
+        days |= {day: 4 for day in worked if day.weekday() > 4}
+        days |= {date.fromisoformat(day): 6 for day in calendar.get("holidays") or ()}
+    return days
+
+
+def _detect(meter: dict[str, Any], register: dict[str, Any]) -> frozenset[str]:
+    said = next((said for said in (register.get("detect"), meter.get("detect")) if said is not None), "on")
+    return DETECTORS if said == "on" else frozenset() if said == "off" else frozenset(said)
+
+
+def _policy(zone: dict[str, Any], calendars: list[dict[str, Any]]) -> Policy:
     vee = zone.get("vee") or {}
     return Policy(
         zone=zone["id"],
@@ -41,6 +60,9 @@ def _policy(zone: dict[str, Any]) -> Policy:
         max_gap_ms=duration_ms(zone.get("max_gap") or "7d"),
         n_confirm=int(vee.get("n_confirm") or 3),
         tolerance_ms=duration_ms(vee.get("boundary_tolerance") or "60s"),
+        alert_budget=float(zone.get("alert_budget") or "0.009"),
+        keeps_expected=zone.get("expected") == "true",
+        days=_days(zone, calendars),
     )
 
 
@@ -95,6 +117,7 @@ def _facts(meter: _Node, name: str, register: _Node, site: _Node, policy: Policy
         offset_ms=duration_ms(register.get("offset") or "0s"),
         is_daily=register["kind"] == "interval" and period_ms == 86_400_000,
         counts=register.get("counts") != "false",
+        detect=_detect(meter, register),
     )
 
 
@@ -164,7 +187,7 @@ def _tariff(row: dict[str, Any], timezone: ZoneInfo) -> Tariff:
 def read_registry(zone_yaml: str, factors_csv: str) -> Registry:
     """The registry from the text of zone.yaml and of the shipped factor table."""
     tree = _clean(yaml.load(zone_yaml, Loader=_LOADER))
-    policy = _policy(tree["zone"])
+    policy = _policy(tree["zone"], tree.get("calendars") or [])
     timezone = ZoneInfo(tree["zone"].get("timezone") or "UTC")
     sites = {s["id"]: s for s in tree.get("sites") or ()}
     rules = [_rule(row) for row in tree.get("rules") or ()]

@@ -1,0 +1,104 @@
+"""The detectors on a channel's windows as their turns come: what is told, when, and the band that was expected."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from math import isnan, log
+from typing import Any, Final
+
+from zonepulse.oracle.alerts import Transition, canonical, resolved
+from zonepulse.oracle.detection import NAMES, Channel, Judged
+from zonepulse.oracle.metering.channel_alerts import ChannelAlerts
+from zonepulse.oracle.zone.registry import Policy
+
+_TOLD: Final = {
+    "reverse_flow": "critical", "zero_run": "warning", "off_hours": "warning", "night_use": "warning", "level_shift": "warning",
+    "unusual": "warning", "record": "info",
+}  # fmt: skip
+"""Detector -> severity; of several at one window the first here is told."""
+_GRAVER: Final = {"info": ("warning", "critical"), "warning": ("critical",), "critical": ()}
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_MS: Final = 86_400_000
+
+
+def strictness(budget: float) -> float:
+    """6.6 at 0.009 alerts a channel-month, 1.5 at 0.25, between and beyond by the logarithm; at least 0.5."""
+    return max(0.5, 6.6 + (1.5 - 6.6) * log(budget / 0.009) / log(0.25 / 0.009))
+
+
+def slot_and_day(start_ms: int, policy: Policy) -> tuple[int, int]:
+    """Hour of the week and number of the local day."""
+    local = (_EPOCH + timedelta(milliseconds=start_ms)).astimezone(policy.timezone)
+    day = local.date()
+    return 24 * policy.days.get(day, day.weekday()) + local.hour, day.toordinal()
+
+
+@dataclass
+class Watch(ChannelAlerts):
+    """Judges each measured window once, when its turn comes."""
+
+    bands: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of table `expected`."""
+    _channel: Channel | None = None
+    _active: Transition | None = None
+    _told: dict[str, Any] = field(default_factory=dict)
+    """Evidence of what is active."""
+    _beyond: float = 0.0
+
+    def judge(self, window: int, value: int | None, quality: str, covered_ms: int, tick: int) -> None:
+        """One window with its row as it is at its turn."""
+        policy, facts = self.registry.policy, self._facts(window)
+        if value is None or quality == "estimated" or covered_ms != policy.window_ms:
+            return
+        if not facts.detect:
+            if self._active is not None:
+                self._resolve(window, tick)
+            return
+        sign = -1 if facts.direction == "export" else 1
+        seen = float(sign * value) / 1e6
+        channel, found = self._judged(window, seen, facts.detect)
+        low, high = sorted((sign * found.low, sign * found.high))
+        if policy.keeps_expected and not isnan(low):
+            where = {"zone": policy.zone, "company": facts.company, "meter": self.meter, "register": self.register}
+            what = {
+                "start": self._start_ms(window),
+                "length_s": policy.window_ms // 1000,
+                "low": low,
+                "high": high,
+                "revision": tick,
+            }
+            self.bands.append(where | what)
+        outside = seen - found.high if seen > found.high else seen - found.low if seen < found.low else 0.0
+        new = next((name for name in _TOLD if name in found.raised and name in facts.detect), None)
+        if self._active is not None:
+            self._beyond += outside
+            is_graver = new is not None and _TOLD[new] in _GRAVER[self._active["severity"]]
+            if is_graver or not found.firing & {*facts.detect}:
+                self._resolve(window, tick)
+        if self._active is None and new is not None:
+            self._beyond = outside
+            evidence = {
+                "score": found.ratio[new],
+                "windows": channel.windows - 1,
+                "beyond_micro": sign * round(outside * 1_000_000),
+            }
+            self._active = self._raised(
+                new, self._start_ms(window), window, tick, evidence, sign * seen, severity=_TOLD[new],
+                expected_low=None if isnan(low) else low, expected_high=None if isnan(high) else high,
+            )  # fmt: skip
+            self._told = evidence | {"register": self.register}
+
+    def _judged(self, window: int, seen: float, names: frozenset[str]) -> tuple[Channel, Judged]:
+        policy = self.registry.policy
+        if self._channel is None:
+            per_day = _DAY_MS // policy.window_ms
+            tail = policy.alert_budget / (30 * per_day * len(NAMES))
+            self._channel = Channel(per_day, tail, strictness(policy.alert_budget))
+        self._channel.enabled = (*sorted(names), "stuck")
+        return self._channel, self._channel.judge(*slot_and_day(self._start_ms(window), policy), seen)
+
+    def _resolve(self, window: int, tick: int) -> None:
+        assert self._active is not None
+        sign = -1 if self._facts(self._active["starts_at"] // self.registry.policy.window_ms).direction == "export" else 1
+        evidence = canonical(self._told | {"beyond_micro": sign * round(self._beyond * 1_000_000)})
+        self.transitions.append(resolved(self._active, self._start_ms(window), tick) | {"evidence": evidence})
+        self._active = None

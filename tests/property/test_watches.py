@@ -1,0 +1,56 @@
+"""Detectors on a log: core, oracle and live workers say the same, wherever it is cut and whatever goes on from a snapshot."""
+
+from typing import Any
+
+import pyarrow as pa
+from core_runs import disagreements, emitted, expected, fetches, final, spans
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from snapshots import Shelves
+from watch_strategies import Watched, watched
+
+from zonepulse.processors.channels.table import compile_registry
+from zonepulse.processors.detection.watch.words import SHORT
+from zonepulse.processors.metering.partition import Partition
+from zonepulse.processors.zone_run import ZoneRun
+from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.kafka.interval_codec import decode_block
+from zonepulse.streams.workers.reading_fold import fold
+
+FEWER = settings(max_examples=max(5, settings.default.max_examples // 10))
+
+
+@FEWER
+@given(watched())
+def test_core_equals_oracle(log: Watched) -> None:
+    got = final(emitted(log.text, fetches(log.records), 1))
+    assert disagreements(expected(log.text, log.records, 1), got) == []
+
+
+@FEWER
+@given(watched(), st.lists(st.integers(20, 300), min_size=1, max_size=4))
+def test_where_the_log_is_cut_and_what_is_restored_changes_no_alert(log: Watched, sizes: list[int]) -> None:
+    whole = emitted(log.text, fetches(log.records), 1)
+    core, shelves, alerts = ZoneRun(parse_zone(log.text), 1), Shelves(1), list[Any]()
+    for i, fetch in enumerate(fetches(log.records, sizes)):
+        if i % 2:
+            shelves.put(core)
+            shelves.restore(core)
+        alerts += core.records(spans(fetch)).get("alerts", [])
+    alerts += core.finish().get("alerts", [])
+    assert sorted((row for batch in alerts for row in batch.to_pylist()), key=repr) == sorted(whole["alerts"].to_pylist(), key=repr)
+
+
+@FEWER
+@given(watched())
+def test_what_live_workers_send_is_what_a_replay_says(log: Watched) -> None:
+    partition = Partition(compile_registry(parse_zone(log.text), 1), 0)
+    made = [fold(partition, spans(fetch), 0, len(fetch)) for fetch in fetches(log.records, (150,))]
+    replayed = emitted(log.text, fetches(log.records), 1, finish=False)
+    sent = [row for one in made for block in one.expected for row in pa.ipc.open_stream(block).read_all().to_pylist()]
+    assert sorted(sent, key=repr) == sorted(replayed["expected"].to_pylist(), key=repr)
+    candidates = [row for one in made for block in one.candidates for row in decode_block(block).candidates or ()]
+    said = [(row["rule"], row["state"], row["value"], row["evidence"]) for row in replayed["alerts"].to_pylist()]
+    assert sorted((r["rule"], r["state"], r["value"], r["evidence"]) for r in candidates if r["rule"] in SHORT) == sorted(
+        one for one in said if one[0] in SHORT
+    )
