@@ -37,6 +37,7 @@ from zonepulse.processors.detection.rules import Alert
 from zonepulse.processors.flow import ROW, UNSET, Rows, new_rows
 from zonepulse.processors.ledger.horizon import OldRows, reach_ms
 from zonepulse.processors.ledger.life_cycle import LifeCycle
+from zonepulse.processors.ledger.periods import PeriodSums
 from zonepulse.processors.ledger.rows import Results, RowMaker, g_per_kwh
 from zonepulse.processors.ledger.watches import Watches
 from zonepulse.processors.metering.interval_rows import versions_of
@@ -56,10 +57,11 @@ class NoFactor:
 
 @dataclass(slots=True)
 class _Made:
-    """Rows made since results were last emitted: posting.EMISSION and posting.SERIES_VALUE."""
+    """Rows made since results were last emitted: posting.EMISSION, posting.SERIES_VALUE and periods.PERIOD_SUM."""
 
     emissions: list[Rows] = field(default_factory=list)
     series: list[Rows] = field(default_factory=list)
+    periods: list[Rows] = field(default_factory=list)
 
 
 class Ledger:
@@ -75,6 +77,10 @@ class Ledger:
         """Start of the last window of a finished file: behind it there are no rows."""
         self.floor: int = UNSET
         """Horizons do not go back behind it: that of the tick at which the registry version in use came."""
+        self.whole_from: int = UNSET
+        """Periods of the calendar that begin before it are not summed: some of their windows were forgotten before there were any sums."""
+        self.owes_periods = False
+        """Whether those that have been due are still to be said, once."""
         self.old_rows = OldRows(zone.id, zone.tick_ms)
         self.progress: Callable[[], object] = lambda: None
         """Called after each piece of a long piece of work."""
@@ -103,6 +109,7 @@ class Ledger:
         series.close()
         storages = [storage for basis in self.bases for storage in basis.storages]
         self.windows = WindowSums(self.plan, series.first, storages, self._length)
+        self._periods = PeriodSums(channels.clock, self.plan, self.windows, self._tick_ms, self._delay)
         self._rows = RowMaker(channels, self.plan, self.bases)
         self._entries = self._entry_rows()
         self.watches = Watches(channels, self.plan)
@@ -319,7 +326,7 @@ class Ledger:
     def _apply(self, rows: Rows, tick: int, results: Results) -> None:
         windows = self.windows
         self._settle(tick)
-        windows.forget(self.horizon(tick))
+        windows.forget(self._periods.day_begin(self.horizon(tick)))
         rows = self._bounded(rows, tick, results)
         if not len(rows):
             return
@@ -339,6 +346,8 @@ class Ledger:
         self._made.emissions.append(emissions)
         posted = Posted(rows, slots, after, tick)
         said = {basis.name: basis.update(posted, windows) for basis in self.bases}
+        self._made.series += (by_bases := windows.take_made())
+        self._made.periods += self._periods.again([after, *by_bases], tick, self.whole_from)
         self._judge_factors(emissions, {name: one.bought for name, one in said.items()}, tick, results)
         results.alerts += [alert for one in said.values() for alert in one.alerts]
 
@@ -373,12 +382,13 @@ class Ledger:
     def _emit(self, results: Results) -> None:
         """Everything that was made since the last call, as batches."""
         made, self._made = self._made, _Made()
-        made.series += self.windows.take_made()
         if made.emissions:
             results.add(EMISSIONS.name, self._rows.emissions(np.concatenate(made.emissions).view(np.recarray)))
         if made.series:
             values = np.concatenate(made.series).view(np.recarray)
             self._rows.series(values, results)
+        if made.periods:
+            self._rows.periods(np.concatenate(made.periods).view(np.recarray), results)
 
     # --- alerts ---------------------------------------------------------------------------------------------------------------
 
@@ -419,9 +429,11 @@ class Ledger:
         return Alert(zone, "no_factor", labels, "critical", state, starts_at, tick, evidence, ends_at, labels["company"]).row()
 
     def _judge(self, first: int, last: int, results: Results) -> None:
-        """Judge the windows that are ready at ticks first..last, between which nothing changes."""
+        """Sum the periods and judge the windows that are ready at ticks first..last, between which nothing changes."""
         if last < first:
             return
+        self._made.periods += self._periods.due(UNSET if self.owes_periods else first, last, self.whole_from)
+        self.owes_periods = False
         results.alerts += self.watches.judge(first, last, self._due, self.windows)
         for basis in self.bases:
             results.alerts += basis.judge(first, last, self._due, self.windows)

@@ -14,7 +14,7 @@ from zonepulse.processors.bases.basis import Basis
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.flow import Rows
 from zonepulse.processors.metering.interval_rows import alert_batch, coded, constant, table_batch, times
-from zonepulse.schemas.tables.results import ALERTS, EMISSIONS, TOTALS
+from zonepulse.schemas.tables.results import ALERTS, EMISSIONS, PERIOD_INTENSITY, PERIOD_TOTALS, PERIODS, TOTALS, Table
 from zonepulse.schemas.tables.results import INTENSITY as INTENSITY_TABLE
 
 
@@ -90,6 +90,37 @@ class RowMaker:
         results.add(INTENSITY_TABLE.name, self._intensity(values[is_intensity], series[is_intensity]))
         results.add(EMISSIONS.name, self._bought(values[is_emission], series[is_emission]))
 
+    def periods(self, sums: Rows, results: Results) -> None:
+        """Of periods, periods.PERIOD_SUM."""
+        series = self._plan.series[sums["series"]]
+        is_intensity = np.isin(series["kind"], (INTENSITY, MARKET_INTENSITY, NODE_INTENSITY))
+        results.add(PERIOD_TOTALS.name, self._period_batch(PERIOD_TOTALS, sums[~is_intensity], series[~is_intensity]))
+        results.add(PERIOD_INTENSITY.name, self._period_batch(PERIOD_INTENSITY, sums[is_intensity], series[is_intensity]))
+
+    def _period_batch(self, table: Table, sums: Rows, series: Rows) -> pa.RecordBatch:
+        columns = self._values(sums) | {
+            "period": coded(np.ascontiguousarray(sums["period"]), pa.array(PERIODS, pa.string())),
+            "local_start": times(np.ascontiguousarray(sums["local_start"])),
+            "length_s": pa.array(((sums["end"] - sums["start"]) // 1000).astype(np.int32)),
+            "estimated_micro": pa.array(np.ascontiguousarray(sums["est"])),
+            "valued_micro": pa.array(np.ascontiguousarray(sums["valued"])),
+        }
+        named = self._of_totals(series) if table is PERIOD_TOTALS else self._of_intensity(series)
+        return table_batch(table, columns | named)
+
+    def _of_totals(self, series: Rows) -> dict[str, Any]:
+        return {
+            "entity_kind": self._texts(series, "entity_kind", self._plan.entity_kinds),
+            "entity": self._texts(series, "entity", self._plan.entities),
+            "carrier": self._texts(series, "carrier", self._plan.carriers),
+            "scope": pa.array(series["scope"].astype(np.int32)),
+            "basis": self._texts(series, "basis", self._plan.bases),
+        }
+
+    def _of_intensity(self, series: Rows) -> dict[str, Any]:
+        nodes = [self._plan.entities[one["entity"]] if one["kind"] == NODE_INTENSITY else "" for one in series]
+        return {"node": pa.array(nodes, pa.string()).dictionary_encode(), "basis": self._texts(series, "basis", self._plan.bases)}
+
     def _values(self, values: Rows) -> dict[str, Any]:
         return {
             "zone": constant(self._zone, len(values)),
@@ -106,25 +137,15 @@ class RowMaker:
         return coded(np.ascontiguousarray(series[name]), pa.array(known, pa.string()))
 
     def _totals(self, values: Rows, series: Rows) -> pa.RecordBatch:
-        columns = self._values(values) | {
-            "entity_kind": self._texts(series, "entity_kind", self._plan.entity_kinds),
-            "entity": self._texts(series, "entity", self._plan.entities),
-            "carrier": self._texts(series, "carrier", self._plan.carriers),
-            "scope": pa.array(series["scope"].astype(np.int32)),
-            "basis": self._texts(series, "basis", self._plan.bases),
-            "estimated_micro": pa.array(np.ascontiguousarray(values["est"])),
-        }
-        return table_batch(TOTALS, columns)
+        columns = self._values(values) | {"estimated_micro": pa.array(np.ascontiguousarray(values["est"]))}
+        return table_batch(TOTALS, columns | self._of_totals(series))
 
     def _intensity(self, values: Rows, series: Rows) -> pa.RecordBatch:
-        nodes = [self._plan.entities[one["entity"]] if one["kind"] == NODE_INTENSITY else "" for one in series]
         columns = self._values(values) | {
-            "node": pa.array(nodes, pa.string()).dictionary_encode(),
-            "basis": self._texts(series, "basis", self._plan.bases),
             "g_per_kwh": pa.array([g_per_kwh(v) for v in values], pa.float64()),
             "estimated_share": pa.array([int(v["est"]) / int(v["energy"]) if v["energy"] else 0.0 for v in values], pa.float64()),
         }
-        return table_batch(INTENSITY_TABLE, columns)
+        return table_batch(INTENSITY_TABLE, columns | self._of_intensity(series))
 
     def _bought(self, values: Rows, series: Rows) -> pa.RecordBatch:
         of_basis = [self._bases[self._plan.bases[basis]] for basis in series["basis"].tolist()]

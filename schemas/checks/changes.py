@@ -23,7 +23,8 @@ from zonepulse.schemas.values import duration_text, instant_text
 
 H = TypeVar("H", bound=Hashable)
 _FIXED: Final = (
-    "id", "window_ms", "tick_ms", "delay_ms", "key", "lateness_ms", "future_ms", "max_gap_ms", "n_confirm", "boundary_tolerance_ms",
+    "id", "timezone", "window_ms", "tick_ms", "delay_ms", "key", "lateness_ms", "future_ms", "max_gap_ms", "n_confirm",
+    "boundary_tolerance_ms",
 )  # fmt: skip
 """Settings of a zone that its stored state is made with: what was accepted, settled, held and booked under others cannot be judged anew."""
 _OF_VEE: Final = ("n_confirm", "boundary_tolerance_ms")

@@ -53,3 +53,5 @@ ENTITY_KINDS: Final = (
     "company", "zone", "unaccounted", "source", "unmetered", "export", "charge", "storage", "storage_adjustment", "flow", "flow_back",
     "loss", "load", "imbalance", "untraced", "residual",
 )  # fmt: skip
+STOCKS: Final = ("storage",)
+"""Entity kinds whose rows say what is held at a window's end: no sum over time."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from zonepulse.schemas.languages import LANGUAGES
-from zonepulse.schemas.tables.results import TABLES, Column, Table
+from zonepulse.schemas.tables.results import PERIOD_INTENSITY, PERIOD_TOTALS, TABLES, Column, Table
 
 DATABASE: Final = "zonepulse"
 LIVE_RUN: Final = "live"
@@ -90,8 +90,8 @@ def _as_promoted(table: Table) -> str:
     that were ever promoted, since a set is made later than the scalar, and a promotion in between would leave a gap. `t.run`: the bare
     name is the alias, always 'live'.
     """
-    stored, time = f"{DATABASE}.{table.name} FINAL", table.time
-    inside = f"zone = p.1 AND {time} >= p.3 AND {time} < p.4"
+    stored = f"{DATABASE}.{table.name} FINAL"
+    inside = f"zone = p.1 AND {table.within('p.3', 'p.4')}"
     own = f" OR {table.live_only}" if table.live_only else ""
     return (
         f"SELECT * FROM {stored}\nWHERE run != '{LIVE_RUN}'{own}\nOR NOT arrayExists(p -> {inside}, {_PROMOTED})\nUNION ALL\n"
@@ -366,6 +366,23 @@ ON f.zone = e.zone AND f.factor = e.factor_id AND f.valid_from <= e.start""",
 factor follow one another, and a window behind the last one has no factor_id. `quality`, `method` '' and `covered_ms` null: no register
 (a contract, the uncovered rest, a manual entry).
 """
+_SUMS: Final = ("energy_micro", "co2e_mg", "estimated_micro", "valued_micro", "covered_ms", "expected_ms")
+
+
+def _over_days(table: Table, name: str) -> View:
+    """Months or years of the zone's calendar, summed over days."""
+    key = [column for column in table.key if column not in ("period", "start")]
+    columns = {column: column for column in ("run", *key)}
+    columns[name] = f"toStartOf{name.title()}(local_start)"
+    columns |= {column: f"{'sumOrNull' if column in ('energy_micro', 'co2e_mg') else 'sum'}(t.{column})" for column in _SUMS}
+    columns |= {"days": "uniqExact(start)", "revision": "max(t.revision)"}
+    groups = ", ".join(("run", *key, name))
+    source = f"FROM {DATABASE}.{table.name}_final AS t\nWHERE period = 'day'\nGROUP BY {groups}"
+    return View(f"{table.name.removeprefix('period_')}_by_{name}", columns, source)
+
+
+CALENDAR: Final = tuple(_over_days(table, name) for table in (PERIOD_TOTALS, PERIOD_INTENSITY) for name in ("month", "year"))
+"""`month` and `year` are dates of the zone's calendar; `days` of it have rows."""
 FROZEN: Final = {
     "0001_results.sql": "44805712bc959fd8c49f0ac9adca248c390be01393bd521bc63ec341af2b1883",
     "0002_registry.sql": "4a60c6f8324a8e3ce5f09205783752d5fb7b5bc7adc31bee37764c2a05b6cdef",
@@ -376,5 +393,5 @@ FROZEN: Final = {
 
 def statements() -> tuple[str, ...]:
     """What would make the database at once, in order; each may be run again. Views come after what they read."""
-    made: tuple[Storage | View, ...] = (*STORAGES, EXPLAIN)
+    made: tuple[Storage | View, ...] = (*STORAGES, EXPLAIN, *CALENDAR)
     return (f"CREATE DATABASE IF NOT EXISTS {DATABASE}", *(sql for one in made for sql in one.ddl()))

@@ -86,6 +86,9 @@ class Table:
     """Comes by a topic of its own; the others are blocks on `zp.results`, keyed by the table's name."""
     keep_days: int = 0
     """Rows are dropped so long after `time`; 0: never."""
+    lasts: str = ""
+    """The column that says how many seconds the stretch lasts that a row is about, where that is more than a window: a part of the log has
+    only the rows that lie in it whole."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """What its columns mean that column_notes.py does not tell for every table."""
 
@@ -93,6 +96,11 @@ class Table:
     def stored(self) -> tuple[Column, ...]:
         """The columns that are kept."""
         return tuple(c for c in self.columns if c.stored)
+
+    def within(self, low: str, high: str) -> str:
+        """Which rows lie in [low, high), as SQL of two times."""
+        end = f"addSeconds({self.time}, {self.lasts}) <= {high}" if self.lasts else f"{self.time} < {high}"
+        return f"{self.time} >= {low} AND {end}"
 
     @property
     def arrow_schema(self) -> "pa.Schema":
@@ -153,6 +161,37 @@ INTENSITY: Final = Table(
     "start",
     is_final=True,
 )
+PERIODS: Final = ("hour", "day")
+"""What of the zone's calendar the ledger sums; months and years are views over days."""
+_SUMMED: Final = (
+    " start:time local_start:time length_s:i32 energy_micro:i64? co2e_mg:i64? estimated_micro:i64 valued_micro:i64 covered_ms:i64"
+    " expected_ms:i64 revision:i64"
+)
+_SUM_NOTES: Final = {
+    "period": f"one of {', '.join(PERIODS)} of the zone's calendar",
+    "local_start": "what the zone's clocks show at `start`, written as if it were UTC",
+    "valued_micro": "the part of energy_micro whose co2e is known: g/kWh is 1000 x co2e_mg / valued_micro",
+}
+PERIOD_TOTALS: Final = Table(
+    "period_totals",
+    _columns("zone:code period:code entity_kind:code entity:code carrier:code scope:i32 basis:code" + _SUMMED),
+    ("zone", "period", "entity_kind", "entity", "start", "carrier", "scope", "basis"),
+    "start",
+    is_final=True,
+    lasts="length_s",
+    notes=_SUM_NOTES,
+)
+"""Sums of the rows of `totals` whose windows begin in a period, but for stocks."""
+PERIOD_INTENSITY: Final = Table(
+    "period_intensity",
+    _columns("zone:code period:code node:code basis:code" + _SUMMED),
+    ("zone", "period", "node", "basis", "start"),
+    "start",
+    is_final=True,
+    lasts="length_s",
+    notes=_SUM_NOTES,
+)
+"""The same of `intensity`."""
 LIVE: Final = Table(
     "live",
     _columns(
@@ -217,6 +256,8 @@ _DECLARED: Final = (
     EMISSIONS,
     TOTALS,
     INTENSITY,
+    PERIOD_TOTALS,
+    PERIOD_INTENSITY,
     LIVE,
     ALERTS,
     DEAD_LETTERS,

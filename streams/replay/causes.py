@@ -134,7 +134,7 @@ def with_bits(table: Table, rows: Mapping[str, str], possible: int) -> str:
     if table is EMISSIONS:
         return _of_emissions(differing, with_bits(INTERVALS, rows, possible), possible or CODE)
     unknown = possible or CODE
-    if table.time not in table.key:
+    if table.time not in table.key or table.lasts:
         return f"SELECT *, {unknown} AS bits FROM ({differing})"
     made = " UNION ALL ".join(
         f"SELECT start AS at, owner, bits AS own FROM ({with_bits(source, rows, possible)})" for source in (INTERVALS, EMISSIONS)

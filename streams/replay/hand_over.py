@@ -18,7 +18,7 @@ from zonepulse.schemas.registry.model import FOREVER, ZonePolicy
 from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.plan import CannotReplay, Plan
-from zonepulse.streams.replay.promote import PROMOTED, active, decide, require_alone, require_exact
+from zonepulse.streams.replay.promote import PROMOTED, active, decide, require_alone, require_exact, require_whole_days
 from zonepulse.streams.replay.runs import Run, instant
 
 WAIT_S: Final = 30.0
@@ -61,12 +61,14 @@ class Followed:
 def hand_over(client: Client, run: Run, zone: ZonePolicy, why: str, wait_s: float = WAIT_S) -> None:
     """What the run has followed and will follow stands as the live rows from the next statement on.
 
-    Raises CannotReplay: it does not follow, is approximate, overlaps a promoted run, or is not where the live ledger is in `wait_s`.
+    Raises CannotReplay: it does not follow, is approximate, begins within a day, overlaps a promoted run, or is not where the live ledger
+    is in `wait_s`.
     """
     plan = run.plan
     if plan is None or run.state != runs.FOLLOWING:
         raise CannotReplay(f"run {run.name!r} is {run.state}: only a run that follows the log has an open end")
     require_exact(plan, plan.caveats[:-1] if plan.is_open else plan.caveats)
+    require_whole_days(plan.run, zone, plan.from_ms)
     require_alone(client, plan, plan.from_ms, FOREVER)
     to_ms = _at_the_head(client, plan, runs.applied_ms(client, zone, LIVE_RUN), wait_s)
     if to_ms <= plan.from_ms:

@@ -14,8 +14,10 @@ from typing import Final
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
+from zonepulse.processors.channels.table import utc_offsets
 from zonepulse.processors.ledger.horizon import reach_ms
-from zonepulse.schemas.registry.model import Registry
+from zonepulse.processors.ledger.periods import day_of_zone
+from zonepulse.schemas.registry.model import Registry, ZonePolicy
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.plan import CannotReplay, Plan
 from zonepulse.streams.replay.runs import Run, instant
@@ -42,7 +44,8 @@ class Active:
 def promote(client: Client, run: Run, registry: Registry, ingest_ms: int, why: str) -> None:
     """The run's rows of its stretch stand as the live ones from the next statement on. `ingest_ms`: how far the live log has come.
 
-    Raises CannotReplay: the run is not done, is approximate, may still be revised, overlaps a promoted one, or carries on into what comes.
+    Raises CannotReplay: the run is not done, is approximate, may still be revised, cuts a day, overlaps a promoted one, or carries on into
+    what comes.
     """
     plan = run.plan
     if plan is None or run.state not in (runs.DONE, REVERTED):
@@ -58,6 +61,7 @@ def promote(client: Client, run: Run, registry: Registry, ingest_ms: int, why: s
             f" `zonepulse replay run {run.name} --follow` goes on with the log"
         )
     _check_edge(plan, registry)
+    require_whole_days(plan.run, registry.zone, plan.from_ms, plan.to_ms)
     require_alone(client, plan, plan.from_ms, plan.to_ms)
     decide(client, plan, 1, why, plan.to_ms)
     runs.save(client, plan, PROMOTED, run.result, why)
@@ -77,6 +81,17 @@ def require_exact(plan: Plan, caveats: Sequence[str]) -> None:
     """Raises CannotReplay: the run's rows may not be those of the whole log."""
     if caveats:
         raise CannotReplay(f"run {plan.run!r} is approximate and cannot be promoted: {caveats[0]}")
+
+
+def require_whole_days(run: str, zone: ZonePolicy, *edges_ms: int) -> None:
+    """No day of the zone's calendar would be the sum of other windows than those that stand. Raises CannotReplay."""
+    for at_ms in edges_ms:
+        begin, end = day_of_zone(utc_offsets(zone), at_ms)
+        if begin != at_ms:
+            raise CannotReplay(
+                f"the stretch of run {run!r} begins or ends at {instant(at_ms)}, within a day of the zone, whose sum is of one run or"
+                f" of the other: plan it with {instant(begin)} or {instant(end)} there"
+            )
 
 
 def require_alone(client: Client, plan: Plan, from_ms: int, to_ms: int) -> None:

@@ -105,9 +105,10 @@ def insert(client: Client, name: str, rows: pa.Table) -> None:
 
 
 def of_stretch(table: Table, rows: pa.Table, from_ms: int, to_ms: int = FOREVER) -> pa.Table:
-    """Those with `from_ms` <= time < `to_ms`."""
+    """Those of [`from_ms`, `to_ms`)."""
     at = pc.cast(rows[table.time], pa.int64())
-    return rows.filter(pc.and_(pc.greater_equal(at, from_ms), pc.less(at, to_ms)))
+    last = pc.add(at, pc.subtract(pc.multiply(pc.cast(rows[table.lasts], pa.int64()), 1000), 1)) if table.lasts else at
+    return rows.filter(pc.and_(pc.greater_equal(at, from_ms), pc.less(last, to_ms)))
 
 
 def delete_rows(client: Client, run: str) -> None:
@@ -131,10 +132,8 @@ def where(table: Table, topic: str) -> str:
     own = f" AND NOT {table.live_only}" if table.live_only else ""
     if table is DEAD_LETTERS:
         own = f" AND topic = '{topic}'"
-    return (
-        f"zone = {{zone:String}} AND {table.time} >= fromUnixTimestamp64Milli({{from_ms:Int64}})"
-        f" AND {table.time} < fromUnixTimestamp64Milli({{to_ms:Int64}}){own}"
-    )
+    stretch = table.within("fromUnixTimestamp64Milli({from_ms:Int64})", "fromUnixTimestamp64Milli({to_ms:Int64})")
+    return f"zone = {{zone:String}} AND {stretch}{own}"
 
 
 def digest_column(table: Table, without: frozenset[str] = frozenset()) -> str:

@@ -13,7 +13,7 @@ from clickhouse_connect import get_client
 from clickhouse_connect.driver.client import Client
 
 from zonepulse.processors.ledger.horizon import whole_before_ms
-from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.registry.model import ALWAYS, Registry
 from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.clickhouse import migrations
@@ -68,10 +68,10 @@ def client(server: ClickHouseProcess) -> Iterator[Client]:
             )
             made.command(FILL.format(table="zonepulse.emissions", run=run, columns=emissions, n=n * ENTITIES))
         for name, time_of in OTHERS.items():
-            names = [c.name for c in TABLES[name].columns if c.name in (time_of, WHO[name], *NAMED)]
+            names = [c.name for c in TABLES[name].columns if c.name in (time_of, WHO[name], TABLES[name].lasts, *NAMED)]
             for run, revision, first, n in (("live", 7, START_MS, WINDOWS), ("r", 8, FROM_MS, 96)):
                 at = f"fromUnixTimestamp64Milli(toInt64({first} + number * {WINDOW_MS}))"
-                said = {time_of: at, WHO[name]: str(revision), "topic": "'zp.readings'", "offset": "number"}
+                said = {time_of: at, WHO[name]: str(revision), "topic": "'zp.readings'", "offset": "number", "length_s": "900"}
                 values = ", ".join(str(said.get(column, "'x'")) for column in names)
                 columns = ", ".join(f"`{column}`" for column in ("run", "zone", *names))
                 made.command(f"INSERT INTO zonepulse.{name} ({columns}) SELECT '{run}', 'z', {values} FROM numbers({n})")
@@ -191,6 +191,11 @@ def test_what_cannot_be_promoted_is_refused_with_what_would_help(client: Client)
     approximate = Plan(**{f: getattr(plan, f) for f in plan.__struct_fields__} | {"caveats": ("the log begins late",)})
     with pytest.raises(CannotReplay, match=r"approximate .* the log begins late"):
         promote(client, done(client, plan=approximate), zone, SETTLED_MS, "")
+    cut = msgspec.structs.replace(plan, to_ms=plan.to_ms - WINDOW_MS)
+    with pytest.raises(
+        CannotReplay, match=r"within a day of the zone.* plan it with 2026-02-26T00:00:00Z or 2026-02-27T00:00:00Z there"
+    ):
+        promote(client, done(client, plan=cut), zone, SETTLED_MS, "")
     with pytest.raises(CannotReplay, match="is planned"):
         promote(client, done(client, state=runs.PLANNED), zone, SETTLED_MS, "")
     with pytest.raises(CannotReplay, match="is not promoted"):
@@ -206,7 +211,7 @@ def test_what_cannot_be_promoted_is_refused_with_what_would_help(client: Client)
 
 OPEN_ZONE = "open"
 OPEN_FROM = 20
-"""The window from which the following run has rows."""
+"""The window from which the following run has rows: the zone's day begins with it."""
 LIVE_SAYS, RUN_SAYS = 7, 8
 BEHIND = 3
 """The run writes a window when live has this many behind it."""
@@ -225,6 +230,7 @@ def write_window(client: Client, run: str, window: int, says: int) -> None:
         table = TABLES[name]
         who = "reason" if name == "dead_letters" else "revision"
         said = {table.time: f"fromUnixTimestamp64Milli(toInt64({START_MS + window * WINDOW_MS}))", who: str(says)}
+        said |= {table.lasts: str(WINDOW_MS // 1000)} if table.lasts else {}
         said |= {k: "'zp.readings'" if k == "topic" else str(window) for k in ("topic", "offset") if name == "dead_letters"}
         columns = ", ".join(f"`{column}`" for column in said)
         client.command(
@@ -241,7 +247,7 @@ def sides(rows: Sequence[tuple[int, str]]) -> tuple[int, int | None, bool]:
 
 
 def test_a_following_run_stands_with_an_open_end_while_live_goes_on(server: ClickHouseProcess, client: Client) -> None:
-    policy = replace(registry().zone, id=OPEN_ZONE)
+    policy = replace(registry().zone, id=OPEN_ZONE, utc_offsets=((ALWAYS, -OPEN_FROM * WINDOW_MS),))
     plan = Plan("shadow", OPEN_ZONE, START_MS + OPEN_FROM * WINDOW_MS, START_MS + 30 * WINDOW_MS, "zp.readings", ((0, 10),))
     run = done(client, name="shadow", plan=plan, state=runs.FOLLOWING)
     is_over, seen, wrong = threading.Event(), set[bool](), list[object]()

@@ -17,7 +17,7 @@ from zonepulse.streams.cli.main import app
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 UNTIL_MS = 1_772_000_000_000 // 86_400_000 * 86_400_000
-FROM, TO = "2026-02-23T02:00:00Z", "2026-02-23T03:00:00Z"
+FROM, TO = "2026-02-22T16:00:00Z", "2026-02-23T03:00:00Z"
 OWN = """
   - {id: tea-own, activity: grid_electricity, company: tea-house, value: 0.9, unit: kgCO2/kWh, source: test, valid_from: 2020-01-01}
 """

@@ -17,6 +17,7 @@ from zonepulse.oracle.metering.decode import Item, Record, decode, read_fields
 from zonepulse.oracle.metering.intervals import Channel, Version
 from zonepulse.oracle.metering.letters import MAX_KEY, Letters
 from zonepulse.oracle.metering.readings import Gate, Reading, partition_of
+from zonepulse.oracle.periods import periods
 from zonepulse.oracle.zone.registry import Facts, Registry
 from zonepulse.oracle.zone.zone_file import read_registry
 
@@ -192,6 +193,7 @@ def _tables(registry: Registry, parts: list[Part], partitions: int) -> Tables:
     bands = [row for part in parts for row in part.expected]
     tables: dict[str, list[dict[str, Any]]] = {"intervals": [*intervals.values()], "expected": bands}
     tables |= {name: [*rows.values()] for name, rows in ledger.tables.items()}
+    tables |= periods(tables["totals"], tables["intensity"], registry.policy, applied)
     return tables | {"alerts": [*alerts.values()], "dead_letters": [letter for part in parts for letter in part.dead_letters]}
 
 

@@ -115,11 +115,11 @@ def booked(plan: Plan, turns: list[int], restores: list[int]) -> dict[str, pa.Ta
 @example(Plan(200, 61, (3, 4, 5, 6, 7, 8), 2), [30, 1], [1])
 def test_a_switch_loses_no_row_and_has_one_tick(plan: Plan, turns: list[int], restores: list[int]) -> None:
     got, whole = booked(plan, turns, restores), booked(plan, [100], [])
-    for name in ("emissions", "totals", "intensity"):
+    for name in ("emissions", "totals", "intensity", "period_totals", "period_intensity"):
         assert plain(got[name]) == plain(whole[name]), name
     log = [replace(r, value=b"[]" if r.value == SWITCH else r.value) for records in log_of(plan) for r in records]
     wanted = run(SECOND, shipped_factors_csv(), log, 2)
     rows = final(got)
     ignored = ("revision", "expected_ms")  # these say what the version before said when the window was closed
-    for name in ("intervals", "emissions", "totals", "intensity"):
+    for name in ("intervals", "emissions", "totals", "intensity", "period_totals", "period_intensity"):
         assert differences(wanted[name], rows[name], name, ignored) == []

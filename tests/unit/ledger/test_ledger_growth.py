@@ -10,7 +10,7 @@ from zonepulse.processors.channels.table import compile_registry
 from zonepulse.processors.ledger.horizon import reach_ms
 from zonepulse.processors.ledger.ledger import Ledger
 from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
-from zonepulse.streams.bench.ledger_load import DELAY_MS, START_MS, TICK_MS, WINDOW_MS, CompanyZone
+from zonepulse.streams.bench.ledger_load import DELAY_MS, HOUR_MS, START_MS, TICK_MS, WINDOW_MS, CompanyZone
 
 CHANNELS_A_COMPANY = 4
 COMPANIES = 700
@@ -77,10 +77,11 @@ def state_of(ledger: Ledger) -> dict[str, int]:
 
 @pytest.mark.large
 def test_a_ledger_at_the_age_of_six_horizons_is_as_large_as_at_that_of_two() -> None:
-    page_horizon = -(-HORIZON_MS // (PAGE * WINDOW_MS)) * PAGE
-    young, old = (state_of(aged(n * page_horizon)) for n in (2, 6))
+    day = 24 * HOUR_MS // WINDOW_MS
+    whole_days = -(-HORIZON_MS // (24 * HOUR_MS)) * day
+    young, old = (state_of(aged(n * whole_days)) for n in (2, 6))
     assert young == old
-    assert young["windows"] <= HORIZON_MS // WINDOW_MS + PAGE + 1
+    assert young["windows"] <= HORIZON_MS // WINDOW_MS + day + PAGE + 1
 
 
 def test_a_long_restore_apply_or_catch_up_shows_that_it_gets_on() -> None:

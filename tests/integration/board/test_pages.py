@@ -3,8 +3,6 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -13,54 +11,17 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
-from demo_store import DAYS, UNTIL_MS, DemoRows, connect, fill
+from board_parts import AT, Zone, addresses, running
+from demo_store import UNTIL_MS
 from patience import patience_s
 
 from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.registry.model import Registry
-from zonepulse.schemas.zone_file.read import parse_zone
-from zonepulse.streams.board.server import HEADERS, Board
-from zonepulse.streams.board.settings import BoardSettings
-from zonepulse.streams.board.store import Store
+from zonepulse.streams.board.server import HEADERS
 from zonepulse.streams.board.words import Words
-from zonepulse.streams.demo.data import demo_zone_yaml
-from zonepulse.streams.embedded.clickhouse.process import READER, ClickHouseProcess
+from zonepulse.streams.embedded.clickhouse.process import ClickHouseProcess
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]  # the first test may have to compile every kernel
-
-AT = datetime.fromtimestamp(UNTIL_MS / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-FRESH_S = 3600.0
-"""Refresh of a board whose answers stay the same for a whole test."""
-
-
-class Zone(NamedTuple):
-    server: ClickHouseProcess
-    registry: Registry
-    rows: DemoRows
-
-    def list(self, table: str) -> list[dict[str, Any]]:
-        return self.rows.dicts(table)
-
-
-@pytest.fixture(scope="module")
-def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
-    server = ClickHouseProcess(tmp_path_factory.mktemp("clickhouse"))
-    server.start()
-    registry = parse_zone(demo_zone_yaml(UNTIL_MS, DAYS))
-    yield Zone(server, registry, fill(server, registry))
-    server.stop()
-
-
-@asynccontextmanager
-async def running(zone: Zone, registry: Registry | None = None, **settings: Any) -> AsyncIterator[tuple[Board, Store]]:
-    store = Store(lambda: connect(zone.server, READER))
-    own = replace(BoardSettings(port=0, refresh_s=FRESH_S), **settings)
-    board = Board(lambda: registry or zone.registry, store, own)
-    await board.start()
-    try:
-        yield board, store
-    finally:
-        await board.stop()
 
 
 class Page(NamedTuple):
@@ -85,15 +46,6 @@ def get(zone: Zone, *paths: str, language: str = "en", registry: Registry | None
 async def page(session: aiohttp.ClientSession, path: str, language: str = "en") -> Page:
     async with session.get(path, headers={"Accept-Language": language}) as answer:
         return Page(answer.status, answer.headers, await answer.text())
-
-
-def addresses(zone: Zone) -> dict[str, str]:
-    alert = next(row for row in zone.list("alerts"))
-    company, meter = zone.registry.companies[0].id, zone.registry.meters[0].id
-    return {
-        "zone": f"/?at={AT}", "company": f"/company/{company}?at={AT}", "meter": f"/meter/{meter}?at={AT}", "alerts": f"/alerts?at={AT}",
-        "alert": f"/alert/{alert['fingerprint']}?at={AT}", "numbers": f"/numbers?at={AT}",
-    }  # fmt: skip
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -1,0 +1,148 @@
+"""Hours and days of the zone's calendar: where they begin, what they sum, and what becomes of them in a ledger that goes on."""
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+from core_runs import emitted, fetches, final, spans
+from small_logs import DAY, IMPORT, MINUTE, log, meter, on_time, reading, rows_of, zone_text
+
+from zonepulse.processors.final_rows import final_rows
+from zonepulse.processors.ledger import periods
+from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
+from zonepulse.processors.metering.snapshot import decode, encode
+from zonepulse.processors.zone_run import ZoneRun
+from zonepulse.schemas.registry.calendar import offsets_of
+from zonepulse.schemas.tables.results import PERIODS, TABLES
+from zonepulse.schemas.zone_file.read import parse_zone
+
+HOUR = 60 * MINUTE
+FLOW = {**IMPORT, "kind": "interval"}
+SUMS = ("energy_micro", "co2e_mg", "estimated_micro", "covered_ms", "expected_ms")
+OF_TOTALS = "entity_kind", "entity", "carrier", "scope", "basis"
+
+
+def ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def stretch(timezone: str, period: str, at: str) -> tuple[str, int]:
+    """Begin (UTC) and minutes of the period that holds an instant."""
+    out = np.empty(2, np.int64)
+    periods.bounds(np.array(offsets_of(timezone), np.int64), PERIODS.index(period), ms(at), out)
+    return datetime.fromtimestamp(out[0] / 1000, UTC).strftime("%m-%dT%H:%M"), int(out[1] - out[0]) // MINUTE
+
+
+@pytest.mark.parametrize(
+    ("timezone", "period", "at", "begin", "minutes"),
+    [
+        ("Asia/Shanghai", "day", "2026-03-04T12:00+08:00", "03-03T16:00", 24 * 60),
+        ("Europe/Berlin", "day", "2026-03-29T12:00+02:00", "03-28T23:00", 23 * 60),
+        ("Europe/Berlin", "day", "2026-10-25T00:00+02:00", "10-24T22:00", 25 * 60),
+        ("Europe/Berlin", "hour", "2026-10-25T02:30+02:00", "10-25T00:00", 60),
+        ("Europe/Berlin", "hour", "2026-10-25T02:30+01:00", "10-25T01:00", 60),
+        ("America/Santiago", "day", "2026-09-06T12:00-03:00", "09-06T04:00", 23 * 60),
+        ("America/Santiago", "day", "2026-04-04T23:30-04:00", "04-04T03:00", 25 * 60),
+        ("Asia/Kathmandu", "hour", "2026-03-04T10:50+05:45", "03-04T04:15", 60),
+        ("Australia/Lord_Howe", "hour", "2026-04-05T01:40+11:00", "04-04T14:00", 60),
+        ("Australia/Lord_Howe", "hour", "2026-04-05T01:40+10:30", "04-04T15:00", 30),
+    ],
+)
+def test_a_period_is_of_the_zones_clock_and_an_hour_ends_where_the_clock_changes(
+    timezone: str, period: str, at: str, begin: str, minutes: int
+) -> None:
+    assert stretch(timezone, period, at) == (begin, minutes)
+
+
+def test_an_hour_and_a_day_are_said_when_their_last_window_is_due_and_again_with_each_of_their_windows() -> None:
+    sent = [reading(DAY + quarter * 15 * MINUTE, 4) for quarter in range(1, 97)]
+    late = [r for r in sent if r["ts"] != DAY + 10 * HOUR + 30 * MINUTE]
+    zone = zone_text(meter(FLOW), zone={"delay": "2m", "lateness": "26h", "max_gap": "26h"})
+    rows = rows_of(zone, on_time(*sent))
+    hours = [r for r in rows["period_totals"] if r["period"] == "hour" and (r["entity_kind"], r["scope"]) == ("company", 0)]
+    assert [(r["energy_micro"], r["covered_ms"]) for r in hours] == [(16_000_000, HOUR)] * 24
+    assert all(r["revision"] * MINUTE == round(r["start"].timestamp() * 1000) + HOUR + 2 * MINUTE for r in hours)
+
+    records = log(*[(r["ts"], r) for r in late], (DAY + 25 * HOUR, reading("10:30", 7)), (DAY + 26 * HOUR, b"[]"))
+    days = {
+        r["revision"] * MINUTE - DAY: (r["energy_micro"], r["covered_ms"] // MINUTE)
+        for r in emitted(zone, fetches(records), 1, finish=False)["period_totals"].to_pylist()
+        if r["period"] == "day" and (r["entity_kind"], r["scope"]) == ("company", 0)
+    }
+    assert days == {
+        24 * HOUR + 2 * MINUTE: (95 * 4_000_000, 95 * 15),
+        25 * HOUR + MINUTE: (95 * 4_000_000 + 7_000_000, 96 * 15),
+    }
+    rows_of(zone, records)
+
+
+def test_energy_without_a_factor_is_no_part_of_what_is_valued() -> None:
+    gas = {**FLOW, "carrier": "natural_gas", "direction": "consumption", "unit": "Nm3"}
+    factor = {"id": "g", "company": "c1", "activity": "natural_gas", "value": 2, "unit": "kgCO2/Nm3", "source": "a test",
+              "valid_from": "2026-03-04T10:30:00+00:00"}  # fmt: skip
+    zone = zone_text(meter(gas), zone={"factor_regions": ["XX"]}, factors=[factor])
+    rows = rows_of(zone, on_time(reading("10:15", 1), reading("10:30", 2), reading("10:45", 4), reading("12:30", 8)))
+    (hour,) = [r for r in rows["period_totals"] if r["period"] == "hour" and r["carrier"] == "natural_gas" and r["scope"] == 1
+               and r["entity_kind"] == "company" and r["start"].hour == 10]  # fmt: skip
+    assert (hour["energy_micro"], hour["valued_micro"], hour["co2e_mg"]) == (7_000_000, 4_000_000, 8_000_000)
+
+
+YEAR = zone_text(
+    meter({**FLOW, "period": "1h"}),
+    zone={"timezone": "Europe/Berlin", "window": "60m", "tick": "10m", "delay": "10m", "max_gap": "2h", "lateness": "1h"},
+)
+
+
+def hourly(first: str, last: str) -> list[dict[str, Any]]:
+    """A reading at the end of each hour; each has another value."""
+    begin, end = ms(first), ms(last)
+    return [reading(at, 1 + at // HOUR * 7919 % 1000 / 1000) for at in range(begin + HOUR, end + 1, HOUR)]
+
+
+def test_a_year_is_its_months_its_days_its_hours_and_its_windows_to_the_milligram() -> None:
+    rows = final(
+        emitted(YEAR, fetches(on_time(*hourly("2026-01-01T00:00+01:00", "2027-01-01T00:00+01:00")), (500,)), 1, finish=False)
+    )
+    windows, sums = rows["totals"].to_pylist(), rows["period_totals"].to_pylist()
+    assert len({row["start"] for row in windows}) == 365 * 24
+    days = {row["start"]: row["length_s"] // 3600 for row in sums if row["period"] == "day"}
+    assert len(days) == 365 and sorted(set(days.values())) == [23, 24, 25] and sum(days.values()) == 365 * 24
+
+    def summed(found: list[dict[str, Any]], *key: str) -> dict[tuple[Any, ...], list[int]]:
+        out: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(SUMS))
+        for row in found:
+            mine = out[tuple(row[name] for name in (*OF_TOTALS, *key))]
+            for i, name in enumerate(SUMS):
+                mine[i] += row[name] or 0
+        return dict(out)
+
+    of = {period: [row | {"month": row["local_start"].month} for row in sums if row["period"] == period] for period in PERIODS}
+    assert summed(windows) == summed(of["hour"]) == summed(of["day"])
+    assert summed(of["hour"], "month") == summed(of["day"], "month")
+    march = sum(row["energy_micro"] for row in windows if "2026-02-28T23" <= row["start"].isoformat() < "2026-03-31T22"
+                and (row["entity_kind"], row["scope"]) == ("company", 0))  # fmt: skip
+    assert march == summed(of["day"], "month")["company", "c1", "electricity", 0, "", 3][0]
+
+
+def test_a_ledger_from_a_snapshot_that_knew_no_periods_says_those_that_it_has_whole() -> None:
+    records = on_time(*hourly("2026-03-27T00:00+01:00", "2026-04-02T00:00+02:00"))
+    middle = len(records) // 2
+    whole = final(emitted(YEAR, fetches(records), 1, finish=False))["period_totals"].to_pylist()
+    core = ZoneRun(parse_zone(YEAR), 1)
+    core.records(spans(records[:middle]))
+    frozen = freeze_ledger(core.ledger, 0)
+    facts = {name: fact for name, fact in msgspec.json.decode(msgspec.json.encode(frozen.facts)).items() if name != "whole_from"}
+    known = core.ledger.horizon(core.ledger.applied)
+    core.ledger = restore_ledger(
+        core.ledger.versions, facts, [decode(encode(arrays)) for _, arrays in sorted(frozen.chunks.items())]
+    )
+    batches = core.records(spans(records[middle:]))["period_totals"]
+    said = final_rows(
+        pa.Table.from_batches(batches, TABLES["period_totals"].arrow_schema).unify_dictionaries(), TABLES["period_totals"]
+    )
+    expected = [row for row in whole if row["start"].timestamp() * 1000 >= known]
+    assert len(expected) > 0 and said.to_pylist() == expected
