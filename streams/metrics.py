@@ -110,10 +110,10 @@ class Metrics:
         if lag is not None:
             self.lag.labels(topic, str(records.partition)).set(lag)
 
-    def serve(self, port: int) -> None:
-        """Answers Prometheus on 127.0.0.1:`port`; 0 = off."""
+    def serve(self, port: int, host: str = "127.0.0.1") -> None:
+        """Answers Prometheus on `host`:`port`; 0 = off."""
         if port:
-            start_http_server(port, "127.0.0.1", registry=self.registry)
+            start_http_server(port, host, registry=self.registry)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"zonepulse_{name}", meaning, labels, registry=self.registry)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from zonepulse.streams.access.probe import refusal
 from zonepulse.streams.screen import Stop
 from zonepulse.streams.settings import Settings
 
@@ -48,16 +49,20 @@ def is_broker_reachable(settings: Settings) -> bool:
 
 
 def require_broker(settings: Settings) -> str:
-    """The bootstrap servers, one of which listens. Raises Stop: the client itself would try for long and say little."""
+    """The bootstrap servers, one of which lets this client in. Raises Stop: the client itself would try for long and say little."""
     logging.getLogger("kafka").addHandler(logging.NullHandler())  # what the client has to say comes as exceptions
-    if not is_broker_reachable(settings):
+    there = [server for server in bootstrap_servers(settings.broker) if is_reachable(*server)]
+    if not there:
         raise Stop(f"no Kafka broker at {settings.broker}: start one with `zonepulse up`, or set ZONEPULSE_BROKER=host:port")
+    refusals = [refusal(settings.broker, host, port) for host, port in there]
+    if all(refusals):
+        raise Stop(f"the Kafka broker at {refusals[0]}")
     return settings.broker
 
 
 @contextmanager
-def store_client(settings: Settings) -> Iterator["Client"]:
-    """A client of the store's database. Raises Stop where nothing listens or the user is refused."""
+def store_client(settings: Settings, database: str = "zonepulse") -> Iterator["Client"]:
+    """A client of the store's database, or another one of its server. Raises Stop where nothing listens or the user is refused."""
     import clickhouse_connect
     from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
@@ -74,7 +79,7 @@ def store_client(settings: Settings) -> Iterator["Client"]:
             port=port,
             username=user,
             password=settings.clickhouse_password,
-            database="zonepulse",
+            database=database,
             autogenerate_session_id=False,
         )
     except DatabaseError as error:

@@ -2,16 +2,24 @@
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
 import platformdirs
 
+from zonepulse.streams.access.address import MECHANISMS, PROTOCOLS, Access, Address
+from zonepulse.streams.access.tls import Files
+
 T = TypeVar("T")
 PREFIX: Final = "ZONEPULSE_"
 MOST_PARTITIONS: Final = 100_000
+_FILES: Final = ("BROKER_CA", "BROKER_CERT", "BROKER_KEY")
+_NAMES: Final = {
+    "BROKER_USER": "name the user that the broker knows",
+    "BROKER_PASSWORD": "set it, or better ZONEPULSE_BROKER_PASSWORD_FILE to a file that only this user may read",
+}
 _SWITCH: Final = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
 
 
@@ -24,7 +32,7 @@ class Settings:
     """One zone's workers. Each field is `ZONEPULSE_<FIELD>` in the environment; durations in seconds."""
 
     broker: str = "127.0.0.1:9092"
-    """host:port, several separated by commas."""
+    """host:port, several separated by commas; with the access to it, from the `ZONEPULSE_BROKER_*` below: `Address`."""
     topic_prefix: str = "zp."
     clickhouse_host: str = "127.0.0.1"
     clickhouse_port: int = 8123
@@ -59,6 +67,8 @@ class Settings:
     """Folder or URL (s3://bucket/path, ...) that the worker `archive` writes and `replay` reads; '' = no archive."""
     archive_age_s: float = 600.0
     """How long a record waits at most until it is in a file of the archive."""
+    metrics_host: str = "127.0.0.1"
+    """Where metrics are served. They ask nobody who he is: elsewhere than on loopback, only behind a wall (a NetworkPolicy)."""
 
     def __repr__(self) -> str:
         clickhouse = f"{self.clickhouse_host}:{self.clickhouse_port}"
@@ -74,12 +84,12 @@ class Settings:
         """Settings of an environment; what is absent keeps its default. Raises BadSetting."""
         default = cls()
         return cls(
-            broker=environ.get(PREFIX + "BROKER", default.broker),
+            broker=Address(environ.get(PREFIX + "BROKER", default.broker), _access(environ)),
             topic_prefix=environ.get(PREFIX + "TOPIC_PREFIX", default.topic_prefix),
             clickhouse_host=environ.get(PREFIX + "CLICKHOUSE_HOST", default.clickhouse_host),
             clickhouse_port=_read(environ, "CLICKHOUSE_PORT", _whole(1, 65_535), default.clickhouse_port, "a port number"),
             clickhouse_user=environ.get(PREFIX + "CLICKHOUSE_USER", default.clickhouse_user),
-            clickhouse_password=_password(environ),
+            clickhouse_password=_secret(environ, "CLICKHOUSE_PASSWORD"),
             zone_file=Path(environ.get(PREFIX + "ZONE_FILE", default.zone_file)),
             partitions=_read(
                 environ, "PARTITIONS", _whole(1, MOST_PARTITIONS), default.partitions, "a whole number from 1 to 100000"
@@ -92,6 +102,7 @@ class Settings:
             ),
             archive=environ.get(PREFIX + "ARCHIVE", default.archive),
             archive_age_s=_read(environ, "ARCHIVE_AGE_S", _seconds, default.archive_age_s, "seconds, more than 0"),
+            metrics_host=environ.get(PREFIX + "METRICS_HOST", default.metrics_host),
             is_static=_read(environ, "STATIC", _switch, default.is_static, "on or off"),
             session_timeout_s=_read(environ, "SESSION_TIMEOUT_S", _seconds, default.session_timeout_s, "seconds, more than 0"),
             data_dir=Path(environ.get(PREFIX + "DATA_DIR", default.data_dir)),
@@ -108,6 +119,13 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         if not low <= number <= high:
             raise ValueError
         return number
+
+    return parse
+
+
+def _one_of(words: Sequence[str]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        return words[words.index(text.upper())]
 
     return parse
 
@@ -133,14 +151,44 @@ def _read(environ: Mapping[str, str], name: str, parse: Callable[[str], T], defa
         raise BadSetting(f"{PREFIX}{name} is {text[:100]!r}, expected {expected}") from None
 
 
-def _password(environ: Mapping[str, str]) -> str:
-    file = environ.get(PREFIX + "CLICKHOUSE_PASSWORD_FILE")
+def _secret(environ: Mapping[str, str], name: str) -> str:
+    """From the variable, or the file that the variable `<name>_FILE` names; '' = none."""
+    file = environ.get(f"{PREFIX}{name}_FILE")
     if file is None:
-        return environ.get(PREFIX + "CLICKHOUSE_PASSWORD", "")
+        return environ.get(PREFIX + name, "")
     try:
         return Path(file).read_text("utf-8").rstrip("\r\n")
-    except OSError as error:
-        raise BadSetting(f"{PREFIX}CLICKHOUSE_PASSWORD_FILE names {file!r}, which cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadSetting(f"{PREFIX}{name}_FILE names {file!r}, which cannot be read: {why}") from error
+
+
+def _access(environ: Mapping[str, str]) -> Access:
+    """How to get in at the broker. Raises BadSetting, also where two of them contradict each other: nothing is sent in clear by mistake."""
+    given = {name for name in (*_FILES, *_NAMES) if environ.get(f"{PREFIX}{name}") or environ.get(f"{PREFIX}{name}_FILE")}
+    protocol = _read(environ, "BROKER_SECURITY", _one_of(PROTOCOLS), PROTOCOLS[0], f"one of {', '.join(PROTOCOLS)}")
+    files = {name: Path(environ[PREFIX + name]) if name in given else None for name in _FILES}
+    access = Access(
+        protocol,
+        _read(environ, "BROKER_MECHANISM", _one_of(MECHANISMS), MECHANISMS[0], f"one of {', '.join(MECHANISMS)}"),
+        environ.get(PREFIX + "BROKER_USER", ""),
+        _secret(environ, "BROKER_PASSWORD"),
+        Files(files["BROKER_CA"], files["BROKER_CERT"], files["BROKER_KEY"], _secret(environ, "BROKER_KEY_PASSWORD")),
+    )
+    used = {*_NAMES} if access.has_password else set[str]()
+    used |= {*_FILES} if access.is_encrypted else set()
+    if unused := sorted(given - used):
+        fits = [p for p in PROTOCOLS if ("SSL" in p or not given & {*_FILES}) and (p.startswith("SASL") or not given & {*_NAMES})]
+        raise BadSetting(
+            f"{PREFIX}{unused[0]} is set, and {PREFIX}BROKER_SECURITY is {protocol}, which does not use it: set that to {' or '.join(fits)}"
+        )
+    for name in _NAMES if access.has_password else ():
+        if name not in given:
+            raise BadSetting(f"{PREFIX}BROKER_SECURITY is {protocol}, and {PREFIX}{name} is not set: {_NAMES[name]}")
+    if (access.files.cert is None) != (access.files.key is None):
+        there, missing = ("CERT", "KEY") if access.files.key is None else ("KEY", "CERT")
+        raise BadSetting(f"{PREFIX}BROKER_{there} is set without {PREFIX}BROKER_{missing}: a certificate and its key come together")
+    return access
 
 
 def cache_folder() -> Path:

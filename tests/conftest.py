@@ -13,7 +13,7 @@ from hypothesis import settings
 from zonepulse.streams.workers.kernel_cache import use_kernel_cache
 
 REPOSITORY = Path(__file__).parents[1]
-TOGETHER = ("tests/integration/board/", "tests/integration/dashboards/")
+TOGETHER = ("tests/integration/board/", "tests/integration/dashboards/", "tests/integration/secured/")
 
 # `make test` tries the same examples every time; `make hunt` looks for new ones.
 settings.register_profile("hunt", deadline=None, print_blob=True, max_examples=2_000)

@@ -14,12 +14,14 @@ from aiokafka import AIOKafkaProducer
 from kafka.admin import KafkaAdminClient
 from patience import patience_s
 
+from zonepulse.streams.access.address import connection_to
+
 Record = tuple[int, bytes | None, bytes | None, list[tuple[str, bytes]], int | None]
 """partition, key, value, headers, timestamp_ms"""
 
 
 def create_topics(bootstrap: str, partitions: dict[str, int]) -> None:
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = KafkaAdminClient(**connection_to(bootstrap))
     try:
         admin.create_topics({name: {"num_partitions": n} for name, n in partitions.items()}, wait_for_metadata=True)
     finally:
@@ -30,7 +32,7 @@ def produce(bootstrap: str, topic: str, records: Iterable[Record]) -> None:
     """Sends and waits for all acknowledgements."""
 
     async def send() -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=5, max_request_size=8_000_000)
+        producer = AIOKafkaProducer(**connection_to(bootstrap), linger_ms=5, max_request_size=8_000_000)
         await producer.start()
         try:
             sent = [await producer.send(topic, v, k, partition=p, timestamp_ms=t, headers=h) for p, k, v, h, t in records]
@@ -45,7 +47,7 @@ def produce_many(bootstrap: str, topic: str, partition: int, values: Iterable[by
     """The fast way for plain values; how many were sent."""
 
     async def send() -> int:
-        producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=5, max_batch_size=1 << 18)
+        producer = AIOKafkaProducer(**connection_to(bootstrap), linger_ms=5, max_batch_size=1 << 18)
         await producer.start()
         count, sent = 0, []
         try:

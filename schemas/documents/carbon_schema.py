@@ -1,6 +1,6 @@
 """JSON Schema of the sections of zone.yaml that carbon accounting uses: factors, contracts, entries."""
 
-from zonepulse.schemas.documents.parts import Schema, exactly_one, mapping, number, one_word, ref, said, validity, words_of
+from zonepulse.schemas.documents.parts import Schema, exactly_one, mapping, number, one_word, ref, said, series, validity, words_of
 from zonepulse.schemas.factors.shipped import BASES, CONFIDENCES
 from zonepulse.schemas.registry.model import Contract
 
@@ -21,7 +21,7 @@ def factor_schema() -> Schema:
             "basis": one_word(BASES, "a location look-up takes location, else default", "default"),
             "value": number("in `unit`; exactly one of `value`, `series` and `fuel`"),
             "series": said(
-                _series("in `unit`, one a step; null: none then, the next rung answers"), "a signal, such as an hourly one"
+                series("in `unit`, one a step; null: none then, the next rung answers"), "a signal, such as an hourly one"
             ),
             "fuel": said(mapping(fuel, *fuel), "an analysis: ncv x carbon x oxidation x 44/12 x 1000 kgCO2 per unit"),
             "unit": {"type": "string", "examples": ["kgCO2/kWh", "gCO2e/kWh", "kgCO2/Nm3", "tCO2/t"]},
@@ -41,14 +41,6 @@ def factor_schema() -> Schema:
     return factor | {"allOf": [exactly_one("value", "series", "fuel"), timed]}
 
 
-def _series(values: str) -> Schema:
-    numbers = {"type": "array", "items": {"type": ["number", "null"]}, "minItems": 1, "description": values}
-    step = ref("duration", "how long each value holds, a multiple of the zone's window")
-    return mapping(
-        {"from": ref("instant", "where the first step begins"), "step": step, "values": numbers}, "from", "step", "values"
-    )
-
-
 def contract_schema() -> Schema:
     """A contract: a volume or a profile."""
     keys = {
@@ -56,7 +48,7 @@ def contract_schema() -> Schema:
         "company": ref("id"),
         "kind": one_word(words_of(Contract, "kind"), "green certificates, or a power purchase agreement"),
         "mwh": number("what it covers in all; exactly one of `mwh` and `hourly`"),
-        "hourly": said(_series("kWh of each step; what is not used in the same window lapses"), "a profile instead of a volume"),
+        "hourly": said(series("kWh of each step; what is not used in the same window lapses"), "a profile instead of a volume"),
         "vintage": {"type": "integer", "minimum": 0, "description": "year of generation"},
         **validity(),
         "ef": number("kg CO2e per kWh", 0),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from zonepulse.schemas.documents.parts import DAY, Schema, list_of, mapping, number, ref, said
+from zonepulse.schemas.documents.parts import DAY, Schema, list_of, mapping, number, ref, said, series
 from zonepulse.schemas.registry.section import Field, Kind, Section
 from zonepulse.schemas.values import duration_text
 
@@ -13,11 +13,13 @@ _SCHEMAS: Final[dict[Kind, Schema]] = {
     "part": {"type": "number"}, "float": {"type": "number"}, "truth": {"type": "boolean"}, "duration": ref("duration"),
     "moment": ref("instant"), "start": ref("instant"), "end": ref("instant"), "day": {"type": "string", "pattern": f"^{DAY}$"},
     "timezone": {"type": "string"}, "minute": _CLOCK, "minutes": list_of(_CLOCK) | {"minItems": 2, "maxItems": 2}, "stock": _STOCK,
+    "amounts": {"type": "object", "propertyNames": ref("id"), "additionalProperties": {"type": "number"}, "minProperties": 1},
+    "series": series("one a step; null: none"),
     "ids": list_of(ref("id")), "texts": list_of({"type": "string"}),
     "days": list_of({"type": "string", "pattern": f"^{DAY}$"}),
     "targets": list_of({"type": "string", "pattern": "^(mailto|channel|webhook):"}) | {"minItems": 1},
 }  # fmt: skip
-_UNTOLD: Final = ("start", "end", "minutes", "stock", "ids", "texts", "words", "days")
+_UNTOLD: Final = ("start", "end", "minutes", "stock", "amounts", "series", "ids", "texts", "words", "days")
 """Kinds whose default is that nothing is written."""
 
 

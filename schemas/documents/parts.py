@@ -75,6 +75,15 @@ def words_of(of: type, name: str) -> tuple[str, ...]:
     return get_args(get_type_hints(of)[name])
 
 
+def series(values: str) -> Schema:
+    """A time series; `values` says what they are."""
+    numbers = {"type": "array", "items": {"type": ["number", "null"]}, "minItems": 1, "description": values}
+    step = ref("duration", "how long each value holds, a multiple of the zone's window")
+    return mapping(
+        {"from": ref("instant", "where the first step begins"), "step": step, "values": numbers}, "from", "step", "values"
+    )
+
+
 def validity() -> Schema:
     """The two keys of a validity."""
     return {

@@ -33,7 +33,7 @@ class Period:
     def span_ms(self, timezone: str) -> tuple[int, int]:
         """[from, to) in epoch ms: its days begin at midnight of the time zone."""
         zone = ZoneInfo(timezone)
-        return _midnight_ms(self.first, zone), _midnight_ms(self.end, zone)
+        return midnight_ms(self.first, zone), midnight_ms(self.end, zone)
 
 
 def parse_period(text: str) -> Period:
@@ -55,5 +55,6 @@ def parse_period(text: str) -> Period:
     return Period(text, "year", first, date(year + 1, 1, 1))
 
 
-def _midnight_ms(day: date, zone: ZoneInfo) -> int:
+def midnight_ms(day: date, zone: ZoneInfo) -> int:
+    """Where a day of the calendar begins, epoch ms."""
     return (datetime(day.year, day.month, day.day, tzinfo=zone) - _EPOCH) // timedelta(milliseconds=1)

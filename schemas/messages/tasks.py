@@ -57,6 +57,10 @@ class Task:
     """Beside `EVERY_SENDS`."""
     follows: tuple[Topic, ...] = ()
     """What each of its workers reads as a whole, beside `EVERY_FOLLOWS`."""
+    waits_for_readers_of: tuple[Topic, ...] = ()
+    """It looks how far the groups are that read these."""
+    has_transactions: bool = False
+    """It writes in transactions under the name of its group."""
     is_optional: bool = False
     """A zone is whole without it: it is asked about where it has begun, or where it is set up."""
     has_kernels: bool = False
@@ -77,6 +81,18 @@ class Task:
     def group(self, prefix: str) -> str:
         """The consumer group of its workers."""
         return prefix + self.name
+
+    def snapshots(self, prefix: str) -> str:
+        """The topic of its snapshots."""
+        return f"{self.group(prefix)}-checkpoints-changelog"
+
+    def orders(self, prefix: str) -> str:
+        """The group whose commits are orders to its workers: how to go on where a log has moved."""
+        return f"{self.group(prefix)}-orders"
+
+    def starts(self, prefix: str) -> str:
+        """The group whose commits say when its workers were started."""
+        return f"{self.group(prefix)}-starts"
 
     def is_set_up(self, settings: object) -> bool:
         """Whether these Settings let it run."""
@@ -105,6 +121,8 @@ _DECLARED: Final = (
             Sends(ALERTS, about="The ledger alone; take them from here to tell people."),
             Sends(COMMANDS, ("commandTime",), "Where nobody says anything."),
         ),
+        follows=(ALERTS,),
+        waits_for_readers_of=(ALERTS,),
         has_kernels=True,
         has_snapshots=True,
     ),
@@ -116,11 +134,11 @@ _DECLARED: Final = (
         (
             Sends(NOTIFY, about="Its own memory; nobody else reads it."),
             Sends(RESULTS, (DELIVERIES.name,), "What was told to whom."),
-            Sends(INPUTS, about="`zonepulse inputs apply`; indicators and reports use them."),
             Sends(COMMANDS, ("command",), "Links in messages."),
             Sends(SUBSCRIBERS, about="Links in messages."),
         ),
         follows=(NOTIFY,),
+        has_transactions=True,
         is_optional=True,
     ),
     Task(

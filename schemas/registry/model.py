@@ -340,7 +340,7 @@ class Registry:
     entries: tuple[Entry, ...] = ()
     extra: dict[str, list[dict[str, object]]] = field(default_factory=dict)
     """`subscribers` (subscribers.py), as JSON has them."""
-    more: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-    """Entities of sections (sections.py) that have no attribute here."""
+    more: dict[str, Any] = field(default_factory=dict)
+    """Entities of sections (sections.py) that have no attribute here; of a mapping the whole."""
     sha256: str = ""
     """Hex digest of the zone.yaml that this was read from."""

@@ -15,11 +15,12 @@ from zonepulse.schemas.tables.results import Column
 
 Kind = Literal[
     "id", "text", "name", "word", "count", "number", "part", "float", "truth", "duration", "moment", "day", "start", "end",
-    "timezone", "minute", "minutes", "stock", "ids", "texts", "words", "days", "targets",
+    "timezone", "minute", "minutes", "stock", "amounts", "series", "ids", "texts", "words", "days", "targets",
 ]  # fmt: skip
 """`name`: language -> text, the entity's id where none is given; `word`: one of `words`; `number`: an exact decimal, a Fraction, as is
 `part`, which is above 0 and at most 1; `duration`, `moment`: ms; `day`: an ISO date; `start`, `end`: of a validity, ms; `minute`: of the
-local day; `minutes`: two of them; `stock`: energy and carbon that something holds, micro-kWh and mg; the last five are lists."""
+local day; `minutes`: two of them; `stock`: energy and carbon that something holds, micro-kWh and mg; `amounts`: of carriers, pairs
+of id and Fraction; `series`: a Series; the last five are lists."""
 _SUFFIXES: Final[Mapping[Kind, str]] = {"duration": "_ms", "moment": "_ms", "start": "_ms", "end": "_ms", "minute": "_min"}
 _COLUMNS: Final[Mapping[Kind, tuple[str, bool]]] = {
     "id": ("code", False), "word": ("code", False), "text": ("str", False), "day": ("str", False), "truth": ("i32", False),

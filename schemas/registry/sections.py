@@ -10,6 +10,8 @@ import msgspec
 
 from zonepulse.schemas.registry.budgets import BUDGETS
 from zonepulse.schemas.registry.calendars import CALENDARS
+from zonepulse.schemas.registry.efficiency.networks import EFFICIENCY
+from zonepulse.schemas.registry.efficiency.weather import WEATHER
 from zonepulse.schemas.registry.inputs import INPUTS
 from zonepulse.schemas.registry.model import (
     Company,
@@ -92,11 +94,14 @@ SECTIONS: Final[tuple[Section, ...]] = (
     INPUTS,
     BUDGETS,
     TARIFFS,
+    EFFICIENCY,
+    WEATHER,
     NETWORK,
     SUBSCRIBERS,
 )
 LISTS: Final[tuple[Section, ...]] = tuple(part for section in SECTIONS for part in section.parts or (section,))
 """Those of `SECTIONS`, with the lists of a mapping in its place."""
+_WHOLES: Final = {section.name: section for section in SECTIONS if section.parts}
 _OWN: Final = frozenset(one.name for one in fields(Registry))
 
 
@@ -106,14 +111,24 @@ def entities_of(registry: Registry, section: Section) -> tuple[Any, ...]:
         return tuple(msgspec.convert(plain, section.type) for plain in registry.extra.get(section.name, ()))
     whole, _, part = section.name.partition(".")
     if part:
-        return tuple(getattr(getattr(registry, whole), part))
-    return getattr(registry, section.name) if section.name in _OWN else registry.more.get(section.name, ())
+        return tuple(getattr(whole_of(registry, _WHOLES[whole]), part))
+    found: tuple[Any, ...] = getattr(registry, section.name) if section.name in _OWN else registry.more.get(section.name, ())
+    return found
+
+
+def whole_of(registry: Registry, section: Section) -> Any:
+    """The registry's one entity of a mapping; as it is made where none is written."""
+    return getattr(registry, section.name) if section.name in _OWN else registry.more.get(section.name, section.type())
 
 
 def by_attribute(found: dict[str, Any]) -> dict[str, Any]:
     """Entities by section, and the whole of a mapping, as arguments of Registry."""
     plain = {section.name for section in SECTIONS if section.is_plain} & found.keys()
     own = {name: entities for name, entities in found.items() if name in _OWN}
-    more = {name: entities for name, entities in found.items() if name not in _OWN | plain and entities}
+    more = {name: found[name] for name in found if name not in _OWN | plain and not _is_empty(name, found[name])}
     extra = {name: msgspec.json.decode(msgspec.json.encode(found[name])) for name in sorted(plain)}
     return own | {"more": more} | ({"extra": extra} if plain else {})
+
+
+def _is_empty(name: str, entities: Any) -> bool:
+    return bool(entities == _WHOLES[name].type()) if name in _WHOLES else not entities

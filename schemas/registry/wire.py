@@ -16,7 +16,7 @@ import msgspec
 
 from zonepulse.schemas.registry.model import Factor, MeterVersion, Register, Registry, Role, ZonePolicy
 from zonepulse.schemas.registry.section import Section
-from zonepulse.schemas.registry.sections import METERS, SECTIONS, by_attribute, entities_of
+from zonepulse.schemas.registry.sections import METERS, SECTIONS, by_attribute, entities_of, whole_of
 from zonepulse.schemas.values import canonical_json, check_brackets
 
 T = TypeVar("T")
@@ -200,7 +200,7 @@ def from_entities(entities: Mapping[str, bytes]) -> Registry:
 def _named(registry: Registry, section: Section) -> Iterator[tuple[str, Any]]:
     """A section's entities with their names: of a mapping the whole, unless it is empty; none of what is published as it is."""
     if section.parts:
-        whole = getattr(registry, section.name)
+        whole = whole_of(registry, section)
         yield from [(registry.zone.id, whole)] if whole != section.type() else []
     elif not section.is_plain:
         yield from ((section.name_of(entity), entity) for entity in entities_of(registry, section))

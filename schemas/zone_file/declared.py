@@ -9,6 +9,7 @@ from zonepulse.schemas.registry.subscribers import problem_of_target
 from zonepulse.schemas.units import MICRO
 from zonepulse.schemas.values import clock_minute
 from zonepulse.schemas.zone_file.positions import Fields, Place, Reader
+from zonepulse.schemas.zone_file.series_section import series_reader
 from zonepulse.schemas.zone_file.values import (
     COUNT,
     DAY,
@@ -76,7 +77,9 @@ def _check_only(own: Fields, field: Field, values: dict[str, Any]) -> None:
 
 
 def _reader(field: Field, clock: Clock) -> Reader[Any]:
-    of_clock = {"moment": clock.moment, "start": clock.start, "end": clock.end}
+    of_clock: dict[str, Reader[Any]] = {"moment": clock.moment, "start": clock.start, "end": clock.end}
+    if field.kind == "series":
+        return series_reader(clock)
     if field.kind == "word":
         return one_of(*field.words)
     if field.kind == "words":
@@ -140,6 +143,14 @@ def _stock(place: Place) -> tuple[int, int]:
     return round(kwh * MICRO), round(kwh * g_per_kwh * 1000)
 
 
+def _amounts(place: Place) -> tuple[tuple[str, Fraction], ...]:
+    """By carrier."""
+    found = tuple((IDENTIFIER.read(key), NUMBER.read(value)) for key, value in place.members())
+    if not found and not place.has_failed:
+        place.fail("names no carrier", "write amounts by carrier, such as {electricity: 12000}")
+    return found
+
+
 _READERS: Final[dict[Kind, Reader[Any]]] = {
     "id": IDENTIFIER,
     "text": TEXT,
@@ -155,6 +166,7 @@ _READERS: Final[dict[Kind, Reader[Any]]] = {
     "minute": Reader(_minute, 0, '"08:00"'),
     "minutes": Reader(_minutes, (0, 0), '["22:00", "07:00"]'),
     "stock": Reader(_stock, (0, 0), "{kwh: 0, g_per_kwh: 0}"),
+    "amounts": Reader(_amounts, (), "{electricity: 12000}"),
     "ids": _list_of(IDENTIFIER, "[an-id]"),
     "texts": _list_of(TEXT, "[text]"),
     "days": _list_of(DAY, "[2026-10-01]"),

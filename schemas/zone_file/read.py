@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from zonepulse.schemas.checks.budgets import check_budgets
 from zonepulse.schemas.checks.channels import check_channels
+from zonepulse.schemas.checks.efficiency.networks import check_efficiency
+from zonepulse.schemas.checks.efficiency.weather import check_weather
 from zonepulse.schemas.checks.inputs import check_inputs
 from zonepulse.schemas.checks.network import check_network
 from zonepulse.schemas.checks.numbers import check_numbers
@@ -62,6 +64,8 @@ def parse_zone(
     check_inputs(draft, report)
     check_budgets(draft, report)
     check_tariffs(draft, report)
+    check_efficiency(draft, report)
+    check_weather(draft, report)
     check_rules(draft, report)
     check_channels(known, report)
     check_numbers(draft, shipped, report)

@@ -24,6 +24,7 @@ from zonepulse.processors.decoding.fast import decode_fast
 from zonepulse.processors.decoding.kafka_format import spans_of_fetch
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.bench.load import WINDOW_MS, Load
 from zonepulse.streams.embedded.kafka.jars import find_java, kafka_jars
 from zonepulse.streams.settings import cache_folder
@@ -105,7 +106,7 @@ def _fetches(folder: Path) -> list[bytes]:
 
 async def _getmany(broker: str, topic: str, wanted: int) -> dict[str, Any]:
     consumer = AIOKafkaConsumer(
-        topic, bootstrap_servers=broker, auto_offset_reset="earliest", enable_auto_commit=False,
+        topic, **connection_to(broker), auto_offset_reset="earliest", enable_auto_commit=False,
         max_partition_fetch_bytes=MAX_MESSAGE_BYTES, fetch_max_bytes=64_000_000,
     )  # fmt: skip
     await consumer.start()

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 from clickhouse_connect.driver.client import Client
 
 from zonepulse.schemas.messages.tasks import WHOLE
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.bench.load import FORMS, PERIOD_MS, TICK_MS, WINDOW_MS, Load, gateway
 from zonepulse.streams.bench.pipeline import Trial, wait_for_groups
 from zonepulse.streams.embedded.stack import Stack
@@ -66,7 +67,7 @@ class Feed:
         sources = [load.records(p, FORMS["json"]) for p in range(load.partitions)]
         keys = [gateway(p, load.partitions).encode() for p in range(load.partitions)]
         size, begun = load.channels // load.partitions, time.monotonic()
-        producer = AIOKafkaProducer(bootstrap_servers=self.broker, max_batch_size=1 << 20)
+        producer = AIOKafkaProducer(**connection_to(self.broker), max_batch_size=1 << 20)
         await producer.start()
         try:
             for turn in range(load.rounds):

@@ -22,6 +22,7 @@ from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
 from zonepulse.schemas.registry.model import ALWAYS, FOREVER, Company, Gateway, MeterVersion, Register, Registry, Site, ZonePolicy
+from zonepulse.streams.access.address import connection_to
 
 PERIOD_MS: Final = 10_000
 WINDOW_MS: Final = 900_000
@@ -193,7 +194,7 @@ def _block(meters: range, part: slice, turns: range) -> bytes:
 @asynccontextmanager
 async def _producer(broker: str, form: Form) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
-        bootstrap_servers=broker,
+        **connection_to(broker),
         compression_type=form.compression,
         max_batch_size=BATCH_BYTES if form.items == 1 else MAX_MESSAGE_BYTES // 2,
         max_request_size=MAX_MESSAGE_BYTES,

@@ -13,6 +13,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from zonepulse.schemas.messages.topics import INTERVALS, READINGS, REGISTRY, TOPICS
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.bench.load import START_MS, TICK_MS, Form, Load, produce
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.embedded.processes.process import ChildProcess
@@ -84,7 +85,7 @@ class Blocks:
 
     def __init__(self, broker: str, trial: Trial) -> None:
         self._load = trial.load
-        self._consumer = KafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False, group_id=None, fetch_max_wait_ms=100)
+        self._consumer = KafkaConsumer(**connection_to(broker), enable_auto_commit=False, group_id=None, fetch_max_wait_ms=100)
         topic = TopicPartition(INTERVALS.full_name(trial.prefix), 0)
         self._consumer.assign([topic])
         self._consumer.seek_to_beginning(topic)
@@ -216,7 +217,7 @@ def to_rows(stack: Stack, trial: Trial) -> dict[str, Any]:
 
 def wait_for_groups(stack: Stack, trial: Trial, tasks: tuple[str, ...]) -> None:
     """Returns when a worker of each task has been given its partitions."""
-    admin = KafkaAdminClient(bootstrap_servers=stack.kafka)
+    admin = KafkaAdminClient(**connection_to(stack.kafka))
     groups = [f"{trial.prefix}{task}" for task in tasks]
     try:
 

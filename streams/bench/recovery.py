@@ -19,6 +19,7 @@ from kafka import KafkaConsumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from zonepulse.schemas.messages.tasks import WHOLE
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.bench.ingest import machine
 from zonepulse.streams.bench.load import FORMS
 from zonepulse.streams.bench.pipeline import Trial, wait_for_groups, wait_until
@@ -137,7 +138,7 @@ def _is_durable(stack: Stack, trial: Trial) -> bool:
     topic = trial.readings_topic
     tps = [TopicPartition(topic, p) for p in range(trial.load.partitions)]
     with closing(
-        KafkaConsumer(bootstrap_servers=stack.kafka, group_id=f"{trial.prefix}intervals", enable_auto_commit=False)
+        KafkaConsumer(**connection_to(stack.kafka), group_id=f"{trial.prefix}intervals", enable_auto_commit=False)
     ) as client:
         ends = client.end_offsets(tps)
         return all(client.committed(tp) == ends[tp] for tp in tps)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
 from zonepulse.schemas.registry.model import Registry
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.bench.load import START_MS, TRAVEL_MS, Load, gateway, meter_name
 
 REGISTERS: Final = 25
@@ -93,7 +94,7 @@ async def _send(producer: AIOKafkaProducer, topic: str, load: QuarterHours, bloc
 
 
 def _producer(broker: str) -> AIOKafkaProducer:
-    return AIOKafkaProducer(bootstrap_servers=broker, max_batch_size=1 << 20, max_request_size=MAX_MESSAGE_BYTES)
+    return AIOKafkaProducer(**connection_to(broker), max_batch_size=1 << 20, max_request_size=MAX_MESSAGE_BYTES)
 
 
 def fill(broker: str, topic: str, load: QuarterHours) -> None:

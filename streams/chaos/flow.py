@@ -14,6 +14,7 @@ from kafka import KafkaProducer
 from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.topics import READINGS
 from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.chaos.plan import Fault, Kind
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.run import INTERVALS_GROUP, PREFIX
@@ -37,7 +38,7 @@ def _standing(chaos: "Chaos", partition: int) -> Iterator[None]:
     """Nobody reads on in the partition: a gateway has begun a transaction, and hangs."""
     name = f"chaos-{partition}-{chaos.feed.sent}"
     producer = KafkaProducer(
-        bootstrap_servers=chaos.stack.kafka, transactional_id=name, transaction_timeout_ms=_TRANSACTION_MS, linger_ms=0
+        **connection_to(chaos.stack.kafka), transactional_id=name, transaction_timeout_ms=_TRANSACTION_MS, linger_ms=0
     )
     try:
         producer.init_transactions()
@@ -89,7 +90,7 @@ def _eat(chaos: "Chaos", fault: Fault) -> None:
             for worker in workers:
                 os.kill(worker.pid, signal.SIGCONT)
     if chaos.feed.is_done:  # its closing heartbeat may be gone
-        with closing(KafkaProducer(bootstrap_servers=chaos.stack.kafka)) as producer:
+        with closing(KafkaProducer(**connection_to(chaos.stack.kafka))) as producer:
             producer.send(_TOPIC, HEARTBEAT, partition=partition, timestamp_ms=chaos.feed.end_ms).get(30)
     chaos.wait(lambda: chaos.progress.committed(INTERVALS_GROUP).get(tp, 0) > end, f"a checkpoint behind {tp} offset {end}")
 

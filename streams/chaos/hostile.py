@@ -19,6 +19,7 @@ from kafka import KafkaProducer
 from zonepulse.schemas.messages.commands import Place as Target
 from zonepulse.schemas.messages.records import HEARTBEAT, REGISTRY
 from zonepulse.schemas.messages.topics import READINGS
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.chaos import hostile_records as made
 from zonepulse.streams.chaos.flow import PARTITIONS
 from zonepulse.streams.chaos.hostile_records import Hostile
@@ -71,7 +72,7 @@ def _random(fault: Fault) -> random.Random:
 
 
 def _producer(chaos: "Chaos") -> KafkaProducer:
-    return KafkaProducer(bootstrap_servers=chaos.stack.kafka, max_request_size=1 << 27, acks="all", compression_type="gzip")
+    return KafkaProducer(**connection_to(chaos.stack.kafka), max_request_size=1 << 27, acks="all", compression_type="gzip")
 
 
 def _sent(producer: KafkaProducer, topic: str, record: Hostile, partition: int, at_ms: int) -> Any:

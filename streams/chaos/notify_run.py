@@ -24,6 +24,7 @@ from zonepulse.schemas.messages.topics import NOTIFY, RESULTS
 from zonepulse.schemas.tables.results import DELIVERIES
 from zonepulse.schemas.values import canonical_json
 from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.chaos.notify_counts import PEOPLE, Alert, Seen, Waiting, counted, planned_alerts, waiting_in, zone_yaml
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.embedded.processes.supervisor import Restart
@@ -182,7 +183,7 @@ def _send(broker: str, row: Alert) -> None:
     """As the ledger writes it; again until the broker has it."""
     while True:
         try:
-            producer = KafkaProducer(bootstrap_servers=broker.split(","), acks="all", bootstrap_timeout_ms=5_000)
+            producer = KafkaProducer(**connection_to(broker), acks="all", bootstrap_timeout_ms=5_000)
             try:
                 key = alert_key(row["fingerprint"], row["starts_at"])
                 producer.send("zp.alerts", key=key, value=canonical_json(row).encode(), partition=0).get(30)
@@ -195,9 +196,7 @@ def _send(broker: str, row: Alert) -> None:
 
 def _records(broker: str, topic: str) -> Iterator[Any]:
     """What a topic of one partition holds now, without what was rolled back. Raises kafka.errors.KafkaError."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=broker.split(","), group_id=None, enable_auto_commit=False, isolation_level="read_committed"
-    )
+    consumer = KafkaConsumer(**connection_to(broker), group_id=None, enable_auto_commit=False, isolation_level="read_committed")
     with closing(consumer):
         tp = TopicPartition(topic, 0)
         consumer.assign([tp])

@@ -30,7 +30,7 @@ from zonepulse.schemas.values import check_brackets
 from zonepulse.streams.checkpoints.log import CheckpointLog, Found
 from zonepulse.streams.kafka.app import Outbox
 from zonepulse.streams.kafka.batch_channel import BatchChannel
-from zonepulse.streams.kafka.log_facts import brokers_of
+from zonepulse.streams.kafka.batches import broker_of
 from zonepulse.streams.kafka.log_guard import NO_VIEW, LogView, Note, check_absence
 
 TABLE: Final = "checkpoints"
@@ -108,7 +108,7 @@ class Checkpoints:
         self.progress: Callable[[], object] = lambda: None
         """Called after each piece of work while snapshots are read."""
         name = f"{app.conf.id}-{TABLE}-changelog"
-        self.log = CheckpointLog(name, brokers_of(app.conf.broker), partitions, app.conf.topic_replication_factor)
+        self.log = CheckpointLog(name, broker_of(app), partitions, app.conf.topic_replication_factor)
 
     # --- restoring ------------------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from kafka.errors import TopicAlreadyExistsError
 
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.kafka.log_facts import admin_of
 
 CONFIG: Final = {
@@ -87,7 +88,7 @@ class CheckpointLog:
         marks = {number: secrets.token_bytes(8) for number in wanted}
         await self._write_marks(marks)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._broker.split(","),
+            **connection_to(self._broker),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -102,7 +103,7 @@ class CheckpointLog:
 
     async def _write_marks(self, marks: Mapping[int, bytes]) -> None:
         """With a producer of its own: the app's may not be started while partitions are being assigned."""
-        producer = AIOKafkaProducer(bootstrap_servers=self._broker.split(","), acks="all")
+        producer = AIOKafkaProducer(**connection_to(self._broker), acks="all")
         await producer.start()
         try:
             for number, mark in marks.items():

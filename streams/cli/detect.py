@@ -62,7 +62,7 @@ def bench(
     nab: Annotated[Path | None, typer.Option(help="folder of the Numenta Anomaly Benchmark: data, labels", exists=True)] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put faults into 25 real meters and count what is found, and what is said without a fault; about a minute."""
+    """Put faults into 25 real meters and count what is found, and what is said without a fault; about two minutes."""
     tell_if_compiling()
     found: dict[str, Any] = measure_all(lambda text: say(text, err=True))
     found["nab"] = score_nab(nab) if nab else None

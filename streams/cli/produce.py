@@ -17,6 +17,7 @@ from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, READINGS, REGISTRY
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.streams import servers
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.cli.shared.file_options import with_file_form
 from zonepulse.streams.cli.shared.refused import show_refused
 from zonepulse.streams.cli.shared.zone_files import read_zone, require_files
@@ -82,7 +83,7 @@ def produce(
 
 def topic_facts(broker: str, topic: str) -> tuple[int, bool]:
     """How many partitions the topic has, and whether the broker stamps its records. Raises Stop if there is no such topic."""
-    with closing(KafkaAdminClient(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS)) as admin:
+    with closing(KafkaAdminClient(**connection_to(broker), bootstrap_timeout_ms=CONNECT_MS)) as admin:
         if topic not in admin.list_topics():
             raise Stop(f"no topic {topic} at {broker}: {NEEDS}")
         (description,) = admin.describe_topics([topic])
@@ -102,7 +103,7 @@ def newest_registry(broker: str, topic: str) -> Registry:
 def producer(broker: str) -> Any:
     """A kafka-python producer for many small records, none lost, none twice, in order."""
     return KafkaProducer(
-        bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, acks="all", linger_ms=20, batch_size=1 << 18,
+        **connection_to(broker), bootstrap_timeout_ms=CONNECT_MS, acks="all", linger_ms=20, batch_size=1 << 18,
         max_request_size=MAX_MESSAGE_BYTES,
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 from zonepulse.schemas.messages.commands import BadCommand, Place, parse_place
 from zonepulse.schemas.messages.topics import DEFAULT_PREFIX, TOPICS
 from zonepulse.streams import servers
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.control.command_log import POLL_S, Told, read_commands, skip_of, tell
 from zonepulse.streams.control.registry_topic import CONNECT_MS
 from zonepulse.streams.screen import BadInput, JsonOption, Stop, print_json, print_table, say
@@ -54,7 +55,7 @@ def checked(settings: Settings, broker: str, topic: str, partition: int, offset:
     except BadCommand as bad:
         raise BadInput(f"{topic}: no topic of a zone; there are {', '.join(t.name for t in TOPICS)}") from bad
     tp = TopicPartition(settings.topic_prefix + name, partition)
-    consumer = KafkaConsumer(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, enable_auto_commit=False)
+    consumer = KafkaConsumer(**connection_to(broker), bootstrap_timeout_ms=CONNECT_MS, enable_auto_commit=False)
     with closing(consumer):
         known = consumer.partitions_for_topic(tp.topic)
         if not known:

@@ -20,6 +20,9 @@ def up(
     folder: Annotated[Path, typer.Option(help="where servers and workers keep their data")] = Path("data"),
     zone: Annotated[Path | None, typer.Option(help="zone.yaml to publish at the first start")] = None,
     partitions: Annotated[int, typer.Option(help="partitions of zp.readings; chosen once", min=1, max=256)] = 4,
+    secure: Annotated[
+        bool, typer.Option("--secure", help="Kafka with TLS, a user for each role, and rules; the folder stays so")
+    ] = False,
     workers: Annotated[int, typer.Option(help="intervals workers", min=1, max=16)] = 1,
 ) -> None:
     """Start Kafka, ClickHouse and the workers, apply migrations, and keep everything running; what dies is started again and reported."""
@@ -27,7 +30,7 @@ def up(
     registry = read_zone(zone) if zone else None
     console.print(f"starting Kafka and ClickHouse in {folder}")
     tell_if_compiling()
-    with ZoneStack(partitions, folder, restart_servers=RESTART) as stack:
+    with ZoneStack(partitions, folder, restart_servers=RESTART, secured=secure) as stack:
         if registry is not None:
             console.print(f"registry version {publish(stack.kafka, 'zp.', registry, partitions)} of zone {registry.zone.id}")
         elif not load_versions(stack.kafka, "zp.registry"):
@@ -45,7 +48,8 @@ def up(
 def _tell(stack: ZoneStack, console: Console, board: str) -> None:
     reader = stack.dashboard
     print_lines(console, f"board       {board}      open it in a browser: the zone, live")
-    console.print(f"Kafka       {stack.kafka}      export ZONEPULSE_BROKER={stack.kafka}")
+    access = stack.access_to_kafka("operator")
+    print_lines(console, f"Kafka       {stack.kafka}", *(f"            export {name}={value}" for name, value in access.items()))
     console.print(
         f"ClickHouse  http://{reader.host}:{reader.port}  database zonepulse, users {stack.clickhouse.user} and {reader.user}"
     )

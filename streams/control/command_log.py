@@ -22,6 +22,7 @@ from kafka import KafkaProducer
 from zonepulse.schemas.messages.commands import SKIP, BadCommand, Command, Place, parse_command
 from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.messages.topics import COMMANDS
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.control.registry_topic import CONNECT_MS
 from zonepulse.streams.kafka.log_guard import topic_ids_now
 
@@ -44,7 +45,7 @@ class Told:
 
 def tell(broker: str, prefix: str, command: Command, timestamp_ms: int | None = None) -> int:
     """Writes a command; its offset. `timestamp_ms` only on a simulated topic. Raises kafka.errors.KafkaError."""
-    producer = KafkaProducer(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, acks="all")
+    producer = KafkaProducer(**connection_to(broker), bootstrap_timeout_ms=CONNECT_MS, acks="all")
     with closing(producer):
         sent = producer.send(
             COMMANDS.full_name(prefix), key=command.key, value=command.encode(), partition=0, timestamp_ms=timestamp_ms
@@ -135,7 +136,7 @@ class CommandReader:
     async def _opened(self) -> AIOKafkaConsumer:
         if self._consumer is None:
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._broker, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=100
+                **connection_to(self._broker), enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=100
             )
             await consumer.start()
             consumer.assign([self._tp])

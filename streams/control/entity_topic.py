@@ -10,6 +10,7 @@ from kafka import KafkaProducer
 
 from zonepulse.schemas.messages.topics import Topic
 from zonepulse.schemas.registry.wire import decode_one, encode_one
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.control.registry_topic import CONNECT_MS, SEND_TIMEOUT_S, read_to_end
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ def read_entities(broker: str, prefix: str, topic: Topic, entity_type: type[T]) 
 
 def publish_entities(broker: str, prefix: str, topic: Topic, entities: Iterable[Any]) -> None:
     """Durable when it returns. The topic must exist. Raises kafka.errors.KafkaError."""
-    with closing(KafkaProducer(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, acks="all")) as producer:
+    with closing(KafkaProducer(**connection_to(broker), bootstrap_timeout_ms=CONNECT_MS, acks="all")) as producer:
         name = topic.full_name(prefix)
         for sent in [producer.send(name, key=one.id.encode(), value=encode_one(one)) for one in entities]:
             sent.get(SEND_TIMEOUT_S)

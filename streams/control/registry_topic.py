@@ -20,6 +20,7 @@ from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, READINGS, REGIS
 from zonepulse.schemas.registry.mend import Mend, mends
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.wire import by_version, checked_key, from_entities, is_complete, to_entities
+from zonepulse.streams.access.address import connection_to
 
 CONNECT_MS: Final = 10_000
 SEND_TIMEOUT_S: Final = 60
@@ -88,16 +89,14 @@ def publish(broker: str, prefix: str, registry: Registry, partitions: int, *, ti
 def newest_times(broker: str, topic: str, partitions: int) -> list[int | None]:
     """The largest record timestamp of each partition (epoch ms), None for an empty one."""
     wanted = {TopicPartition(topic, p): Offsets.MAX_TIMESTAMP for p in range(partitions)}
-    with closing(KafkaAdminClient(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS)) as admin:
+    with closing(KafkaAdminClient(**connection_to(broker), bootstrap_timeout_ms=CONNECT_MS)) as admin:
         found = admin.list_partition_offsets(wanted)
     return [None if found[tp].offset < 0 else int(found[tp].timestamp) for tp in wanted]
 
 
 def end_offset(broker: str, topic: str) -> int:
     """The offset behind the newest record of a topic with one partition. Raises kafka.errors.KafkaError."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, group_id=None, enable_auto_commit=False
-    )
+    consumer = KafkaConsumer(**connection_to(broker), bootstrap_timeout_ms=CONNECT_MS, group_id=None, enable_auto_commit=False)
     with closing(consumer):
         tp = TopicPartition(topic, 0)
         return int(consumer.end_offsets([tp])[tp])
@@ -106,7 +105,7 @@ def end_offset(broker: str, topic: str) -> int:
 def read_to_end(broker: str, topic: str, last: int | None = None) -> Iterator[Any]:
     """The client's records of a topic up to its present end, partition by partition; of each only the `last` offsets, if given."""
     consumer = KafkaConsumer(
-        bootstrap_servers=broker.split(","),
+        **connection_to(broker),
         bootstrap_timeout_ms=CONNECT_MS,
         enable_auto_commit=False,
         allow_auto_create_topics=False,
@@ -139,7 +138,7 @@ def _newest_values(broker: str, topic: str) -> dict[str, bytes | None]:
 
 def _producer(broker: str) -> KafkaProducer:
     return KafkaProducer(
-        bootstrap_servers=broker.split(","),
+        **connection_to(broker),
         bootstrap_timeout_ms=CONNECT_MS,
         acks="all",
         linger_ms=5,

@@ -7,6 +7,7 @@ from kafka import KafkaProducer, TopicPartition
 
 from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.topics import READINGS
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.demo.run import INTERVALS_GROUP, LEDGER_GROUP, PREFIX, STORE_GROUP, Progress
 
 _SEND_S = 30.0
@@ -19,7 +20,7 @@ def mark_ends(broker: str, partitions: int) -> Ends:
     A group that has committed them has handled every record before, whatever transactions have left in between. Raises KafkaError.
     """
     topic = READINGS.full_name(PREFIX)
-    with closing(KafkaProducer(bootstrap_servers=broker, acks="all", linger_ms=0)) as producer:
+    with closing(KafkaProducer(**connection_to(broker), acks="all", linger_ms=0)) as producer:
         sent = [producer.send(topic, HEARTBEAT, partition=number, timestamp_ms=0) for number in range(partitions)]
         return {TopicPartition(topic, number): done.get(_SEND_S).offset + 1 for number, done in enumerate(sent)}
 

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.demo.run import Batches
 from zonepulse.streams.demo.sample import Sample
 
@@ -44,7 +45,7 @@ class GoingOn:
             self.failure = error
 
     async def _send(self) -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=self._broker, max_request_size=MAX_MESSAGE_BYTES)
+        producer = AIOKafkaProducer(**connection_to(self._broker), max_request_size=MAX_MESSAGE_BYTES)
         await producer.start()
         try:
             batches = Batches(producer)

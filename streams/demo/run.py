@@ -29,6 +29,7 @@ from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, READINGS
 from zonepulse.schemas.registry.model import ZonePolicy
 from zonepulse.schemas.tables.results import DEAD_LETTERS, FINAL_TABLES, TABLES, Table
 from zonepulse.schemas.values import LATEST_MS
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.demo.sample import Sample
 from zonepulse.streams.kafka.consumer_groups import are_stable, committed
 from zonepulse.streams.kafka.interval_codec import decode_block
@@ -112,7 +113,7 @@ class Feed:
 
     async def _send(self) -> None:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self.broker,
+            **connection_to(self.broker),
             max_batch_size=_BATCH_BYTES,
             max_request_size=MAX_MESSAGE_BYTES,
             request_timeout_ms=_UNSENT_MS,
@@ -174,7 +175,7 @@ class Batches:
 
 def read_partition(broker: str, topic: str, partition: int) -> Iterator[Record]:
     """Every record of a partition."""
-    consumer = KafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False, group_id=None)
+    consumer = KafkaConsumer(**connection_to(broker), enable_auto_commit=False, group_id=None)
     try:
         tp = TopicPartition(topic, partition)
         end = consumer.end_offsets([tp])[tp]
@@ -193,10 +194,10 @@ class Progress:
     """How far the pipeline has come: what partitions have closed, and what the store has yet to write."""
 
     def __init__(self, broker: str, partitions: int) -> None:
-        self._consumer = KafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False, group_id=None)
+        self._consumer = KafkaConsumer(**connection_to(broker), enable_auto_commit=False, group_id=None)
         self._blocks = TopicPartition(f"{PREFIX}intervals", 0)
         self._stored = [TopicPartition(f"{PREFIX}{name}", 0) for name in ("intervals", "results", "alerts", "deadletters")]
-        self._admin = KafkaAdminClient(bootstrap_servers=broker)
+        self._admin = KafkaAdminClient(**connection_to(broker))
         self._consumer.assign([self._blocks])
         self._consumer.seek_to_beginning(self._blocks)
         self.through = dict.fromkeys(range(partitions), 0)

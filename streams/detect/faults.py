@@ -1,6 +1,7 @@
 """Real meters, made hourly, and the faults that are put into them."""
 
 import io
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
@@ -44,6 +45,7 @@ class Meter(NamedTuple):
     values: Any
 
 
+@cache
 def meters() -> list[Meter]:
     """METERS in their order; hours without all their values are NaN."""
     found = []

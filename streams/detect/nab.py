@@ -1,4 +1,4 @@
-"""The Numenta Anomaly Benchmark's score (its sweeper.py) of the `record` detector with one fixed setting."""
+"""The Numenta Anomaly Benchmark's score (its sweeper.py) of the score of `detect run` with its one setting."""
 
 import csv
 import json
@@ -9,8 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from zonepulse.processors.detection.channel.state import RECORD
-from zonepulse.streams.detect.series import judge_values
+from zonepulse.streams.detect.series import judge_values, windows_a_day
 
 FALSE: Final = 0.11
 """What a false row costs in the standard profile, a window found being worth 1."""
@@ -77,10 +76,11 @@ def score_nab(folder: Path) -> dict[str, Any]:
         times = [datetime.fromisoformat(row["timestamp"]) for row in rows]
         slots = np.array([24 * at.weekday() + at.hour for at in times])
         days = np.array([at.toordinal() for at in times])
-        judged = judge_values(slots, days, np.array([float(row["value"]) for row in rows]), 24, 1.0, 0)
+        values = np.array([float(row["value"]) for row in rows])
+        judged = judge_values(slots, days, values, windows_a_day(np.array(times, "datetime64[ms]").astype(np.int64)), 1.0)
         spans = [tuple(map(datetime.fromisoformat, w)) for w in labels[path.relative_to(folder / "data").as_posix()]]
         windows = [(min(i for i, t in enumerate(times) if t >= a), max(i for i, t in enumerate(times) if t <= b)) for a, b in spans]
-        halves[files % 2].extend(_events(judged["ratio"][:, RECORD], windows, count))
+        halves[files % 2].extend(_events(judged["score"], windows, count))
         count += len(windows)
     standard = _best(halves[0] + halves[1])[1]
     crossed = _gain(halves[0], _best(halves[1])[0]) + _gain(halves[1], _best(halves[0])[0])

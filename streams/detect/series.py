@@ -1,6 +1,6 @@
 """A series of a CSV or Parquet file, and its verdict row by row."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from zonepulse.processors.detection.channel.calendar import calendar_of
-from zonepulse.processors.detection.channel.state import NAMES, new_channel, settings
+from zonepulse.processors.detection.channel.state import LIMITS, NAMES, new_channel, settings
 from zonepulse.processors.detection.channel.step import JUDGED, judge_windows
 from zonepulse.processors.flow import new_rows
 from zonepulse.streams.screen import BadInput
@@ -70,27 +70,36 @@ def judge_series(series: Series, zone: str, strictness: float, holidays: Collect
     return judge_values(slots, days, series.values, windows_a_day(series.starts_ms), strictness, enabled)
 
 
-def judge_values(slots: Any, days: Any, values: Any, per_day: int, strictness: float, enabled: int = 255) -> Any:
+def judge_values(
+    slots: Any, days: Any, values: Any, per_day: int, strictness: float, enabled: int = 255, limits: Sequence[float] = LIMITS
+) -> Any:
     """JUDGED, shape (rows,), of a channel without history."""
     out = new_rows(JUDGED, len(values))
-    judge_windows(new_channel(), settings(per_day, strictness, enabled), slots, days, values, out)
+    judge_windows(new_channel(), settings(per_day, strictness, enabled, limits=limits), slots, days, values, out)
     return out
+
+
+def shown(judged: Any) -> Any:
+    """Rows at which a channel without alert gets one: what people are shown."""
+    before = np.concatenate([[0], judged["firing"][:-1]])
+    return (judged["raised"] != 0) & (before == 0)
 
 
 def verdict(series: Series, judged: Any) -> pa.Table:
     """A row a window: time, value, score, threshold, decision, reason, expected_low, expected_high.
 
-    The score is the farthest detector's over its limit, so the threshold is 1. The decision is raised, firing or ok.
+    The score is over its limit, so the threshold is 1: record's, or that of a detector that begins to fire. It is there from the first
+    hundred rows on; decisions are made after two weeks. The decision is raised where an alert begins, firing while it lasts, or ok.
     """
-    raised, firing, ratio = judged["raised"], judged["firing"], judged["ratio"]
+    firing = judged["firing"]
     reasons = ["+".join(n for d, n in enumerate(NAMES) if bits >> d & 1) for bits in firing.tolist()]
-    decision = np.where(raised != 0, "raised", np.where(firing != 0, "firing", "ok"))
+    decision = np.where(shown(judged), "raised", np.where(firing != 0, "firing", "ok"))
     return pa.table(
         {
             "time": pa.array(series.starts_ms, pa.timestamp("ms", "UTC")),
             "value": series.values,
-            "score": ratio.max(axis=1),
-            "threshold": np.ones(len(ratio)),
+            "score": judged["score"],
+            "threshold": np.ones(len(judged)),
             "decision": decision,
             "reason": reasons,
             "expected_low": judged["low"],

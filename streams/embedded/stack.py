@@ -38,7 +38,8 @@ class Stack:
 
     Without `folder` a temporary one is used and removed at the end; with one, every start has the ports of the first. What dies is
     reported to `on_death` (called in the supervisor's thread) and makes `check` raise; with `restart_servers` a server is started
-    again. Everything is stopped at the end, whether it comes by return, exception or, when entered in the main thread, a signal
+    again. `secured`: the broker has TLS, passwords and rules; a folder that was once started so stays so. `broker_settings`: further
+    lines of it. Everything is stopped at the end, whether it comes by return, exception or, when entered in the main thread, a signal
     (ending.py).
     """
 
@@ -47,11 +48,23 @@ class Stack:
         folder: Path | None = None,
         on_death: Callable[[ProcessDied], None] | None = None,
         restart_servers: Restart | None = None,
+        *,
+        secured: bool = False,
+        broker_settings: str = "",
     ) -> None:
         self._keep = ExitStack()
         self.folder = folder.resolve() if folder else self._temporary()
-        self._ports = chosen_ports(self.folder, ("kafka", "kafka_controller", "clickhouse"))
-        self.broker = Broker(self.folder / "kafka", self._ports["kafka"], self._ports["kafka_controller"])
+        secured = secured or (self.folder / "kafka" / "security").is_dir()
+        names = ("kafka", "kafka_controller", "clickhouse", *(["kafka_certificates"] if secured else []))
+        self._ports = ports = chosen_ports(self.folder, names)
+        self.broker = Broker(
+            self.folder / "kafka",
+            ports["kafka"],
+            ports["kafka_controller"],
+            secured=secured,
+            certificates_port=ports.get("kafka_certificates"),
+            more=broker_settings,
+        )
         self.clickhouse_process = ClickHouseProcess(self.folder / "clickhouse", self._ports["clickhouse"])
         self._restart_servers = restart_servers
         self.supervisor = Supervisor(on_death)
@@ -78,12 +91,18 @@ class Stack:
         """Of the read-only user; known after the start."""
         return self._access(READER)
 
+    def access_to_kafka(self, user: str) -> dict[str, str]:
+        """The settings of a process that comes as this user; of a broker that asks nobody, its address alone."""
+        security = self.broker.security
+        return {"ZONEPULSE_BROKER": self.kafka} if security is None else security.environment(user)
+
     @property
     def environment(self) -> dict[str, str]:
         """The environment of a worker of this stack: this process's own and where the servers are."""
         access = self.clickhouse
-        return dict(os.environ) | {
-            "ZONEPULSE_BROKER": self.kafka,
+        own = {name: value for name, value in os.environ.items() if not name.startswith("ZONEPULSE_BROKER")}
+        return own | {
+            **self.access_to_kafka("operator"),
             "ZONEPULSE_CLICKHOUSE_HOST": access.host,
             "ZONEPULSE_CLICKHOUSE_PORT": str(access.port),
             "ZONEPULSE_CLICKHOUSE_USER": access.user,

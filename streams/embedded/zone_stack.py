@@ -25,8 +25,10 @@ class ZoneStack(Stack):
         is_simulated: bool = False,
         restart: Restart = RESTART,
         restart_servers: Restart | None = None,
+        secured: bool = False,
+        broker_settings: str = "",
     ) -> None:
-        super().__init__(folder, restart_servers=restart_servers)
+        super().__init__(folder, restart_servers=restart_servers, secured=secured, broker_settings=broker_settings)
         self.restart = restart
         self.partitions = partitions
         self.is_simulated = is_simulated
@@ -36,6 +38,8 @@ class ZoneStack(Stack):
         """Start the servers and make the topics."""
         super().start()
         try:
+            if self.broker.security is not None:
+                self.broker.security.admit("zp.")
             ensure_topics(self.kafka, "zp.", self.partitions, is_simulated=self.is_simulated, replication=1)
         except BaseException:
             self.stop()
@@ -54,7 +58,8 @@ class ZoneStack(Stack):
         """Start one more worker of a task; it is started again when it dies."""
         name = f"{task}-{instance}"
         argv = [sys.executable, "-m", "zonepulse.streams.cli.main", "worker", task]
-        env = self.worker_environment | {"ZONEPULSE_INSTANCE": instance, "ZONEPULSE_STATIC": "on"} | dict(extra or {})
+        env = self.worker_environment | {"ZONEPULSE_INSTANCE": instance, "ZONEPULSE_STATIC": "on"}
+        env |= self.access_to_kafka(task) | dict(extra or {})
         self.workers[name] = self.supervise(name, argv, self.restart, env)
         return self.workers[name]
 

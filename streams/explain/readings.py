@@ -19,6 +19,7 @@ from zonepulse.schemas.messages.records import CONTENT_TYPE
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
 from zonepulse.schemas.registry.model import MeterVersion, Register, ZonePolicy
 from zonepulse.schemas.units import MICRO, MS_PER_HOUR
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.control.registry_topic import CONNECT_MS
 
 RECORDS: Final = 500_000
@@ -146,7 +147,7 @@ class Log:
 
     def _consumer(self) -> KafkaConsumer:
         return KafkaConsumer(
-            bootstrap_servers=self._broker.split(","),
+            **connection_to(self._broker),
             bootstrap_timeout_ms=CONNECT_MS,
             enable_auto_commit=False,
             allow_auto_create_topics=False,

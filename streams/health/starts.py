@@ -12,7 +12,7 @@ from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.structs import OffsetAndMetadata
 
-from zonepulse.schemas.messages.topics import READINGS
+from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.streams.kafka.consumer_groups import coordinated
 from zonepulse.streams.kafka.log_facts import admin_of
 
@@ -35,8 +35,8 @@ def note_start(broker: str, prefix: str, task: str, instance: str) -> None:
             name = f"{task}-{instance}@{socket.gethostname()}"[:100]
             found[name] = [*found.get(name, []), now_ms][-_KEPT:]
             newest = dict(sorted(found.items(), key=lambda item: item[1][-1])[-_MOST_WORKERS:])
-            commit = {_place(prefix): OffsetAndMetadata(0, msgspec.json.encode(newest).decode(), -1)}
-            for failure in coordinated(lambda: admin.alter_group_offsets(_group(prefix, task), commit)).values():
+            commit = {_place(prefix, task): OffsetAndMetadata(0, msgspec.json.encode(newest).decode(), -1)}
+            for failure in coordinated(lambda: admin.alter_group_offsets(TASKS[task].starts(prefix), commit)).values():
                 if failure.errno:
                     raise failure
     except Exception as error:  # a broker that is away, or none of ours
@@ -50,8 +50,8 @@ def starts_of(broker: str, prefix: str, task: str) -> Starts:
 
 
 def _read(admin: KafkaAdminClient, prefix: str, task: str, now_ms: int) -> Starts:
-    group = _group(prefix, task)
-    commit = coordinated(lambda: admin.list_group_offsets({group: None}))[group].get(_place(prefix))
+    group = TASKS[task].starts(prefix)
+    commit = coordinated(lambda: admin.list_group_offsets({group: None}))[group].get(_place(prefix, task))
     try:
         found = msgspec.json.decode(commit.metadata, type=dict[str, list[int]]) if commit and commit.metadata else {}
     except msgspec.MsgspecError:
@@ -60,9 +60,6 @@ def _read(admin: KafkaAdminClient, prefix: str, task: str, now_ms: int) -> Start
     return {name: times for name, times in recent.items() if times}
 
 
-def _group(prefix: str, task: str) -> str:
-    return f"{prefix}{task}-starts"
-
-
-def _place(prefix: str) -> TopicPartition:
-    return TopicPartition(READINGS.full_name(prefix), 0)
+def _place(prefix: str, task: str) -> TopicPartition:
+    """Of a topic that the task reads: a broker with rules lets it commit for no other."""
+    return TopicPartition(TASKS[task].topics(prefix)[0], 0)

@@ -8,10 +8,14 @@ from typing import Any, Final, NoReturn, cast
 
 import faust
 from aiokafka.errors import InvalidMessageError, MessageSizeTooLargeError
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.tables import TableManager
 from mode.supervisors import CrashingSupervisor
 
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
+from zonepulse.streams.access.address import access_of
+from zonepulse.streams.access.renewed_connections import renew_connections
+from zonepulse.streams.access.tls import RenewedContext
 from zonepulse.streams.kafka.batches import BatchConsumer, BatchTransport
 from zonepulse.streams.kafka.few_lines import bound_lines
 from zonepulse.streams.settings import Settings
@@ -33,10 +37,21 @@ class KnownTables(TableManager):
         await super().sleep(0)
 
 
+def credentials(broker: str) -> Credentials | None:
+    """The access to a broker in Faust's words; None: a plain connection. Raises tls.BadCertificate."""
+    access = access_of(broker)
+    context = RenewedContext(access.files) if access.is_encrypted else None
+    if access.has_password:
+        return SASLCredentials(username=access.user, password=access.password, mechanism=access.mechanism, ssl_context=context)
+    return None if context is None else SSLCredentials(context)
+
+
 def build_app(settings: Settings, name: str) -> faust.App:
     """The app of one kind of worker. `name` (with the topic prefix) is its consumer group: workers of equal name share the work."""
+    renew_connections()
     app = faust.App(
         f"{settings.topic_prefix}{name}",
+        broker_credentials=credentials(settings.broker),
         broker=f"kafka://{settings.broker.replace(',', ';kafka://')}",
         datadir=str(settings.data_dir / name),
         topic_disable_leader=True,
@@ -60,7 +75,8 @@ def build_app(settings: Settings, name: str) -> faust.App:
         producer_max_request_size=MAX_MESSAGE_BYTES + PRODUCER_MARGIN_BYTES,
         worker_redirect_stdouts=False,
     )
-    app.transport = app.producer_transport = BatchTransport(app.conf.broker_consumer, app)
+    app.transport = app.producer_transport = transport = BatchTransport(app.conf.broker_consumer, app)
+    transport.broker = settings.broker
 
     async def end_leases(*_: Any, **__: Any) -> None:
         if isinstance(app.consumer, BatchConsumer):

@@ -19,11 +19,10 @@ from aiokafka.errors import CommitFailedError
 from aiokafka.structs import OffsetAndMetadata
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
+from faust.types import TP, AppT
 from mode import Service
 
 from zonepulse.streams.kafka.batch_channel import BatchChannel, Lease, Router
-from zonepulse.streams.kafka.log_facts import brokers_of
 from zonepulse.streams.kafka.log_guard import NO_VIEW, LogMoved, LogView, Note, begin_at, check_ids, is_moved, look, topic_ids_now
 from zonepulse.streams.kafka.raw_batches import RawFetch, read_batches, read_checked, read_raw
 from zonepulse.streams.kafka.record_arrays import Fetch, cut, spans
@@ -175,7 +174,7 @@ class BatchConsumer(driver.Consumer):
         return {**committed, **starts}
 
     async def _look(self, tps: Iterable[TP]) -> LogView:
-        return await asyncio.to_thread(look, brokers_of(self.app.conf.broker), self.app.conf.id, list(tps))
+        return await asyncio.to_thread(look, broker_of(self.app), self.app.conf.id, list(tps))
 
     async def _begin(self, route: BatchChannel, view: LogView, tp: TP, start: int) -> int:
         """Where to read on. Raises log_guard.LogMoved; tells what is lost."""
@@ -231,7 +230,7 @@ class BatchConsumer(driver.Consumer):
     @Service.task
     async def _watch_ids(self) -> None:
         """A topic made anew looks like the old one from the next offset on, and while it is away its partitions are nobody's."""
-        broker = brokers_of(self.app.conf.broker)
+        broker = broker_of(self.app)
         while not self.should_stop:
             await self.sleep(IDS_EVERY_S)
             if self._view.ids:
@@ -325,8 +324,15 @@ class BatchTransport(driver.Transport):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.routes: dict[str, BatchChannel] = {}
+        self.broker = ",".join(f"{url.host}:{url.port}" for url in self.url)
+        """For clients beside Faust's; with the access to it where it needs one."""
         self.is_raw = False
         """Whether batch topics are read as raw record batches; set it before the app starts."""
+
+
+def broker_of(app: AppT) -> str:
+    """What clients beside Faust's connect to."""
+    return cast(BatchTransport, app.transport).broker
 
 
 async def _batches(tp: TP, lease: int, start: int, end: int, records: Sequence[Any], route: BatchChannel) -> AsyncIterator[Fetch]:

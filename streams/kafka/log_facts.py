@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from faust.types import TP
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.protocol.consumer.offsets import IsolationLevel
+
+from zonepulse.streams.access.address import connection_to
 
 ANSWER_MS: Final = 5_000
 
@@ -25,9 +27,7 @@ class Ends(NamedTuple):
 
 def admin_of(broker: str) -> "closing[KafkaAdminClient]":
     """A client to ask questions with, closed at the end of a `with` block. Raises kafka.errors.KafkaError."""
-    return closing(
-        KafkaAdminClient(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=ANSWER_MS, client_id="zonepulse-facts")
-    )
+    return closing(KafkaAdminClient(**connection_to(broker), bootstrap_timeout_ms=ANSWER_MS, client_id="zonepulse-facts"))
 
 
 def ends_of(admin: KafkaAdminClient, tps: Iterable[TP]) -> dict[TP, Ends]:
@@ -56,8 +56,3 @@ def partitions_of(admin: KafkaAdminClient, topics: Iterable[str]) -> list[TP]:
 def topic_ids(admin: KafkaAdminClient, topics: Iterable[str]) -> dict[str, str]:
     """Kafka's id of each topic that exists; a topic that is deleted and made anew under the same name has another one."""
     return {found["name"]: str(found["topic_id"]) for found in admin.describe_topics(sorted(topics)) if not found["error_code"]}
-
-
-def brokers_of(urls: Iterable[Any]) -> str:
-    """`host:port,host:port` of an app's broker URLs."""
-    return ",".join(f"{url.host}:{url.port}" for url in urls)

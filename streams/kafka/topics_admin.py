@@ -7,6 +7,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
 
 from zonepulse.schemas.messages.topics import TOPICS, Topic, simulated
+from zonepulse.streams.access.address import connection_to
 
 _CHECKED: Final = {
     "cleanup.policy": "kafka-configs --alter --entity-type topics --entity-name {name} --add-config cleanup.policy={expected}",
@@ -36,7 +37,7 @@ def ensure_topics(
     Raises WrongTopic, or kafka.errors.KafkaError when the broker cannot be reached.
     """
     wanted = {t.full_name(prefix): simulated(t) if is_simulated else t for t in topics}
-    admin = KafkaAdminClient(bootstrap_servers=broker.split(","), client_id="zonepulse-topics")
+    admin = KafkaAdminClient(**connection_to(broker), client_id="zonepulse-topics")
     try:
         existing = wanted.keys() & set(admin.list_topics())
         found = {name: _found(admin, name) for name in sorted(existing)}
@@ -58,7 +59,7 @@ def unbounded(broker: str, prefix: str, topics: Iterable[Topic], *, is_simulated
     """
     wanted = {t.full_name(prefix): int((simulated(t) if is_simulated else t).config()["retention.bytes"]) for t in topics}
     bounded = {name: limit for name, limit in wanted.items() if limit > 0}
-    admin = KafkaAdminClient(bootstrap_servers=broker.split(","), client_id="zonepulse-topics")
+    admin = KafkaAdminClient(**connection_to(broker), client_id="zonepulse-topics")
     try:
         names = sorted(bounded.keys() & set(admin.list_topics()))
         return [(name, bounded[name]) for name in names if int(_found(admin, name)[_BYTES]) < 0]

@@ -12,6 +12,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, NOTIFY
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.notify.routing.state import BadEntry, State
 
 MARK: Final = "mark/end"
@@ -23,7 +24,7 @@ class StateLog:
     """The log of one zone. `read` first; a later `read` by another worker ends this one's right to write."""
 
     def __init__(self, broker: str, prefix: str) -> None:
-        self._broker, self._prefix = broker.split(","), prefix
+        self._broker, self._prefix = broker, prefix
         self._topic = NOTIFY.full_name(prefix)
         self._producer: AIOKafkaProducer | None = None
 
@@ -31,7 +32,7 @@ class StateLog:
         """Everything that was written before. Raises aiokafka.errors.KafkaError."""
         await self.close()
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._broker,
+            **connection_to(self._broker),
             transactional_id=f"{self._prefix}notify",
             transaction_timeout_ms=TRANSACTION_MS,
             max_request_size=MAX_MESSAGE_BYTES,
@@ -63,7 +64,7 @@ class StateLog:
     async def _read_to(self, mark: bytes) -> State:
         state, tp = State(), TopicPartition(self._topic, 0)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._broker,
+            **connection_to(self._broker),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",

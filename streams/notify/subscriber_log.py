@@ -10,6 +10,7 @@ from kafka import KafkaProducer
 from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.messages.topics import REGISTRY, SUBSCRIBERS
 from zonepulse.schemas.registry.subscribers import DIGESTS, SEVERITIES, WISH, BadSubscriber, Subscriber, Wish, checked, with_consent
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.control.registry_topic import CONNECT_MS, load_versions, read_to_end
 from zonepulse.streams.notify.routing.people import People
 
@@ -88,7 +89,7 @@ def forget(broker: str, prefix: str, name: str) -> None:
 
 
 def _write(broker: str, prefix: str, records: dict[str, bytes | None]) -> None:
-    producer = KafkaProducer(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, acks="all")
+    producer = KafkaProducer(**connection_to(broker), bootstrap_timeout_ms=CONNECT_MS, acks="all")
     with closing(producer):
         sent = [producer.send(SUBSCRIBERS.full_name(prefix), key=k.encode(), value=v, partition=0) for k, v in records.items()]
         for future in sent:

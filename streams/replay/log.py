@@ -16,6 +16,8 @@ from aiokafka.errors import OffsetOutOfRangeError
 from faust.types import TP
 
 from zonepulse.schemas.messages.records import RecordSpans
+from zonepulse.streams.access.address import connection_to
+from zonepulse.streams.access.renewed_connections import renew_connections
 from zonepulse.streams.archive.archive import Archive
 from zonepulse.streams.kafka.log_facts import admin_of, ends_of, topic_ids
 from zonepulse.streams.kafka.raw_batches import RawFetch, piece, read_batches, read_raw
@@ -40,10 +42,11 @@ async def fetches(
     """
     await asyncio.to_thread(check_log, broker, plan)
     read_raw([plan.topic])
+    renew_connections()
     numbers = range(len(plan.offsets)) if numbers is None else numbers
     tps = [TopicPartition(plan.topic, number) for number in numbers]
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=broker, group_id=None, enable_auto_commit=False, auto_offset_reset="none",
+        **connection_to(broker), group_id=None, enable_auto_commit=False, auto_offset_reset="none",
         isolation_level="read_committed", max_partition_fetch_bytes=FETCH_BYTES,
     )  # fmt: skip
     await consumer.start()

@@ -14,6 +14,7 @@ from zonepulse.schemas.messages.topics import READINGS
 from zonepulse.schemas.registry.model import Factor, Registry, ZonePolicy
 from zonepulse.schemas.registry.wire import decode_factor, encode_factor
 from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.archive.archive import Archive, covered
 from zonepulse.streams.kafka.log_facts import admin_of, ends_of, partitions_of, topic_ids
 
@@ -164,7 +165,7 @@ def make_plan(
 
 def _offsets_at(broker: str, tps: Sequence[TP], at_ms: int) -> dict[TP, int | None]:
     """The first offset of each partition whose record is of that time or later; None: there is none yet."""
-    with closing(KafkaConsumer(bootstrap_servers=broker.split(","), enable_auto_commit=False, group_id=None)) as consumer:
+    with closing(KafkaConsumer(**connection_to(broker), enable_auto_commit=False, group_id=None)) as consumer:
         found = consumer.offsets_for_times({TopicPartition(tp.topic, tp.partition): at_ms for tp in tps})
     by_tp = {TP(tp.topic, tp.partition): at for tp, at in found.items()}
     return {tp: None if by_tp.get(tp) is None else int(by_tp[tp].offset) for tp in tps}

@@ -14,6 +14,7 @@ from zonepulse.processors.ledger.horizon import reach_ms
 from zonepulse.schemas.messages.topics import INTERVALS
 from zonepulse.schemas.registry.model import ZonePolicy
 from zonepulse.schemas.units import MS_PER_HOUR
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.control.registry_topic import CONNECT_MS
 from zonepulse.streams.kafka.interval_codec import NO_PARTITION, candidate_blocks
 from zonepulse.streams.replay import runs
@@ -55,7 +56,7 @@ def say(broker: str, prefix: str, client: Client, zone: str, hour_ms: int, evide
     now_ms = round(time.time() * 1000)
     state, ends_at = ("raised", None) if evidence is not None else ("resolved", now_ms)
     row = Alert(zone, RULE, {"hour": instant(hour_ms)}, "critical", state, hour_ms, now_ms, evidence or {}, ends_at).row()
-    with closing(KafkaProducer(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=CONNECT_MS, acks="all")) as producer:
+    with closing(KafkaProducer(**connection_to(broker), bootstrap_timeout_ms=CONNECT_MS, acks="all")) as producer:
         for block in candidate_blocks([row], NO_PARTITION, 0):
             producer.send(INTERVALS.full_name(prefix), key=b"ops", value=block).get(SEND_TIMEOUT_S)
     return state

@@ -14,6 +14,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.messages.topics import ALERTS
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.kafka.consumer_groups import committed
 from zonepulse.streams.kafka.log_facts import ANSWER_MS, admin_of
 
@@ -65,9 +66,7 @@ class AlertSweep:
         return min((at or 0 for reader, at in passed if at is not None or not reader.is_optional), default=0)
 
     def _read(self) -> None:
-        consumer = KafkaConsumer(
-            bootstrap_servers=self._broker.split(","), bootstrap_timeout_ms=ANSWER_MS, enable_auto_commit=False
-        )
+        consumer = KafkaConsumer(**connection_to(self._broker), bootstrap_timeout_ms=ANSWER_MS, enable_auto_commit=False)
         with closing(consumer):
             consumer.assign([self._tp])
             start, end = consumer.beginning_offsets([self._tp])[self._tp], consumer.end_offsets([self._tp])[self._tp]

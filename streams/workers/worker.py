@@ -35,6 +35,6 @@ def run(task: Task, settings: Settings) -> NoReturn:
     commands = CommandLog.of(settings.broker, settings.topic_prefix)
     commands.follow(app, settings.broker, metrics.records_lost.labels(COMMANDS.name).inc)
     start(Outfit(app, settings, metrics, commands))
-    metrics.serve(settings.metrics_port)
+    metrics.serve(settings.metrics_port, settings.metrics_host)
     metrics.process_step("ready")
     run_worker(app, settings.log_level)

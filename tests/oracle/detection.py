@@ -2,10 +2,13 @@
 
 import struct
 from dataclasses import dataclass, field
-from math import exp, inf, isnan, log, nan
+from math import exp, inf, isnan, log, nan, sqrt
 
 DAILY = ("level_shift", "night_use")
+RULED = ("stuck", "zero_run", "reverse_flow", "off_hours")
 NAMES = ("unusual", "level_shift", "night_use", "stuck", "zero_run", "reverse_flow", "off_hours", "record")
+LIMITS = dict(zip(NAMES, (4.5197, 1.2145, 4.6334, 1.9174, 1.8399, 1.0, 2.2183, 0.7469), strict=True))
+"""Scores at which they speak, at 0.009 alerts a channel-month."""
 
 
 def f4(x: float) -> float:
@@ -19,11 +22,25 @@ def clip(x: float, most: float) -> float:
 
 
 @dataclass
-class Excursion:
-    """One side of a CUSUM: slack 1, steps of at most 4."""
+class View:
+    """What weeks, days or nights have reached so far."""
 
-    total: float = 0.0
-    top: float = 0.0
+    high: float = -inf
+    low: float = inf
+    mean: float = 0.0
+
+    def beyond(self, y: float, days: int, usual: float, *, of_weeks: bool) -> float:
+        """How far y is above the highest, at most 20, weighed by days / (days + 100).
+
+        In ranges, or of weeks in twice what the highest is above the mean; at least 2 % of the usual size.
+        """
+        high, low, mean = self.high, self.low, self.mean
+        self.high, self.low = max(high, y), min(low, y)
+        self.mean += max(0.02, 1.0 / (days + 1.0)) * (y - mean)
+        if days < 14 or y <= high or (low == 0 and not of_weeks):
+            return 0.0
+        reach = 2.0 * (high - mean) if of_weeks else high - low
+        return min((y - high) / max(reach, 0.02 * usual, 1e-9), 20.0) * (days / (days + 100.0))
 
 
 @dataclass
@@ -31,6 +48,7 @@ class Judged:
     """What one window came to."""
 
     ratio: dict[str, float]
+    score: float
     firing: set[str]
     raised: set[str]
     low: float = nan
@@ -39,10 +57,11 @@ class Judged:
 
 @dataclass
 class Channel:
-    """A channel's detectors. `tail` is the tail probability of a window, `enabled` the names that may speak."""
+    """A channel's detectors. `limits` are scores, `tail` is the tail probability of a window, `enabled` the names that may speak."""
 
     per_day: int
     tail: float
+    limits: dict[str, float]
     strictness: float = 1.0
     enabled: tuple[str, ...] = NAMES
     windows: int = 0
@@ -58,27 +77,39 @@ class Channel:
     peak_sum: float = 0.0
     peak_square: float = 0.0
     tail_limit: float = 0.0
-    day_sum: float = 0.0
-    day_windows: int = 0
-    day_spread: float = 0.0
-    sides: tuple[Excursion, Excursion] = field(default_factory=lambda: (Excursion(), Excursion()))
-    shift_longest: float = 0.0
-    night: list[float] = field(default_factory=list)
-    nights: int = 0
-    night_level: float = 0.0
-    night_spread: float = 0.0
-    creep: Excursion = field(default_factory=Excursion)
-    creep_longest: float = 0.0
+    hour: int | None = None
+    in_hour: list[float] = field(default_factory=list)
+    in_day: list[float] = field(default_factory=list)
+    day_hours: list[float] = field(default_factory=list)
+    night_hours: list[float] = field(default_factory=list)
+    means: list[float] = field(default_factory=list)
+    lows: list[float] = field(default_factory=list)
+    low_nights: list[float] = field(default_factory=list)
+    up: View = field(default_factory=View)
+    down: View = field(default_factory=View)
+    of_days: View = field(default_factory=View)
+    of_nights: View = field(default_factory=View)
+    caution: float = 1.0
     last: float = nan
     same: int = 0
     same_longest: int = 0
     zeros: int = 0
     zeros_longest: int = 0
+    missed: float = 0.0
     has_been_negative: bool = False
+    reversed: int = 0
     off_run: int = 0
-    ranges: list[tuple[float, float]] = field(default_factory=lambda: [(inf, -inf)] * 5)
+    ranges: list[tuple[float, float]] = field(default_factory=lambda: [(inf, -inf)] * 7)
+    size: float = 0.0
+    residual_size: float = 0.0
     short: float = 0.0
     long: float = 0.0
+    longer: float = 0.0
+    slow_mean: float = 0.0
+    slow_variance: float = 0.0
+    near_mean: float = 0.0
+    near_variance: float = 0.0
+    near_usual: float = 0.0
     surprise: float = 0.0
     place: int | None = None
     moves: list[list[float]] = field(default_factory=lambda: [[0.0] * 8 for _ in range(8)])
@@ -89,40 +120,42 @@ class Channel:
 
     def judge(self, slot: int, day: int, value: float) -> Judged:
         """One window in order of time; NaN = not measured."""
+        found = Judged(dict.fromkeys(NAMES, 0.0), 0.0, set(), set())
         if isnan(value):
-            return Judged(dict.fromkeys(NAMES, 0.0), set(self.until), set())
+            found.firing = set(self.until)
+            return found
         speaks = self.windows >= 14 * self.per_day
         learns = not self.until or self.alarmed > 14 * self.per_day
-        found = Judged(dict.fromkeys(NAMES, 0.0), set(), set())
-        if day != self.day:
-            if self.day is not None:
-                found.ratio["level_shift"] = self.close_day(speaks)
-                found.ratio["night_use"] = self.close_night(speaks, learns)
-            self.day = day
+        found.ratio.update(self.gather(slot, day, value))
         level, unit = self.level.get(slot, 0.0), self.unit(slot)
         residual = value - level if slot in self.level else 0.0
         if self.taught.get(slot, 0) >= 2:
-            reach = self.strictness * (self.tail_limit or 4.0)
-            found.low, found.high = level - reach * unit, level + reach * unit
-            self.day_sum += residual
-            self.day_windows += 1
-            found.ratio["unusual"] = self.unusual(abs(residual / unit), learns) / self.strictness
-        if slot % 24 < 5:
-            self.night.append(value)
+            found.low, found.high = level - self.tail_from * unit, level + self.tail_from * unit
+            found.ratio["unusual"] = self.unusual(abs(residual / unit), learns)
         found.ratio["stuck"] = self.stuck(value)
-        found.ratio["zero_run"] = self.zero_run(value)
-        found.ratio["reverse_flow"] = float(value < 0 and not self.has_been_negative)
+        found.ratio["zero_run"] = self.zero_run(value, level)
+        self.reversed = self.reversed + 1 if value < 0 and not self.has_been_negative else 0
+        found.ratio["reverse_flow"] = float(self.reversed)
         if learns and not speaks and value < 0:
             self.has_been_negative = True
         found.ratio["off_hours"] = self.off_hours(slot, value, learns)
         found.ratio["record"] = self.record(value, residual)
         for name in NAMES:
-            if speaks and name in self.enabled and found.ratio[name] >= 1:
+            limit = self.limits[name] * self.strictness
+            found.ratio[name] /= max(limit, 1.0) if name in RULED else limit
+        found.score = found.ratio["record"]
+        is_quiet = not self.until
+        bar = self.caution if is_quiet else 1.0
+        for name in NAMES:
+            if speaks and name in self.enabled and found.ratio[name] >= bar:
                 if name not in self.until:
                     found.raised.add(name)
+                    found.score = max(found.score, found.ratio[name])
                 self.until[name] = self.windows + (7 if name in DAILY else 1) * self.per_day
             elif self.windows >= self.until.get(name, self.windows + 1):
                 del self.until[name]
+        if found.raised and is_quiet:
+            self.caution *= 1.5
         found.firing = set(self.until)
         self.alarmed = self.alarmed + 1 if self.until else 0
         if not self.until or self.alarmed > 14 * self.per_day:
@@ -170,54 +203,59 @@ class Channel:
             self.tail_limit = self.tail_from + scale * (rare if shape < 1e-3 else (exp(shape * rare) - 1.0) / shape)
         return score
 
-    def close_day(self, speaks: bool) -> float:
-        """CUSUM of the day's mean residual, both ways."""
-        ratio = 0.0
-        if 4 * self.day_windows >= 3 * self.per_day:
-            residual = self.day_sum / self.day_windows
-            unit = max(self.day_spread, 0.02 * self.mean, 1e-9)
-            for side, z in zip(self.sides, (residual / unit, -(residual / unit)), strict=True):
-                one, self.shift_longest = self.cusum(side, z, 6.0, self.shift_longest, speaks)
-                ratio = max(ratio, one)
-            self.day_spread += 0.1 * (min(abs(residual), 4.0 * unit) - self.day_spread)
-        self.day_sum, self.day_windows = 0.0, 0
-        self.shift_longest *= 0.998
-        return ratio
+    def gather(self, slot: int, day: int, value: float) -> dict[str, float]:
+        """Hours, nights and days that end before this window, and their scores."""
+        found: dict[str, float] = {}
+        is_new = day != self.day
+        if is_new or slot != self.hour:
+            self.close_hour()
+        if is_new and self.day is not None:
+            found = self.close_day()
+        if self.per_day >= 24 and self.night_hours and (is_new or slot % 24 >= 5):
+            found["night_use"] = max(found.get("night_use", 0.0), self.close_night())
+        self.hour, self.day = slot, day
+        self.in_hour.append(value)
+        self.in_day.append(value)
+        return found
 
-    def close_night(self, speaks: bool, learns: bool) -> float:
-        """CUSUM of the night's minimum, upwards."""
-        ratio = 0.0
-        if 96 * len(self.night) >= 15 * self.per_day:
-            low = min(self.night)
-            if self.nights == 0:
-                self.night_level = low
-            unit = max(self.night_spread, 0.02 * abs(self.night_level), 0.005 * self.mean, 1e-9)
-            residual = low - self.night_level
-            ratio, self.creep_longest = self.cusum(self.creep, residual / unit, 8.0, self.creep_longest, speaks)
-            if learns:
-                self.nights += 1
-                rate = max(0.05, 1.0 / self.nights)
-                self.night_level += rate * (clip(residual, 4.0 * unit) if self.nights > 5 else residual)
-                self.night_spread += rate * (min(abs(residual), 4.0 * unit) - self.night_spread)
-        self.night = []
-        self.creep_longest *= 0.998
-        return ratio
+    def close_hour(self) -> None:
+        """The mean of an hour, three quarters of it measured, is one of the day's and the night's."""
+        if self.in_hour and self.hour is not None and 96 * len(self.in_hour) >= 3 * self.per_day:
+            mean = sum_in_order(self.in_hour) / len(self.in_hour)
+            self.day_hours.append(mean)
+            if self.hour % 24 < 5:
+                self.night_hours.append(mean)
+        self.in_hour = []
 
-    def cusum(self, side: Excursion, z: float, floor: float, longest: float, speaks: bool) -> tuple[float, float]:
-        """(total over limit, longest excursion). What cannot speak yet is learned; what speaks begins anew."""
-        total = max(0.0, side.total + clip(z, 4.0) - 1.0)
-        if total > 0:
-            side.top = max(side.top, total)
-        else:
-            longest, side.top = max(longest, side.top), 0.0
-        limit = self.strictness * max(floor, 1.25 * longest)
-        side.total = total
-        if not speaks:
-            side.total = min(total, floor)
-            longest = max(longest, side.total)
-        elif total >= limit:
-            side.total, side.top, longest = 0.0, 0.0, max(longest, total)
-        return total / limit, longest
+    def close_day(self) -> dict[str, float]:
+        """A week's second lowest and second highest mean; its second lowest low."""
+        found = {}
+        if 4 * len(self.in_day) >= 3 * self.per_day:
+            self.means.append(f4(sum_in_order(self.in_day) / len(self.in_day)))
+            self.lows.append(f4(min(self.day_hours, default=inf)))
+            before = len(self.means) - 7
+            if before >= 0:
+                week = sorted(self.means[-7:])
+                found["level_shift"] = max(
+                    self.up.beyond(week[1], before, self.mean, of_weeks=True),
+                    self.down.beyond(-week[-2], before, self.mean, of_weeks=True),
+                )
+                if self.per_day >= 24:
+                    found["night_use"] = self.of_days.beyond(sorted(self.lows[-7:])[1], before, self.mean, of_weeks=False)
+        self.in_day, self.day_hours = [], []
+        self.caution = 1.0 + 0.98 * (self.caution - 1.0)
+        return found
+
+    def close_night(self) -> float:
+        """The lowest of three nights."""
+        score = 0.0
+        if 4 * len(self.night_hours) >= 15:
+            self.low_nights.append(f4(min(self.night_hours)))
+            before = len(self.low_nights) - 3
+            if before >= 0:
+                score = self.of_nights.beyond(min(self.low_nights[-3:]), before, self.mean, of_weeks=False)
+        self.night_hours = []
+        return score
 
     def stuck(self, value: float) -> float:
         """Equal windows other than zero."""
@@ -227,50 +265,75 @@ class Channel:
             self.same_longest, self.same = max(self.same_longest, self.same), int(value != 0)
         return self.same / max(6, 2 * self.same_longest)
 
-    def zero_run(self, value: float) -> float:
-        """Windows of zero."""
+    def zero_run(self, value: float, level: float) -> float:
+        """Windows of zero, and what they should have used."""
         if value == 0:
-            self.zeros += 1
+            self.zeros, self.missed = self.zeros + 1, self.missed + max(level, 0.0)
         else:
-            self.zeros_longest, self.zeros = max(self.zeros_longest, self.zeros), 0
-        return self.zeros / max(3, 2 * self.zeros_longest) if self.mean > 0 else 0.0
+            self.zeros_longest, self.zeros, self.missed = max(self.zeros_longest, self.zeros), 0, 0.0
+        return min(self.zeros / max(3, 2 * self.zeros_longest), self.missed / max(3 * self.mean, 1e-9))
 
     def off_hours(self, slot: int, value: float, learns: bool) -> float:
         """Use in hours that have never been in use."""
-        is_off = slot not in self.in_use and self.taught.get(slot, 0) >= 4
-        self.off_run = self.off_run + 1 if is_off and value > self.strictness * self.mean else 0
+        is_off = slot not in self.in_use and self.taught.get(slot, 0) >= 8
+        self.off_run = self.off_run + 1 if is_off and value > self.mean else 0
         if learns and value > 0.5 * self.mean:
             self.in_use.add(slot)
         return self.off_run / 3
 
     def record(self, value: float, residual: float) -> float:
-        """The farthest record of five views."""
-        size = signed_log(value)
-        low, high = self.ranges[0]
-        self.short = self.short + (value - self.short) / 5.0 if self.windows else value
-        self.long = self.long + (size - self.long) / 12.0 if self.windows else size
-        place = int(min(max(8.0 * (value - low) / (high - low), 0.0), 7.0)) if high > low else 0
-        if self.place is not None:
-            row = self.moves[self.place]
-            self.surprise += 0.1 * (-log((row[place] + 0.5) / (sum_in_order(row) + 4.0)) - self.surprise)
-            row[:] = [f4(x * 0.999) for x in row]
-            row[place] = f4(row[place] + 1.0)
-        self.place = place
-        views = (value, self.short, self.long, signed_log(residual), self.surprise)
-        score = max(self.beyond(n, y) for n, y in enumerate(views)) * (self.windows / (self.windows + 1000.0))
+        """The farthest record of seven views."""
+        first = 1.0 / (self.windows + 1.0)
+        slow = max(0.001, first)
+        self.size += (abs(value) - self.size) * slow
+        self.residual_size += (abs(residual) - self.residual_size) * slow
+        size = signed_log(value / (self.size + 1e-12))
+        self.short += (value - self.short) * max(1.0 / 5.0, first)
+        self.long += (size - self.long) * max(1.0 / 12.0, first)
+        self.longer += (size - self.longer) * max(1.0 / 48.0, first)
+        self.wonder(value, slow)
+        rate, away = max(1.0 / 100.0, first), value - self.near_mean
+        self.near_mean += rate * away
+        self.near_variance = (1.0 - rate) * (self.near_variance + rate * away * away)
+        self.near_usual += (self.near_variance - self.near_usual) * slow
+        views = (
+            (1.0, value),
+            (0.5, self.short),
+            (1.0, self.long),
+            (1.0, signed_log(residual / (self.residual_size + 1e-12))),
+            (0.5, self.surprise),
+            (0.5, self.longer),
+            (1.0, log(self.near_variance + 0.001 * self.near_usual + 1e-12)),
+        )
+        score = max(w * self.beyond(n, y) for n, (w, y) in enumerate(views)) * (self.windows / (self.windows + 1000.0))
         if self.held > 0:
             self.held -= 1
             if score <= 1.6 * self.held_score:
                 return 0.0
-        if score > 0.0117:
+        if score > 0:
             self.held, self.held_score = 60, score
-        return score / (0.05 * self.strictness)
+        return score
+
+    def wonder(self, value: float, rate: float) -> None:
+        """Mean surprise of the step between eight bins of a squashed z."""
+        away = value - self.slow_mean
+        z = away / (sqrt(self.slow_variance) + 1e-9 * (abs(self.slow_mean) + 1e-9) + 1e-12)
+        place = int(min(max(4.0 * (z / (1.0 + abs(z)) + 1.0), 0.0), 7.0))
+        self.slow_mean += rate * away
+        self.slow_variance = (1.0 - rate) * (self.slow_variance + rate * away * away)
+        if self.place is not None:
+            row = self.moves[self.place]
+            self.surprise += 0.15 * (-log((row[place] + 0.5) / (sum_in_order(row) + 4.0)) - self.surprise)
+            row[place] = f4(row[place] + 1.0)
+        self.place = place
 
     def beyond(self, view: int, y: float) -> float:
         """Excess beyond the view's range, in ranges; after 100 windows."""
         low, high = self.ranges[view]
         self.ranges[view] = (min(low, y), max(high, y))
-        return 0.0 if self.windows < 100 or high <= low else max(low - y, y - high, 0.0) / (high - low)
+        if self.windows <= 100 or low <= y <= high:
+            return 0.0
+        return max(low - y, y - high) / (high - low) if high > low else 1.0
 
 
 def sum_in_order(numbers: list[float]) -> float:

@@ -6,12 +6,14 @@ from zonepulse.processors.kernel import kernel
 
 RATE: Final = 0.15
 CLIP: Final = 4.0
+LEAST_UNIT: Final = 0.02
+"""Least unit of residual, in slow means."""
 
 
 @kernel
 def spread_at(s: Any, slot: int) -> float:
     """What one unit of residual is at `slot`: the mean |residual|, at least 2 % of the slow mean."""
-    return max(float(s.spread[slot % 24]), 0.02 * s.usual, 1e-9)
+    return max(float(s.spread[slot % 24]), LEAST_UNIT * s.usual, 1e-9)
 
 
 @kernel

@@ -9,13 +9,13 @@ DETECTOR: Final = Detector("off_hours", "warning", "in use at an hour that has n
 USED: Final = 0.5
 SPEAKS: Final = 1.0
 RUN: Final = 3
-TAUGHT: Final = 4
+TAUGHT: Final = 8
 
 
 @kernel
-def judge_off_hours(s: Any, slot: int, value: float, strictness: float, is_learning: bool) -> float:
-    """The run over RUN. A slot was in use above USED slow means; it speaks above `strictness` slow means, once taught TAUGHT times."""
-    if s.active[slot] == 0 and s.seen[slot] >= TAUGHT and value > strictness * SPEAKS * s.usual:
+def judge_off_hours(s: Any, slot: int, value: float, is_learning: bool) -> float:
+    """The run over RUN. A slot was in use above USED slow means; it speaks above SPEAKS slow means, once taught TAUGHT times."""
+    if s.active[slot] == 0 and s.seen[slot] >= TAUGHT and value > SPEAKS * s.usual:
         s.off_run += 1
     else:
         s.off_run = 0

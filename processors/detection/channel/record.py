@@ -1,7 +1,8 @@
-"""`record`: how far a window goes beyond everything seen, in five views of it.
+"""`record`: how far a window goes beyond everything seen, in seven views of it.
 
-The views: the value; its exponential mean over 5; the exponential mean over 12 of its signed logarithm; the signed logarithm of the
-residual; the exponential mean of the surprise of the step between eight bins of the range.
+The views: the value; its exponential mean over 5; those over 12 and 48 of its signed logarithm; the signed logarithm of the residual;
+the exponential mean over 7 of the surprise of the step between eight bins; the logarithm of the exponential variance over 100.
+Logarithms are of the size in slow means, so that the unit does not matter.
 """
 
 import math
@@ -11,9 +12,12 @@ from zonepulse.processors.detection.channel.state import Detector
 from zonepulse.processors.kernel import kernel
 
 DETECTOR: Final = Detector("record", "info", "beyond everything seen so far", "the view that broke its record, by how much")
-LIMIT: Final = 0.05
 WARM: Final = 100
 HOLD: Final = 60
+STRONGER: Final = 1.6
+TRUST: Final = 1000.0
+SLOW: Final = 0.001
+VALUE, SHORT, LONG, RESIDUAL, SURPRISE, LONGER, VARIANCE = range(7)
 
 
 @kernel
@@ -23,48 +27,63 @@ def signed_log(x: float) -> float:
 
 
 @kernel
-def beyond(s: Any, view: int, y: float) -> float:
-    """Excess of y beyond the view's range, in ranges; the range takes y in."""
+def beyond(s: Any, view: int, weight: float, y: float) -> float:
+    """`weight` times the excess of y beyond the view's range, in ranges; the range takes y in."""
     low, high = s.low[view], s.high[view]
     s.low[view], s.high[view] = min(low, y), max(high, y)
-    if s.windows < WARM or high <= low:
+    if s.windows <= WARM or low <= y <= high:
         return 0.0
-    return max(low - y, y - high, 0.0) / (high - low)
+    return weight * (max(low - y, y - high) / (high - low) if high > low else 1.0)
 
 
 @kernel
-def judge_record(s: Any, value: float, residual: float, strictness: float) -> float:
-    """The score over its limit. A record within HOLD windows of one counts only where it is 1.6 times as far."""
-    low, high = s.low[0], s.high[0]
-    first = s.windows == 0
-    s.short = value if first else s.short + (value - s.short) / 5.0
-    size = signed_log(value)
-    s.long = size if first else s.long + (size - s.long) / 12.0
-    place = 0
-    if high > low:
-        place = int(min(max(8.0 * (value - low) / (high - low), 0.0), 7.0))
+def surprise_of(s: Any, value: float, first: float) -> float:
+    """The exponential mean of -log of the chance of the step to the value's bin, by the steps seen; bins of standard deviations."""
+    away = value - s.mean
+    z = away / (math.sqrt(s.variance) + 1e-9 * (abs(s.mean) + 1e-9) + 1e-12)
+    place = int(min(max(4.0 * (z / (1.0 + abs(z)) + 1.0), 0.0), 7.0))
+    rate = max(SLOW, first)
+    s.mean += rate * away
+    s.variance = (1.0 - rate) * (s.variance + rate * away * away)
     if s.bin >= 0:
         total = 0.0
         for i in range(8):
             total += float(s.steps[s.bin, i])
-        chance = (float(s.steps[s.bin, place]) + 0.5) / (total + 4.0)
-        s.surprise += 0.1 * (-math.log(chance) - s.surprise)
-        for i in range(8):
-            s.steps[s.bin, i] = float(s.steps[s.bin, i]) * 0.999
+        s.surprise += 0.15 * (-math.log((float(s.steps[s.bin, place]) + 0.5) / (total + 4.0)) - s.surprise)
         s.steps[s.bin, place] = float(s.steps[s.bin, place]) + 1.0
     s.bin = place
-    score = beyond(s, 0, value)
-    score = max(score, beyond(s, 1, s.short))
-    score = max(score, beyond(s, 2, s.long))
-    score = max(score, beyond(s, 3, signed_log(residual)))
-    score = max(score, beyond(s, 4, s.surprise))
-    score *= s.windows / (s.windows + 1000.0)
+    return float(s.surprise)
+
+
+@kernel
+def judge_record(s: Any, value: float, residual: float) -> float:
+    """The score. A record within HOLD windows of one counts only where it is STRONGER times as far."""
+    first = 1.0 / (s.windows + 1.0)
+    s.size += (abs(value) - s.size) * max(SLOW, first)
+    s.residual_size += (abs(residual) - s.residual_size) * max(SLOW, first)
+    size = signed_log(value / (s.size + 1e-12))
+    s.short += (value - s.short) * max(1.0 / 5.0, first)
+    s.long += (size - s.long) * max(1.0 / 12.0, first)
+    s.longer += (size - s.longer) * max(1.0 / 48.0, first)
+    surprise = surprise_of(s, value, first)
+    away = value - s.near
+    rate = max(1.0 / 100.0, first)
+    s.near += rate * away
+    s.near_variance = (1.0 - rate) * (s.near_variance + rate * away * away)
+    s.near_usual += (s.near_variance - s.near_usual) * max(SLOW, first)
+    score = beyond(s, VALUE, 1.0, value)
+    score = max(score, beyond(s, SHORT, 0.5, s.short))
+    score = max(score, beyond(s, LONG, 1.0, s.long))
+    score = max(score, beyond(s, RESIDUAL, 1.0, signed_log(residual / (s.residual_size + 1e-12))))
+    score = max(score, beyond(s, SURPRISE, 0.5, surprise))
+    score = max(score, beyond(s, LONGER, 0.5, s.longer))
+    score = max(score, beyond(s, VARIANCE, 1.0, math.log(s.near_variance + 0.001 * s.near_usual + 1e-12)))
+    score *= s.windows / (s.windows + TRUST)
     if s.held > 0:
         s.held -= 1
-        if score <= 1.6 * s.held_score:
+        if score <= STRONGER * s.held_score:
             return 0.0
-    ratio = score / (LIMIT * strictness)
-    if score > 0.0117:
+    if score > 0.0:
         s.held = HOLD
         s.held_score = score
-    return ratio
+    return score

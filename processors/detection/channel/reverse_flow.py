@@ -1,4 +1,4 @@
-"""`reverse_flow`: a negative window where none has ever been."""
+"""`reverse_flow`: negative windows where none has ever been."""
 
 from typing import Any, Final
 
@@ -10,8 +10,8 @@ DETECTOR: Final = Detector("reverse_flow", "critical", "energy flows the other w
 
 @kernel
 def judge_reverse_flow(s: Any, value: float, is_learning: bool) -> float:
-    """1 at a negative window of a channel that never had one; what comes without alarm is learned."""
-    ratio = 1.0 if value < 0.0 and s.negative == 0 else 0.0
+    """The run of negative windows of a channel that never had one; what comes without alarm is learned."""
+    s.reversed = s.reversed + 1 if value < 0.0 and s.negative == 0 else 0
     if is_learning and value < 0.0:
         s.negative = 1
-    return ratio
+    return float(s.reversed)

@@ -1,5 +1,6 @@
 """What the channel detectors remember (CHANNEL, below 2 kB), what they are set to (SETTINGS), and their names."""
 
+from collections.abc import Sequence
 from math import log
 from typing import Final, NamedTuple
 
@@ -10,6 +11,8 @@ from zonepulse.processors.flow import Rows, new_rows
 NAMES: Final = ("unusual", "level_shift", "night_use", "stuck", "zero_run", "reverse_flow", "off_hours", "record")
 UNUSUAL, LEVEL_SHIFT, NIGHT_USE, STUCK, ZERO_RUN, REVERSE_FLOW, OFF_HOURS, RECORD = range(8)
 DETECTORS: Final = len(NAMES)
+RULES: Final = (STUCK, ZERO_RUN, REVERSE_FLOW, OFF_HOURS)
+"""Detectors whose score is 1 at a rule of their own."""
 SLOTS: Final = 168
 """Hours of a week of the zone's calendar; Monday 00:00 is 0, a holiday counts as Sunday."""
 
@@ -28,36 +31,50 @@ CHANNEL: Final = np.dtype(
         ("peak_sum", "f8"),
         ("peak_square", "f8"),
         ("tail_limit", "f8"),
-        ("day_sum", "f8"),  # level_shift: residuals of the day
-        ("day_windows", "i8"),
-        ("day_spread", "f8"),
-        ("shift", "f8", (2,)),  # CUSUM up, down
-        ("shift_top", "f8", (2,)),  # highest of the present excursion
-        ("shift_longest", "f8"),  # highest of the excursions that ended
-        ("night_low", "f8"),  # night_use: the night's minimum so far
-        ("night_windows", "i8"),
-        ("nights", "i8"),
-        ("night_level", "f8"),
-        ("night_spread", "f8"),
-        ("creep", "f8"),
-        ("creep_top", "f8"),
-        ("creep_longest", "f8"),
+        ("hour", "i4"),  # hour of the week that is being gathered, -1 = none
+        ("hour_sum", "f8"),
+        ("hour_windows", "i4"),
+        ("day_sum", "f8"),  # the day's values, and the lowest hour of day and night
+        ("day_windows", "i4"),
+        ("day_low", "f8"),
+        ("night_low", "f8"),
+        ("night_hours", "i4"),
+        ("days", "i4"),  # days and nights that were measured
+        ("nights", "i4"),
+        ("means", "f4", (7,)),  # level_shift: means of the last seven days
+        ("lows", "f4", (7,)),  # night_use: lowest hours of the last seven days, three nights
+        ("low_nights", "f4", (3,)),
+        ("weeks_high", "f8", (2,)),  # level_shift: highest and mean of its sides, up and down
+        ("weeks_mean", "f8", (2,)),
+        ("lows_high", "f8", (2,)),  # night_use: range of its views, days and nights
+        ("lows_low", "f8", (2,)),
         ("last", "f8"),  # stuck, zero_run
-        ("same", "i8"),
-        ("same_longest", "i8"),
-        ("zeros", "i8"),
-        ("zeros_longest", "i8"),
-        ("negative", "i8"),  # reverse_flow: 1 = a negative window has been seen
-        ("off_run", "i8"),
-        ("low", "f8", (5,)),  # record: ranges of its five views, and what makes the views
-        ("high", "f8", (5,)),
+        ("same", "i4"),
+        ("same_longest", "i4"),
+        ("zeros", "i4"),
+        ("zeros_longest", "i4"),
+        ("zeros_stake", "f8"),  # what the run should have used
+        ("negative", "i4"),  # reverse_flow: 1 = a negative window has been seen
+        ("reversed", "i4"),  # negative windows in a row
+        ("off_run", "i4"),
+        ("low", "f8", (7,)),  # record: ranges of its seven views, and what makes the views
+        ("high", "f8", (7,)),
+        ("size", "f8"),
+        ("residual_size", "f8"),
         ("short", "f8"),
         ("long", "f8"),
+        ("longer", "f8"),
+        ("mean", "f8"),
+        ("variance", "f8"),
+        ("near", "f8"),
+        ("near_variance", "f8"),
+        ("near_usual", "f8"),
         ("surprise", "f8"),
-        ("bin", "i8"),
+        ("bin", "i4"),
         ("steps", "f4", (8, 8)),
-        ("held", "i8"),
+        ("held", "i4"),
         ("held_score", "f8"),
+        ("caution", "f8"),  # multiplies every limit, from 1
         ("firing", "i8"),  # bit of each detector that is firing
         ("until", "i8", (DETECTORS,)),  # window count at which it clears
         ("alarmed", "i8"),  # windows in alarm without a break
@@ -69,14 +86,17 @@ SETTINGS: Final = np.dtype(
         ("per_day", "i8"),  # windows a day
         ("history", "i8"),  # windows before a detector of habits may speak
         ("tail", "f8"),  # tail probability of `unusual` a window
-        ("strictness", "f8"),  # multiplies the thresholds of unusual, level_shift, night_use, off_hours and record
+        ("strictness", "f8"),  # multiplies every limit
+        ("limits", "f8", (DETECTORS,)),  # score at which each detector speaks
         ("enabled", "i8"),  # bits of NAMES
     ]
 )
 ALERT_BUDGET: Final = 0.009
 """Alerts shown a channel-month."""
-STRICTNESS: Final = ((ALERT_BUDGET, 6.6), (0.25, 1.5))
-"""(budget, strictness) as `zonepulse detect bench` fits them, mean of the two halves: what live workers go by."""
+LIMITS: Final = (4.5197, 1.2145, 4.6334, 1.9174, 1.8399, 1.0, 2.2183, 0.7469)
+"""Scores of NAMES at ALERT_BUDGET, fitted by `zonepulse detect bench` on all its meters."""
+STRICTNESS: Final = ((ALERT_BUDGET, 1.0), (0.25, 0.2))
+"""(budget, strictness): between those for which `zonepulse detect bench` fits limits, about; what live workers go by."""
 
 
 class Detector(NamedTuple):
@@ -89,24 +109,31 @@ class Detector(NamedTuple):
 
 
 def strictness_of(budget: float) -> float:
-    """On the line through STRICTNESS over the logarithm of the budget; at least 0.5."""
+    """On the line through STRICTNESS over the logarithm of the budget; at least 0.1."""
     (low, at_low), (high, at_high) = STRICTNESS
-    return max(0.5, at_low + (at_high - at_low) * log(budget / low) / log(high / low))
+    return max(0.1, at_low + (at_high - at_low) * log(budget / low) / log(high / low))
 
 
-def settings(per_day: int, strictness: float = 1.0, enabled: int = 255, budget: float = ALERT_BUDGET) -> Rows:
+def settings(
+    per_day: int, strictness: float = 1.0, enabled: int = 255, budget: float = ALERT_BUDGET, limits: Sequence[float] = LIMITS
+) -> Rows:
     """SETTINGS, shape (1,), for windows of 1/`per_day` day: 14 days of history; the budget, alerts a channel-month, shared evenly."""
     tail = budget / (30 * per_day * DETECTORS)
-    return np.array([(per_day, 14 * per_day, tail, strictness, enabled)], SETTINGS).view(np.recarray)
+    return np.array([(per_day, 14 * per_day, tail, strictness, tuple(limits), enabled)], SETTINGS).view(np.recarray)
 
 
 def new_channel() -> Rows:
     """CHANNEL, shape (1,), of a channel without history."""
     state = new_rows(CHANNEL)
+    state["caution"] = 1.0
     state["day"] = -1
+    state["hour"] = -1
     state["bin"] = -1
     state["tail_from"] = 3.0
-    state["night_low"] = np.inf
+    for name in ("day_low", "night_low", "lows_low"):
+        state[name] = np.inf
+    state["weeks_high"] = -np.inf
+    state["lows_high"] = -np.inf
     state["low"] = np.inf
     state["high"] = -np.inf
     state["last"] = np.nan

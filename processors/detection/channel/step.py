@@ -6,7 +6,7 @@ import numpy as np
 
 from zonepulse.processors.detection.channel.baseline import learn, spread_at
 from zonepulse.processors.detection.channel.level_shift import judge_day
-from zonepulse.processors.detection.channel.night_use import HOURS, judge_night
+from zonepulse.processors.detection.channel.night_use import judge_lows, judge_night
 from zonepulse.processors.detection.channel.off_hours import judge_off_hours
 from zonepulse.processors.detection.channel.record import judge_record
 from zonepulse.processors.detection.channel.reverse_flow import judge_reverse_flow
@@ -17,26 +17,33 @@ from zonepulse.processors.detection.channel.state import (
     OFF_HOURS,
     RECORD,
     REVERSE_FLOW,
+    RULES,
     STUCK,
     UNUSUAL,
     ZERO_RUN,
 )
 from zonepulse.processors.detection.channel.stuck import judge_stuck
 from zonepulse.processors.detection.channel.unusual import judge_unusual
+from zonepulse.processors.detection.channel.week import NIGHT_HOURS, close_hour
 from zonepulse.processors.detection.channel.zero_run import judge_zero_run
 from zonepulse.processors.kernel import kernel
 
 JUDGED: Final = np.dtype(
     [
         ("ratio", "f8", (DETECTORS,)),  # score over limit, by detector
+        ("score", "f8"),  # how far it goes: record's ratio, or that of a detector that begins to fire
         ("firing", "i8"),  # bits of the detectors that fire after this window
         ("raised", "i8"),  # bits of those that began to with it
-        ("low", "f8"),  # expected band, from what came before; NaN where the hour is unknown
+        ("low", "f8"),  # what 98 % keep to, from what came before; NaN where the hour is unknown
         ("high", "f8"),
     ]
 )
 LONGEST_ALARM_DAYS: Final = 14
 """An alarm that lasts longer no longer keeps the baseline from learning."""
+CAUTION: Final = 1.5
+"""What an alert multiplies the limits of its channel by once it is over: who has spoken must have more to say the next time."""
+FADES: Final = 0.98
+"""What is left of that a day later."""
 
 
 @kernel
@@ -46,49 +53,93 @@ def hold_days(detector: int) -> int:
 
 
 @kernel
-def judge_window(s: Any, setting: Any, slot: int, day: int, value: float, out: Any) -> None:
-    """Judge one measured window into `out` (JUDGED), then learn from it where nothing fires.
+def limit_of(setting: Any, detector: int) -> float:
+    """The score at which a detector speaks; those with a rule of their own, whose score is 1 at it, are not set below it."""
+    limit = setting.limits[detector] * setting.strictness
+    return max(limit, 1.0) if detector in RULES else limit
 
-    `day` is the number of the local day. The day before is closed by the first window of another.
-    """
+
+@kernel
+def close_day(s: Any, per_day: int, out: Any) -> None:
+    """Judge the gathered day; nothing where under three quarters of it are measured."""
+    if 4 * s.day_windows >= 3 * per_day:
+        s.days += 1
+        out.ratio[LEVEL_SHIFT] = judge_day(s)
+        if per_day >= 24:
+            out.ratio[NIGHT_USE] = judge_lows(s)
+    s.day_sum = 0.0
+    s.day_windows = 0
+    s.day_low = np.inf
+    s.caution = 1.0 + FADES * (s.caution - 1.0)
+
+
+@kernel
+def close_night(s: Any, out: Any) -> None:
+    """Judge the gathered night; nothing where under three quarters of it are measured."""
+    if 4 * s.night_hours >= 3 * NIGHT_HOURS:
+        s.nights += 1
+        out.ratio[NIGHT_USE] = max(out.ratio[NIGHT_USE], judge_night(s))
+    s.night_low = np.inf
+    s.night_hours = 0
+
+
+@kernel
+def gather(s: Any, per_day: int, slot: int, day: int, value: float, out: Any) -> None:
+    """Put a window to its hour and day; the hour, night and day before are closed by the first window of another."""
+    is_new_day = day != s.day
+    if is_new_day or slot != s.hour:
+        close_hour(s, per_day)
+        s.hour = slot
+    if is_new_day:
+        if s.day >= 0:
+            close_day(s, per_day, out)
+        s.day = day
+    if per_day >= 24 and s.night_hours > 0 and (is_new_day or slot % 24 >= NIGHT_HOURS):
+        close_night(s, out)
+    s.hour_sum += value
+    s.hour_windows += 1
+    s.day_sum += value
+    s.day_windows += 1
+
+
+@kernel
+def judge_window(s: Any, setting: Any, slot: int, day: int, value: float, out: Any) -> None:
+    """Judge one measured window into `out` (JUDGED), then learn from it where nothing fires. `day` is the number of the local day."""
     may_speak = s.windows >= setting.history
     is_learning = s.firing == 0 or s.alarmed > LONGEST_ALARM_DAYS * setting.per_day
     for d in range(DETECTORS):
         out.ratio[d] = 0.0
-    if day != s.day:
-        if s.day >= 0:
-            out.ratio[LEVEL_SHIFT] = judge_day(s, setting.per_day, setting.strictness, may_speak)
-            out.ratio[NIGHT_USE] = judge_night(s, setting.per_day, setting.strictness, may_speak, is_learning)
-        s.day = day
+    gather(s, setting.per_day, slot, day, value, out)
     known = s.seen[slot] >= 2
     level, unit = float(s.level[slot]), spread_at(s, slot)
     residual = value - level if s.seen[slot] > 0 else 0.0
-    z = residual / unit
     out.low, out.high = np.nan, np.nan
     if known:
-        reach = setting.strictness * (s.tail_limit if s.tail_limit > 0.0 else 4.0)
-        out.low, out.high = level - reach * unit, level + reach * unit
-        s.day_sum += residual
-        s.day_windows += 1
-        out.ratio[UNUSUAL] = judge_unusual(s, z, setting.tail, is_learning) / setting.strictness
-    if slot % 24 < HOURS:
-        s.night_low = min(s.night_low, value)
-        s.night_windows += 1
+        out.low, out.high = level - s.tail_from * unit, level + s.tail_from * unit
+        out.ratio[UNUSUAL] = judge_unusual(s, residual / unit, setting.tail, is_learning)
     out.ratio[STUCK] = judge_stuck(s, value)
-    out.ratio[ZERO_RUN] = judge_zero_run(s, value)
+    out.ratio[ZERO_RUN] = judge_zero_run(s, value, level)
     out.ratio[REVERSE_FLOW] = judge_reverse_flow(s, value, is_learning and not may_speak)
-    out.ratio[OFF_HOURS] = judge_off_hours(s, slot, value, setting.strictness, is_learning)
-    out.ratio[RECORD] = judge_record(s, value, residual, setting.strictness)
+    out.ratio[OFF_HOURS] = judge_off_hours(s, slot, value, is_learning)
+    out.ratio[RECORD] = judge_record(s, value, residual)
+    for d in range(DETECTORS):
+        out.ratio[d] /= limit_of(setting, d)
+    is_quiet = s.firing == 0
+    bar = s.caution if is_quiet else 1.0
     out.raised = 0
+    out.score = out.ratio[RECORD]
     for d in range(DETECTORS):
         bit = 1 << d
-        if may_speak and setting.enabled & bit and out.ratio[d] >= 1.0:
+        if may_speak and setting.enabled & bit and out.ratio[d] >= bar:
             if s.firing & bit == 0:
                 out.raised |= bit
+                out.score = max(out.score, out.ratio[d])
             s.firing |= bit
             s.until[d] = s.windows + hold_days(d) * setting.per_day
         elif s.firing & bit and s.windows >= s.until[d]:
             s.firing &= ~bit
+    if out.raised and is_quiet:
+        s.caution *= CAUTION
     out.firing = s.firing
     s.alarmed = s.alarmed + 1 if s.firing else 0
     if s.firing == 0 or s.alarmed > LONGEST_ALARM_DAYS * setting.per_day:
@@ -107,6 +158,7 @@ def judge_windows(state: Any, setting: Any, slots: Any, days: Any, values: Any, 
         if np.isnan(values[i]):
             out[i].firing, out[i].raised = state[0].firing, 0
             out[i].low, out[i].high = np.nan, np.nan
+            out[i].score = 0.0
             for d in range(DETECTORS):
                 out[i].ratio[d] = 0.0
         else:

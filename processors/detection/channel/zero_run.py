@@ -10,11 +10,17 @@ LEAST: Final = 3
 
 
 @kernel
-def judge_zero_run(s: Any, value: float) -> float:
-    """The run over its limit; a run that ends is remembered. A channel that has never shown anything else says nothing with it."""
+def judge_zero_run(s: Any, value: float, level: float) -> float:
+    """The run over its limit, but no more than what it should have used over LEAST slow means; a run that ends is remembered.
+
+    `level` is what the baseline expects of the window: where nothing is used anyway, nothing is at stake.
+    """
     if value == 0.0:
         s.zeros += 1
+        s.zeros_stake += max(level, 0.0)
     else:
         s.zeros_longest = max(s.zeros_longest, s.zeros)
         s.zeros = 0
-    return s.zeros / max(LEAST, 2 * s.zeros_longest) if s.usual > 0.0 else 0.0
+        s.zeros_stake = 0.0
+    stake = s.zeros_stake / max(LEAST * s.usual, 1e-9)
+    return min(s.zeros / max(LEAST, 2 * s.zeros_longest), stake)

@@ -12,6 +12,7 @@ from zonepulse.schemas.messages.dead_letters import WHOLE_RECORD
 from zonepulse.schemas.messages.readings import CAPPED, MAX_ITEMS, REASONS, ItemBytes
 from zonepulse.schemas.messages.records import CONTENT_TYPE
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.cli.deadletters.letters import Letter
 from zonepulse.streams.control.registry_topic import CONNECT_MS
 
@@ -21,7 +22,7 @@ READ_MS: Final = 5_000
 def with_originals(broker: str, topic: str, found: Iterable[Letter]) -> Iterator[Letter]:
     """The letters, a capped one of `topic` as the letters that it stands for; as it is where its record is gone or another one."""
     consumer = KafkaConsumer(
-        bootstrap_servers=broker.split(","),
+        **connection_to(broker),
         bootstrap_timeout_ms=CONNECT_MS,
         enable_auto_commit=False,
         group_id=None,

@@ -9,6 +9,7 @@ from typing import Any
 
 from zonepulse.schemas.messages.topics import REGISTRY, TOPICS
 from zonepulse.streams import servers
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.cli.doctor.checks import Check, State
 from zonepulse.streams.screen import Stop
 from zonepulse.streams.settings import PREFIX, Settings
@@ -35,7 +36,7 @@ def topic_names(address: str) -> set[str]:
     """Names of all topics."""
     from kafka.admin import KafkaAdminClient
 
-    with closing(KafkaAdminClient(bootstrap_servers=address.split(","), bootstrap_timeout_ms=10_000)) as admin:
+    with closing(KafkaAdminClient(**connection_to(address), bootstrap_timeout_ms=10_000)) as admin:
         return set(admin.list_topics())
 
 

@@ -14,6 +14,7 @@ from zonepulse.schemas.messages.records import REGISTRY as HEADER
 from zonepulse.schemas.messages.tasks import TASKS, WHOLE
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, READINGS, REGISTRY
 from zonepulse.schemas.registry.model import ZonePolicy
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.cli.checkpoints import view_of, views
 from zonepulse.streams.cli.doctor.checks import Check
 from zonepulse.streams.control.registry_holds import standing_text
@@ -132,7 +133,7 @@ def _standing(settings: Settings, task: str, tp: TP, view: LogView, watch_s: flo
 def _next_record(broker: str, tp: TP, at: int) -> Any:
     place = TopicPartition(tp.topic, tp.partition)
     consumer = KafkaConsumer(
-        bootstrap_servers=broker.split(","),
+        **connection_to(broker),
         bootstrap_timeout_ms=CONNECT_MS,
         enable_auto_commit=False,
         group_id=None,

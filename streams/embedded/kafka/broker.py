@@ -10,7 +10,9 @@ from typing import Final
 
 from kafka.errors import KafkaError
 
+from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.embedded.kafka.jars import deploy_text, find_java, kafka_jars
+from zonepulse.streams.embedded.kafka.secured import OPERATOR, Secured
 from zonepulse.streams.embedded.processes.private_files import write_private
 from zonepulse.streams.embedded.processes.process import TAIL_LINES, ChildProcess, free_port, is_listening, locked, require_free
 from zonepulse.streams.settings import cache_folder
@@ -25,26 +27,43 @@ STOP_TIMEOUT_S: Final = 15.0
 _HEAP: Final = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true")
 
 
+def new_cluster() -> str:
+    """An id, as Kafka writes it."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "0", 1)
+
+
 class Broker:
     """Apache Kafka in `folder` (made if missing): its data, its settings and its log `broker.log`.
 
-    Ports are free ones unless given. After `stop`, or a kill, `start` continues with the same data and ports.
+    Ports are free ones unless given. `secured`: with TLS, passwords and rules; `more`: further settings of the broker, a line each.
+    `cluster`: the id of the cluster that it is formatted for. After `stop`, or a kill, `start` continues with the same data and ports.
     Starting raises MissingTool (Java, Maven), PortTaken, FolderTaken, ProcessDied or NotReady.
     """
 
     def __init__(
-        self, folder: Path, port: int | None = None, controller_port: int | None = None, cache: Path | None = None
+        self,
+        folder: Path,
+        port: int | None = None,
+        controller_port: int | None = None,
+        cache: Path | None = None,
+        *,
+        secured: bool = False,
+        certificates_port: int | None = None,
+        more: str = "",
+        cluster: str | None = None,
     ) -> None:
         self.folder = folder.resolve()
         self.port = port or free_port()
         self.controller_port = controller_port or free_port()
+        self.security = Secured(self.folder / "security", self.port, certificates_port or free_port()) if secured else None
+        self._more, self._cluster = more, cluster or new_cluster()
         self._cache = cache or cache_folder()
         self.process = ChildProcess("Kafka broker", (), self.folder / "broker.log")
 
     @property
     def bootstrap(self) -> str:
-        """host:port for clients."""
-        return f"127.0.0.1:{self.port}"
+        """host:port for clients; of a secured broker with the access of its operator."""
+        return f"127.0.0.1:{self.port}" if self.security is None else self.security.address(OPERATOR)
 
     @property
     def pid(self) -> int:
@@ -55,6 +74,8 @@ class Broker:
         """Fetches the jars and formats the data folder if need be, starts the broker, returns when it answers metadata requests."""
         self.launch()
         self.process.wait_or_stop(self._answers, READY_TIMEOUT_S)
+        if self.security is not None:
+            self.security.set_passwords([OPERATOR])
 
     def launch(self) -> None:
         """As `start`, and returns when the process runs."""
@@ -83,12 +104,13 @@ class Broker:
             log_dir=self.folder / "data",
             max_message_bytes=MAX_MESSAGE_BYTES,
         )
-        write_private(self.folder / "server.properties", filled.encode())
+        if self.security is not None:
+            filled += self.security.settings(self.controller_port)
+        write_private(self.folder / "server.properties", f"{filled}{self._more}\n".encode())
         write_private(self.folder / "log4j2.properties", deploy_text("log4j2.properties").encode())
 
     def _format(self, java: list[str]) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "0", 1)
-        command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.folder / "server.properties")]
+        command = [*java, "kafka.tools.StorageTool", "format", "-t", self._cluster, "-c", str(self.folder / "server.properties")]
         done = subprocess.run(command, capture_output=True, text=True, timeout=READY_TIMEOUT_S, umask=0o077)
         if done.returncode != 0:
             told = (done.stdout + done.stderr)[-3000:]
@@ -98,7 +120,8 @@ class Broker:
         if not is_listening(self.port):  # kafka-python leaks a socket for every refused connection
             return False
         try:
-            admin = KafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=3000, bootstrap_timeout_ms=1000)
+            address = self.bootstrap if self.security is None else self.security.admin()
+            admin = KafkaAdminClient(**connection_to(address), request_timeout_ms=3000, bootstrap_timeout_ms=1000)
         except KafkaError:
             return False
         try:

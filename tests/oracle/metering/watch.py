@@ -6,7 +6,7 @@ from math import isnan, log
 from typing import Any, Final
 
 from zonepulse.oracle.alerts import Transition, canonical, resolved
-from zonepulse.oracle.detection import NAMES, Channel, Judged
+from zonepulse.oracle.detection import LIMITS, NAMES, Channel, Judged
 from zonepulse.oracle.metering.channel_alerts import ChannelAlerts
 from zonepulse.oracle.zone.registry import Policy
 
@@ -21,8 +21,8 @@ _DAY_MS: Final = 86_400_000
 
 
 def strictness(budget: float) -> float:
-    """6.6 at 0.009 alerts a channel-month, 1.5 at 0.25, between and beyond by the logarithm; at least 0.5."""
-    return max(0.5, 6.6 + (1.5 - 6.6) * log(budget / 0.009) / log(0.25 / 0.009))
+    """1 at 0.009 alerts a channel-month, 0.2 at 0.25, between and beyond by the logarithm; at least 0.1."""
+    return max(0.1, 1.0 + (0.2 - 1.0) * log(budget / 0.009) / log(0.25 / 0.009))
 
 
 def slot_and_day(start_ms: int, policy: Policy) -> tuple[int, int]:
@@ -92,7 +92,7 @@ class Watch(ChannelAlerts):
         if self._channel is None:
             per_day = _DAY_MS // policy.window_ms
             tail = policy.alert_budget / (30 * per_day * len(NAMES))
-            self._channel = Channel(per_day, tail, strictness(policy.alert_budget))
+            self._channel = Channel(per_day, tail, LIMITS, strictness(policy.alert_budget))
         self._channel.enabled = (*sorted(names), "stuck")
         return self._channel, self._channel.judge(*slot_and_day(self._start_ms(window), policy), seen)
 

@@ -1,61 +1,19 @@
 """Benchmarks that disclose nobody: who is spoken of, and an attacker who tries every filter and every report."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
 import pytest
+from disclosure_attack import BANDS, FILTERS, SECTORS, Attacker, zone_of
 
 from zonepulse.processors.indicators.disclosure import Member, Policy, Report, report
-
-SECTORS, BANDS = tuple(f"C{n}" for n in range(29, 41)), ("small", "medium", "large")
-FILTERS = 10_000
-PRIME = 2**61 - 1
-"""The attacker solves linear equations modulo it: faster than fractions, and what they could tell he finds as well."""
 
 
 def members(count: int, sector: str = "C34", band: str = "small", size: int = 10, begin: int = 0) -> list[Member]:
     return [
         Member(f"{sector}-{band}-{i}", sector, band, Fraction(100 + 7 * i), Fraction(size + i)) for i in range(begin, begin + count)
     ]
-
-
-def zone_of(seed: int, count: int = 150) -> list[Member]:
-    chance = random.Random(seed)
-    return [
-        Member(
-            f"m{i}",
-            chance.choice(SECTORS),
-            chance.choice(BANDS),
-            Fraction(chance.randint(1, 10**6)),
-            Fraction(chance.randint(1, 900)),
-        )
-        for i in range(count)
-    ]
-
-
-class Attacker:
-    """Knows sums over sets of members (bit masks), and every sum that can be made of them."""
-
-    def __init__(self, sets: Iterable[int], width: int) -> None:
-        self._width, self._rows = width, list[tuple[int, list[int]]]()
-        for one in sets:
-            vector = self._reduced(one)
-            pivot = next((i for i, value in enumerate(vector) if value), None)
-            if pivot is not None:
-                inverse = pow(vector[pivot], -1, PRIME)
-                self._rows.append((pivot, [value * inverse % PRIME for value in vector]))
-
-    def knows(self, group: int) -> bool:
-        """Whether the group's sum follows from what he was told."""
-        return not any(self._reduced(group))
-
-    def _reduced(self, group: int) -> list[int]:
-        vector = [group >> i & 1 for i in range(self._width)]
-        for pivot, row in self._rows:
-            if factor := vector[pivot]:
-                vector = [(a - factor * b) % PRIME for a, b in zip(vector, row, strict=True)]
-        return vector
 
 
 def answered(one: Report, everybody: Sequence[Member], seed: int, filters: int = FILTERS) -> set[int]:

@@ -1,0 +1,1 @@
+"""Advice: what a company could do, each with the calculation behind it."""

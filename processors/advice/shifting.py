@@ -1,0 +1,102 @@
+"""Load that could move within its day into hours of lower intensity or price, within what the company has been seen to do. Pure.
+
+In each hour of the day, on working days and weekends apart, the use of the year lies between its 10 % and 90 % quantile four times in five.
+An hour may give down to the lower and take up to the upper one; the day's sum stays. What is moved first is what gains most, so that no
+other exchange within these bounds saves more.
+"""
+
+from typing import Final, Literal
+
+import numpy as np
+
+from zonepulse.processors.advice.hours import HOUR_MS, LEAST_COVERED, MOST_WINDOWS, Absent, Advice, Floats, Hours, Window
+
+DAYS_A_YEAR: Final = 365
+_LOW, _HIGH = 0.1, 0.9
+By = Literal["intensity", "price"]
+
+
+def shift(hours: Hours, by: By) -> Advice | Absent:
+    """Of every day that is known whole. `by` intensity: kg are saved; price: CNY."""
+    kind = f"shift_by_{by}"
+    if (absent := hours.too_few(kind)) is not None:
+        return absent
+    worth = hours.g_per_kwh if by == "intensity" else hours.cny_per_kwh
+    known = hours.known & np.isfinite(worth)
+    low_kwh, high_kwh = _bounds(hours)
+    rows, windows = [], list[Window]()
+    starts = np.flatnonzero(np.diff(hours.day, prepend=hours.day[0] - 1))
+    for begin, end in zip(starts, [*starts[1:], len(hours.day)], strict=True):
+        if end - begin < 23 or not known[begin:end].all():
+            continue
+        moved, gain, best = _move(hours.use_kwh[begin:end], low_kwh[begin:end], high_kwh[begin:end], worth[begin:end])
+        g, cny = (_difference(values[begin:end], best) for values in (hours.g_per_kwh, hours.cny_per_kwh))
+        rows.append((moved, gain, g, cny))
+        windows += [Window(hours.start_ms(int(begin) + i), hours.start_ms(int(begin) + i) + HOUR_MS, kwh) for i, _, kwh in best[:1]]
+    if len(rows) < LEAST_COVERED * DAYS_A_YEAR:
+        what = "intensity" if by == "intensity" else "tariff"
+        return Absent(kind, f"of only {len(rows)} days use and {what} are known hour by hour")
+    moved, gain = sum(row[0] for row in rows), sum(row[1] for row in rows)
+    if gain <= 0:
+        remedy = "register an hourly signal as a factor" if by == "intensity" else "there is nothing to move for"
+        return Absent(kind, f"the {by} is the same in all hours of a day; {remedy}")
+    scale = DAYS_A_YEAR / len(rows)
+    g, cny = (sum(row[n] for row in rows) for n in (2, 3))
+    return Advice(
+        kind,
+        moved * scale,
+        g / 1000 * scale if np.isfinite(g) else None,
+        cny * scale if np.isfinite(cny) else None,
+        "low",
+        "nobody has said yet which of these loads can wait",
+        {
+            "formula": "kwh_a = moved_kwh x 365 / days; kg_a = saved_g / 1000 x 365 / days; cny_a = saved_cny x 365 / days",
+            "days": len(rows),
+            "moved_kwh": float(moved),
+            "saved_g": float(g) if np.isfinite(g) else None,
+            "saved_cny": float(cny) if np.isfinite(cny) else None,
+            "bounds": "10 % and 90 % quantile of the hour of the day, working days and weekends apart",
+        },
+        tuple(sorted(windows, key=lambda one: -one.kwh)[:MOST_WINDOWS]),
+    )
+
+
+def _bounds(hours: Hours) -> tuple[Floats, Floats]:
+    """The lower and upper quantile of each hour's kind."""
+    low, high = np.zeros(len(hours.use_kwh)), np.zeros(len(hours.use_kwh))
+    group = hours.hour + 24 * hours.is_weekend
+    for one in np.unique(group):
+        mine = group == one
+        values = hours.use_kwh[mine & hours.known]
+        if len(values):
+            low[mine], high[mine] = np.quantile(values, [_LOW, _HIGH])
+    return low, high
+
+
+Moves = list[tuple[int, int, float]]
+"""(from hour, to hour, kWh), the greatest first."""
+
+
+def _move(use: Floats, low: Floats, high: Floats, worth: Floats) -> tuple[float, float, Moves]:
+    """What moves in a day, what that gains, and the moves."""
+    give, take = np.maximum(0, use - low), np.maximum(0, high - use)
+    order = np.argsort(worth, kind="stable")
+    cheap, dear = 0, len(order) - 1
+    moves: Moves = []
+    while cheap < dear and worth[order[dear]] > worth[order[cheap]]:
+        source, target = int(order[dear]), int(order[cheap])
+        kwh = min(float(give[source]), float(take[target]))
+        if kwh > 0:
+            give[source] -= kwh
+            take[target] -= kwh
+            moves.append((source, target, kwh))
+        if give[source] <= 0:
+            dear -= 1
+        else:
+            cheap += 1
+    moves.sort(key=lambda move: -move[2])
+    return sum(kwh for _, _, kwh in moves), _difference(worth, moves), moves
+
+
+def _difference(values: Floats, moves: Moves) -> float:
+    return float(sum(kwh * (values[source] - values[target]) for source, target, kwh in moves))

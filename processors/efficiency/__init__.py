@@ -1,0 +1,1 @@
+"""Energy-efficiency networks: baselines of energy use, savings against them, and what measures are said to save."""

@@ -1,0 +1,1 @@
+"""What must hold of energy-efficiency networks and of weather."""

@@ -1,0 +1,1 @@
+"""How to get in at the broker: protocols, certificates, passwords, and who may do what."""

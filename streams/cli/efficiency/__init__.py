@@ -1,0 +1,1 @@
+"""`zonepulse network`, `zonepulse benchmark` and `zonepulse advice`."""

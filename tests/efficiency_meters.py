@@ -1,0 +1,43 @@
+"""Meters for tests of baselines and savings: one made of known parts, and a real one."""
+
+import csv
+import gzip
+import json
+import random
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from zonepulse.processors.efficiency.history import Day, History
+
+REAL = Path(__file__).parent / "data" / "real" / "illinois-daily.csv.gz"
+JUDGED = json.loads(REAL.with_name("illinois-models.json").read_text("utf-8"))
+"""What other programs make of the real meter, with their versions."""
+FIRST = date(2025, 1, 1)
+
+
+def real() -> History:
+    """Electricity and temperature of a home in Illinois, day by day."""
+    with gzip.open(REAL, "rt", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return History("kWh", (), tuple(Day(date.fromisoformat(r["day"]), float(r["kwh"]), float(r["temperature_c"])) for r in rows))
+
+
+def made(energy: Callable[[date, float, float], float], days: int = 365, *, products: bool = True, seed: int = 1) -> History:
+    """A company whose use follows from day, temperature and production."""
+    chance = random.Random(seed)
+    out = []
+    for i in range(days):
+        day = FIRST + timedelta(days=i)
+        temperature_c = 16 - 14 * np.cos(2 * np.pi * (i - 20) / 365) + chance.gauss(0, 3)
+        pieces = 0.0 if day.weekday() == 6 else float(chance.randint(500, 1500))
+        value = energy(day, temperature_c, pieces)
+        out.append(Day(day, value, temperature_c, (pieces,) if products else ()))
+    return History("kWh", ("product:gears",) if products else (), tuple(out))
+
+
+def mill(day: date, temperature_c: float, pieces: float) -> float:
+    noise = random.Random(day.toordinal()).gauss(0, 100)
+    return 3000 + 2 * pieces + 40 * max(0.0, 15 - temperature_c) + 60 * max(0.0, temperature_c - 20) + noise

@@ -1,0 +1,243 @@
+"""`zonepulse network`, `benchmark` and `advice` on the real engine: two years of a zone of eight companies."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from demo_store import connect
+from typer.testing import CliRunner
+
+from zonepulse.schemas.indicators.periods import midnight_ms
+from zonepulse.schemas.tables.results import TOTALS
+from zonepulse.streams.cli.main import app
+from zonepulse.streams.clickhouse import migrations
+from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
+
+pytestmark = [pytest.mark.integration]
+
+COMPANIES = tuple(f"c{i}" for i in range(8))
+BERLIN = ZoneInfo("Europe/Berlin")
+FIRST, END = date(2024, 1, 1), date(2026, 1, 1)
+HOUR_MS = 3_600_000
+SAVED = 0.08
+ZONE = """\
+zone: {id: z, timezone: Europe/Berlin, factor_regions: [CN], window: 1h}
+companies:
+""" + "".join(f"  - {{id: {one}, sector: C34, employees: {20 + 5 * i}}}\n" for i, one in enumerate(COMPANIES)) + "sites:\n" + "".join(
+    f"  - {{id: s-{one}, company: {one}}}\n" for one in COMPANIES
+) + "meters:\n" + "".join(
+    f'  - {{id: m-{one}, site: s-{one}, role: main, registers: {{"1.8.0": {{carrier: electricity, direction: import, kind: cumulative,'
+    f" unit: kWh, max_power: 10000}}}}, valid_from: 2020-01-01}}\n"
+    for one in COMPANIES
+) + """\
+tariffs:
+  - {id: grid, carrier: electricity, price: 0.7, currency: CNY, unit: kWh, source: contract, valid_from: 2020-01-01}
+efficiency_networks:
+  networks: [{id: n, begins: 2024-01-01, ends: 2026-12-31, moderator: M. Wu}]
+  members: [{network: n, company: c0, joined: 2024-01-01}, {network: n, company: c1, joined: 2024-01-01}]
+  targets: [{network: n, company: c0, base_year: 2024, kwh_a: 40000}]
+  measures:
+    - {id: led, network: n, company: c0, title: LED, status: implemented, starts: 2025-01-01, kwh_a: {electricity: 36500},
+       method: deemed, evidence: invoice}
+"""  # fmt: skip
+
+
+class Zone(NamedTuple):
+    server: ClickHouseProcess
+    folder: Path
+    kwh: dict[str, Any]
+
+
+def hours() -> tuple[Any, Any]:
+    """Starts of all hours, and their local days."""
+    at = np.arange(midnight_ms(FIRST, BERLIN), midnight_ms(END, BERLIN), HOUR_MS)
+    return at, [datetime.fromtimestamp(ms / 1000, UTC).astimezone(BERLIN) for ms in at]
+
+
+def temperature_c(day: date) -> float:
+    return float(10 - 9 * np.cos(2 * np.pi * (day.timetuple().tm_yday - 20) / 365) + 3 * np.sin(day.toordinal() * 1.7))
+
+
+@pytest.fixture(scope="module")
+def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
+    folder = tmp_path_factory.mktemp("efficiency")
+    server = ClickHouseProcess(folder / "clickhouse")
+    server.start()
+    at, local = hours()
+    heating = np.array([max(0.0, 14 - temperature_c(one.date())) for one in local])
+    day_time = np.array([8 <= one.hour < 18 and one.weekday() < 5 for one in local])
+    chance, kwh = np.random.default_rng(1), {}
+    with connect(server, WRITER, "default") as client:
+        migrations.apply(client)
+    with connect(server, WRITER) as client:
+        for i, company in enumerate(COMPANIES):
+            use = 40 + 5 * i + 30.0 * day_time + 1.5 * heating + chance.normal(0, 2, len(at))
+            if company == "c0":
+                use *= np.where(np.array([one.year for one in local]) == 2025, 1 - SAVED, 1)
+            kwh[company] = use
+            for scope, basis, g_per_kwh in ((0, "", None), (2, "location", 450 + 100 * day_time)):
+                client.insert_arrow("totals", rows(company, at, use, scope, basis, g_per_kwh))
+    (folder / "zone.yaml").write_text(ZONE, "utf-8")
+    days = [FIRST + timedelta(days=i) for i in range((END - FIRST).days)]
+    lines = [f"{day},{temperature_c(day):.3f}" for day in days if day not in (date(2025, 3, 1), date(2025, 3, 2))]
+    (folder / "weather.csv").write_text("\n".join(["start,temperature_c", *lines]) + "\n", "utf-8")
+    yield Zone(server, folder, kwh)
+    server.stop()
+
+
+def rows(company: str, at: Any, use: Any, scope: int, basis: str, g_per_kwh: Any) -> pa.Table:
+    count = len(at)
+    micro = np.round(use * 1e6).astype(np.int64)
+    given: dict[str, Any] = {
+        "run": ["live"] * count, "zone": ["z"] * count, "entity_kind": ["company"] * count, "entity": [company] * count,
+        "carrier": ["electricity"] * count, "basis": [basis] * count, "scope": [scope] * count, "length_s": [3600] * count,
+        "energy_micro": micro, "estimated_micro": [0] * count, "covered_ms": [HOUR_MS] * count, "expected_ms": [HOUR_MS] * count,
+        "co2e_mg": [None] * count if g_per_kwh is None else np.round(use * g_per_kwh * 1000).astype(np.int64), "revision": [1] * count,
+    }  # fmt: skip
+    arrays = {"run": pa.array(given["run"])}
+    for column in TOTALS.columns:
+        arrays[column.name] = (
+            pa.array(at).cast(column.arrow) if column.name == "start" else pa.array(given[column.name]).cast(column.arrow)
+        )
+    return pa.table(arrays)
+
+
+def run(zone: Zone, *arguments: str, code: int = 0) -> str:
+    environment = {
+        "ZONEPULSE_CLICKHOUSE_HOST": "127.0.0.1",
+        "ZONEPULSE_CLICKHOUSE_PORT": str(zone.server.port),
+        "ZONEPULSE_CLICKHOUSE_USER": READER,
+        "ZONEPULSE_CLICKHOUSE_PASSWORD": zone.server.password(READER),
+    }
+    result = CliRunner().invoke(app, [*arguments, "--zone", str(zone.folder / "zone.yaml")], env=environment)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def weather(zone: Zone) -> tuple[str, ...]:
+    return "--period", "2025", "--weather", str(zone.folder / "weather.csv")
+
+
+def test_savings_by_meters_and_by_measures_stand_side_by_side(zone: Zone) -> None:
+    said = json.loads(run(zone, "network", "savings", *weather(zone), "--json"))
+    first, second = said["members"]
+    (carrier,) = first["carriers"]
+    used = sum(zone.kwh["c0"][8784:])
+    assert carrier["savings"]["actual"] == pytest.approx(used, abs=0.02)
+    assert (carrier["savings"]["days"], carrier["savings"]["days_with_substitute"]) == (365, 2)
+    assert carrier["baseline"]["accepted"] and carrier["baseline"]["days"] == 366
+    truth = used * SAVED / (1 - SAVED)
+    assert first["meters"]["low_kwh"] < truth < first["meters"]["high_kwh"]
+    assert first["meters"]["kwh"] == pytest.approx(truth, rel=0.1)
+    assert first["measures"]["kwh"] == pytest.approx(36500)
+    assert first["meters"]["less_measures_kwh"] == pytest.approx(first["meters"]["kwh"] - 36500)
+    assert first["meters"]["attained"] == pytest.approx(first["meters"]["kwh"] / 40000)
+    assert second["target"] is None and second["meters"]["low_kwh"] < 0 < second["meters"]["high_kwh"]
+    assert said["total"]["meters"]["kwh"] == pytest.approx(first["meters"]["kwh"] + second["meters"]["kwh"])
+    assert "2 days with substituted weather" in run(zone, "network", "savings", *weather(zone))
+
+
+def test_a_baseline_is_shown_with_its_numbers_or_with_the_reason_why_not(zone: Zone) -> None:
+    text = run(zone, "network", "baseline", "c0", *weather(zone))
+    assert "heating_degree_days" in text and "cv_rmse_monthly" in text and "unverified" in text and "saved:" in text
+    without = run(zone, "network", "baseline", "c0", "--period", "2025")
+    assert "not computable because neither weather nor production is known" in " ".join(without.split())
+    early = run(zone, "network", "baseline", "c0", "--period", "2024")
+    assert "a baseline needs twelve months before the reporting period" in " ".join(early.split())
+
+
+def test_a_network_is_shown_from_the_registry(zone: Zone) -> None:
+    said = json.loads(run(zone, "network", "show", "--json"))
+    assert said["savings"]["total"]["attained"] == pytest.approx(36500 / 40000)
+    assert "a network has 5 at least" in run(zone, "network", "show")
+    assert "did you mean `n`?" in run(zone, "network", "show", "nn", code=2)
+
+
+def test_a_snapshot_never_changes_and_its_numbers_follow_from_it(zone: Zone) -> None:
+    path = zone.folder / "snapshot.json"
+    text = run(zone, "network", "snapshot", *weather(zone), "--out", str(path))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert digest in text
+    assert "never overwritten" in run(zone, "network", "snapshot", *weather(zone), "--out", str(path), code=2)
+    assert "is no snapshot" in run(zone, "network", "snapshot", "--check", str(path), code=1)
+    declared = f'  snapshots: [{{id: y, network: n, period: "2025", sha256: {digest}, taken: 2026-01-05, by: M. Wu}}]\n'
+    (zone.folder / "declared.yaml").write_text(ZONE + declared, "utf-8")
+    checked = CliRunner().invoke(app, ["network", "snapshot", "--check", str(path), "--zone", str(zone.folder / "declared.yaml")])
+    assert "is the snapshot y, taken on 2026-01-05 by M. Wu, unchanged" in checked.output
+    kept = json.loads(path.read_bytes())
+    (carrier,) = kept["savings"]["members"][0]["carriers"]
+    model, found = carrier["baseline"], carrier["savings"]
+    reference = actual = 0.0
+    past = [(date.fromisoformat(day), c) for day, c in model["temperatures"]]
+    for text_of_day, energy, c, _ in kept["days"]["c0/electricity"]["days"]:
+        day = date.fromisoformat(text_of_day)
+        if day.year != 2025:
+            continue
+        near = [t for one, t in past if min((one - day).days % 365, 365 - (one - day).days % 365) <= 15]
+        columns = {
+            "constant": lambda t: 1.0,
+            "heating_degree_days": lambda t: max(0.0, (model["heating_c"] or 0) - t),
+            "cooling_degree_days": lambda t: max(0.0, t - (model["cooling_c"] or 0)),
+            "weekend": lambda t, day=day: float(day.weekday() >= 5),
+        }
+        for v in model["variables"]:
+            reference += v["coefficient"] * float(np.mean([columns[v["name"]](t) for t in ([c] if c is not None else near)]))
+        actual += energy
+    assert found["actual"] == pytest.approx(actual) and found["reference"] == pytest.approx(reference)
+
+
+def test_a_benchmark_is_published_without_names_and_each_company_finds_itself(zone: Zone) -> None:
+    asked = ("benchmark", "electricity_per_employee", "--period", "2025", "--records", str(zone.folder / "records"))
+    said = json.loads(run(zone, *asked, "--company", "c3", "--json"))
+    each = sorted(sum(zone.kwh[one][8784:]) / (20 + 5 * i) for i, one in enumerate(COMPANIES))
+    assert said["figures"]["members"] == 8 and len(said["positions"]) == 8
+    assert said["figures"]["median"] == pytest.approx((each[3] + each[4]) / 2, rel=0.05)
+    assert said["own"]["value"] == pytest.approx(sum(zone.kwh["c3"][8784:]) / 35)
+    assert {"pseudonym": said["own"]["pseudonym"], "quarter": said["own"]["quarter"]} in said["positions"]
+    assert not any(f'"{one}"' in json.dumps(said) for one in COMPANIES if one != "c3")
+    named = json.loads(run(zone, *asked, "--moderator", "M. Wu", "--json"))
+    assert sorted(named["moderator"]["names"].values()) == list(COMPANIES)
+    assert not set(named["moderator"]["names"]) & {row["pseudonym"] for row in said["positions"]}
+    assert "moderates no network" in run(zone, *asked, "--moderator", "somebody", code=2)
+    assert "did you mean `electricity_per_employee`?" in run(
+        zone, "benchmark", "electricity_per_employe", "--period", "2025", code=2
+    )
+    assert "no answer" in run(zone, *asked, "--sector", "C99")
+
+
+def test_advice_is_worked_out_from_the_rows(zone: Zone) -> None:
+    pv = zone.folder / "pv.csv"
+    at = datetime(2025, 1, 1, tzinfo=UTC) - timedelta(hours=1)
+    sun = [
+        max(0.0, float(np.cos((at + timedelta(hours=i)).hour / 24 * 2 * np.pi - np.pi + (13.4 / 15 + 0.5) / 12 * np.pi)))
+        for i in range(8760)
+    ]
+    lines = [f"{(at + timedelta(hours=i)).isoformat()},{value:.4f}" for i, value in enumerate(sun)]
+    pv.write_text("\n".join(["start,kwh_per_kw", *lines]) + "\n", "utf-8")
+    asked = ("advice", "c2", "--until", "2026-01-01", "--pv", str(pv), "--longitude", "13.4", "--pv-cny-per-kw", "3000")
+    said = {one["kind"]: one for one in json.loads(run(zone, *asked, "--json"))["advice"]}
+    night, moved, solar = said["night_base_load"], said["shift_by_intensity"], said["photovoltaics"]
+    months = night["calculation"]["months"]
+    assert sum(one["hours"] for one in months) == 365 * 5
+    assert night["kwh_a"] == pytest.approx(
+        sum(one["hours"] * (one["median_kw"] - night["calculation"]["best_kw"]) for one in months)
+    )
+    assert (night["confidence"], night["because"][:22]) == ("low", "it follows the season:"), "it is heating"
+    assert night["kg_a"] == pytest.approx(night["kwh_a"] * 0.45, rel=1e-4) and night["cny_a"] == pytest.approx(night["kwh_a"] * 0.7)
+    assert 0 < moved["kg_a"] <= moved["kwh_a"] * 0.1 * 1.0001
+    assert solar["calculation"]["yield_kwh_per_kw"] == pytest.approx(sum(sun), rel=1e-3)
+    assert solar["kwh_a"] >= 0.8 * next(
+        row["generated"] for row in solar["calculation"]["sizes"] if row["pv_kw"] == solar["calculation"]["pv_kw"]
+    )
+    assert "the same in all hours" in said["shift_by_price"]["missing"]
+    assert "are metered in only 0" in said["power_factor"]["missing"] and "hourly profile" in said["unmatched_contracts"]["missing"]
+    text = run(zone, *asked, "--explain")
+    assert "best_kw" in text and "payback_years" in text and "no advice on" in text
+    assert "did you mean `c2`" in run(zone, "advice", "c22", code=2)

@@ -1,0 +1,65 @@
+"""Weather from files and from the registry."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from zones import zone
+
+from zonepulse.streams.efficiency.weather import read_series, weather_series
+from zonepulse.streams.screen import BadInput
+
+DAY_MS = 86_400_000
+STATIONS = """\
+weather:
+  - {id: one, source: "Taicang", temperature_c: {from: 2025-01-01, step: 1d, values: [3]}}
+"""
+OTHER = '  - {id: two, source: "Kunshan", temperature_c: {from: 2025-01-01, step: 1h, values: [3]}}\n'
+FILE = Path("weather.csv")
+
+
+def read(*lines: str, timezone: str = "Europe/Berlin") -> tuple[int, int, tuple[Fraction | None, ...]]:
+    found = read_series("\n".join(["start,temperature_c", *lines]), FILE, timezone, "temperature_c")
+    return found.first_ms, found.step_ms, found.values
+
+
+def test_dates_are_days_of_the_calendar_and_gaps_stay_gaps() -> None:
+    first, step, values = read("2026-03-28,3.5", "2026-03-30,-1", "2026-03-31,")
+    assert (first, step, values) == (1_774_652_400_000, DAY_MS, (Fraction(7, 2), None, -1))
+
+
+def test_times_carry_their_offset() -> None:
+    first, step, values = read("2026-03-29T01:00:00+01:00,1", "2026-03-29T03:00:00+02:00,2", "2026-03-29T05:00:00+02:00,3")
+    assert (step, values) == (3_600_000, (1, 2, None, 3)) and first == 1_774_742_400_000
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (("2026-03-28,3,5",), "weather.csv: 1 values"),
+        (("2026-03-28,warm", "2026-03-29,3"), "weather.csv:2: 'warm' is no decimal number"),
+        (("2026-03-28,1", "2026-03-29T00:00:00+01:00,3"), "dates and times mixed"),
+        (("2026-03-28T00:00:00,1",), "weather.csv:2: '2026-03-28T00:00:00' has no offset"),
+        (("2026-03-28T00:00:00Z,1", "2026-03-28T01:00:00Z,1", "2026-03-28T01:37:00Z,1"), "not evenly spaced"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_its_line(lines: tuple[str, ...], said: str) -> None:
+    with pytest.raises(BadInput) as error:
+        read(*lines)
+    assert said in str(error.value)
+
+
+def test_columns_that_are_missing_are_named() -> None:
+    with pytest.raises(BadInput, match="no columns start and kwh_per_kw; write a header `start,kwh_per_kw`"):
+        read_series("time,value\n", FILE, "UTC", "kwh_per_kw")
+
+
+def test_the_registry_s_only_station_is_taken_and_of_several_one_is_chosen() -> None:
+    alone, two = zone(more=STATIONS), zone(more=STATIONS + OTHER)
+    assert weather_series(zone(), "", None) is None
+    assert (weather_series(alone, "", None) or ("",))[0] == "one: Taicang"
+    assert (weather_series(two, "two", None) or ("",))[0] == "two: Kunshan"
+    with pytest.raises(BadInput, match="several stations: choose one with --weather one"):
+        weather_series(two, "", None)
+    with pytest.raises(BadInput, match="did you mean `two`"):
+        weather_series(two, "tow", None)
