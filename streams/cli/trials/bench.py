@@ -1,5 +1,6 @@
 """`zonepulse bench`: throughput and latency of this machine, next to what others make of the same bytes."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from zonepulse.streams.bench import recovery as recoveries
 from zonepulse.streams.bench import replay as replays
 from zonepulse.streams.bench.ingest import Options, run
 from zonepulse.streams.bench.load import FORMS
+from zonepulse.streams.bench.panels import measure as panels_
 from zonepulse.streams.bench.recovery_load import REGISTERS
 from zonepulse.streams.bench.report import print_report
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
@@ -140,3 +142,27 @@ def recovery(
         print_json(found)
     else:
         recoveries.print_report(found)
+
+
+@bench.command()
+def panels(
+    dashboards: Annotated[
+        Path, typer.Option(help="folder of the dashboards' files", envvar="ZONEPULSE_DASHBOARDS", exists=True, file_okay=False)
+    ] = Path("grafana/dashboards"),
+    channels: Annotated[int, typer.Option(help="channels of the generated zone; a full one has 2,000", min=12)] = 200,
+    days: Annotated[int, typer.Option(help="days of the generated zone; a full one has 365", min=9)] = 60,
+    rounds: Annotated[int, typer.Option(help="how often each panel is asked in each range", min=1)] = 10,
+    ranges: Annotated[str, typer.Option(help=f"of {','.join(panels_.RANGES)}, separated by commas")] = ",".join(panels_.RANGES),
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how long every panel of the dashboards takes, on a store of its own that holds a generated zone with a promoted run."""
+    chosen = tuple(ranges.split(","))
+    if unknown := [name for name in chosen if name not in panels_.RANGES]:
+        raise BadInput(f"--ranges: there is no range {unknown[0]!r}; choose from {', '.join(panels_.RANGES)}")
+    console = stderr()
+    options = panels_.Options(dashboards, channels, days, rounds, chosen)
+    found = panels_.run(options, lambda text: console.print(text, markup=False, highlight=False))
+    if as_json:
+        print_json(found)
+    else:
+        panels_.print_report(found)
