@@ -6,7 +6,8 @@ for a window of a packed page gets the page unpacked again, so packing changes n
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
@@ -67,6 +68,16 @@ class ColdSums:
         if self._place[page] < 0:
             self._open(page, self._unpacked(self._packed.pop(page)))
         return self._place[page] * PAGE + start // self._length_ms % PAGE
+
+    def read(self, starts: Sequence[int]) -> Iterator[tuple[Sums, NDArray[np.int64]]]:
+        """Sums and slots of known windows, in order of time, page by page. Packed pages stay packed."""
+        for page, mine in groupby(starts, key=lambda start: start // self._page_ms):
+            places = np.array(list(mine), np.int64) // self._length_ms % PAGE
+            place = self._place[page]
+            if place < 0:
+                yield Sums(**self._unpacked(self._packed[page])), places
+            else:
+                yield self.sums, place * PAGE + places
 
     def touch(self, starts: NDArray[np.int64]) -> None:
         """These windows changed."""

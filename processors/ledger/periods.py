@@ -168,10 +168,10 @@ class PeriodSums:
         held = starts[bisect_left(starts, begin) : bisect_left(starts, end)]
         if not held:
             return
-        slots = np.array([windows.pages.slot(start) for start in held], np.int64)
         out = new_rows(PERIOD_SUM, len(series))
         window = new_rows(SERIES_VALUE)
-        add_windows(windows.plan, windows.sums, windows.base_series, series, slots, self._length, window[0], out)
+        for sums, slots in windows.pages.read(held):
+            add_windows(windows.plan, sums, windows.base_series, series, slots, self._length, window[0], out)
         shift = int(self._clock[transition_at(self._clock, begin)][1])
         out["series"], out["period"], out["tick"] = series, period, tick
         out["start"], out["end"], out["local_start"] = begin, end, begin + shift

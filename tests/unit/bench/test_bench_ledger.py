@@ -40,7 +40,7 @@ def test_at_every_age_the_sums_hold_the_last_horizon_with_every_company_and_no_m
     zone = CompanyZone(2, 6)
     channels = compile_registry(zone.registry(), 1)
     ages, sizes = Ages(zone, channels), []
-    for days in (1, 2, 9):
+    for days in (2, 3, 9):
         ages.grow_to(days)
         pages, end = ages.ledger.windows.pages, START_MS + days * DAY_MS
         assert pages.starts[-1] == end - WINDOW_MS

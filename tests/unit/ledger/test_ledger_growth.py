@@ -13,7 +13,7 @@ from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
 from zonepulse.streams.bench.ledger_load import DELAY_MS, HOUR_MS, START_MS, TICK_MS, WINDOW_MS, CompanyZone
 
 CHANNELS_A_COMPANY = 4
-COMPANIES = 700
+COMPANIES = 1_400
 
 
 def build_s(companies: int) -> float:
