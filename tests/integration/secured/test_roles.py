@@ -62,6 +62,8 @@ def test_a_role_may_do_what_readmes_table_says_and_no_more(zone: Zone, role: str
     table = {m[1]: m.groups()[1:] for m in ROW.finditer(README.read_text("utf-8"))}
     assert set(table) >= set(ROLES)
     reads, writes, groups = (cells(role, cell) for cell in table[role])
+    with admin_of(zone.stack.kafka) as admin:
+        wait_until(lambda: {PREFIX + name for name in SNAPSHOTS} <= set(admin.list_topics()), 120, "the topics of snapshots")
     with admin_of(zone.security.address(role)) as admin:
         assert (told_topics(admin, "READ"), told_topics(admin, "WRITE")) == (reads, writes)
         assert set(told_groups(admin)) == (GROUPS if role == "operator" else groups)
