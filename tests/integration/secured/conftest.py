@@ -16,7 +16,7 @@ from zonepulse.streams.workers.warm_up import warm_up
 
 UNTIL_MS = int(datetime(2026, 3, 20, tzinfo=UTC).timestamp() * 1000)
 DAYS = 1
-SENT_IN_S = 40
+SENT_IN_S = 25
 """The sample's time is sent in so long: each connection is cut several times."""
 
 

@@ -24,7 +24,7 @@ def test_rows_are_the_oracles_and_no_worker_notices_that_connections_end(zone: Z
     for task in TASKS:
         log = zone.logs()[f"{task}-0"]
         opened = log.count(f"Authenticated as {task} via SCRAM-SHA-512")
-        assert opened > 5, "connections were opened anew"
+        assert opened > 3, "connections were opened anew"
         assert "AuthorizationFailed" not in log
         cut = len(re.findall(r"coordinator dead|Failed fetch", log))
         assert cut <= opened / 4, "the broker cuts hardly one: only where a busy machine let seconds pass between two requests"
