@@ -12,7 +12,7 @@ import numpy as np
 
 from zonepulse.processors.efficiency.history import Day, History
 
-REAL = Path(__file__).parent / "data" / "real" / "illinois-daily.csv.gz"
+REAL = Path(__file__).parent / "data" / "real" / "efficiency" / "illinois-daily.csv.gz"
 JUDGED = json.loads(REAL.with_name("illinois-models.json").read_text("utf-8"))
 """What other programs make of the real meter, with their versions."""
 FIRST = date(2025, 1, 1)

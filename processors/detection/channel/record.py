@@ -39,11 +39,11 @@ def beyond(s: Any, view: int, weight: float, y: float) -> float:
 @kernel
 def surprise_of(s: Any, value: float, first: float) -> float:
     """The exponential mean of -log of the chance of the step to the value's bin, by the steps seen; bins of standard deviations."""
-    away = value - s.mean
-    z = away / (math.sqrt(s.variance) + 1e-9 * (abs(s.mean) + 1e-9) + 1e-12)
+    away = value - s.center
+    z = away / (math.sqrt(s.variance) + 1e-9 * (abs(s.center) + 1e-9) + 1e-12)
     place = int(min(max(4.0 * (z / (1.0 + abs(z)) + 1.0), 0.0), 7.0))
     rate = max(SLOW, first)
-    s.mean += rate * away
+    s.center += rate * away
     s.variance = (1.0 - rate) * (s.variance + rate * away * away)
     if s.bin >= 0:
         total = 0.0

@@ -64,7 +64,7 @@ CHANNEL: Final = np.dtype(
         ("short", "f8"),
         ("long", "f8"),
         ("longer", "f8"),
-        ("mean", "f8"),
+        ("center", "f8"),
         ("variance", "f8"),
         ("near", "f8"),
         ("near_variance", "f8"),
