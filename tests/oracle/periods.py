@@ -1,4 +1,4 @@
-"""Hours and days of the zone's calendar, from the final rows of windows, as README says it.
+"""Hours and days of the zone's calendar, from the final rows of windows, as docs/ledger.md says it.
 
 A window counts in the hour and the day of the zone's clock that hold its start. A period's row is there once the last window that
 begins in it is due, and says the sums of the rows of its windows. Its revision is the largest of theirs, and no less than the tick at
