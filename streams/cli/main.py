@@ -49,7 +49,7 @@ COMMANDS: Final = {
     "subscribe": Command("people.subscribe", "subscribe", "Send alerts to an address."),
     "subscribers": Command("people.subscribers", "app", "Who is told of alerts; tests, pauses, forgetting."),
     "notify": Command("people.notify", "app", "See what a message about an alert looks like."),
-    "alerts": Command("people.alerts", "app", "See who was told of which alert."),
+    "alerts": Command("people.alerts", "app", "List and answer alerts; see who was told."),
     "skip": Command("skip", "skip", "Step over a record that a task cannot handle."),
     "deadletters": Command("deadletters.command", "app", "List readings that were refused, and send them again."),
     "checkpoints": Command("checkpoints", "app", "Show where tasks stand; let them go on after a loss."),
