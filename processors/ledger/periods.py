@@ -55,9 +55,14 @@ PERIOD_SUM: Final = np.dtype(
         ("valued", "i8"),
         ("cov", "i8"),
         ("expected", "i8"),
+        ("energy_size", "i8"),  # sums of magnitudes, each floored to SIZE
+        ("co2e_size", "i8"),
     ]
 )
 """What a series says of a period: `period` is a place in results.PERIODS, `valued` the energy of the windows whose co2e is known."""
+SIZE_BITS: Final = 20
+MOST_SIZES: Final = 1 << (62 - SIZE_BITS)
+"""A registry's proof is of one window: a sum of windows that are so large together could leave 64 bits, and is unknown."""
 
 
 @kernel
@@ -104,11 +109,22 @@ def add_windows(plan: PlanArrays, sums: Sums, first: int, series: Any, slots: An
                 one.has_energy = 1
                 one.energy += window.energy
                 one.est += window.est
+                one.energy_size += max(abs(window.energy), abs(window.est)) >> SIZE_BITS
                 if window.has_co2e:
                     one.valued += window.energy
             if window.has_co2e:
                 one.has_co2e = 1
                 one.co2e += window.co2e
+                one.co2e_size += abs(window.co2e) >> SIZE_BITS
+
+
+def leave_out_too_large(sums: Rows) -> None:
+    """Make the sums of PERIOD_SUM rows unknown whose windows are too large together."""
+    for name, parts in (("energy", ("energy", "est", "valued")), ("co2e", ("co2e", "valued"))):
+        is_too_large = sums[f"{name}_size"] >= MOST_SIZES
+        sums[f"has_{name}"][is_too_large] = 0
+        for part in parts:
+            sums[part][is_too_large] = 0
 
 
 def day_of_zone(clock: NDArray[np.int64], at: int) -> tuple[int, int]:
@@ -172,6 +188,7 @@ class PeriodSums:
         window = new_rows(SERIES_VALUE)
         for sums, slots in windows.pages.read(held):
             add_windows(windows.plan, sums, windows.base_series, series, slots, self._length, window[0], out)
+        leave_out_too_large(out)
         shift = int(self._clock[transition_at(self._clock, begin)][1])
         out["series"], out["period"], out["tick"] = series, period, tick
         out["start"], out["end"], out["local_start"] = begin, end, begin + shift

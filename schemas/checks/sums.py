@@ -1,5 +1,4 @@
-"""No sum of a registry may leave 64 bits: what its channels and entries could reach together in the windows of a day, in micro-units and in
-mg CO2e.
+"""No sum of a registry may leave 64 bits: what its channels and entries could reach together in one window, in micro-units and in mg CO2e.
 
 A channel adds at most 1.2 x max_power x (max_gap + period) to a window: no advance is longer than max_gap. Dense readings or a record's old
 value may say more; what is above twice that the ledger does not book (`ops_sum_refused`). Times the largest factor that its carrier may
@@ -18,7 +17,6 @@ from zonepulse.schemas.units import LIMIT_ENERGY, MICRO, MS_PER_HOUR
 from zonepulse.schemas.values import rounded
 
 MARGIN: Final = Fraction(6, 5)
-LONGEST_DAY_MS: Final = 25 * MS_PER_HOUR
 
 
 def most_micro(register: Register, max_gap_ms: int) -> int:
@@ -28,8 +26,7 @@ def most_micro(register: Register, max_gap_ms: int) -> int:
 
 
 def check_sums(registry: Registry, report: Report) -> None:
-    """Report, at the channel or entry with the largest share, a sum over a day's windows that could reach 2^62."""
-    windows = -(-LONGEST_DAY_MS // registry.zone.window_ms)
+    """Report, at the channel or entry with the largest share, a sum that could reach 2^62."""
     largest: dict[tuple[str, str], tuple[int, Fraction, str]] = {}  # channel -> micro-units, mg, path
     kg = _LargestFactors(registry)
     for i, meter in enumerate(registry.meters):
@@ -41,8 +38,7 @@ def check_sums(registry: Registry, report: Report) -> None:
             found = (most, most * kg.of(register), path)
             key = (meter.id, register.id)
             largest[key] = max(largest.get(key, found), found)
-    energies = [(micro * windows, path) for micro, _, path in largest.values()]
-    _check(energies, "energy", "micro-units", ".max_power", report)
+    _check(((micro, path) for micro, _, path in largest.values()), "energy", "micro-units", ".max_power", report)
     entries = [
         (entry.value_micro * kg.of_entry(i), f"entries[{i}]")
         for i, entry in enumerate(registry.entries)
@@ -51,10 +47,7 @@ def check_sums(registry: Registry, report: Report) -> None:
     for mg, path in entries:
         if mg >= LIMIT_ENERGY:
             report.add(f"{path}.kg", "kg x GWP does not fit 64 bits in mg CO2e", "mend kg; it is in kg, not in g")
-    masses = [
-        *((mg * windows, path) for _, mg, path in largest.values()),
-        *((mg, path) for mg, path in entries if mg < LIMIT_ENERGY),
-    ]
+    masses = [*((mg, path) for _, mg, path in largest.values()), *((mg, path) for mg, path in entries if mg < LIMIT_ENERGY)]
     _check(masses, "carbon", "mg CO2e", "", report)
 
 
@@ -65,8 +58,8 @@ def _check(shares: Iterable[tuple[int | Fraction, str]], what: str, unit: str, k
         of_it = f"{rounded(share / Fraction(LIMIT_ENERGY))} of the limit 2^62 {unit}"
         report.add(
             path + key,
-            f"the {what} of all channels together could overflow 64 bits within a day; this one alone has {of_it}",
-            "mend max_power, max_gap, unit or factor: they bound what a window can hold",
+            f"the {what} of all channels together could overflow 64 bits; this one alone has {of_it}",
+            "mend max_power, max_gap, unit or factor: they bound what one window can hold",
         )
 
 

@@ -2,7 +2,8 @@
 
 A window counts in the hour and the day of the zone's clock that hold its start. A period's row is there once the last window that
 begins in it is due, and says the sums of the rows of its windows. Its revision is the largest of theirs, and no less than the tick at
-which it is due. What a storage holds is no sum.
+which it is due. What a storage holds is no sum. Where the magnitudes of the windows, each in whole units of 2^20, come to 2^42, the sum is
+unknown.
 """
 
 from collections import defaultdict
@@ -85,15 +86,18 @@ def _summed(rows: Iterable[Row], names: tuple[str, ...], calendar: Calendar, pol
         if due > applied:
             continue
         known = [row for row in windows if row["energy_micro"] is not None and row["co2e_mg"] is not None]
+        energies = [(row["energy_micro"], _estimated(row)) for row in windows if row["energy_micro"] is not None]
+        has_energy = _fits(max(abs(value), abs(part)) for value, part in energies)
+        has_co2e = _fits(abs(row["co2e_mg"]) for row in windows if row["co2e_mg"] is not None)
         yield dict(zip(names, key, strict=True)) | {
             "period": period,
             "start": _ms(begin),
             "local_start": _ms(calendar.local(begin).replace(tzinfo=UTC)),
             "length_s": (end - begin) // timedelta(seconds=1),
-            "energy_micro": _sum(row["energy_micro"] for row in windows),
-            "co2e_mg": _sum(row["co2e_mg"] for row in windows),
-            "estimated_micro": sum(_estimated(row) for row in windows),
-            "valued_micro": sum(row["energy_micro"] for row in known),
+            "energy_micro": _sum(value for value, _ in energies) if has_energy else None,
+            "co2e_mg": _sum(row["co2e_mg"] for row in windows) if has_co2e else None,
+            "estimated_micro": sum(part for _, part in energies) if has_energy else 0,
+            "valued_micro": sum(row["energy_micro"] for row in known) if has_energy and has_co2e else 0,
             "covered_ms": sum(row["covered_ms"] for row in windows),
             "expected_ms": sum(row["expected_ms"] for row in windows),
             "revision": max(due, *(row["revision"] for row in windows)),
@@ -105,6 +109,10 @@ def _estimated(row: Row) -> int:
         return int(row["estimated_micro"])
     share: float = row["estimated_share"]
     return round(share * (row["energy_micro"] or 0))
+
+
+def _fits(magnitudes: Iterable[int]) -> bool:
+    return sum(value // 2**20 for value in magnitudes) < 2**42
 
 
 def _sum(values: Iterable[int | None]) -> int | None:

@@ -12,6 +12,7 @@ from core_runs import emitted, fetches, final, spans
 from small_logs import DAY, IMPORT, MINUTE, log, meter, on_time, reading, rows_of, zone_text
 
 from zonepulse.processors.final_rows import final_rows
+from zonepulse.processors.flow import new_rows
 from zonepulse.processors.ledger import periods
 from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
 from zonepulse.processors.metering.snapshot import decode, encode
@@ -78,6 +79,18 @@ def test_an_hour_and_a_day_are_said_when_their_last_window_is_due_and_again_with
         25 * HOUR + MINUTE: (95 * 4_000_000 + 7_000_000, 96 * 15),
     }
     rows_of(zone, records)
+
+
+def test_a_sum_that_may_leave_64_bits_is_unknown() -> None:
+    sums = new_rows(periods.PERIOD_SUM, 3)
+    for name in ("energy", "est", "valued", "co2e", "has_energy", "has_co2e"):
+        sums[name] = 1
+    sums["energy_size"] = periods.MOST_SIZES - 1, periods.MOST_SIZES, 0
+    sums["co2e_size"] = 0, 0, periods.MOST_SIZES
+    periods.leave_out_too_large(sums)
+    assert sums["has_energy"].tolist() == sums["energy"].tolist() == sums["est"].tolist() == [1, 0, 1]
+    assert sums["has_co2e"].tolist() == sums["co2e"].tolist() == [1, 1, 0]
+    assert sums["valued"].tolist() == [1, 0, 0]
 
 
 def test_energy_without_a_factor_is_no_part_of_what_is_valued() -> None:
