@@ -116,6 +116,7 @@ def hourly(first: str, last: str) -> list[dict[str, Any]]:
     return [reading(at, 1 + at // HOUR * 7919 % 1000 / 1000) for at in range(begin + HOUR, end + 1, HOUR)]
 
 
+@pytest.mark.large
 def test_a_year_is_its_months_its_days_its_hours_and_its_windows_to_the_milligram() -> None:
     rows = final(
         emitted(YEAR, fetches(on_time(*hourly("2026-01-01T00:00+01:00", "2027-01-01T00:00+01:00")), (500,)), 1, finish=False)
