@@ -1,15 +1,13 @@
 """What the registry's rules judge: the zone, companies and nodes by their series, sites, meters and registers by their channels' rows.
 
-A subject judges each of its windows once, in order of time: at the first tick at which it is due and fully covered, at the latest at that
-at which the window after it is due (schemas/messages/alerts.py is the contract).
+How a subject takes its windows is in subjects.py, what is known of one in window_facts.py.
 """
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,7 +20,6 @@ from zonepulse.processors.accounting.plan import (
     AggregationPlan,
     Interval,
     counted_flow,
-    expected_steps,
     merged,
     without,
 )
@@ -41,9 +38,11 @@ from zonepulse.processors.accounting.series import (
 )
 from zonepulse.processors.accounting.window_sums import WindowSums
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.detection.rules import NOTHING, Alert, Excess, Judge, RuleState
+from zonepulse.processors.detection.rules import Alert, Excess, Judge, RuleState
 from zonepulse.processors.detection.working_hours import WorkingHours
-from zonepulse.processors.flow import UNSET, Rows
+from zonepulse.processors.flow import Rows
+from zonepulse.processors.ledger.subjects import Count, Due, Named, OfChannels, OfSeries, Subject, Where
+from zonepulse.processors.ledger.window_facts import Facts, excess, grams, indicator
 from zonepulse.schemas.carriers import ELECTRICITY, carrier
 from zonepulse.schemas.registry.calendar import offsets_of
 from zonepulse.schemas.registry.calendars import CALENDARS
@@ -51,207 +50,10 @@ from zonepulse.schemas.registry.model import MeterVersion, Register, Registry, R
 from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.registry.tariffs import TARIFFS, Tariff
 from zonepulse.schemas.rules.scopes import Scope, is_on, names_on
-from zonepulse.schemas.units import MICRO, MS_PER_HOUR
+from zonepulse.schemas.units import MICRO
 
-Due = Callable[[int], int]
-"""Start of a window -> the tick at which it is due."""
 _OF_CHANNELS: Final[tuple[Scope, ...]] = ("site", "meter", "register")
 _STATE: Final = ("breaches", "first_breach", "clears", "first_clear", "active_since", "raised_at", "facts", "excess")
-
-
-class Facts(NamedTuple):
-    """What is known of a subject's window; None: not known. Micro-units and mg."""
-
-    cov: int
-    expected: int
-    energy: int | None = None
-    co2e: int | None = None
-    g_per_kwh: float | None = None
-    imbalance: int | None = None
-    quantity: int | None = None
-    share: tuple[int, int] | None = None
-    """Estimated and all of what `estimated_share` is about."""
-    rate: tuple[int, int] | None = None
-    """Co2e of an energy (of a register's quantity) above 0: what more of it is valued at."""
-
-
-def indicator(name: str, facts: Facts, length_ms: int) -> float | None:
-    """The value of an indicator: one division of integers each; None where it is not known, or is none of the scope's."""
-    hours = {"energy_kwh": MS_PER_HOUR, "quantity": MS_PER_HOUR, "power_kw": length_ms, "quantity_per_h": length_ms}
-    if name in hours:
-        amount = facts.energy if name in ("energy_kwh", "power_kw") else facts.quantity
-        return None if amount is None else amount * MS_PER_HOUR / (MICRO * hours[name])
-    if name == "g_per_kwh":
-        return facts.g_per_kwh
-    if name == "completeness":
-        return facts.cov / facts.expected if facts.expected else None
-    if name == "estimated_share":
-        return facts.share[0] / facts.share[1] if facts.share is not None and facts.share[1] > 0 else None
-    amount = {"co2e_kg": facts.co2e, "imbalance_kwh": facts.imbalance}.get(name)
-    return None if amount is None else amount / MICRO
-
-
-def excess(rule: Rule, facts: Facts, length_ms: int) -> Excess:
-    """What a window has above the rule's bound, at the carbon that it has."""
-    if rule.above is None or rule.change:
-        return NOTHING
-    bound, rate = round(rule.above * MICRO), facts.rate
-    if rule.indicator == "co2e_kg" and facts.co2e is not None:
-        return Excess(None, max(0, facts.co2e - bound))
-    if rule.indicator == "g_per_kwh" and rate is not None:
-        return Excess(None, max(0, rate[0] - round(rule.above * 1000) * rate[1] // MICRO))
-    amount = facts.energy if rule.indicator in ("energy_kwh", "power_kw") else facts.quantity
-    if amount is None or rule.indicator not in ("energy_kwh", "power_kw", "quantity", "quantity_per_h"):
-        return NOTHING
-    per_window = bound * length_ms // MS_PER_HOUR if rule.indicator in ("power_kw", "quantity_per_h") else bound
-    over = max(0, amount - per_window)
-    return Excess(over if rule.indicator in ("energy_kwh", "power_kw") else None, rate and over * rate[0] // rate[1])
-
-
-def grams(energy: int | None, co2e: int | None) -> float | None:
-    """1000 co2e_mg / energy_micro; None at 0 or when either is unknown."""
-    return None if energy is None or co2e is None or energy == 0 else 1000 * co2e / energy
-
-
-class Where(NamedTuple):
-    """Columns of an alert."""
-
-    company: str = ""
-    meter: str = ""
-    node: str = ""
-
-
-class Named(NamedTuple):
-    """A subject's labels, and what else its alerts say, by the instant at which they start."""
-
-    scope: Scope
-    name: str
-    labels: dict[str, str]
-    where: Callable[[int], Where]
-
-
-class Subject:
-    """What rules judge, window by window."""
-
-    def __init__(self, named: Named, judges: Sequence[Judge]) -> None:
-        self.named = named
-        self.rules = [(judge, RuleState()) for judge in judges]
-        self.next_start, self.tick = UNSET, UNSET
-
-    def ready(self, first: int, last: int, due: Due, windows: WindowSums) -> Iterator[tuple[int, int, Facts]]:
-        """Start, tick and facts of the windows that are judged at ticks first..last, each taken as it comes."""
-        raise NotImplementedError
-
-    def look_again_from(self, start: int) -> None:
-        """A window may have come to exist."""
-
-    def when(self, start: int, first: int, is_covered: bool, due: Due, length_ms: int) -> int:
-        """The tick at which a window is judged."""
-        return max(first, self.tick, due(start if is_covered else start + length_ms))
-
-    def pending(self) -> list[Any]:
-        """What is kept of windows that are not judged yet."""
-        return []
-
-    def resume(self, pending: list[Any]) -> None:
-        """Go on from what was kept."""
-
-
-class OfSeries(Subject):
-    """A subject that series say everything of."""
-
-    def __init__(self, named: Named, judges: Sequence[Judge], read: Callable[[WindowSums, int], Facts | None]) -> None:
-        super().__init__(named, judges)
-        self._read = read
-        self._unseen = UNSET
-        """Windows before it, from `next_start` on, do not exist for this subject; not part of its state."""
-
-    def ready(self, first: int, last: int, due: Due, windows: WindowSums) -> Iterator[tuple[int, int, Facts]]:
-        """As Subject has it."""
-        starts = windows.starts
-        for at in range(bisect_left(starts, max(self.next_start, self._unseen)), len(starts)):
-            start = starts[at]
-            facts = self._read(windows, start)
-            if facts is None:
-                continue
-            self._unseen = start
-            tick = self.when(start, first, facts.cov == facts.expected, due, windows.length_ms)
-            if tick > last:
-                return
-            self.next_start, self.tick = start + 1, tick
-            yield start, tick, facts
-        self._unseen = starts[-1] + 1 if starts else UNSET
-
-    def look_again_from(self, start: int) -> None:
-        """As Subject has it."""
-        self._unseen = min(self._unseen, start)
-
-
-class Count(NamedTuple):
-    """How a channel's version counts for a subject."""
-
-    spans: list[Interval]
-    sign: int
-    """Of its energy; 0: it is no electricity."""
-
-
-class OfChannels(Subject):
-    """A subject that is judged by the latest rows of its channels. What is judged is forgotten."""
-
-    def __init__(self, named: Named, judges: Sequence[Judge], counts: Mapping[int, Count], length_ms: int) -> None:
-        super().__init__(named, judges)
-        self.counts, self._length_ms = counts, length_ms
-        steps = expected_steps([span for count in counts.values() for span in count.spans])
-        self._from, self._number = [at for at, _ in steps], [number for _, number in steps]
-        self._rows: dict[int, dict[int, tuple[int, int, int, int, int | None]]] = {}
-        """Start -> channel -> sign, value, estimated, covered, co2e."""
-
-    def take(self, version: int, channel: int, start: int, row: tuple[int, int, int, int | None]) -> None:
-        """The latest row of a channel: value, estimated, covered, co2e."""
-        count = self.counts[version]
-        if start >= self.next_start and any(since <= start < until for since, until in count.spans):
-            self._rows.setdefault(start, {})[channel] = (count.sign, *row)
-
-    @property
-    def waits(self) -> bool:
-        """Whether a window with rows is not judged yet."""
-        return bool(self._rows)
-
-    def ready(self, first: int, last: int, due: Due, windows: WindowSums) -> Iterator[tuple[int, int, Facts]]:
-        """As Subject has it."""
-        for start in sorted(self._rows):
-            facts = self._facts(start)
-            tick = self.when(start, first, facts.cov == facts.expected, due, self._length_ms)
-            if tick > last:
-                return
-            del self._rows[start]
-            self.next_start, self.tick = start + 1, tick
-            yield start, tick, facts
-
-    def _facts(self, start: int) -> Facts:
-        rows = self._rows[start].values()
-        covered = [row for row in rows if row[3] > 0]
-        power, known = [row for row in covered if row[0]], [row[4] for row in covered if row[4] is not None]
-        energy = sum(row[0] * row[1] for row in power) if power else None
-        alone = covered[0] if self.named.scope == "register" and covered else None
-        estimated = sum(row[0] * row[2] for row in power)
-        return Facts(
-            cov=sum(row[3] for row in rows),
-            expected=self._number[max(0, bisect_right(self._from, start) - 1)] * self._length_ms,
-            energy=energy,
-            co2e=sum(known) if known else None,
-            quantity=alone and alone[1],
-            share=(alone[2], alone[1]) if alone else None if energy is None else (estimated, energy),
-            rate=_rate([row for row in covered if row[0] or alone]),
-        )
-
-    def pending(self) -> list[Any]:
-        """As Subject has it."""
-        return [[start, [[channel, *row] for channel, row in sorted(rows.items())]] for start, rows in sorted(self._rows.items())]
-
-    def resume(self, pending: list[Any]) -> None:
-        """As Subject has it."""
-        self._rows = {start: {channel: (s, v, e, c, mg) for channel, s, v, e, c, mg in rows} for start, rows in pending}
 
 
 class Watches:
@@ -410,13 +212,6 @@ class Watches:
 def _state(values: Sequence[Any], past: Sequence[Any]) -> RuleState:
     found = dict(zip(_STATE, values, strict=True))
     return RuleState(**(found | {"excess": Excess(*found["excess"])}), past=dict(past))
-
-
-def _rate(rows: Sequence[Sequence[Any]]) -> tuple[int, int] | None:
-    """Co2e and amount of the rows whose co2e is known."""
-    known = [(row[4], row[1]) for row in rows if row[4] is not None]
-    amount = sum(value for _, value in known)
-    return (sum(mg for mg, _ in known), amount) if amount > 0 else None
 
 
 def _same(where: Where) -> Callable[[int], Where]:

@@ -280,7 +280,7 @@ def admit(items: ReadingColumns, start: int, stop: int, clock: Ints, state: Stat
             if is_impossible(energy_micro(reg, version), begin, ts, version):
                 flags |= IMPOSSIBLE
         meta, end = (items.seq[i] + 1) << 8 | flags, ch.ring + ch.held
-        has_changed = goes_on = True
+        has_changed = True
         if ch.held > ch.past and pool[end - 1].ts < ts:
             goes_on = is_next(pool[end - 1], reg, ts, version)
             entry = pool[end]

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from zonepulse.processors.indicators.forecast import Days
+from zonepulse.schemas.indicators.periods import midnight_ms
 from zonepulse.schemas.registry.budgets import Budget
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.tables.ddl import LIVE_RUN
@@ -34,7 +35,7 @@ GROUP BY day_ms ORDER BY day_ms"""
 def stored_days(registry: Registry, budget: Budget, until: date, ask: Ask) -> Days:
     """The days before `until` in the budget's unit, from the first one known on; empty without any. Raises what `ask` raises."""
     zone, (column, rows) = registry.zone, _SERIES[budget.unit]
-    end_ms = _midnight_ms(until, zone.timezone)
+    end_ms = midnight_ms(until, ZoneInfo(zone.timezone))
     kind, entity = ("company", budget.company) if budget.company else ("zone", zone.id)
     parameters = {
         "run": LIVE_RUN, "zone": zone.id, "kind": kind, "entity": entity, "timezone": zone.timezone, "basis": budget.basis,
@@ -50,10 +51,6 @@ def stored_days(registry: Registry, budget: Budget, until: date, ask: Ask) -> Da
     for day, amount in known.items():
         days[(day - first).days] = amount
     return days
-
-
-def _midnight_ms(day: date, timezone: str) -> int:
-    return round(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(timezone)).timestamp() * 1000)
 
 
 def _day(ms: int, timezone: str) -> date:

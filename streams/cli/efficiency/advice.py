@@ -10,10 +10,9 @@ import typer
 from zonepulse.processors.advice.grid import PowerFactorRule
 from zonepulse.processors.advice.solar import Prices
 from zonepulse.schemas.indicators.periods import parse_period
-from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.values import BadValue
-from zonepulse.streams.cli.registry.factors import newest_version
-from zonepulse.streams.cli.shared.zone_files import read_text, read_zone
+from zonepulse.streams.cli.shared.asked_registry import asked_registry, require_company
+from zonepulse.streams.cli.shared.zone_files import read_text
 from zonepulse.streams.efficiency.advice import Wanted, document
 from zonepulse.streams.efficiency.advice import advice as advice_for
 from zonepulse.streams.efficiency.weather import read_series
@@ -42,12 +41,8 @@ def advice(
 
     Each amount comes with the calculation that it is the result of. What is not known is said, and nothing is assumed in its place.
     """
-    registry = read_zone(zone) if zone else newest_version()
-    known = [one.id for one in registry.companies]
-    if company not in known:
-        raise BadInput(
-            f"{company!r} is no company of zone {registry.zone.id}: {nearest(company, known, 'there are ' + ', '.join(known))}"
-        )
+    registry = asked_registry(zone)
+    require_company(registry, company)
     local = ZoneInfo(registry.zone.timezone)
     end = _day(until, local)
     series = read_series(read_text(pv), pv, registry.zone.timezone, "kwh_per_kw") if pv else None

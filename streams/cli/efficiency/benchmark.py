@@ -14,8 +14,7 @@ from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.sections import whole_of
 from zonepulse.schemas.values import BadValue
 from zonepulse.schemas.zone_file.indicator_sets import shipped_sets
-from zonepulse.streams.cli.registry.factors import newest_version
-from zonepulse.streams.cli.shared.zone_files import read_zone
+from zonepulse.streams.cli.shared.asked_registry import asked_registry
 from zonepulse.streams.efficiency.benchmark import (
     Benchmark,
     bands,
@@ -55,7 +54,7 @@ def benchmark(
     Every report has pseudonyms of its own. Its record, with names, is kept for the moderator: later reports are made so that nobody is
     disclosed by several of them together.
     """
-    registry = read_zone(zone) if zone else newest_version()
+    registry = asked_registry(zone)
     one, edges, facts = _indicator(indicator), bands(band_edges), facts_of(registry)
     if company and company not in facts.companies:
         raise BadInput(f"--company {company!r}: {nearest(company, facts.companies, 'name a company of the zone')}")

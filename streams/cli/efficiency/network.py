@@ -1,10 +1,9 @@
 """`zonepulse network`: energy-efficiency networks, their targets, measures, baselines and savings."""
 
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -14,8 +13,8 @@ from zonepulse.schemas.registry.efficiency.networks import EFFICIENCY, Efficienc
 from zonepulse.schemas.registry.model import Registry, Series
 from zonepulse.schemas.registry.sections import whole_of
 from zonepulse.schemas.values import BadValue
-from zonepulse.streams.cli.registry.factors import newest_version
-from zonepulse.streams.cli.shared.zone_files import read_text, read_zone
+from zonepulse.streams.cli.shared.asked_registry import asked_registry, require_company, today_in
+from zonepulse.streams.cli.shared.zone_files import read_text
 from zonepulse.streams.efficiency import snapshot as snapshots
 from zonepulse.streams.efficiency.network import (
     Asked,
@@ -52,8 +51,8 @@ BaseYearOption = Annotated[
 @app.command()
 def show(network: NetworkArgument = "", zone: ZoneOption = None, json: JsonOption = False) -> None:
     """Show a network's members, targets and measures, and what the measures are said to save."""
-    registry = _registry(zone)
-    found, today = _network(registry, network), _today(registry)
+    registry = asked_registry(zone)
+    found, today = _network(registry, network), today_in(registry)
     efficiency: Efficiency = whole_of(registry, EFFICIENCY)
     asked = Asked(date(today.year, 1, 1), today, today.year - 1)
     current = current_members(efficiency, found.id, today.isoformat(), _EVER)
@@ -100,12 +99,8 @@ def baseline(
 
     A baseline explains energy by production, degree days and weekends over twelve months; where it cannot, it says why.
     """
-    registry = _registry(zone)
-    known = [one.id for one in registry.companies]
-    if company not in known:
-        raise BadInput(
-            f"{company!r} is no company of zone {registry.zone.id}: {nearest(company, known, 'there are ' + ', '.join(known))}"
-        )
+    registry = asked_registry(zone)
+    require_company(registry, company)
     task = _task(registry, period, base_year, weather, monthly, unverified)
     efficiency: Efficiency = whole_of(registry, EFFICIENCY)
     network = next((one.network for one in efficiency.targets if one.company == company), "")
@@ -133,7 +128,7 @@ def savings(
     json: JsonOption = False,
 ) -> None:
     """Count a network's savings twice, by its measures and by its meters, and show the difference."""
-    registry = _registry(zone)
+    registry = asked_registry(zone)
     one, task = _network(registry, network), _task(registry, period, base_year, weather, monthly, unverified)
     with store() as ask:
         found = network_savings(registry, one, task.asked, ask, task.series)
@@ -167,7 +162,7 @@ def snapshot(
     zone: ZoneOption = None,
 ) -> None:
     """Write a period's savings, with models and days, into a file that never changes; its digest goes into zone.yaml."""
-    registry = _registry(zone)
+    registry = asked_registry(zone)
     if check is not None:
         _check(registry, check)
         return
@@ -182,7 +177,7 @@ def snapshot(
         f"{path} is written; declare it in `efficiency_networks` of zone.yaml:",
         "  snapshots:",
         f'    - {{id: {one.id}-{task.period.text}, network: {one.id}, period: "{task.period.text}", sha256: {digest},'
-        f" taken: {_today(registry)}, by: YOUR NAME}}",
+        f" taken: {today_in(registry)}, by: YOUR NAME}}",
     )
 
 
@@ -204,7 +199,7 @@ class _Task(NamedTuple):
 
 
 def _task(registry: Registry, period: str, base_year: int, weather: str, monthly: bool, unverified: bool) -> _Task:
-    today = _today(registry)
+    today = today_in(registry)
     try:
         one = parse_period(period or str(today.year))
     except BadValue as error:
@@ -215,14 +210,6 @@ def _task(registry: Registry, period: str, base_year: int, weather: str, monthly
     text = read_text(Path(weather)) if weather and Path(weather).is_file() else None
     found = weather_series(registry, weather, text)
     return _Task(one, asked, found[0] if found else "", found[1] if found else None)
-
-
-def _registry(zone: Path | None) -> Registry:
-    return read_zone(zone) if zone else newest_version()
-
-
-def _today(registry: Registry) -> date:
-    return datetime.now(UTC).astimezone(ZoneInfo(registry.zone.timezone)).date()
 
 
 def _network(registry: Registry, named: str) -> EfficiencyNetwork:

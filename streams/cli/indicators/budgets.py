@@ -19,7 +19,7 @@ from zonepulse.schemas.registry.budgets import BUDGETS, Budget
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.values import BadValue, instant_text, parse_instant_ms
-from zonepulse.streams.cli.indicators.asked_registry import asked_registry
+from zonepulse.streams.cli.shared.asked_registry import asked_registry
 from zonepulse.streams.indicators.store import Ask, store
 from zonepulse.streams.indicators.stored_days import stored_days
 from zonepulse.streams.indicators.stored_sums import stored_sums

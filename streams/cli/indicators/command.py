@@ -1,10 +1,8 @@
 """`zonepulse indicators`: what the zone and its companies compare themselves by."""
 
-from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -17,7 +15,7 @@ from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.values import BadValue
 from zonepulse.schemas.zone_file.indicator_sets import shipped_sets
-from zonepulse.streams.cli.indicators.asked_registry import asked_registry
+from zonepulse.streams.cli.shared.asked_registry import asked_registry, today_in
 from zonepulse.streams.indicators.report import document, rows
 from zonepulse.streams.indicators.store import store
 from zonepulse.streams.indicators.stored_sums import stored_sums
@@ -80,6 +78,6 @@ def _sets(chosen: str) -> list[IndicatorSet]:
 
 def _period(text: str, registry: Registry) -> Period:
     try:
-        return parse_period(text or datetime.now(UTC).astimezone(ZoneInfo(registry.zone.timezone)).strftime("%Y-%m"))
+        return parse_period(text or f"{today_in(registry):%Y-%m}")
     except BadValue as error:
         raise BadInput(f"--period: {error}") from error

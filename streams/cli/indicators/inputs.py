@@ -1,10 +1,8 @@
 """`zonepulse inputs`: quantities that no meter measures, given in files, with who, when and evidence."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -16,6 +14,7 @@ from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.values import rounded
 from zonepulse.streams import servers
 from zonepulse.streams.cli.registry.factors import newest_version
+from zonepulse.streams.cli.shared.asked_registry import today_in
 from zonepulse.streams.cli.shared.zone_files import require_files
 from zonepulse.streams.control.input_topic import publish_inputs, published_inputs
 from zonepulse.streams.files.form import file_form
@@ -54,10 +53,9 @@ def apply(
     form = file_form(decimal=decimal, delimiter=delimiter, encoding=encoding, sheet=sheet)
     settings = servers.settings()
     broker, registry = servers.require_broker(settings), newest_version()
-    today = datetime.now(UTC).astimezone(ZoneInfo(registry.zone.timezone)).date().isoformat()
     earlier, _ = accepted(entities_of(registry, SECTION), published_inputs(broker, settings.topic_prefix))
     companies = [one.id for one in registry.companies]
-    found = read_given(file, form, Defaults(company, by, given or today, evidence), companies, earlier)
+    found = read_given(file, form, Defaults(company, by, given or today_in(registry).isoformat(), evidence), companies, earlier)
     if found.new and not dry_run:
         ensure_topics(broker, settings.topic_prefix, settings.partitions, is_simulated=settings.is_simulated)
         publish_inputs(broker, settings.topic_prefix, found.new)

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -13,7 +12,7 @@ from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.values import BadValue
-from zonepulse.streams.cli.indicators.asked_registry import asked_registry
+from zonepulse.streams.cli.shared.asked_registry import asked_registry, today_in
 from zonepulse.streams.indicators.store import store
 from zonepulse.streams.reports import page, sheets
 from zonepulse.streams.reports.fonts import what_is_missing
@@ -129,8 +128,8 @@ def _file_name(name: str) -> str:
 
 def _period(text: str, registry: Registry) -> Period:
     if not text:
-        now = datetime.now(UTC).astimezone(ZoneInfo(registry.zone.timezone))
-        year, month = (now.year, now.month - 1) if now.month > 1 else (now.year - 1, 12)
+        today = today_in(registry)
+        year, month = (today.year, today.month - 1) if today.month > 1 else (today.year - 1, 12)
         text = f"{year:04}-{month:02}"
     try:
         period = parse_period(text)
