@@ -151,7 +151,9 @@ ORDER BY t.taken DESC NULLS LAST, t.id LIMIT 50"""
     def explain(self) -> str:
         """The newest emissions rows, of a day at most, of the chosen companies on the chosen basis, each with its factor and interval."""
         qualities = {name: self._say(name) for name in ("measured", "corrected", "estimated", "missing")}
-        mine = "company IN (${company:singlequote})"
+        of_company = "company IN (${company:singlequote})"
+        meters = f"SELECT meter FROM zonepulse.registry_meters_final WHERE zone = ${{zone:singlequote}} AND {of_company}"
+        mine = f"{of_company} AND (meter = '' OR meter IN ({meters}))"
         newest = f"start > (SELECT max(start) FROM zonepulse.emissions_final WHERE {MINE} AND {mine} AND {_RANGE}) - INTERVAL 1 DAY"
         electricity = "basis = ${basis:singlequote} OR ${basis:singlequote} = 'nodal' AND basis = 'location'"
         return f"""\

@@ -123,15 +123,15 @@ def summed(step_s: str = "", days_ago: int = 0) -> str:
     """`WITH` these: from when to when the ledger has summed hours and days that lie in the range, which ends `days_ago` earlier.
 
     They stand for the windows of `sums` where a step is no shorter than they are; `step_s` empty: one sum of the whole range.
-    Where there is none, both ends are 1970.
+    Where there is none, both ends are 1970. The ledger says all sums of a period at once: those of the zone's intensity stand for all.
     """
     ago = f" - INTERVAL {days_ago} DAY" if days_ago else ""
 
     def between(period: str, seconds: int) -> str:
         wide_enough = f" AND {step_s} >= {seconds}" if step_s else ""
         return f"""\
-(SELECT (min(start), max(start + toIntervalSecond(length_s))) FROM zonepulse.period_totals_final WHERE {MINE} AND period = '{period}'
-    AND {OF_ZONE} AND start >= $__fromTime_ms{ago}
+(SELECT (min(start), max(start + toIntervalSecond(length_s))) FROM zonepulse.period_intensity_final WHERE {MINE} AND period = '{period}'
+    AND node = '' AND basis = 'location' AND start >= $__fromTime_ms{ago}
     AND start + toIntervalSecond(length_s) <= $__toTime_ms{ago}{wide_enough}) AS summed_{period}s{days_ago or ""}"""
 
     return between("hour", HOUR_S) + ",\n  " + between("day", DAY_S)
