@@ -114,6 +114,7 @@ class Feed:
     async def _send(self) -> None:
         producer = AIOKafkaProducer(
             **connection_to(self.broker),
+            acks="all",
             max_batch_size=_BATCH_BYTES,
             max_request_size=MAX_MESSAGE_BYTES,
             request_timeout_ms=_UNSENT_MS,
