@@ -17,9 +17,12 @@ from zonepulse.processors.ledger.ledger import Ledger, NoFactor
 from zonepulse.processors.metering.snapshot import Arrays, BadSnapshot, Frozen, check_layout, check_partitions, names_checksum
 
 
-def freeze_ledger(ledger: Ledger, next_offset: int) -> Frozen:
-    """The ledger now; its changed chunks are copied and count as unchanged from here on."""
+def freeze_ledger(ledger: Ledger, next_offset: int, *, is_whole: bool = False) -> Frozen:
+    """The ledger now; its changed chunks, with `is_whole` all of them, are copied and count as unchanged from here on."""
     pages = ledger.windows.pages
+    if is_whole:
+        ledger.is_waiting_touched, ledger.alerts_frozen = True, None
+        pages.touched.update(range(len(pages.chunks)))
     chunks: dict[int, Arrays] = {0: _waiting(ledger)} if ledger.is_waiting_touched else {}
     alerts = _alerts(ledger)
     if (checksum := zlib.crc32(alerts["json"].tobytes())) != ledger.alerts_frozen:
@@ -126,7 +129,6 @@ def _restore_alerts(ledger: Ledger, chunk: Arrays) -> None:
     found = msgspec.json.decode(chunk["json"].tobytes())
     ledger.watches.resume(found["watches"])
     ledger.life.resume(found["life"])
-    ledger.alerts_frozen = zlib.crc32(chunk["json"].tobytes())
 
 
 def _restore_sums(ledger: Ledger, facts: Mapping[str, Any], chunks: Sequence[Arrays]) -> None:

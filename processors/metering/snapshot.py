@@ -110,9 +110,11 @@ def names_checksum(channels: Channels, numbers: NDArray[np.int64]) -> int:
     return zlib.crc32("\n".join(["\t".join(names[c]) for c in numbers.tolist()]).encode())
 
 
-def freeze_partition(partition: Partition) -> Frozen:
-    """The partition now; its changed chunks are copied and count as unchanged from here on."""
+def freeze_partition(partition: Partition, *, is_whole: bool = False) -> Frozen:
+    """The partition now; its changed chunks, with `is_whole` all of them, are copied and count as unchanged from here on."""
     state = partition.state
+    if is_whole:
+        state.touched[:], partition.watches.touched[:] = 1, 1
     changed = np.flatnonzero(state.touched).tolist()
     chunks = {number: _chunk(state, number) for number in changed}
     state.touched[:] = 0

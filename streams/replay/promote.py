@@ -67,13 +67,13 @@ def promote(client: Client, run: Run, registry: Registry, ingest_ms: int, why: s
     runs.save(client, plan, PROMOTED, run.result, why)
 
 
-def revert(client: Client, run: Run, why: str) -> None:
-    """The live tasks' own rows stand again. Raises CannotReplay."""
+def revert(client: Client, run: Run, why: str, *, was_handed_over: bool = False) -> None:
+    """The live tasks' own rows stand again. `was_handed_over`: they had taken the run's state over. Raises CannotReplay."""
     found = run.plan and next((one for one in active(client, run.plan.zone) if one.run == run.name), None)
     if run.plan is None or found is None:
         raise CannotReplay(f"run {run.name!r} is not promoted")
     decide(client, run.plan, 0, why, found.to_ms, is_open=found.is_open)
-    follows = found.is_open and not run.result.get("followed_ms")
+    follows = (found.is_open or was_handed_over) and not run.result.get("followed_ms")
     runs.save(client, run.plan, runs.FOLLOWING if follows else REVERTED, run.result, why)
 
 
