@@ -37,6 +37,7 @@ from zonepulse.streams.health.watchdog import Pulse
 from zonepulse.streams.kafka.app import Outbox
 from zonepulse.streams.kafka.batch_channel import BatchChannel, Hooks, Router, batch_channel
 from zonepulse.streams.kafka.interval_codec import live_block
+from zonepulse.streams.kafka.log_facts import admin_of, ends_of
 from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Instant, Metrics
 from zonepulse.streams.settings import Settings
@@ -170,13 +171,22 @@ class IntervalsTask:
                 continue
             try:
                 found = (await HandedStates(self._broker, self._prefix, hand_over.state).read([number])).get(number)
-            except AioKafkaError as error:
+                start = await asyncio.to_thread(self._begin_of_log, number)
+            except (AioKafkaError, KafkaError) as error:
                 log.warning("the state handed over cannot be read: %s; trying again in %g s", error, LOOK_S)
                 return
-            if found is None:
-                log.warning("hand-over %s has no state of partition %d; looking again in %g s", hand_over.id, number, LOOK_S)
+            if found is None or found.next_offset < start:
+                log.error(
+                    "hand-over %s has no state of partition %d from which the log, which begins at offset %d, can be read: promote"
+                    " another run that follows the log", hand_over.id, number, start,
+                )  # fmt: skip
                 return
             await self._take_over(number, hand_over, found)
+
+    def _begin_of_log(self, number: int) -> int:
+        tp = TP(self._topic, number)
+        with admin_of(self._broker) as admin:
+            return ends_of(admin, [tp])[tp].start
 
     async def _take_over(self, number: int, hand_over: HandOver, found: HandedState) -> None:
         tp = TP(self._topic, number)
@@ -188,8 +198,12 @@ class IntervalsTask:
                 lambda: restore_partition(channels, found.facts, found.arrays(), found.next_offset, self._work, self._out)
             )
             await self._outbox.flush()
-            before = self._marked(number, freeze_partition(partition, is_whole=True))
-            await HandedStates(self._broker, self._prefix, hand_over.before).write({number: HandedState.of(before)})
+            try:
+                before = self._marked(number, freeze_partition(partition, is_whole=True))
+                await HandedStates(self._broker, self._prefix, hand_over.before).write({number: HandedState.of(before)})
+            except BaseException:
+                self._partitions.pop(number, None)  # what changed since its snapshot is no longer known
+                raise
             self._partitions[number], self._hand_overs[number] = made, hand_over
             self._checkpoints.begin_anew(number)
             self._keep_versions()
