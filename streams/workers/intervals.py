@@ -198,12 +198,8 @@ class IntervalsTask:
                 lambda: restore_partition(channels, found.facts, found.arrays(), found.next_offset, self._work, self._out)
             )
             await self._outbox.flush()
-            try:
-                before = self._marked(number, freeze_partition(partition, is_whole=True))
-                await HandedStates(self._broker, self._prefix, hand_over.before).write({number: HandedState.of(before)})
-            except BaseException:
-                self._partitions.pop(number, None)  # what changed since its snapshot is no longer known
-                raise
+            before = self._marked(number, freeze_partition(partition, is_whole=True))
+            await HandedStates(self._broker, self._prefix, hand_over.before).write({number: HandedState.of(before)})
             self._partitions[number], self._hand_overs[number] = made, hand_over
             self._checkpoints.begin_anew(number)
             self._keep_versions()

@@ -223,15 +223,11 @@ class LedgerTask:
                 log.error("hand-over %s has no state of the ledger: blocks that are made for it are left out", hand_over.id)
                 return
             await self._outbox.flush()
-            try:
-                frozen = await self.thread.run(lambda: freeze_ledger(ledger, self._places.low, is_whole=True))
-                before = await asyncio.to_thread(HandedState.of, self._placed(frozen))
-                await HandedStates(self._broker, self._prefix, hand_over.before).write({number: before})
-                self._take_facts(found.facts, int(batch.offset[0]))
-                made = await self._ledger_of(found.facts, await asyncio.to_thread(found.arrays))
-            except BaseException:
-                self._ledger = None  # what changed since its snapshot is no longer known
-                raise
+            frozen = await self.thread.run(lambda: freeze_ledger(ledger, self._places.low, is_whole=True))
+            before = await asyncio.to_thread(HandedState.of, self._placed(frozen))
+            await HandedStates(self._broker, self._prefix, hand_over.before).write({number: before})
+            made = await self._ledger_of(found.facts, await asyncio.to_thread(found.arrays))
+            self._take_facts(found.facts, int(batch.offset[0]))
             self._takes = {*self._takes, hand_over.order} if "places" in found.facts else {hand_over.order}
             self._hand_over, self._ledger = hand_over, made
             self._checkpoints.begin_anew(0)
