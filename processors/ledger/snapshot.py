@@ -130,6 +130,7 @@ def _restore_alerts(ledger: Ledger, chunk: Arrays) -> None:
     found = msgspec.json.decode(chunk["json"].tobytes())
     ledger.watches.resume(found["watches"])
     ledger.life.resume(found["life"])
+    ledger.alerts_frozen = zlib.crc32(chunk["json"].tobytes())
 
 
 def _restore_sums(ledger: Ledger, facts: Mapping[str, Any], chunks: Sequence[Arrays]) -> None:

@@ -137,7 +137,9 @@ class LedgerTask:
 
     async def _ledger_of(self, facts: Mapping[str, Any], chunks: Sequence[Arrays]) -> Ledger:
         versions = {n: await self._registries.version(n) for n in {*facts["versions"], facts["registry"]}}
-        return await self.thread.run(restore_ledger, versions, facts, chunks, self.thread.beat)
+        ledger = await self.thread.run(restore_ledger, versions, facts, chunks, self.thread.beat)
+        ledger.alerts_frozen = None  # the first snapshot of a hold is whole
+        return ledger
 
     async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:
         """What to read first: behind what the state holds."""
