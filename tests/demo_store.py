@@ -13,7 +13,9 @@ from zonepulse.processors.final_rows import final_rows
 from zonepulse.processors.zone_run import ZoneRun
 from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.messages.records import RecordSpans
+from zonepulse.schemas.registry.inputs import INPUTS
 from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.tables.results import TABLES
 from zonepulse.streams.clickhouse import migrations
 from zonepulse.streams.clickhouse.registry_rows import registry_rows
@@ -100,6 +102,6 @@ def fill(server: ClickHouseProcess, registry: Registry) -> DemoRows:
 def keep_indicators(client: Client, registry: Registry) -> None:
     """Table `indicators`, as the store's worker keeps it."""
     ask = asker(client)
-    periods, until_ms, now = due_again(made(registry.zone.id, ask), registry, (), (), ask)
+    periods, until_ms, now = due_again(made(registry.zone.id, ask), registry, (), entities_of(registry, INPUTS), ask)
     for period in periods:
         client.insert_arrow("indicators", rows_of(registry, period, until_ms, now, ask))

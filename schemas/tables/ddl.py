@@ -221,12 +221,14 @@ INDICATORS: Final = Storage(
     "toYYYYMM(start)",
     final=f"SELECT * FROM {DATABASE}.indicators FINAL",
 )
-"""Every indicator of the zone and its companies by day, month and year of the zone's calendar, written by the store (streams/indicators/
-kept.py). `electricity`: how it counts in tce, equal or equivalent, '' where that makes no difference. `value` null: not computable, and
-`missing_*` say why and how to give it; `exact` is the fraction. `covered` is of the whole period, `until` the end of what was summed: before
-the period's end it goes on. `verdict` as in processors/indicators/evaluate.py, its bound `at_most` or `at_least`; `position` is its place
-in the set; `revision` is the newest tick of the days that were summed, `inputs` how many quantities were given beside zone.yaml, and
-`promotions` the newest of those."""
+"""Every indicator of the zone and its companies by day, month and year of the zone's calendar (streams/indicators/kept.py).
+
+`electricity`: how it counts in tce, equal or equivalent, '' where that makes no difference. `value` null: not computable, and `missing_*`
+say why and how to give it; `exact` is the fraction. `covered` is of the whole period, `until` the end of what was summed: before the
+period's end it goes on. `verdict` as in processors/indicators/evaluate.py, its bound `at_most` or `at_least`; `position` is its place in
+the set; `revision` is the newest tick of the days that were summed, `inputs` how many quantities were given beside zone.yaml, `promotions`
+the newest of those.
+"""
 REGISTRY_COMPANIES: Final = Storage(
     "registry_companies",
     (Column("zone", "code"), Column("version", "i64"), Column("company", "code"), *_NAMES, Column("sector", "code"),

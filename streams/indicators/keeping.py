@@ -7,7 +7,7 @@ ledger's results.
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 import pyarrow as pa
@@ -27,7 +27,6 @@ from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.control.registry_topic import end_offset
 from zonepulse.streams.indicators.kept import Made, due_again, made, news, rows_of
 from zonepulse.streams.indicators.store import Ask, asker
-from zonepulse.streams.kafka.batch_channel import BatchChannel
 from zonepulse.streams.screen import Stop
 
 POLL_S: Final = 30.0
@@ -39,9 +38,9 @@ log = logging.getLogger(__name__)
 class Keeping:
     """The rounds of one worker."""
 
-    def __init__(self, outfit: Outfit, sink: Sink, batches: BatchChannel) -> None:
-        self._outfit, self._sink, self._batches = outfit, sink, batches
-        self._settings = outfit.settings
+    def __init__(self, outfit: Outfit, sink: Sink, held: Callable[[], Collection[TP]]) -> None:
+        """`held`: the partitions that this worker has."""
+        self._outfit, self._sink, self._held, self._settings = outfit, sink, held, outfit.settings
         self._results = TP(RESULTS.full_name(self._settings.topic_prefix), 0)
         self._ends: tuple[int, int] | None = None
         """Of the registry and of the inputs, as of the last whole round."""
@@ -50,7 +49,7 @@ class Keeping:
     async def round(self) -> None:
         """Writes what is due, if it is this worker's turn."""
         begun_s = time.monotonic()
-        if begun_s < self._rests_until_s or self._results not in self._batches.held():
+        if begun_s < self._rests_until_s or self._results not in self._held():
             return
         try:
             await self._round()

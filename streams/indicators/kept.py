@@ -33,8 +33,8 @@ from zonepulse.streams.indicators.stored_sums import stored_sums
 MOST_DAYS: Final = 62
 """At first: days that are older get no rows of their own, unless they are revised; months and years are never left out."""
 _DAYS: Final = """\
-SELECT toString(toDate(local_start)) AS day, max(revision) AS revision FROM period_totals
-WHERE run = {run:String} AND zone = {zone:String} AND period = 'day' AND revision > {revision:Int64} GROUP BY day ORDER BY day"""
+SELECT toString(toDate(t.local_start)) AS day, max(t.revision) AS revision FROM period_totals AS t
+WHERE t.run = {run:String} AND t.zone = {zone:String} AND t.period = 'day' AND t.revision > {revision:Int64} GROUP BY day ORDER BY day"""
 _MADE: Final = """\
 SELECT count() AS n, max(t.revision) AS revision, max(t.registry_version) AS version, max(t.inputs) AS inputs,
     max(t.promotions) AS promotions
@@ -93,7 +93,8 @@ def due_again(
         max([before.revision, *(row["revision"] for row in fresh)]), registry.version, len(given),
         max([before.promotions, *(row["revision"] for row in promoted)]),
     )  # fmt: skip
-    known = _dates(fresh if before == NOTHING else ask(_DAYS, parameters | {"revision": -1}) if now != before else [])
+    is_due = bool(fresh or promoted or given_again)
+    known = _dates(fresh if before == NOTHING else ask(_DAYS, parameters | {"revision": -1}) if is_due else [])
     if not known:
         return [], 0, now
     spans = [(period.first, period.end) for period in map(parse_period, {one.period for one in given_again})]

@@ -144,7 +144,7 @@ def start(outfit: Outfit) -> None:
     store = add_store_agent(outfit.app, ClickHouseSink(settings), origin, known, settings.topic_prefix, outfit.metrics)
     outfit.fit(store)
     assert store.batches is not None
-    outfit.app.timer(keeping.POLL_S, name="indicators")(Keeping(outfit, ClickHouseSink(settings), store.batches).round)
+    outfit.app.timer(keeping.POLL_S, name="indicators")(Keeping(outfit, ClickHouseSink(settings), store.batches.held).round)
 
 
 def add_store_agent(

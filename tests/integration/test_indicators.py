@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from zonepulse.oracle import indicators as oracle
 from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.registry.budgets import BUDGETS as SECTION
+from zonepulse.schemas.registry.inputs import INPUTS
 from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.main import app
@@ -44,12 +45,10 @@ MEASURED = {
     "electrification",
 }
 GIVEN = """\
-inputs:
   - {id: size, quantity: annual_energy_tce, period: "2025", value: 500000, by: M. Wu, given: 2026-01-20, evidence: report}
   - {id: added, quantity: value_added_cny, period: 2025-11, value: 2000000, by: M. Wu, given: 2025-12-02, evidence: report}
   - {id: waste, quantity: solid_waste_t, period: 2025-11, value: 50, by: M. Wu, given: 2025-12-02, evidence: book}
   - {id: used, quantity: solid_waste_used_t, period: 2025-11, value: 41, by: M. Wu, given: 2025-12-02, evidence: book}
-  - {id: steel, company: steelworks, quantity: product_units, period: 2025-11, value: 900, by: L. Chen, given: 2025-12-02, evidence: book}
 """
 BUDGETS = """\
 budgets:
@@ -73,7 +72,7 @@ def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
     server.start()
     rows = fill(server, parse_zone(text))
     (folder / "zone.yaml").write_text(text, "utf-8")
-    (folder / "given.yaml").write_text(text + GIVEN, "utf-8")
+    (folder / "given.yaml").write_text(text.replace("\ninputs:\n", "\ninputs:\n" + GIVEN), "utf-8")
     (folder / "budgets.yaml").write_text(text + BUDGETS, "utf-8")
     yield Zone(server, rows, folder / "zone.yaml")
     server.stop()
@@ -165,7 +164,7 @@ def test_what_was_given_is_computed_with_and_judged(zone: Zone) -> None:
         assert (value["verdict"], value["threshold"]["at_most"]) == ("missed", 0.2) and value["gap"] < 0
     (steel,) = found["company", "steelworks", "electricity_per_product"]["values"]
     assert steel["value"] > 0
-    assert found["company", "bakery", "electricity_per_product"]["missing"][0]["why"] == "input"
+    assert found["company", "office-park", "electricity_per_product"]["missing"][0]["why"] == "input"
     assert found["company", "bakery", "reactive_ratio"]["missing"][0]["why"] == "no_meter"
 
 
@@ -213,7 +212,8 @@ def test_the_table_sums_a_month_and_a_year_up_to_the_last_day_that_is_due(zone: 
     )
     rows = kept(zone, "entity = 'steelworks' AND indicator = 'electricity_per_employee' AND period != 'day'")
     assert {(row["period"], Fraction(row["exact"]), row["until"]) for row in rows} == {
-        (period, Fraction(used, 10**6 * 420), until.astimezone(UTC).replace(tzinfo=rows[0]["until"].tzinfo)) for period in ("month", "year")
+        (period, Fraction(used, 10**6 * 420), until.astimezone(UTC).replace(tzinfo=rows[0]["until"].tzinfo))
+        for period in ("month", "year")
     }
     assert all(row["is_provisional"] and 0 < row["covered"] < 0.5 for row in rows)
 
@@ -221,18 +221,19 @@ def test_the_table_sums_a_month_and_a_year_up_to_the_last_day_that_is_due(zone: 
 def test_the_table_is_made_again_where_a_day_is_revised_or_something_is_given(zone: Zone) -> None:
     registry = parse_zone(zone.file.read_text("utf-8"))
     given = parse_zone(zone.file.with_name("given.yaml").read_text("utf-8"))
+    inputs = entities_of(registry, INPUTS)
     with connect(zone.server, WRITER) as client:
         ask = asker(client)
         before = made(registry.zone.id, ask)
-        assert not news(before, registry.zone.id, ask) and due_again(before, registry, (), (), ask)[0] == []
-        periods, _, _ = due_again(before, given, (), (), ask)
+        assert not news(before, registry.zone.id, ask) and due_again(before, registry, (), inputs, ask)[0] == []
+        periods, _, _ = due_again(before, given, (), inputs, ask)
         assert [one.text for one in periods][-2:] == ["2025-11", "2025"] and len(periods) > 8
         one_day = "run = 'live' AND period = 'day' AND toDate(local_start) = '2025-11-19'"
         client.command(
             f"INSERT INTO period_totals SELECT * REPLACE (revision + 1000000 AS revision) FROM period_totals_final WHERE {one_day}"
         )
         assert news(before, registry.zone.id, ask)
-        periods, _, now = due_again(before, registry, (), (), ask)
+        periods, _, now = due_again(before, registry, (), inputs, ask)
         assert [one.text for one in periods] == ["2025-11-19", "2025-11", "2025"] and now.revision > before.revision
         keep_indicators(client, registry)
         assert made(registry.zone.id, ask) == now
@@ -240,7 +241,7 @@ def test_the_table_is_made_again_where_a_day_is_revised_or_something_is_given(zo
             "INSERT INTO promotions (zone, run, from_at, to_at, is_active, who, why, at, revision, is_open)"
             " VALUES ('taicang-demo', 'r', '2025-11-17 16:00:00', '2025-11-18 16:00:00', 0, 'me', 'test', now(), 7, 0)"
         )
-        assert [one.text for one in due_again(now, registry, (), (), ask)[0]] == ["2025-11-18", "2025-11", "2025"]
+        assert [one.text for one in due_again(now, registry, (), inputs, ask)[0]] == ["2025-11-18", "2025-11", "2025"]
 
 
 @pytest.mark.parametrize(
