@@ -6,7 +6,7 @@ its row names, whenever it is computed. What the table was last made from stands
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -42,7 +42,7 @@ FROM indicators AS t WHERE run = {run:String} AND zone = {zone:String} AND perio
 """Years are written last: what they name is in the table as a whole."""
 _PROMOTED: Final = """\
 SELECT p.revision AS revision, toUnixTimestamp64Milli(p.from_at) AS from_ms, toUnixTimestamp64Milli(p.to_at) AS to_ms
-FROM promotions_final AS p WHERE p.zone = {zone:String} AND p.revision > {promotions:Int64}"""
+FROM promotions AS p WHERE p.zone = {zone:String} AND p.revision > {promotions:Int64}"""
 _SCHEMA: Final = pa.schema([pa.field(column.name, plain_type(column), column.null) for column in INDICATORS.columns])
 Row = dict[str, Any]
 
