@@ -1,14 +1,13 @@
 """A zone's whole pipeline under test: the sample through it, when it is complete, and where it differs from the oracle."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
+import commands
 from clickhouse_connect.driver.client import Client
 from patience import patience_s
 
@@ -65,6 +64,14 @@ def sample_run(until_ms: int, days: int, speed_up: float, *, faults: bool = True
             feed.stop()
 
 
+def piece(sample: Sample, start: int, stop: int | None = None) -> Sample:
+    """Some of its records."""
+    wanted = slice(start, stop)
+    headers = {i - start: found for i, found in sample.headers.items() if i >= start and (stop is None or i < stop)}
+    arrival_ms = sample.arrival_ms[wanted]
+    return replace(sample, key=sample.key[wanted], value=sample.value[wanted], arrival_ms=arrival_ms, headers=headers)
+
+
 def wait_until_complete(stack: ZoneStack, zone: ZonePolicy, end_ms: int, timeout_s: float) -> None:
     """Until everything before the closing heartbeats at `end_ms` has come through to the store."""
     deadline = time.monotonic() + patience_s(timeout_s)
@@ -77,6 +84,5 @@ def wait_until_complete(stack: ZoneStack, zone: ZonePolicy, end_ms: int, timeout
 
 def doctor(stack: ZoneStack) -> tuple[int, list[dict[str, str]]]:
     """Its exit code and its checks."""
-    argv = [sys.executable, "-m", "zonepulse.streams.cli.main", "doctor", "--json"]
-    done = subprocess.run(argv, env=stack.worker_environment, capture_output=True, text=True, timeout=300, check=False)
+    done = commands.run("doctor", "--json", env=stack.worker_environment)
     return done.returncode, json.loads(done.stdout)["checks"]

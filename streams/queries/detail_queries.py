@@ -5,7 +5,7 @@ every language.
 from typing import Final
 
 from zonepulse.streams.queries.limits import COMPLETE, Limits
-from zonepulse.streams.queries.sql_parts import CHOSEN, MINE, NOW, OPEN, PARTS, quoted
+from zonepulse.streams.queries.sql_parts import CHOSEN, MINE, NOW, OPEN, PARTS, STANDING, quoted
 
 _RANGE: Final = "$__timeFilter_ms(start)"
 _SEVERITY_ORDER: Final = "indexOf(['critical', 'warning', 'info'], toString(severity))"
@@ -56,9 +56,9 @@ FROM zonepulse.explain WHERE {MINE} AND {CHOSEN} AND {_RANGE} AND factor_id != '
 GROUP BY basis, scope, factor_id, rung, unit ORDER BY basis, scope, mg DESC NULLS LAST, factor_id, rung"""
 """What each factor bore in the month, of the companies chosen."""
 PULSE: Final = f"""\
-SELECT (SELECT toUnixTimestamp64Milli(maxOrNull(start)) FROM zonepulse.intensity WHERE {MINE} AND start <= {NOW}) AS newest_window_ms,
-  (SELECT count() FROM zonepulse.intervals WHERE {MINE} AND {_RANGE}) AS windows"""
-"""How far the ledger is."""
+SELECT (SELECT toUnixTimestamp64Milli(maxOrNull(start)) FROM zonepulse.intensity WHERE {STANDING} AND start <= {NOW}) AS newest_window_ms,
+  (SELECT count() FROM zonepulse.intervals WHERE {STANDING} AND {_RANGE}) AS windows"""
+"""How far the ledger is, by tables that cost little to read."""
 
 
 def company_hours(limits: Limits) -> str:

@@ -11,6 +11,12 @@ NOW: Final = "least(now64(3), $__toTime_ms)"
 HOUR_S: Final = 3_600
 DAY_S: Final = 86_400
 MINE: Final = "run = ${run:singlequote} AND zone = ${zone:singlequote}"
+STANDING: Final = (
+    "zone = ${zone:singlequote} AND (run = ${run:singlequote} OR ${run:singlequote} = 'live' AND run IN"
+    " (SELECT run FROM zonepulse.promotions_final WHERE zone = ${zone:singlequote} AND is_active = 1 AND is_open = 0))"
+)
+"""Of a table without its `_final` view: rows that may stand in it, where nobody counts them. Live tasks that have taken over a run's state
+write under its name."""
 CHOSEN_INTENSITY: Final = f"""\
 (SELECT start, length_s, energy_micro, co2e_mg, g_per_kwh, estimated_share, covered_ms, expected_ms
     FROM zonepulse.intensity_final WHERE {MINE} AND node = '' AND basis = ${{basis:singlequote}}
