@@ -58,6 +58,7 @@ def addresses(zone: Zone) -> dict[str, str]:
     alert = next(row for row in zone.list("alerts"))
     company, meter = zone.registry.companies[0].id, zone.registry.meters[0].id
     return {
-        "zone": f"/?at={AT}", "company": f"/company/{company}?at={AT}", "explain": f"/explain/{company}?at={AT}", "meter": f"/meter/{meter}?at={AT}", "alerts": f"/alerts?at={AT}",
+        "zone": f"/?at={AT}", "company": f"/company/{company}?at={AT}", "explain": f"/explain/{company}?at={AT}",
+        "meter": f"/meter/{meter}?at={AT}", "alerts": f"/alerts?at={AT}",
         "alert": f"/alert/{alert['fingerprint']}?at={AT}", "numbers": f"/numbers?at={AT}",
     }  # fmt: skip

@@ -20,7 +20,7 @@ from boards.parts import (
     value_mappings,
 )
 from zonepulse.streams.queries.limits import Limits
-from zonepulse.streams.queries.park_queries import ParkQueries
+from zonepulse.streams.queries.park_queries import VERDICTS, ParkQueries
 from zonepulse.streams.queries.texts import Texts
 
 UID: Final = "zp-park"
@@ -66,16 +66,15 @@ class Park:
     def _cells(self) -> list[Json]:
         say = self._say
         number: dict[str, Any] = {"decimals": 3, "noValue": NOTHING, "custom__width": 92}
-        colours = value_mappings(
-            [(say(f"verdict_{verdict}"), say(f"verdict_{verdict}"), colour) for verdict, colour in (("met", OK), ("missed", ACT))]
-        )
+        colours = {"met": OK, "missed": ACT}
+        words = value_mappings([(verdict, say(f"verdict_{verdict}"), colours.get(verdict, UNKNOWN)) for verdict in VERDICTS])
         return [
             override(say("indicator"), custom__minWidth=220, custom__wrapText=True),
             override(say("value"), **number),
             override(say("gap"), **number),
             *(override(say(key), custom__width=100) for key in ("unit", "gap_unit")),
             override(say("bound"), custom__width=80),
-            override(say("verdict"), custom__width=130, custom__cellOptions=cell("color-text"), mappings=colours),
+            override(say("verdict"), custom__width=130, custom__cellOptions=cell("color-text"), mappings=words),
             override(say("complete"), **looks.COMPLETE_CELL),
             override(say("estimated"), **looks.ESTIMATED_CELL),
             override(say("not_computable"), custom__minWidth=240, custom__wrapText=True),

@@ -97,7 +97,10 @@ def meter_view(zone: Zone, answer: Answer, words: Words, meter: str) -> dict[str
         points = [(int(r["start_ms"]), None if r["value_micro"] is None else r["value_micro"] / _MICRO) for r in rows]
         title = f"{meter} {register}, {unit}"
         chart = charts.bars(
-            [Line(register, "scope2", points)], int(rows[0]["length_s"]) * 1000, weak, axes(answer, words, title, height=180, width=NARROW)
+            [Line(register, "scope2", points)],
+            int(rows[0]["length_s"]) * 1000,
+            weak,
+            axes(answer, words, title, height=180, width=NARROW),
         )
         parts.append({
             "register": register, "unit": unit, "chart": chart, "carrier": rows[0]["carrier"], "direction": rows[0]["direction"],

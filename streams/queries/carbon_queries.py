@@ -111,13 +111,14 @@ ORDER BY time, place"""
     def imbalance(self) -> str:
         """Mean kW, over the time covered, that went into each node and came out nowhere (negative: out of nowhere), where there is any."""
         mine = sums("totals", "entity_kind, entity", "basis = 'nodal' AND entity_kind IN ('imbalance', 'untraced')")
+        hours = "sumIf(length_s * if(expected_ms = 0, 1, covered_ms / expected_ms), energy_micro IS NOT NULL) / 3600"
         untraced = quoted(" " + self._say("untraced"))
         return f"""\
 WITH {summed(self._step_s)}
 SELECT {self._moments} FROM (
   SELECT {self._bucket("start")} AS time,
     concat(CAST(entity AS String), if(entity_kind = 'untraced', {untraced}, '')) AS place,
-    sumOrNull(energy_micro) / 1e6 / nullIf(sumIf(length_s * if(expected_ms = 0, 1, covered_ms / expected_ms), energy_micro IS NOT NULL) / 3600, 0) AS kw
+    sumOrNull(energy_micro) / 1e6 / nullIf({hours}, 0) AS kw
   FROM {mine}
   WHERE (entity_kind, entity) IN (SELECT entity_kind, entity FROM {mine}
       GROUP BY entity_kind, entity HAVING countIf(energy_micro != 0) > 0 OR entity_kind = 'imbalance'
@@ -129,7 +130,9 @@ ORDER BY time, place"""
     def contracts(self) -> str:
         """One row a contract: what it matched, the share of its company's import; of hourly ones that is the 24/7 score."""
         market = "basis = 'market' AND entity_kind = 'company'"
-        taken = sums("totals", "entity, carrier", f"{market} AND startsWith(carrier, 'contract:') AND entity IN (${{company:singlequote}})")
+        taken = sums(
+            "totals", "entity, carrier", f"{market} AND startsWith(carrier, 'contract:') AND entity IN (${{company:singlequote}})"
+        )
         imported = sums("totals", "entity", f"{market} AND carrier = 'electricity' AND entity IN (${{company:singlequote}})")
         kinds = {"hourly": self._say("hourly"), "volume": self._say("volume")}
         return f"""\

@@ -46,7 +46,8 @@ SELECT {self._moments} FROM (
     concat({scope}, if(ifNull(covered_ms < {COMPLETE} * expected_ms, 1), {provisional}, '')) AS series, sumOrNull(co2e_mg) / 1e9 AS t
   FROM {now}
   GROUP BY time, series
-  UNION ALL SELECT {self._bucket("start + INTERVAL 7 DAY")} AS time, {quoted(self._say("last_week"))} AS series, sumOrNull(co2e_mg) / 1e9 AS t
+  UNION ALL SELECT {self._bucket("start + INTERVAL 7 DAY")} AS time, {quoted(self._say("last_week"))} AS series,
+    sumOrNull(co2e_mg) / 1e9 AS t
   FROM {before}
   GROUP BY time HAVING sum(covered_ms) >= {COMPLETE} * sum(expected_ms)
   ORDER BY series, time WITH FILL STEP {self._step})
@@ -77,5 +78,6 @@ SELECT toString(meter) {self._as("meter")}, toString(register) {self._as("regist
   sum(covered_ms) / nullIf(sum(length_s) * 1000, 0) {self._as("complete")},
   sumOrNull(estimated_micro) / nullIf(sumOrNull(value_micro), 0) {self._as("estimated")}
 FROM zonepulse.intervals_final WHERE {MINE} AND company IN (${{company:singlequote}}) AND {_RANGE}
-  AND meter IN (SELECT meter FROM zonepulse.registry_meters_final WHERE zone = ${{zone:singlequote}} AND company IN (${{company:singlequote}}))
+  AND meter IN (SELECT meter FROM zonepulse.registry_meters_final WHERE zone = ${{zone:singlequote}}
+    AND company IN (${{company:singlequote}}))
 GROUP BY meter, register ORDER BY {named(self._say("complete"))}, meter, register LIMIT 500"""

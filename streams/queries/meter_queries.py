@@ -45,7 +45,8 @@ ORDER BY time, series"""
         ends = ", ".join(f"({quoted(' ' + self._say(f'expected_{end}'))}, {end})" for end in ("low", "high"))
         return f"""\
 SELECT {self._moments} FROM (
-  SELECT {self._bucket("start")} AS time, concat(CAST(register AS String), side.1) AS series, toNullable(avg(side.2 / length_s * 3600)) AS power
+  SELECT {self._bucket("start")} AS time, concat(CAST(register AS String), side.1) AS series,
+    toNullable(avg(side.2 / length_s * 3600)) AS power
   FROM (SELECT start, register, length_s, arrayJoin([{ends}]) AS side FROM zonepulse.expected_final
     WHERE {MINE} AND meter = ${{meter:singlequote}} AND $__timeFilter_ms(start))
   GROUP BY time, series

@@ -19,11 +19,10 @@ class ParkQueries(Queries):
 
     def _cells(self) -> str:
         """Value, unit, bound, verdict, gap, how well it is known, and why there is none."""
-        verdicts = {verdict: self._say(f"verdict_{verdict}") for verdict in VERDICTS}
         return f"""\
 value {self._as("value")}, toString(unit) {self._as("unit")},
   coalesce(concat('≤ ', toString(at_most)), concat('≥ ', toString(at_least)), '') {self._as("bound")},
-  {translated("verdict", verdicts)} {self._as("verdict")}, gap {self._as("gap")}, toString(gap_unit) {self._as("gap_unit")},
+  toString(verdict) {self._as("verdict")}, gap {self._as("gap")}, toString(gap_unit) {self._as("gap_unit")},
   covered {self._as("complete")}, estimated {self._as("estimated")}, missing_{self._say.language} {self._as("not_computable")}"""
 
     def zone(self) -> str:

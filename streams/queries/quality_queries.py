@@ -6,9 +6,8 @@ from zonepulse.streams.queries.sql_parts import CHOSEN, DAY_S, MINE, Queries, bu
 
 MOST_DAYS: Final = 31
 """Windows of single meters have no sums: of a longer range its last days are looked at."""
-MINE_IN_RANGE: Final = (
-    f"zonepulse.intervals_final WHERE {MINE} AND {CHOSEN} AND $__timeFilter_ms(start) AND start > $__toTime_ms - INTERVAL {MOST_DAYS} DAY"
-)
+_RANGE: Final = f"$__timeFilter_ms(start) AND start > $__toTime_ms - INTERVAL {MOST_DAYS} DAY"
+MINE_IN_RANGE: Final = f"zonepulse.intervals_final WHERE {MINE} AND {CHOSEN} AND {_RANGE}"
 WORST: Final = 30
 """Meters of the map of days: those with least."""
 

@@ -92,7 +92,9 @@ def step_s_of(window_s: int) -> str:
         unit_s = max(least_s, window_s)
         return f"intDiv($__interval_s + {unit_s - 1}, {unit_s}) * {unit_s}"
 
-    return f"multiIf($__interval_s > {DAY_S // 2}, {whole(DAY_S)}, $__interval_s > {HOUR_S // 2}, {whole(HOUR_S)}, {whole(window_s)})"
+    return (
+        f"multiIf($__interval_s > {DAY_S // 2}, {whole(DAY_S)}, $__interval_s > {HOUR_S // 2}, {whole(HOUR_S)}, {whole(window_s)})"
+    )
 
 
 def step_of(window_s: int) -> str:
@@ -155,11 +157,15 @@ def sums(table: str, keys: str, where: str, days_ago: int = 0) -> str:
     def without(between: str) -> str:
         return f"(start < {between}.1 OR start >= {between}.2)"
 
-    estimated = "estimated_micro" if table == "totals" else "toInt64(round(estimated_share * ifNull(energy_micro, 0))) AS estimated_micro"
+    estimated = (
+        "estimated_micro" if table == "totals" else "toInt64(round(estimated_share * ifNull(energy_micro, 0))) AS estimated_micro"
+    )
     of_both = f"{keys}, start, length_s, energy_micro, co2e_mg"
     rest = "covered_ms, expected_ms"
     of_sums = f"{of_both}, estimated_micro, toNullable(valued_micro) AS valued_micro, {rest} FROM zonepulse.period_{table}_final"
-    of_windows = f"{of_both}, {estimated}, if(co2e_mg IS NULL, NULL, energy_micro) AS valued_micro, {rest} FROM zonepulse.{table}_final"
+    of_windows = (
+        f"{of_both}, {estimated}, if(co2e_mg IS NULL, NULL, energy_micro) AS valued_micro, {rest} FROM zonepulse.{table}_final"
+    )
     return f"""\
 (SELECT {of_sums} WHERE {MINE} AND period = 'day' AND {where}
     AND start >= {days}.1 AND start < {days}.2

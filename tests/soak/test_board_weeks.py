@@ -25,7 +25,11 @@ async def size(page: CDPSession) -> tuple[int, int]:
 def test_a_screen_that_stays_open_for_weeks_stays_as_small_as_it_was(tmp_path: Path) -> None:
     async def run() -> list[tuple[int, int]]:
         with demo_zone(tmp_path) as zone:
-            async with running(zone, refresh_s=5 / RATE) as (board, _), chromium() as browser, looking(browser, viewport=WALL) as looker:
+            async with (
+                running(zone, refresh_s=5 / RATE) as (board, _),
+                chromium() as browser,
+                looking(browser, viewport=WALL) as looker,
+            ):
                 page = await looker.open(board.address)
                 session = await page.context.new_cdp_session(page)
                 sizes, end = [], time.monotonic() + SECONDS

@@ -38,10 +38,13 @@ def test_messages_are_counted_by_what_became_of_them(board: Board) -> None:
 def test_how_soon_alerts_are_acknowledged_is_the_median_of_those_that_were(board: Board, writer: Client) -> None:
     begun = at(UNTIL_MS - 3_600_000)
     for number, after_s in enumerate((60, 180, 1200, None)):
-        evidence = {} if after_s is None else {"acknowledged": {"at_ms": UNTIL_MS - 3_600_000 + after_s * 1000, "by": "w", "why": "y"}}
+        evidence = (
+            {} if after_s is None else {"acknowledged": {"at_ms": UNTIL_MS - 3_600_000 + after_s * 1000, "by": "w", "why": "y"}}
+        )
         row = {
-            "run": "acknowledged", "zone": board.registry.zone.id, "fingerprint": f"{number:016}", "starts_at": begun, "rule": "silent_channel",
-            "severity": "warning", "state": "raised", "company": "", "meter": "m", "node": "", "evidence": json.dumps(evidence), "revision": 1,
+            "run": "acknowledged", "zone": board.registry.zone.id, "fingerprint": f"{number:016}", "starts_at": begun,
+            "rule": "silent_channel", "severity": "warning", "state": "raised", "company": "", "meter": "m", "node": "", "evidence": json.dumps(evidence),
+            "revision": 1,
         }  # fmt: skip
         writer.insert("alerts", [list(row.values())], column_names=list(row))
     assert board.panel("Open, and how many a day", run="acknowledged").rows[0][4:] == (0.75, 180)

@@ -29,7 +29,12 @@ SUMMED = (
 @pytest.fixture(scope="module")
 def runs(board: Board, writer: Client) -> Iterator[None]:
     """The demo's rows once more without the sums of periods, and the sums without the rows."""
-    for table, run in [("totals", WINDOWS_ONLY), ("intensity", WINDOWS_ONLY), ("period_totals", SUMS_ONLY), ("period_intensity", SUMS_ONLY)]:
+    for table, run in [
+        ("totals", WINDOWS_ONLY),
+        ("intensity", WINDOWS_ONLY),
+        ("period_totals", SUMS_ONLY),
+        ("period_intensity", SUMS_ONLY),
+    ]:
         writer.command(f"INSERT INTO {table} SELECT * REPLACE ('{run}' AS run) FROM (SELECT * FROM {table} WHERE run = 'live')")
     yield
 
@@ -64,7 +69,9 @@ def test_a_long_range_reads_no_window_of_a_day_that_is_summed(board: Board) -> N
 
 @pytest.mark.parametrize("timezone", ["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Asia/Kolkata"])
 @pytest.mark.parametrize("month", [3, 4, 10, 11])
-def test_a_days_step_begins_at_each_midnight_of_the_zone_and_no_hour_is_lost_or_twice(board: Board, timezone: str, month: int) -> None:
+def test_a_days_step_begins_at_each_midnight_of_the_zone_and_no_hour_is_lost_or_twice(
+    board: Board, timezone: str, month: int
+) -> None:
     zone = ZoneInfo(timezone)
     begin = datetime(2025, month, 1, tzinfo=zone).astimezone(UTC)
     quarters = 96 * 34
