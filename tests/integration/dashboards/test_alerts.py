@@ -43,7 +43,9 @@ def test_how_soon_alerts_are_acknowledged_is_the_median_of_those_that_were(board
         )
         row = {
             "run": "acknowledged", "zone": board.registry.zone.id, "fingerprint": f"{number:016}", "starts_at": begun,
-            "rule": "silent_channel", "severity": "warning", "state": "raised", "company": "", "meter": "m", "node": "", "evidence": json.dumps(evidence),
+            "rule": "silent_channel", "severity": "warning", "state": "raised",
+            "company": "", "meter": "m", "node": "",
+            "evidence": json.dumps(evidence),
             "revision": 1,
         }  # fmt: skip
         writer.insert("alerts", [list(row.values())], column_names=list(row))
