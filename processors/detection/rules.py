@@ -47,13 +47,15 @@ class RuleState:
     """Facts of that window."""
     excess: Excess = NOTHING
     """Of the breaching windows from `first_breach` on."""
+    told: int = 0
+    """Of the excess, what was told last: mg, or micro-kWh where its carbon is not known."""
     past: dict[int, float] = field(default_factory=dict)
     """Of a rule about changes: start of a judged window -> the indicator's value then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What a judged window did to a rule: `raised` or `resolved`."""
+    """What a judged window did to a rule: `raised`, `updated` or `resolved`."""
 
     state: str
     starts_at: int
@@ -152,12 +154,21 @@ def evaluate(
     if state.active_since is None and state.breaches >= windows_of(rule.for_ms, length_ms):
         state.active_since, state.clears = state.first_breach, 0
         state.raised_at, state.facts = verdict.value, dict(verdict.facts)
+        state.told = _size(state.excess)
         return Transition("raised", state.active_since, None, state.raised_at, state.facts, state.excess)
     if state.active_since is not None and state.clears >= windows_of(rule.keep_firing_ms, length_ms):
         ended = Transition("resolved", state.active_since, state.first_clear, state.raised_at, state.facts, state.excess)
         state.active_since = None
         return ended
+    if state.active_since is not None and verdict.is_breach and 0 < (size := _size(state.excess)) >= 2 * state.told:
+        state.told = size
+        return Transition("updated", state.active_since, None, state.raised_at, state.facts, state.excess)
     return None
+
+
+def _size(excess: Excess) -> int:
+    """By which an alert is seen to have grown."""
+    return excess.co2e_mg or 0 if excess.co2e_mg is not None else excess.energy_micro or 0
 
 
 @dataclass(slots=True)

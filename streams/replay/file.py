@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.final_rows import final_rows
 from zonepulse.processors.zone_run import ZoneRun
-from zonepulse.schemas.messages.commands import Place
+from zonepulse.schemas.messages.commands import Place, Told
 from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.messages.reading_columns import NO_PARTITION, ColumnChunk
 from zonepulse.schemas.messages.readings import decode
@@ -76,15 +76,16 @@ def replay_files(
     *,
     arrival: bool = False,
     form: FileForm = AS_IT_IS,
-    skips: Collection[Place] = (),
+    commands: Sequence[Told] = (),
     letter_bytes: int = LETTER_BYTES,
 ) -> Replayed:
-    """Folds the files into final rows under `run`. `arrival`: readings without ingest_ms arrive as files/arrival.py says; `skips`: places
-    that commands step over; `letter_bytes`: the most that dead letters may take. Raises BadFile."""
+    """Folds the files into final rows under `run`. `arrival`: readings without ingest_ms arrive as files/arrival.py says; `commands`: what
+    people skip and say of alerts; `letter_bytes`: the most that dead letters may take. Raises BadFile."""
     started = time.monotonic()
     facts = [facts_of(path, form) for path in paths]
-    n = partition_count(facts, partitions)
+    n, skips = partition_count(facts, partitions), {place for told in commands if (place := told.command.place) is not None}
     zone, rows, log, letters = ZoneRun(registry, n), FinalRows(), _Log(registry, n, skips), _Letters(letter_bytes)
+    zone.tell(commands)
     earliest_ms = min((file.earliest_ms for file in facts if file.earliest_ms is not None), default=FOREVER)
     for chunk in read_files(paths, READINGS.full_name(), arrival=Arrival(registry.zone) if arrival else None, form=form):
         times = chunk.records.timestamp_ms if isinstance(chunk, RecordChunk) else chunk.ingest_ms

@@ -19,7 +19,7 @@ from faust.types import TP, StreamT
 from kafka.errors import KafkaError
 
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.detection.ops_alerts import NO_DATA, NoData
+from zonepulse.processors.detection.ops_alerts import NO_DATA, TASK_GONE, NoData
 from zonepulse.processors.flow import UNSET
 from zonepulse.processors.ledger.ledger import Ledger, Results
 from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
@@ -36,6 +36,7 @@ from zonepulse.streams.checkpoints.checkpoint import POLL_S, Checkpoints, save
 from zonepulse.streams.control.command_log import CommandLog
 from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.control.registry_store import RegistryStore
+from zonepulse.streams.health.absent import EVERY_S, Absence, without_workers
 from zonepulse.streams.health.quarantine import Quarantine
 from zonepulse.streams.health.watchdog import Pulse
 from zonepulse.streams.kafka.app import Outbox
@@ -76,7 +77,7 @@ class LedgerTask:
     def __init__(
         self, settings: Settings, registries: RegistryStore, outbox: Outbox, checkpoints: Checkpoints, metrics: Metrics
     ) -> None:
-        self._prefix, self._last_words_s = settings.topic_prefix, settings.last_words_s
+        self._broker, self._prefix, self._last_words_s = settings.broker, settings.topic_prefix, settings.last_words_s
         self._is_simulated, self.quarantine = settings.is_simulated, Quarantine(outbox, settings.topic_prefix, metrics)
         self._blocks = TP(INTERVALS.full_name(settings.topic_prefix), 0)
         self._registries, self._outbox, self._metrics = registries, outbox, metrics
@@ -88,7 +89,7 @@ class LedgerTask:
         """Given up with a final snapshot; the same, if nobody else went on from there."""
         self._live: LiveView | None = None
         self._shown: pa.RecordBatch | None = None
-        self._no_data = NoData("")
+        self._no_data, self._absence = NoData(""), Absence("", NAME)
         self._heard_s = time.monotonic()
         """When a task that reads meters said something last."""
         self._most_waiting = settings.waiting_rows
@@ -105,8 +106,9 @@ class LedgerTask:
         self._ledger = await self._restored()
         self._registries.keep(self._ledger.versions)
         self._kept = None
-        found = (known.row for known in self._ledger.life.open.values() if known.row["rule"] == NO_DATA)
-        self._no_data = NoData(self._ledger.channels.registry.zone.id, next(found, None))
+        zone, rows = self._ledger.channels.registry.zone.id, [known.row for known in self._ledger.life.open.values()]
+        self._no_data = NoData(zone, next((row for row in rows if row["rule"] == NO_DATA), None))
+        self._absence = Absence(zone, NAME, [(row["starts_at"], row["evidence"]) for row in rows if row["rule"] == TASK_GONE])
         self._heard_s = time.monotonic()
 
     async def _restored(self) -> Ledger:
@@ -342,6 +344,23 @@ class LedgerTask:
         except KafkaError as error:
             log.warning("alerts that are over stay for now: %s", error)
 
+    async def watch_tasks(self) -> None:
+        """Tells which of the tasks that read what this one writes have no worker."""
+        if self._ledger is None or self._is_simulated:
+            return
+        try:
+            gone = await asyncio.to_thread(without_workers, self._broker, self._prefix, self._absence.tasks)
+        except KafkaError as error:
+            log.warning("whether other tasks have workers is not known for now: %s", error)
+            return
+        async with self._turn:
+            if self._ledger is not None:
+                await self._tell_of_pipeline(self._ledger, self._absence.judge(gone, round(time.time() * 1000)))
+
+    async def _tell_of_pipeline(self, ledger: Ledger, proposed: list[dict[str, Any]]) -> None:
+        for row in ledger.life.say_of_pipeline(proposed):
+            await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, ledger.channels.registry.zone.id))
+
     async def send_live(self) -> None:
         """Rows of table `live` from the newest sums, and the alert that says when no meter reports at all."""
         live = self._live
@@ -357,8 +376,7 @@ class LedgerTask:
                 not self._is_simulated and time.monotonic() - self._heard_s > UNHEARD_S + UNHEARD_TICKS * zone.tick_ms / 1000
             )
             proposed = self._no_data.judge(live is not None and live.is_silent, is_unheard, int(time.time() * 1000))
-            for row in ledger.life.say_of_pipeline(proposed):
-                await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, zone.id))
+            await self._tell_of_pipeline(ledger, proposed)
 
 
 def start(outfit: Outfit) -> None:
@@ -387,4 +405,5 @@ def add_ledger_agent(
     app.timer(live_s, name="live")(task.send_live)
     app.timer(POLL_S, name="checkpoints")(task.checkpoint_due)
     app.timer(alert_sweep.FIRST_S, name="alert_sweep")(task.sweep_alerts)
+    app.timer(EVERY_S, name="absent_tasks")(task.watch_tasks)
     return task

@@ -10,6 +10,7 @@ from typing import Any
 
 from zonepulse.oracle.alerts import Transition, Turns, canonical, raised, resolved
 from zonepulse.oracle.grid import Grid
+from zonepulse.oracle.impact import of_energy
 from zonepulse.oracle.zone.registry import Calendar, Registry, Rule
 
 Look = Callable[[str], float | None]
@@ -90,6 +91,8 @@ class RuleWatch(Turns):
     _active: Transition | None = None
     _over: list[Over] = field(default_factory=list)
     """Of the breaching windows since the first of them."""
+    _said: int = 0
+    """Of their sum, what was said last."""
     _history: dict[int, float | None] = field(default_factory=dict)
     """Window -> what the indicator was when it was judged."""
 
@@ -114,11 +117,20 @@ class RuleWatch(Turns):
                 run.clear()
         if self._active is None and len(self._breaching) >= grid.windows_in(rule.for_ms):
             self._active = self._costing(self._raised(value, facts, tick))
+            self._said = self._size()
             self.transitions.append(self._active)
         elif self._active is not None and len(self._clear) >= grid.windows_in(rule.keep_firing_ms):
             first = self._clear[-grid.windows_in(rule.keep_firing_ms)]
             self.transitions.append(self._costing(resolved(self._active, grid.start_ms(first), tick)))
             self._active = None
+        elif self._active is not None and breaches and self._size() > 0 and self._size() >= 2 * self._said:
+            self._said = self._size()
+            self.transitions.append(self._costing(self._active | {"state": "updated", "revision": tick}))
+
+    def _size(self) -> int:
+        """What is above the bound so far: mg, or micro-kWh where no carbon is known."""
+        micro, mg = ([n for n in numbers if n is not None] for numbers in zip(*self._over, strict=True))
+        return sum(mg) if mg else sum(micro)
 
     def _costing(self, row: Transition) -> Transition:
         """With what is above the bound so far, in kg, kWh and money."""
@@ -126,11 +138,7 @@ class RuleWatch(Turns):
         if mg:
             row = row | {"impact_kg": sum(mg) / 1_000_000}
         if micro:
-            evidence = json.loads(row["evidence"]) | {"impact_kwh": sum(micro) / 1_000_000}
-            for tariff in sorted(self.registry.tariffs, key=lambda one: one.company == ""):
-                if tariff.company in ("", row["company"]) and tariff.valid_from_ms <= row["starts_at"] < tariff.valid_to_ms:
-                    evidence |= {"impact_cost": float(sum(micro) * tariff.per_kwh / 1_000_000), "currency": tariff.currency}
-                    break
+            evidence = json.loads(row["evidence"]) | of_energy(self.registry, sum(micro), row["company"], row["starts_at"])
             row = row | {"evidence": canonical(evidence)}
         return row
 

@@ -43,6 +43,8 @@ class Watch(ChannelAlerts):
     _told: dict[str, Any] = field(default_factory=dict)
     """Evidence of what is active."""
     _beyond: float = 0.0
+    _said: float = 0.0
+    """Of that, what was said last."""
 
     def judge(self, window: int, value: int | None, quality: str, covered_ms: int, tick: int) -> None:
         """One window with its row as it is at its turn."""
@@ -74,8 +76,11 @@ class Watch(ChannelAlerts):
             is_graver = new is not None and _TOLD[new] in _GRAVER[self._active["severity"]]
             if is_graver or not found.firing & {*facts.detect}:
                 self._resolve(window, tick)
+            elif self._beyond != 0 and abs(self._beyond) >= 2 * abs(self._said):
+                self._said = self._beyond
+                self.transitions.append(self._now() | {"state": "updated", "revision": tick})
         if self._active is None and new is not None:
-            self._beyond = outside
+            self._beyond = self._said = outside
             evidence = {
                 "score": found.ratio[new],
                 "windows": channel.windows - 1,
@@ -97,8 +102,11 @@ class Watch(ChannelAlerts):
         return self._channel, self._channel.judge(*slot_and_day(self._start_ms(window), policy), seen)
 
     def _resolve(self, window: int, tick: int) -> None:
+        self.transitions.append(resolved(self._now(), self._start_ms(window), tick))
+        self._active = None
+
+    def _now(self) -> Transition:
+        """What is active, with what is beyond so far."""
         assert self._active is not None
         sign = -1 if self._facts(self._active["starts_at"] // self.registry.policy.window_ms).direction == "export" else 1
-        evidence = canonical(self._told | {"beyond_micro": sign * round(self._beyond * 1_000_000)})
-        self.transitions.append(resolved(self._active, self._start_ms(window), tick) | {"evidence": evidence})
-        self._active = None
+        return self._active | {"evidence": canonical(self._told | {"beyond_micro": sign * round(self._beyond * 1_000_000)})}
