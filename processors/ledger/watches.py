@@ -37,6 +37,7 @@ from zonepulse.processors.accounting.series import (
 )
 from zonepulse.processors.accounting.window_sums import WindowSums
 from zonepulse.processors.channels.table import Channels
+from zonepulse.processors.detection.own_history import OwnHistory, of_text, text_of
 from zonepulse.processors.detection.rules import Alert, Excess, Judge, RuleState, Transition
 from zonepulse.processors.detection.working_hours import WorkingHours
 from zonepulse.processors.flow import Rows
@@ -51,7 +52,18 @@ from zonepulse.schemas.rules.scopes import Scope, is_on, names_on
 from zonepulse.schemas.units import MICRO
 
 _OF_CHANNELS: Final[tuple[Scope, ...]] = ("site", "meter", "register")
-_STATE: Final = ("breaches", "first_breach", "clears", "first_clear", "active_since", "raised_at", "facts", "excess", "told")
+_STATE: Final = (
+    "breaches",
+    "first_breach",
+    "clears",
+    "first_clear",
+    "active_since",
+    "raised_at",
+    "facts",
+    "excess",
+    "told",
+    "band",
+)
 
 
 class Watches:
@@ -62,7 +74,11 @@ class Watches:
         self._impact = impact
         self._zone, self._length_ms = registry.zone.id, registry.zone.window_ms
         self._channels, self._plan = channels, plan
-        self._judges = [(rule, Judge(rule, self._length_ms, hours)) for rule, hours in _with_hours(registry)]
+        own_history = OwnHistory(channels)
+        self._judges = [
+            (rule, Judge(rule, self._length_ms, hours, own_history if rule.unusual else None))
+            for rule, hours in _with_hours(registry)
+        ]
         of_channels = {str(rule.on) for rule in registry.rules if rule.on in _OF_CHANNELS}
         counts = _counts(channels, of_channels) if of_channels else {}
         self.subjects: list[Subject] = [*self._of_zone_and_companies(), *self._of_nodes()]
@@ -120,7 +136,9 @@ class Watches:
             for judge, state in subject.rules:
                 if state.active_since is not None and (named.scope, named.name, judge.rule.id) not in known:
                     ends_at = applied * self._channels.registry.zone.tick_ms
-                    moved = Transition("resolved", state.active_since, ends_at, state.raised_at, state.facts, state.excess)
+                    moved = Transition(
+                        "resolved", state.active_since, ends_at, state.raised_at, state.facts, state.excess, state.band
+                    )
                     yield self._row(judge, named, moved, applied + 1)
 
     def _row(self, judge: Judge, named: Named, moved: Transition, tick: int) -> dict[str, Any]:
@@ -133,7 +151,7 @@ class Watches:
         evidence = {**judge.evidence(), **moved.facts, **more}
         return Alert(
             self._zone, rule.id, named.labels, rule.severity, moved.state, moved.starts_at, tick, evidence, moved.ends_at,
-            *where, moved.value, rule.below, rule.above, None if mg is None else mg / MICRO,
+            *where, moved.value, *(moved.band if rule.unusual else (rule.below, rule.above)), None if mg is None else mg / MICRO,
         ).row()  # fmt: skip
 
     def held(self) -> list[list[Any]]:
@@ -141,7 +159,7 @@ class Watches:
         return [
             [
                 s.named.scope, s.named.name, s.next_start, s.tick, s.pending(),
-                [[j.rule.id, [getattr(state, name) for name in _STATE], list(state.past.items())] for j, state in s.rules],
+                [[j.rule.id, *_kept(state)] for j, state in s.rules],
             ]
             for s in self.subjects
         ]  # fmt: skip
@@ -154,7 +172,7 @@ class Watches:
                 continue
             subject.next_start, subject.tick, pending, rules = kept
             subject.resume(pending)
-            states = {rule: _state(values, past) for rule, values, past in rules}
+            states = {rule: _state(*kept) for rule, *kept in rules}
             subject.rules = [(judge, states.get(judge.rule.id, state)) for judge, state in subject.rules]
 
     # --- subjects ---------------------------------------------------------------------------------------------------------------
@@ -206,9 +224,15 @@ class Watches:
                 )
 
 
-def _state(values: Sequence[Any], past: Sequence[Any]) -> RuleState:
+def _kept(state: RuleState) -> list[Any]:
+    history = None if state.history is None else text_of(state.history)
+    return [[getattr(state, name) for name in _STATE], list(state.past.items()), history]
+
+
+def _state(values: Sequence[Any], past: Sequence[Any], history: str | None) -> RuleState:
     found = dict(zip(_STATE, values, strict=True))
-    return RuleState(**(found | {"excess": Excess(*found["excess"])}), past=dict(past))
+    told = {"excess": Excess(*found["excess"]), "band": tuple(found["band"])}
+    return RuleState(**(found | told), past=dict(past), history=None if history is None else of_text(history))
 
 
 def _same(where: Where) -> Callable[[int], Where]:

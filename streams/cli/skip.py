@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from kafka import KafkaConsumer, TopicPartition
 
-from zonepulse.schemas.messages.commands import BadCommand, Place, parse_place
+from zonepulse.schemas.messages.commands import BadCommand, Place, Told, parse_place
 from zonepulse.schemas.messages.topics import DEFAULT_PREFIX, TOPICS
 from zonepulse.streams import servers
 from zonepulse.streams.access.address import connection_to

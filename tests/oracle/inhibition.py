@@ -142,7 +142,7 @@ def _of_group(group: Group, rows: list[Transition], registry: Registry) -> list[
             evidence = {"channels": len(there)} | {k: v for k, v in group.labels.items() if k != "company"}
             severity = "critical" if group.rule == KINDS[2] else "warning"
             columns = {"severity": severity, "company": group.company, "node": group.node}
-            out.append(raised(labels, max(silent[c] for c in there), tick, evidence, **columns))
+            out.append(raised(labels, max(silent[c] for c in there), tick, evidence) | columns)
             begun = tick
         elif is_open and not is_silent:
             heard = [row["ends_at"] for _, row in found if row["state"] == "resolved"]

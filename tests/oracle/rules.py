@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Any
 
 from zonepulse.oracle.alerts import Transition, Turns, canonical, raised, resolved
+from zonepulse.oracle.detection import LIMITS, NAMES, Channel, slot_and_day, strictness
 from zonepulse.oracle.grid import Grid
 from zonepulse.oracle.impact import of_energy
 from zonepulse.oracle.zone.registry import Calendar, Registry, Rule
@@ -91,6 +92,9 @@ class RuleWatch(Turns):
     _active: Transition | None = None
     _over: list[Over] = field(default_factory=list)
     """Of the breaching windows since the first of them."""
+    _channel: Channel | None = None
+    """Of a rule about what is unusual: what is known of its past."""
+    _band: tuple[float, float] | None = None
     _said: int = 0
     """Of their sum, what was said last."""
     _history: dict[int, float | None] = field(default_factory=dict)
@@ -161,6 +165,8 @@ class RuleWatch(Turns):
             ]
             return bool(breach), bool(clear), None, {"values": {name: look(name) for name in names}}
         value, facts = look(rule.indicator), dict[str, Any]()
+        if rule.unusual:
+            return self._of_history(window, value, look)
         if rule.change:
             self._history[window] = value
             before = self._history.get(window - rule.against_ms // self.registry.policy.window_ms)
@@ -169,6 +175,19 @@ class RuleWatch(Turns):
                 return None
             value = value - before if rule.change == "absolute" else 100 * (value - before) / abs(before)
         return None if value is None else (self._breaches(value), self._clears(value), value, facts)
+
+    def _of_history(self, window: int, value: float | None, look: Look) -> tuple[bool, bool, float | None, dict[str, Any]] | None:
+        policy = self.registry.policy
+        if value is None or look("completeness") != 1 or look("estimated_share") not in (None, 0):
+            return None
+        if self._channel is None:
+            per_day = 86_400_000 // policy.window_ms
+            tail = policy.alert_budget / (30 * per_day * len(NAMES))
+            self._channel = Channel(per_day, tail, LIMITS, strictness(policy.alert_budget), ("unusual",))
+        found = self._channel.judge(*slot_and_day(window * policy.window_ms, policy), value)
+        is_outside = "unusual" in found.firing and found.ratio["unusual"] >= 1
+        self._band = (found.low, found.high)
+        return is_outside, not is_outside, value, {"score": found.ratio["unusual"], "windows": self._channel.windows - 1}
 
     def _raised(self, value: float | None, facts: dict[str, Any], tick: int) -> Transition:
         scope, name = self.subject
@@ -201,8 +220,8 @@ class RuleWatch(Turns):
             evidence | facts,
             value,
             severity=self.rule.severity,
-            expected_high=self.rule.above,
-            expected_low=self.rule.below,
+            expected_high=self._band[1] if self._band else self.rule.above,
+            expected_low=self._band[0] if self._band else self.rule.below,
             **columns,
         )
 

@@ -140,9 +140,7 @@ def _skipped(record: Record) -> Iterable[Item]:
     return [Item(-1, "poison", lambda: record.value or b"")]
 
 
-def tables_of(
-    zone_yaml: str, factors_csv: str, parts: Iterable[Part], partitions: int, commands: Iterable[Command] = ()
-) -> Tables:
+def tables_of(zone_yaml: str, factors_csv: str, parts: Iterable[Part], partitions: int, commands: Iterable[Command] = ()) -> Tables:
     """The tables of all partitions together."""
     return _tables(read_registry(zone_yaml, factors_csv), [*parts], partitions, commands)
 

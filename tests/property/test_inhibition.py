@@ -23,7 +23,7 @@ meters:
 """
 METER = """  - {{id: {id}, site: {site}, {gateway}role: main, valid_from: 1970-01-01, {until}registers: {{{registers}}}}}
 """
-REGISTER = '"{}": {{carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 9, period: {}}}'
+REGISTER = '"{}": {{carrier: electricity, direction: {}, kind: cumulative, unit: kWh, max_power: 9, period: {}}}'
 SITED = (("M0", "s0", "g0"), ("M1", "s0", "g0"), ("M2", "s0", ""), ("M3", "s1", "g1"), ("M4", "s1", "g1"), ("M5", "s1", "g0"),
          ("M6", "s2", "g1"), ("M7", "s2", ""))  # fmt: skip
 RULES = ("silent_channel", "silent_channel", "silent_channel", "register_held", "unusual", "zero_run", "stuck")
@@ -39,7 +39,7 @@ def zones(draw: st.DrawFn) -> tuple[str, list[tuple[str, str]]]:
         until = draw(st.sampled_from(("", "", "valid_to: 1970-01-01T00:20:00Z, ")))
         text += METER.format(
             id=meter, site=site, gateway=f"gateway: {gateway}, " if gateway else "", until=until,
-            registers=", ".join(REGISTER.format(i, period) for i, period in enumerate(periods)),
+            registers=", ".join(REGISTER.format(i, ("import", "export")[i], period) for i, period in enumerate(periods)),
         )  # fmt: skip
         channels += [(meter, str(i)) for i in range(len(periods))]
     return text, channels

@@ -1,14 +1,12 @@
 """The detectors on a channel's windows as their turns come: what is told, when, and the band that was expected."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from math import isnan, log
+from math import isnan
 from typing import Any, Final
 
 from zonepulse.oracle.alerts import Transition, canonical, resolved
-from zonepulse.oracle.detection import LIMITS, NAMES, Channel, Judged
+from zonepulse.oracle.detection import LIMITS, NAMES, Channel, Judged, slot_and_day, strictness
 from zonepulse.oracle.metering.channel_alerts import ChannelAlerts
-from zonepulse.oracle.zone.registry import Policy
 
 _TOLD: Final = {
     "reverse_flow": "critical", "zero_run": "warning", "off_hours": "warning", "night_use": "warning", "level_shift": "warning",
@@ -16,20 +14,7 @@ _TOLD: Final = {
 }  # fmt: skip
 """Detector -> severity; of several at one window the first here is told."""
 _GRAVER: Final = {"info": ("warning", "critical"), "warning": ("critical",), "critical": ()}
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS: Final = 86_400_000
-
-
-def strictness(budget: float) -> float:
-    """1 at 0.009 alerts a channel-month, 0.2 at 0.25, between and beyond by the logarithm; at least 0.1."""
-    return max(0.1, 1.0 + (0.2 - 1.0) * log(budget / 0.009) / log(0.25 / 0.009))
-
-
-def slot_and_day(start_ms: int, policy: Policy) -> tuple[int, int]:
-    """Hour of the week and number of the local day."""
-    local = (_EPOCH + timedelta(milliseconds=start_ms)).astimezone(policy.timezone)
-    day = local.date()
-    return 24 * policy.days.get(day, day.weekday()) + local.hour, day.toordinal()
 
 
 @dataclass

@@ -227,6 +227,7 @@ class Rule:
     change: str = ""
     against_ms: int = 0
     calendar: str = ""
+    unusual: bool = False
 
 
 @dataclass(frozen=True, slots=True)

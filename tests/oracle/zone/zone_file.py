@@ -158,6 +158,7 @@ def _rule(row: dict[str, Any]) -> Rule:
         change=when.get("change") or "",
         against_ms=duration_ms(when.get("against") or "0s"),
         calendar=row.get("calendar") or "",
+        unusual=when.get("unusual") == "true",
         above=bound(when, "above"),
         below=bound(when, "below"),
         for_ms=duration_ms(row.get("for") or "0s"),

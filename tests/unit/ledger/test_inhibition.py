@@ -31,7 +31,9 @@ def a_zone(meters: tuple[tuple[str, str, str], ...] = SITES) -> str:
 
 def silence(meter: str, tick: int, ends_at: int | None = None, begun: int = START) -> dict[str, Any]:
     state, labels = "raised" if ends_at is None else "resolved", {"meter": meter, "register": "1"}
-    return Alert("z", SILENT, labels, "warning", state, begun * MINUTE, tick, {"register": "1", "windows": 3}, ends_at, meter=meter).row()
+    return Alert(
+        "z", SILENT, labels, "warning", state, begun * MINUTE, tick, {"register": "1", "windows": 3}, ends_at, meter=meter
+    ).row()
 
 
 class Told:
@@ -53,7 +55,10 @@ def test_one_silent_gateway_is_one_alert_and_what_stays_silent_is_told_behind_it
     assert told.up_to(START + 14, silence("A", START), silence("B", START + 9)) == []
     assert told.up_to(START + 30) == [("silent_gateway", "", "raised", 24)]
     (row,) = [known.row for known in told.ledger.life.open.values()]
-    assert json.loads(row["evidence"]) == {"channels": 2, "gateway": "g"} and (row["company"], row["starts_at"]) == ("a", START * MINUTE)
+    assert json.loads(row["evidence"]) == {"channels": 2, "gateway": "g"} and (row["company"], row["starts_at"]) == (
+        "a",
+        START * MINUTE,
+    )
     back = silence("A", START + 40, (START + 37) * MINUTE)
     assert told.up_to(START + 54, back) == [("silent_gateway", "", "resolved", 40)]
     assert told.up_to(START + 60) == [(SILENT, "B", "raised", 55)]
