@@ -5,6 +5,7 @@ newest cuts, is kept with them. What a partition makes again behind its cut vani
 
     <folder>/state                   partitions, ledger, and the names of the row files that belong to them; replaced at once
     <folder>/rows-<n>-<table>.arrow  rows from the stretch on that were made between two checkpoints
+    <folder>/followed                of a run that follows the log: all of it, whose rows are in the store; replaced at once
 """
 
 import shutil
@@ -87,11 +88,11 @@ class Pace:
 # --- a partition ------------------------------------------------------------------------------------------------------------------
 
 
-def cut(zone: ZoneRun, number: int) -> Cut:
-    """A partition now; what it made before must be on its way to the ledger."""
-    frozen = freeze_partition(zone.partitions[number])
+def cut(zone: ZoneRun, number: int, *, is_whole: bool = False) -> Cut:
+    """A partition now; what it made before must be on its way to the ledger. With `is_whole` all chunks, whatever was cut before."""
+    frozen = freeze_partition(zone.partitions[number], is_whole=is_whole)
     part = _part(frozen)
-    if zone.late is not None and (waiting := zone.late.waiting(number)) is not None:
+    if zone.late is not None and (waiting := zone.late.waiting(number)) is not None and len(waiting.ts):
         part.late = encode(waiting._asdict())
     return Cut(number, part, frozen.count)
 
@@ -190,6 +191,32 @@ class RunFolder:
         with self._told():
             write_whole(self._folder / "state", msgspec.msgpack.encode(state))
         self._pace.took(begun)
+
+    def keep_followed(self, zone: ZoneRun) -> None:
+        """All of it as it stands now, every row of which is in the store: what live tasks may go on from. Raises CannotReplay."""
+        partitions = {number: cut(zone, number, is_whole=True).part for number in range(len(zone.partitions))}
+        ledger = _part(freeze_ledger(zone.ledger, 0, is_whole=True))
+        with self._told():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_whole(
+                self._folder / "followed",
+                msgspec.msgpack.encode(State(self.state.program, self.state.plan, partitions, ledger, {}, 0, 0)),
+            )
+
+    def followed(self) -> State:
+        """What was kept last. Raises CannotReplay."""
+        try:
+            found = msgspec.msgpack.decode((self._folder / "followed").read_bytes(), type=State)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise CannotReplay(
+                f"run {self.state.plan.run!r} keeps its state in {self._folder}, where there is none that can be read: promote it on the"
+                " machine on which it follows, with the same ZONEPULSE_DATA_DIR, once it has gone on for some seconds"
+            ) from error
+        if (found.program, found.plan) != (self.state.program, self.state.plan):
+            raise CannotReplay(
+                f"run {self.state.plan.run!r} was made by {found.program}, this is {self.state.program}: install one version"
+            )
+        return found
 
     def rows(self, name: str) -> list[pa.RecordBatch]:
         """Of a table, what stands in the row files."""

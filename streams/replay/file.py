@@ -78,16 +78,17 @@ def replay_files(
     form: FileForm = AS_IT_IS,
     commands: Sequence[Told] = (),
     letter_bytes: int = LETTER_BYTES,
+    topic: str = READINGS.full_name(),
 ) -> Replayed:
     """Folds the files into final rows under `run`. `arrival`: readings without ingest_ms arrive as files/arrival.py says; `commands`: what
-    people skip and say of alerts; `letter_bytes`: the most that dead letters may take. Raises BadFile."""
+    people skip and say of alerts; `letter_bytes`: the most that dead letters may take, which name `topic`. Raises BadFile."""
     started = time.monotonic()
     facts = [facts_of(path, form) for path in paths]
     n, skips = partition_count(facts, partitions), {place for told in commands if (place := told.command.place) is not None}
-    zone, rows, log, letters = ZoneRun(registry, n), FinalRows(), _Log(registry, n, skips), _Letters(letter_bytes)
+    zone, rows, log, letters = ZoneRun(registry, n, topic), FinalRows(), _Log(registry, n, skips), _Letters(letter_bytes)
     zone.tell(commands)
     earliest_ms = min((file.earliest_ms for file in facts if file.earliest_ms is not None), default=FOREVER)
-    for chunk in read_files(paths, READINGS.full_name(), arrival=Arrival(registry.zone) if arrival else None, form=form):
+    for chunk in read_files(paths, topic, arrival=Arrival(registry.zone) if arrival else None, form=form):
         times = chunk.records.timestamp_ms if isinstance(chunk, RecordChunk) else chunk.ingest_ms
         if log.first_ms is None and len(times):
             log.first_ms = min(earliest_ms, int(times[0]))

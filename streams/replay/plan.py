@@ -19,7 +19,7 @@ from zonepulse.streams.archive.archive import Archive, covered
 from zonepulse.streams.kafka.log_facts import admin_of, ends_of, partitions_of, topic_ids
 
 REPLAY, WHAT_IF = "replay", "what-if"
-AUTO, TOPIC, ARCHIVE = "auto", "topic", "archive"
+AUTO, TOPIC, ARCHIVE, FILES = "auto", "topic", "archive", "files"
 
 
 class CannotReplay(ValueError):
@@ -66,6 +66,12 @@ class Plan(msgspec.Struct, frozen=True):
     """The version of zonepulse that made it."""
     max_gap_ms: int = 0
     """How long a silence this run bridges, whatever the registry says; 0: what the registry says."""
+    files: tuple[tuple[str, str], ...] = ()
+    """Path and SHA-256 of those that are read instead of the topic; `offsets` then only say how many partitions there are."""
+    arrival: bool = False
+    """Readings of files without ingest_ms arrive at the running maximum of ts."""
+    version: int = 0
+    """The published registry that files are read under, where the run has none of its own."""
 
     @property
     def kind(self) -> str:
@@ -155,12 +161,17 @@ def make_plan(
                 archived[tp] = min(behind, ends[tp].stable if include_late else end[tp])
     return Plan(
         run, zone.id, from_ms, to_ms, topic, tuple((begin[tp], end[tp]) for tp in tps), zone_yaml, factors_as_of,
-        tuple(encode_factor(factor).decode() for factor in published if is_known(factor, factors_as_of)),
+        known_of(published, factors_as_of),
         tuple(_caveats(begin, until, last_ms, archive)), now_ms, ids.get(topic, ""),
         0 if None in until.values() else last_ms,
         archive if any(archived.values()) else "", tuple(archived.values()) if any(archived.values()) else (),
         tuple(ends[tp].stable for tp in tps) if include_late else (), max_gap_ms=max_gap_ms,
     )  # fmt: skip
+
+
+def known_of(published: Iterable[Factor], factors_as_of: str | None) -> tuple[str, ...]:
+    """Those that were known at the end of that day, as `Plan.published` has them."""
+    return tuple(encode_factor(factor).decode() for factor in published if is_known(factor, factors_as_of or ""))
 
 
 def _offsets_at(broker: str, tps: Sequence[TP], at_ms: int) -> dict[TP, int | None]:

@@ -53,6 +53,8 @@ def promote(client: Client, run: Run, registry: Registry, ingest_ms: int, why: s
     settled_ms = plan.to_ms + max(reach_ms(registry.zone), reach_ms(plan.policy(registry.zone)))
     if followed_ms := run.result.get("followed_ms", 0):
         ingest_ms = min(ingest_ms, followed_ms)
+    if plan.files:
+        ingest_ms = min(ingest_ms, _files_end_ms(client, run, registry.zone))
     require_exact(plan, plan.caveats[:-1] if followed_ms and plan.is_open else plan.caveats)
     if ingest_ms < settled_ms:
         raise CannotReplay(
@@ -67,14 +69,28 @@ def promote(client: Client, run: Run, registry: Registry, ingest_ms: int, why: s
     runs.save(client, plan, PROMOTED, run.result, why)
 
 
-def revert(client: Client, run: Run, why: str) -> None:
-    """The live tasks' own rows stand again. Raises CannotReplay."""
+def revert(client: Client, run: Run, why: str, *, was_handed_over: bool = False) -> None:
+    """The live tasks' own rows stand again. `was_handed_over`: they had taken the run's state over. Raises CannotReplay."""
     found = run.plan and next((one for one in active(client, run.plan.zone) if one.run == run.name), None)
     if run.plan is None or found is None:
         raise CannotReplay(f"run {run.name!r} is not promoted")
     decide(client, run.plan, 0, why, found.to_ms, is_open=found.is_open)
-    follows = found.is_open and not run.result.get("followed_ms")
+    follows = (found.is_open or was_handed_over) and not run.result.get("followed_ms")
     runs.save(client, run.plan, runs.FOLLOWING if follows else REVERTED, run.result, why)
+
+
+def _files_end_ms(client: Client, run: Run, zone: ZonePolicy) -> int:
+    """How far the log is in the files. Raises CannotReplay: they begin behind the zone's first window."""
+    first_ms, last_ms = run.result["first_ingest_ms"], run.result["last_ingest_ms"]
+    sql = "SELECT toUnixTimestamp64Milli(min(start)), count() FROM intervals WHERE run = 'live' AND zone = {zone:String}"
+    ((begins_ms, rows),) = client.query(sql, parameters={"zone": zone.id}).result_rows
+    if first_ms is None or (rows and first_ms > begins_ms + zone.window_ms + zone.lateness_ms):
+        begin = "hold no reading" if first_ms is None else f"begin at {instant(first_ms)}"
+        raise CannotReplay(
+            f"run {run.name!r} is approximate and cannot be promoted: its files {begin}, the zone's rows at {instant(begins_ms)}: what"
+            " registers showed before is not in them; plan it with files from the beginning on"
+        )
+    return int(last_ms)
 
 
 def require_exact(plan: Plan, caveats: Sequence[str]) -> None:

@@ -96,7 +96,7 @@ def run_plan(broker: str, prefix: str, plan: Plan, client: Client, how: How = PL
     }
     if follow_until is not None:
         runs.save(client, plan, PROMOTED if stands else runs.FOLLOWING, result)
-        follow(broker, prefix, plan, client, zone, follow_until)
+        follow(broker, prefix, plan, client, zone, follow_until, folder)
         result["followed_ms"] = max(0, zone.ledger.applied) * zone.registry.zone.tick_ms
         result["tables"] = runs.digests(client, plan.run, plan)
     state = runs.DONE if follow_until is None else runs.find(client, plan.run).state
