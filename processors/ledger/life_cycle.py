@@ -231,6 +231,11 @@ class LifeCycle:
                 over.append({**known.row, "state": "resolved", "ends_at": ends_at, "revision": tick})
         return over
 
+    def unknown_to(self, before: "LifeCycle") -> list[Row]:
+        """What fires here and not there, as it was said last; alerts about the pipeline left out."""
+        new = [known.row for identity, known in self.open.items() if identity not in before.open]
+        return [row for row in new if not row["rule"].startswith(OPS)]
+
     def _forget(self, last: int) -> None:
         """What can matter no more, once an hour: no decision depends on when."""
         if last < self._tidy_at:

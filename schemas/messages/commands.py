@@ -8,6 +8,7 @@ A command is a JSON object `{"kind", "target", "who", "why", "until_ms", "made_a
 | acknowledge, snooze, comment | `fingerprint/starts_at` of an alert | kept for the alert's life cycle |
 | maintenance | `rule=...`, `meter=...` and the like, separated by blanks | kept for the alert's life cycle |
 | hand_over | a hand-over as JSON (`hand_overs.py`) | the live tasks go on from other states; none of it is in a replay |
+| keep | eight hexadecimal digits | the live tasks keep their states under this name, for runs to begin with |
 
 Place in time: the ingest time of a record of `zp.commands` is the largest timestamp up to it; a command applies at the tick k that
 contains its ingest time, (k - 1) x tick <= t < k x tick. A skip names a place and holds whenever that place is read. An empty record
@@ -18,7 +19,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from zonepulse.schemas.messages.hand_overs import parse_hand_over
+from zonepulse.schemas.messages.hand_overs import is_name, parse_hand_over
 from zonepulse.schemas.messages.topics import TOPICS
 from zonepulse.schemas.values import canonical_json
 
@@ -26,7 +27,8 @@ SKIP: Final = "skip"
 ON_AN_ALERT: Final = ("acknowledge", "snooze", "comment")
 ABOUT_ALERTS: Final = (*ON_AN_ALERT, "maintenance")
 HAND_OVER: Final = "hand_over"
-KINDS: Final = (SKIP, *ABOUT_ALERTS, HAND_OVER)
+KEEP: Final = "keep"
+KINDS: Final = (SKIP, *ABOUT_ALERTS, HAND_OVER, KEEP)
 NEEDS_UNTIL: Final = ("snooze", "maintenance")
 MAX_TEXT: Final = 2_000
 """Characters of `who`, `why` and `target`."""
@@ -134,6 +136,9 @@ def _check(command: Command) -> None:
             parse_hand_over(command.target)
         except ValueError as error:
             raise BadCommand(f"target {command.target[:80]!r}: {error}") from error
+    elif command.kind == KEEP:
+        if not is_name(command.target):
+            raise BadCommand(f"target {command.target[:80]!r}: write eight hexadecimal digits")
     elif not command.target.strip():
         raise BadCommand("a maintenance needs a target, such as meter=TC-0042-E1")
     if command.kind in NEEDS_UNTIL and command.until_ms is None:

@@ -14,6 +14,9 @@ import msgspec
 
 HEADER: Final = "hand-over"
 """Of every record that a state makes which was handed over: the hand-over as JSON."""
+KEPT: Final = "kept"
+"""Header of every interval block since a partition's state was kept: under which name. The ledger's state is kept behind those of all
+partitions, so that it has taken everything that they had made."""
 TOPICS: Final = "hand-over-"
 """How the names of the topics begin, behind the zone's prefix, in which states are handed over."""
 LATEST_MS: Final = 1 << 62
@@ -30,6 +33,8 @@ class HandOver(msgspec.Struct, frozen=True):
     """Whose rows they are that lie in [`from_ms`, `to_ms`); `live`: nobody else's."""
     from_ms: int
     to_ms: int
+    sends_alerts: bool = False
+    """Whether alerts that last, and that only the states handed over know, are said anew."""
     order: int = 0
     """The ingest time of its command: of two hand-overs the later one holds. A state that none made is of order 0."""
 
@@ -61,6 +66,16 @@ def facts_of(hand_over: HandOver | None) -> dict[str, Any]:
 def hand_over_in(facts: Mapping[str, Any]) -> HandOver | None:
     """The other half of `facts_of`; snapshots of before there were any have none."""
     return msgspec.convert(facts.get("hand_over"), HandOver | None)
+
+
+def is_name(text: str) -> bool:
+    """Whether states can be kept or handed over under it."""
+    return _NAME.fullmatch(text) is not None and not text.endswith("-before")
+
+
+def kept_topic(name: str) -> str:
+    """What states that are kept under this name are called among those that are handed over."""
+    return f"kept-{name}"
 
 
 def parse_hand_over(text: bytes | str) -> HandOver:

@@ -8,6 +8,7 @@ import asyncio
 import secrets
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +23,8 @@ from zonepulse.streams.kafka.log_facts import admin_of
 
 CONFIG: Final = {"retention.ms": "-1", "cleanup.policy": "delete", "max.message.bytes": str(MAX_MESSAGE_BYTES)}
 POLL_MS: Final = 500
+PROGRAM: Final = "program"
+"""Fact of a state that is kept: the version of zonepulse that made it."""
 
 
 class HandedState(msgspec.Struct):
@@ -83,6 +86,17 @@ class HandedStates:
         await asyncio.gather(*sent)
         manifest = _Manifest(SCHEMA, state.facts, state.next_offset, chunks)
         await producer.send_and_wait(self.topic, msgspec.json.encode(manifest), b"manifest", partition=number)
+
+    async def keep(self, number: int, frozen: Frozen) -> None:
+        """A whole state, for runs of this program to begin with, where the topic still is. Raises KafkaError."""
+        if await asyncio.to_thread(self._is_there):
+            state = HandedState.of(frozen)
+            state.facts = state.facts | {PROGRAM: version("zonepulse")}
+            await self.write({number: state})
+
+    def _is_there(self) -> bool:
+        with admin_of(self._broker) as admin:
+            return self.topic in admin.list_topics()
 
     async def read(self, numbers: Iterable[int]) -> dict[int, HandedState]:
         """Those that are there whole. Raises KafkaError, BadSnapshot."""

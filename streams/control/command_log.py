@@ -19,7 +19,7 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaProducer
 
-from zonepulse.schemas.messages.commands import ABOUT_ALERTS, HAND_OVER, SKIP, BadCommand, Command, Place, Told, parse_command
+from zonepulse.schemas.messages.commands import ABOUT_ALERTS, HAND_OVER, KEEP, SKIP, BadCommand, Command, Place, Told, parse_command
 from zonepulse.schemas.messages.hand_overs import HandOver, order_of, parse_hand_over
 from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.messages.topics import COMMANDS
@@ -178,6 +178,8 @@ class CommandLog:
         """Commands about alerts that were read on, from the log's beginning, in order."""
         self.hand_over: HandOver | None = None
         """The last that was read on."""
+        self.keep = ""
+        """The name under which states are to be kept, of the last such command that was read on."""
         self._reading = asyncio.Lock()
 
     @classmethod
@@ -249,6 +251,7 @@ class CommandLog:
                 found = await reader.read()
                 self.skips |= skips_of(told.command for told in found)
                 self.about_alerts += [told for told in found if told.command.kind in ABOUT_ALERTS]
+                self.keep = next((told.command.target for told in reversed(found) if told.command.kind == KEEP), self.keep)
                 self.hand_over = max([self.hand_over, *hand_overs(found)], key=order_of)
             except Exception:
                 await reader.close()

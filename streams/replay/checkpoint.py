@@ -29,6 +29,7 @@ from zonepulse.processors.metering.snapshot import SCHEMA, BadSnapshot, Frozen, 
 from zonepulse.processors.metering.step import LateReadings
 from zonepulse.processors.metering.windows import new_out, new_work
 from zonepulse.processors.zone_run import ZoneRun
+from zonepulse.streams.control.kept_states import States
 from zonepulse.streams.embedded.processes.private_files import write_whole
 from zonepulse.streams.replay.plan import CannotReplay, Plan
 
@@ -115,6 +116,18 @@ def _part(frozen: Frozen, before: Part | None = None) -> Part:
     chunks = {} if before is None else before.chunks
     chunks |= {number: encode(arrays) for number, arrays in frozen.chunks.items()}
     return Part(msgspec.json.encode(frozen.facts), {i: chunks[i] for i in range(frozen.count) if i in chunks}, frozen.next_offset)
+
+
+def begin_with(zone: ZoneRun, states: States) -> dict[int, Part]:
+    """The ledger of a fresh core goes on from the live tasks' state; where its partitions do. Raises CannotReplay."""
+    parts = {number: Part(msgspec.json.encode(s.facts), dict(enumerate(s.chunks)), s.next_offset) for number, s in states.items()}
+    try:
+        zone.ledger = _ledger(zone, parts.pop(len(zone.partitions)))
+        for part in parts.values():
+            _partition(zone, part)
+    except (KeyError, BadSnapshot) as error:
+        raise CannotReplay(f"the live tasks' states that the run was to begin with are gone: {error}; plan it anew") from error
+    return parts
 
 
 # --- the run ----------------------------------------------------------------------------------------------------------------------

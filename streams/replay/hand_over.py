@@ -32,7 +32,17 @@ from zonepulse.streams.control.handing_over import HandingOver, NotTakenOver
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.checkpoint import State
 from zonepulse.streams.replay.plan import REPLAY, CannotReplay, Plan
-from zonepulse.streams.replay.promote import PROMOTED, active, decide, require_alone, require_exact, require_whole_days, revert, who
+from zonepulse.streams.replay.promote import (
+    PROMOTED,
+    active,
+    decide,
+    require_alone,
+    require_exact,
+    require_no_open_end,
+    require_whole_days,
+    revert,
+    who,
+)
 from zonepulse.streams.replay.runs import Run, instant
 
 WAIT_S: Final = 30.0
@@ -110,10 +120,20 @@ class LiveTasks:
         return hand_overs(read_commands(self.broker, self.prefix))
 
 
-def hand_state_over(client: Client, run: Run, zone: ZonePolicy, state: Callable[[], State], tasks: LiveTasks, why: str) -> None:
+def hand_state_over(
+    client: Client,
+    run: Run,
+    zone: ZonePolicy,
+    state: Callable[[], State],
+    tasks: LiveTasks,
+    why: str,
+    *,
+    sends_alerts: bool = False,
+) -> None:
     """The live tasks go on from the run's state; then its rows stand as the live ones, up to the end of the next day.
 
-    `state`: what the run has kept of itself. Raises CannotReplay, KafkaError.
+    `state`: what the run has kept of itself. `sends_alerts`: subscribers are told of those that last and that only the run knows. Raises
+    CannotReplay, KafkaError.
     """
     plan = _following(run, zone)
     if plan.kind != REPLAY:
@@ -130,13 +150,13 @@ def hand_state_over(client: Client, run: Run, zone: ZonePolicy, state: Callable[
     require_same_program(plan)
     clock = utc_offsets(zone)
     to_ms = day_of_zone(clock, day_of_zone(clock, applied_ms)[1])[1]
-    require_alone(client, plan, plan.from_ms, to_ms)
+    require_no_open_end(client, plan, plan.from_ms, to_ms)
     last = max(tasks.known(), key=lambda by: by.order, default=None)
     if last is not None and last.run == run.name and last.from_ms == plan.from_ms and not last.state.endswith("-before"):
         by, states = last, dict[int, HandedState]()
     else:
         name = secrets.token_hex(4)
-        by, states = HandOver(name, name, run.name, plan.from_ms, to_ms), _handed(state())
+        by, states = HandOver(name, name, run.name, plan.from_ms, to_ms, sends_alerts), _handed(state())
     tasks.hand_over(by, len(plan.offsets), states, why)
     decide(client, plan, 1, why, by.to_ms)
     runs.save(client, plan, PROMOTED, run.result, why)

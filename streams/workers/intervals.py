@@ -21,7 +21,7 @@ from zonepulse.processors.live import PartialSums
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.processors.metering.snapshot import Frozen, freeze_partition, restore_partition
 from zonepulse.processors.metering.windows import new_out, new_work
-from zonepulse.schemas.messages.hand_overs import HandOver, facts_of, hand_over_in, headers_of, order_of
+from zonepulse.schemas.messages.hand_overs import KEPT, HandOver, facts_of, hand_over_in, headers_of, kept_topic, order_of
 from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.messages.topics import INTERVALS, READINGS, RESULTS
@@ -65,6 +65,8 @@ class IntervalsTask:
         """Partitions given up with a final snapshot; the same, if nobody else went on from there."""
         self._hand_overs: dict[int, HandOver | None] = {}
         """By which each partition's state was handed over, if it was."""
+        self._names: dict[int, str] = {}
+        """Under which each partition's state was kept last."""
         self._heard: dict[int, float] = {}
         self._sums: dict[int, PartialSums] = {}
         self._work, self._out = new_work(), new_out()
@@ -99,11 +101,12 @@ class IntervalsTask:
         stored = await self._checkpoints.find(number)
         if stored is None:
             self._hand_overs.pop(number, None)
+            self._names.pop(number, None)
             return Partition(await self._registries.first(), number, self._work, self._out)
         if stored.is_own and number in self._kept:
             return self._kept[number]
         channels = await self._registries.version(stored.facts["registry"])
-        self._hand_overs[number] = hand_over_in(stored.facts)
+        self._hand_overs[number], self._names[number] = hand_over_in(stored.facts), stored.facts.get(KEPT, "")
         self._metrics.restored_bytes.labels(NAME).inc(stored.size)
         log.info("partition %d goes on from its snapshot at offset %d", number, stored.next_offset)
         return restore_partition(channels, stored.facts, stored.chunks, stored.next_offset, self._work, self._out)
@@ -159,7 +162,20 @@ class IntervalsTask:
         return None if partition is None else self._marked(number, freeze_partition(partition))
 
     def _marked(self, number: int, frozen: Frozen) -> Frozen:
-        return replace(frozen, facts=frozen.facts | facts_of(self._hand_overs.get(number)))
+        return replace(frozen, facts=frozen.facts | facts_of(self._hand_overs.get(number)) | {KEPT: self._names.get(number, "")})
+
+    async def keep(self) -> None:
+        """Partitions keep their states under the name that is asked for, once."""
+        name = "" if self.commands is None else self.commands.keep
+        for number in sorted(self._partitions):
+            if name and self._names.get(number) != name:
+                async with self._checkpoints.saving, self._folding:
+                    if (partition := self._partitions.get(number)) is None or number in self._behind:
+                        continue  # somebody else's by now; or not yet where it stood
+                    await self._outbox.flush()
+                    frozen = self._marked(number, freeze_partition(partition, is_whole=True))
+                    await HandedStates(self._broker, self._prefix, kept_topic(name)).keep(number, frozen)
+                    self._names[number] = name
 
     async def take_over(self) -> None:
         """Partitions go on from the states of the hand-over that holds, if it is newer than what made theirs."""
@@ -294,14 +310,15 @@ class IntervalsTask:
         """Returns how many letters there were. What the piece before made is acknowledged by now, most likely: one is under way."""
         await self._outbox.flush()
         key, headers = b"%d" % partition.partition, headers_of(self._hand_overs.get(partition.partition))
+        kept = ((KEPT, name.encode()),) if (name := self._names.get(partition.partition, "")) else ()
         *early, last = made.blocks
         for block in early + made.candidates:
-            await self._outbox.send(INTERVALS.full_name(self._prefix), key, block, headers=headers)
+            await self._outbox.send(INTERVALS.full_name(self._prefix), key, block, headers=(*headers, *kept))
         for block in made.expected:
             await self._outbox.send(RESULTS.full_name(self._prefix), EXPECTED.name.encode(), block, headers=headers)
         if early or made.candidates:
             await self._outbox.flush()
-        await self._outbox.send(INTERVALS.full_name(self._prefix), key, last, headers=headers)
+        await self._outbox.send(INTERVALS.full_name(self._prefix), key, last, headers=(*headers, *kept))
         for position, why in made.folded.poison.items():
             await self.quarantine.tell(records.topic, records.partition, int(records.offset[position]), why)
         letters = 0
@@ -392,6 +409,7 @@ def add_intervals_agent(
     app.agent(batches.channel, name=NAME)(fold_readings)
     app.timer(LOOK_S, name="holds")(task.end_holds)
     app.timer(LOOK_S, name="hand_over")(task.take_over)
+    app.timer(LOOK_S, name="keep")(task.keep)
     app.timer(1.0, name="heartbeats")(task.send_heartbeats)
     app.timer(live_s, name="live")(task.send_live)
     app.timer(POLL_S, name="checkpoints")(task.checkpoint_due)

@@ -29,7 +29,18 @@ from zonepulse.processors.ledger.step import Offer, book
 from zonepulse.processors.live import LiveView
 from zonepulse.processors.metering.snapshot import Arrays, Frozen
 from zonepulse.schemas.messages.alerts import alert_key
-from zonepulse.schemas.messages.hand_overs import HEADER, HandOver, facts_of, hand_over_in, headers_of, order_of, parse_hand_over
+from zonepulse.schemas.messages.hand_overs import (
+    HEADER,
+    KEPT,
+    HandOver,
+    facts_of,
+    hand_over_in,
+    headers_of,
+    is_name,
+    kept_topic,
+    order_of,
+    parse_hand_over,
+)
 from zonepulse.schemas.messages.records import HEARTBEAT, Headers, RecordSpans
 from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.messages.topics import ALERTS, COMMANDS, INTERVALS, RESULTS
@@ -95,6 +106,8 @@ class LedgerTask:
         """By which the books were handed over, if they were."""
         self._takes = {0}
         """Orders of the hand-overs whose blocks are taken; 0: those of no hand-over."""
+        self._name, self._names = "", dict[bytes, str]()
+        """Under which the books were kept last, and under which each partition was, by the key of its blocks."""
         self._live: LiveView | None = None
         self._shown: pa.RecordBatch | None = None
         self._no_data, self._absence = NoData(""), Absence("", NAME)
@@ -122,7 +135,7 @@ class LedgerTask:
     async def _restored(self) -> Ledger:
         stored = await self._checkpoints.find(0)
         if stored is None:
-            self._places, self._hand_over, self._takes = Places(), None, {0}
+            self._places, self._hand_over, self._takes, self._name = Places(), None, {0}, ""
             ledger = await self.thread.run(Ledger, await self._registries.first())
             ledger.progress = self.thread.beat
             return ledger
@@ -130,6 +143,7 @@ class LedgerTask:
             return self._kept
         log.info("the ledger goes on from its snapshot at offset %d", stored.next_offset)
         self._take_facts(stored.facts, stored.next_offset)
+        self._name = stored.facts.get(KEPT, "")
         return await self._ledger_of(stored.facts, stored.chunks)
 
     def _take_facts(self, facts: Mapping[str, Any], next_offset: int) -> None:
@@ -188,7 +202,7 @@ class LedgerTask:
         return replace(self._placed(frozen), read_to=read_to, mark=places.facts())
 
     def _placed(self, frozen: Frozen) -> Frozen:
-        own = {"places": self._places.facts(), "takes": sorted(self._takes), **facts_of(self._hand_over)}
+        own = {"places": self._places.facts(), "takes": sorted(self._takes), KEPT: self._name, **facts_of(self._hand_over)}
         return replace(frozen, facts=frozen.facts | own)
 
     async def handle(self, batch: Fetch) -> None:
@@ -236,8 +250,12 @@ class LedgerTask:
             self._hand_over, self._ledger = hand_over, made
             self._checkpoints.begin_anew(0)
             log.info("the ledger goes on from the state of run %s, at tick %d", hand_over.run, made.applied)
+            topic, zone = ALERTS.full_name(self._prefix), made.channels.registry.zone.id
+            new = made.life.unknown_to(ledger.life) if hand_over.sends_alerts else []
             for row in made.life.go_on_after(ledger.life):
-                await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, made.channels.registry.zone.id))
+                await self._outbox.send(topic, *alert_record(row, zone))
+            for row in new:
+                await self._outbox.send(topic, *alert_record(row, zone), headers=headers_of(hand_over))
             await self._outbox.flush()
             if self.batches is not None and self._places.next_offset != int(batch.offset[0]):
                 await self.batches.seek({self._blocks: self._places.next_offset})
@@ -269,9 +287,22 @@ class LedgerTask:
         if self._ledger is not ledger:
             return  # somebody else's by now, who makes the same anew
         self._registries.keep({*ledger.versions, *([] if self._live is None else [self._live.channels.registry.version])})
+        await self._keep(ledger, records)
         self._measure(ledger, records)
         if self.batches is not None and self._places.next_offset != records.next_offset:
             await self.batches.seek({self._blocks: self._places.next_offset})
+
+    async def _keep(self, ledger: Ledger, records: RecordSpans) -> None:
+        """Keeps the books once those of all partitions are kept, which they have taken everything of that was made before."""
+        for i in records.headers:
+            if (said := records.header(i, KEPT)) is not None:
+                self._names[records.key(i) or b""] = said.decode("ascii", "replace")
+        names = {self._names.get(b"%d" % number, "") for number in range(ledger.channels.partitions)}
+        if len(names) != 1 or (name := names.pop()) == self._name or not is_name(name) or self._places.at_rest:
+            return
+        frozen = self._placed(await self.thread.run(lambda: freeze_ledger(ledger, self._places.low, is_whole=True)))
+        await HandedStates(self._broker, self._prefix, kept_topic(name)).keep(ledger.channels.partitions, frozen)
+        self._name = name
 
     def _tell(self, ledger: Ledger) -> None:
         """What people say of alerts, as far as it is read."""

@@ -21,7 +21,7 @@ from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickH
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.hand_over import Followed, hand_over
 from zonepulse.streams.replay.plan import CannotReplay, Plan
-from zonepulse.streams.replay.promote import decide, promote, require_reverted, revert
+from zonepulse.streams.replay.promote import active, decide, promote, require_reverted, revert
 from zonepulse.streams.replay.runs import Run
 
 pytestmark = pytest.mark.integration
@@ -200,13 +200,33 @@ def test_what_cannot_be_promoted_is_refused_with_what_would_help(client: Client)
         promote(client, done(client, state=runs.PLANNED), zone, SETTLED_MS, "")
     with pytest.raises(CannotReplay, match="is not promoted"):
         revert(client, done(client), "")
-    promote(client, done(client), zone, SETTLED_MS, "")
+    decide(client, plan, 1, "", plan.to_ms, is_open=True)
     try:
         other = Plan(**{f: getattr(plan, f) for f in plan.__struct_fields__} | {"run": "q"})
-        with pytest.raises(CannotReplay, match="'r' is promoted for a part of the stretch"):
+        with pytest.raises(CannotReplay, match="'r' is promoted with an open end"):
             promote(client, done(client, name="q", plan=other), zone, SETTLED_MS, "")
     finally:
         revert(client, done(client), "")
+
+
+def test_over_a_promoted_stretch_the_newer_one_stands_and_the_older_around_it_and_again_behind(client: Client) -> None:
+    plan, day_ms = Plan("wide", "parts", 0, 30 * 86_400_000, "zp.readings", ((0, 10),)), 86_400_000
+    inner = msgspec.structs.replace(plan, run="inner", from_ms=10 * day_ms, to_ms=20 * day_ms)
+    parts = (
+        "SELECT run, intDiv(toUnixTimestamp64Milli(from_at), 86400000), intDiv(toUnixTimestamp64Milli(to_at), 86400000)"
+        " FROM promotions_final WHERE zone = 'parts' AND is_active = 1 ORDER BY from_at"
+    )
+    for one in (plan, inner):
+        decide(client, one, 1, "", one.to_ms)
+    assert client.query(parts).result_rows == [("wide", 0, 10), ("inner", 10, 20), ("wide", 20, 30)]
+    assert [(one.run, one.from_ms, one.to_ms) for one in active(client, "parts")] == [
+        ("inner", inner.from_ms, inner.to_ms), ("wide", plan.from_ms, plan.to_ms),
+    ]  # fmt: skip
+    decide(client, plan, 1, "", plan.to_ms)
+    assert client.query(parts).result_rows == [("wide", 0, 10), ("wide", 10, 20), ("wide", 20, 30)]
+    decide(client, plan, 0, "", plan.to_ms)
+    assert client.query(parts).result_rows == [("inner", 10, 20)]
+    decide(client, inner, 0, "", inner.to_ms)
 
 
 def test_a_run_of_files_is_promoted_where_they_begin_with_the_zone_and_end_behind_what_can_revise_it(client: Client) -> None:

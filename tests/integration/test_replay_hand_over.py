@@ -168,6 +168,8 @@ def test_live_workers_go_on_from_the_state_of_a_run_and_back_and_readers_see_eac
         try:
             live = f"SELECT count() {TOTAL}"
             wait_until(lambda: client.query(live).first_row[0] > BEGUN - 8, 120, "live has come to the head")
+            zonepulse(stack, "keep")
+            kept_before = log.steps + 2
             zonepulse(
                 stack, "plan", "--from", "2026-03-01T12:00Z", "--to", "2026-03-02T12:00Z", "--run", "repaired", "--include-late"
             )
@@ -199,3 +201,18 @@ def test_live_workers_go_on_from_the_state_of_a_run_and_back_and_readers_see_eac
         zonepulse(stack, "run", "whole")
         whole = datetime.fromtimestamp((end - 6 * WINDOW_MS) / 1000, UTC).isoformat()
         zonepulse(stack, "diff", "live", "whole", "--from", "2026-03-01T12:00Z", "--to", whole)
+        begins_with_what_live_tasks_kept(stack, START_MS + kept_before * WINDOW_MS)
+
+
+def begins_with_what_live_tasks_kept(stack: ZoneStack, from_ms: int) -> None:
+    """A run of a stretch behind that has the rows of one that reads the log from its beginning."""
+    stretch = [datetime.fromtimestamp(at / 1000, UTC).isoformat() for at in (from_ms, from_ms + 8 * WINDOW_MS)]
+    made = {}
+    for run, more in (("kept", ()), ("read", ("--source", "topic"))):
+        plan = json.loads(zonepulse(stack, "plan", "--from", stretch[0], "--to", stretch[1], "--run", run, "--json", *more))
+        made[run] = plan, json.loads(zonepulse(stack, "run", run, "--json"))
+    (kept, by_kept), (read, by_read) = made["kept"], made["read"]
+    assert kept["kept"] and read["kept"] is None
+    assert all(first > 0 for first, _ in kept["offsets"].values()) and all(first == 0 for first, _ in read["offsets"].values())
+    assert by_kept["tables"] == by_read["tables"] and by_read["tables"]["intervals"]["rows"] == 24
+    assert by_kept["records"] < by_read["records"]

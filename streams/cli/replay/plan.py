@@ -16,6 +16,7 @@ from zonepulse.streams import servers
 from zonepulse.streams.cli.replay.shared import explained, instant_of, last_zone, new_name
 from zonepulse.streams.cli.shared.zone_files import read_text, read_zone, require_files
 from zonepulse.streams.control.factor_topic import published_factors
+from zonepulse.streams.control.kept_states import kept_before
 from zonepulse.streams.control.registry_topic import load_versions
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.files_run import plan_of_files
@@ -97,7 +98,9 @@ def plan(
             settings.broker, settings.topic_prefix, zone, name, stretch, text, factors_as_of or "", round(time.time() * 1000),
             archive=settings.archive, source=source, include_late=include_late,
             published=published,
-            max_gap_ms=gap_ms,
+            max_gap_ms=gap_ms, kept=None if source != AUTO or include_late or own or factors_as_of or gap_ms else kept_before(
+                settings.broker, settings.topic_prefix, stretch[0], zone.tick_ms
+            ),
         )  # fmt: skip
         made = msgspec.structs.replace(made, who=who(), program=program())
         made.registry()  # what this day's factors lack shows now
@@ -130,7 +133,7 @@ def plan_facts(plan: Plan) -> dict[str, Any]:
         "zone": plan.zone, "from": instant(plan.from_ms), "to": instant(plan.to_ms), "topic": plan.topic,
         "offsets": {str(p): list(at) for p, at in enumerate(plan.offsets)}, "records": plan.records,
         "archive": plan.archive or None, "archived": {str(p): at for p, at in enumerate(plan.archived)},
-        "files": [path for path, _ in plan.files], "include_late": bool(plan.late_offsets),
+        "files": [path for path, _ in plan.files], "kept": plan.kept or None, "include_late": bool(plan.late_offsets),
         "registry": "of the log" if not plan.zone_yaml else "its own", "factors_as_of": plan.factors_as_of or None,
         "published": [decode_factor(text).id for text in plan.published],
         "max_gap": duration_text(plan.max_gap_ms) if plan.max_gap_ms else None,
@@ -153,6 +156,7 @@ def _show_plan(plan: Plan, rate: float | None) -> None:
                 if rate and not plan.files
                 else []
             ),
+            *([("begins with", "the state that the live tasks kept before the stretch")] if plan.kept else []),
             *([("archive", f"{plan.archive}, up to offsets {_places(plan)}")] if plan.archived else []),
             *([("takes in", "the stretch's readings that came behind lateness")] if plan.late_offsets else []),
             ("registry", registry + (f", factors as of {plan.factors_as_of}" if plan.factors_as_of else "")),

@@ -16,7 +16,7 @@ from zonepulse.streams.kafka.origin import Origin
 
 HOUR_MS = 3_600_000
 FROM_MS, TO_MS = 500_000 * HOUR_MS, 500_024 * HOUR_MS
-BY = HandOver("0123abcd", "0123abcd", "repaired", FROM_MS, TO_MS, 9)
+BY = HandOver("0123abcd", "0123abcd", "repaired", FROM_MS, TO_MS, order=9)
 ORIGIN = Origin("z", 1, 60_000, 1 << 40, tuple, True)
 EDGES = {FROM_MS - 1: "live", FROM_MS: "repaired", TO_MS - 1: "repaired", TO_MS: "live"}
 

@@ -41,6 +41,7 @@ def test_a_state_that_takes_the_place_of_another_keeps_alerts_about_the_pipeline
     ]
     before.pass_to(5, rows, lambda meter: {})
     after.pass_to(3, rows[:1], lambda meter: {})
+    assert after.unknown_to(before) == [] and [row["meter"] for row in before.unknown_to(after)] == ["M-2"]
     (over,) = after.go_on_after(before)
     assert (over["meter"], over["state"], over["ends_at"], over["revision"]) == ("M-2", "resolved", 300_000, 5)
     assert {known.row["fingerprint"] for known in after.open.values()} == {ops["fingerprint"], rows[0]["fingerprint"]}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonepulse.schemas.messages.commands import HAND_OVER, KINDS, SKIP, BadCommand, Command, Place, parse_command, parse_place
+from zonepulse.schemas.messages.commands import HAND_OVER, KEEP, KINDS, SKIP, BadCommand, Command, Place, parse_command, parse_place
 from zonepulse.schemas.messages.hand_overs import HandOver, parse_hand_over
 from zonepulse.streams.control.command_log import CommandLog, Told, hand_overs, skip_of
 
@@ -14,7 +14,7 @@ ALERT = f"{'0' * 16}/1790784900000"
 OVER = HandOver("0123abcd", "0123abcd", "repaired", 5, 9)
 TARGETS = {
     SKIP: "readings/3/217", "acknowledge": ALERT, "snooze": ALERT, "comment": ALERT, "maintenance": "meter=TC-0042-E1",
-    HAND_OVER: OVER.encode().decode(),
+    HAND_OVER: OVER.encode().decode(), KEEP: "0123abcd",
 }  # fmt: skip
 
 
@@ -35,6 +35,7 @@ def test_a_command_of_every_kind_comes_back(kind: str) -> None:
         ({"kind": "snooze", "target": ALERT}, "needs until_ms"),
         ({"kind": "acknowledge", "target": "abc/1"}, "fingerprint/starts_at"),
         ({"kind": "maintenance", "target": " ", "until_ms": 1}, "target"),
+        ({"kind": "keep", "target": "0123abcd-before"}, "eight hexadecimal digits"),
         ({"kind": "hand_over", "target": "run"}, "no hand-over"),
         ({"kind": "hand_over", "target": HandOver("../..", "0123abcd", "r", 5, 9).encode().decode()}, "names id"),
         ({"kind": "hand_over", "target": HandOver("0123abcd", "0123abcd", "r", 9, 9).encode().decode()}, "begins before it ends"),
