@@ -1,13 +1,14 @@
 """`zonepulse registry holidays`: a country's holidays as data for `calendars` of zone.yaml."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated
+from importlib.metadata import version
+from typing import Annotated, Final
 
 import typer
 
 from zonepulse.streams.screen import BadInput, JsonOption, print_json, say, show_remark
 
-MOST_YEARS = 20
+MOST_YEARS: Final = 20
 
 
 def holidays(
@@ -34,7 +35,7 @@ def holidays(
     if not days:
         raise BadInput(f"no holidays of {country} are known from {wanted[0]} to {wanted[-1]}")
     if json:
-        print_json({"id": name, "holidays": days, "workdays": workdays, "source": f"holidays {library.__version__}"})
+        print_json({"id": name, "holidays": days, "workdays": workdays, "source": _source()})
         return
     say("calendars:")
     say(f"  - id: {name}")
@@ -43,7 +44,11 @@ def holidays(
             say(f"    {key}:")
         for day in listed:
             say(f"      - {day}" + (f"  # {found[day]}" if day in found else ""))
-    show_remark(f"holidays {library.__version__}; put it in zone.yaml and name it in zone.calendar, or in a rule's calendar")
+    show_remark(f"{_source()}; put it in zone.yaml and name it in zone.calendar, or in a rule's calendar")
+
+
+def _source() -> str:
+    return f"holidays {version('holidays')}"
 
 
 def _years(text: str) -> list[int]:
