@@ -129,8 +129,7 @@ def _restore_waiting(ledger: Ledger, chunk: Arrays) -> None:
 def _restore_alerts(ledger: Ledger, chunk: Arrays) -> None:
     found = msgspec.json.decode(chunk["json"].tobytes())
     ledger.watches.resume(found["watches"])
-    if "inhibition" in found:  # an earlier version's snapshot has none: nothing is kept back
-        ledger.inhibition.resume(found["inhibition"])
+    ledger.inhibition.resume(found["inhibition"])
     ledger.life.resume(found["life"])
     ledger.alerts_frozen = zlib.crc32(chunk["json"].tobytes())
 
