@@ -7,6 +7,7 @@ A command is a JSON object `{"kind", "target", "who", "why", "until_ms", "made_a
 | skip | `readings/3/217`: topic without prefix, partition, offset | the record there is not handled but quarantined (reason `poison`) |
 | acknowledge, snooze, comment | `fingerprint/starts_at` of an alert | kept for the alert's life cycle |
 | maintenance | `rule=...`, `meter=...` and the like, separated by blanks | kept for the alert's life cycle |
+| amend | `METER REGISTER FROM_MS COUNT` | nothing: it says who gave the readings of quality `manual` from then until `until_ms`, and why |
 
 Place in time: the ingest time of a record of `zp.commands` is the largest timestamp up to it; a command applies at the tick k that
 contains its ingest time, (k - 1) x tick <= t < k x tick. A skip names a place and holds whenever that place is read. An empty record
@@ -22,8 +23,10 @@ from zonepulse.schemas.values import canonical_json
 
 SKIP: Final = "skip"
 ON_AN_ALERT: Final = ("acknowledge", "snooze", "comment")
-KINDS: Final = (SKIP, *ON_AN_ALERT, "maintenance")
-NEEDS_UNTIL: Final = ("snooze", "maintenance")
+AMEND: Final = "amend"
+ABOUT_ALERTS: Final = (*ON_AN_ALERT, "maintenance")
+KINDS: Final = (SKIP, *ABOUT_ALERTS, AMEND)
+NEEDS_UNTIL: Final = ("snooze", "maintenance", AMEND)
 MAX_TEXT: Final = 2_000
 """Characters of `who`, `why` and `target`."""
 MAX_BYTES: Final = 100_000
@@ -116,10 +119,13 @@ def _check(command: Command) -> None:
         fingerprint, _, starts_at = command.target.partition("/")
         if len(fingerprint) != 16 or not _is_count(starts_at.removeprefix("-"), _INT64):
             raise BadCommand(f"target {command.target!r}: write fingerprint/starts_at of an alert")
+    elif command.kind == AMEND:
+        if len(parts := command.target.split(" ")) != 4 or not (_is_count(parts[2], _INT64) and _is_count(parts[3], _INT64)):
+            raise BadCommand(f"target {command.target!r}: write METER REGISTER FROM_MS COUNT")
     elif not command.target.strip():
         raise BadCommand("a maintenance needs a target, such as meter=TC-0042-E1")
     if command.kind in NEEDS_UNTIL and command.until_ms is None:
-        raise BadCommand(f"a {command.kind} needs until_ms: it ends by itself")
+        raise BadCommand(f"a command `{command.kind}` needs until_ms, when it ends")
 
 
 def _is_count(text: str, limit: int) -> bool:

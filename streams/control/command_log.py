@@ -19,7 +19,7 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaProducer
 
-from zonepulse.schemas.messages.commands import SKIP, BadCommand, Command, Place, parse_command
+from zonepulse.schemas.messages.commands import ABOUT_ALERTS, SKIP, BadCommand, Command, Place, parse_command
 from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.messages.topics import COMMANDS
 from zonepulse.streams.access.address import connection_to
@@ -245,7 +245,7 @@ class CommandLog:
             try:
                 found = await reader.read()
                 self.skips |= skips_of(told.command for told in found)
-                self.about_alerts += [told for told in found if told.command.kind != SKIP]
+                self.about_alerts += [told for told in found if told.command.kind in ABOUT_ALERTS]
             except Exception:
                 await reader.close()
                 raise

@@ -10,7 +10,8 @@ from zonepulse.schemas.messages.commands import KINDS, SKIP, BadCommand, Command
 from zonepulse.streams.control.command_log import CommandLog, skip_of
 
 ALERT = f"{'0' * 16}/1790784900000"
-TARGETS = {SKIP: "readings/3/217", "acknowledge": ALERT, "snooze": ALERT, "comment": ALERT, "maintenance": "meter=TC-0042-E1"}
+TARGETS = {SKIP: "readings/3/217", "acknowledge": ALERT, "snooze": ALERT, "comment": ALERT, "maintenance": "meter=TC-0042-E1",
+           "amend": "TC-0042-E1 1.8.0 1790784900000 4"}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -30,6 +31,7 @@ def test_a_command_of_every_kind_comes_back(kind: str) -> None:
         ({"kind": "snooze", "target": ALERT}, "needs until_ms"),
         ({"kind": "acknowledge", "target": "abc/1"}, "fingerprint/starts_at"),
         ({"kind": "maintenance", "target": " ", "until_ms": 1}, "target"),
+        ({"kind": "amend", "target": "TC-0042-E1 1.8.0 4", "until_ms": 1}, "METER REGISTER FROM_MS COUNT"),
     ],
 )  # fmt: skip
 def test_what_is_no_command_is_told_why(change: dict[str, object], words: str) -> None:
