@@ -41,7 +41,19 @@ def watched(draw: Any) -> Watched:
     sent = sorted((one for number, load in enumerate(loads) for one in _sent(chance, meters[number], load)), key=lambda one: one[0])
     records = [Record(0, i, at, b"k", json.dumps(value).encode()) for i, (at, value) in enumerate(sent)]
     records.append(Record(0, len(records), records[-1].timestamp_ms + 3 * HOUR, b"k", b"[]"))
-    return Watched(zone_text(*meters, zone=zone, calendars=calendars), records)
+    return Watched(zone_text(*meters, zone=zone, calendars=calendars, budgets=_budgets(draw)), records)
+
+
+def _budgets(draw: Any) -> list[dict[str, Any]]:
+    """About as large as what the meters use."""
+    of = st.tuples(
+        st.sampled_from(("c1", None)), st.sampled_from(("2026-10", "2026-11", "2026")), st.sampled_from((1, 500, 2_000, 5_000, 60_000)),
+        st.sampled_from(("kWh", "kgCO2e")), st.sampled_from(("location", "market")),
+    )  # fmt: skip
+    return [
+        {"id": f"b{i}", "company": company, "period": period, "amount": amount, "unit": unit, "basis": basis}
+        for i, (company, period, amount, unit, basis) in enumerate(draw(st.lists(of, max_size=3)))
+    ]
 
 
 def _meter(draw: Any, number: int) -> dict[str, Any]:

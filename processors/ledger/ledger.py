@@ -35,6 +35,7 @@ from zonepulse.processors.bases.basis import Given, Posted
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.detection.rules import Alert
 from zonepulse.processors.flow import ROW, UNSET, Rows, new_rows
+from zonepulse.processors.ledger.budget_burn import BudgetBurn
 from zonepulse.processors.ledger.horizon import OldRows, reach_ms
 from zonepulse.processors.ledger.life_cycle import LifeCycle
 from zonepulse.processors.ledger.periods import PeriodSums
@@ -113,6 +114,7 @@ class Ledger:
         self._rows = RowMaker(channels, self.plan, self.bases)
         self._entries = self._entry_rows()
         self.watches = Watches(channels, self.plan)
+        self.budgets = BudgetBurn(channels, self.plan)
 
     # --- input ----------------------------------------------------------------------------------------------------------------
 
@@ -196,7 +198,7 @@ class Ledger:
 
     def _use(self, channels: Channels) -> None:
         """Go on under another registry version: sums move to the accumulators of the same name, rules keep their state."""
-        windows, plan, held, watched = self.windows, self.plan, self.held(), self.watches.held()
+        windows, plan, held, watched, budgets = self.windows, self.plan, self.held(), self.watches.held(), self.budgets.held()
         self.floor = self.horizon(self.applied)
         version = channels.registry.version
         self.versions = {n: c for n, c in self.versions.items() if n >= version}
@@ -206,6 +208,7 @@ class Ledger:
         self.windows.adopt(windows, plan, self.plan, self.progress)
         self.resume(held)
         self.watches.resume(watched)
+        self.budgets.resume(budgets)
 
     def held(self) -> dict[str, Any]:
         """What the bases hold, by name."""
@@ -432,7 +435,9 @@ class Ledger:
         """Sum the periods and judge the windows that are ready at ticks first..last, between which nothing changes."""
         if last < first:
             return
-        self._made.periods += self._periods.due(UNSET if self.owes_periods else first, last, self.whole_from)
+        due = self._periods.due(UNSET if self.owes_periods else first, last, self.whole_from)
+        self._made.periods += due
+        results.alerts += self.budgets.take(due)
         self.owes_periods = False
         results.alerts += self.watches.judge(first, last, self._due, self.windows)
         for basis in self.bases:

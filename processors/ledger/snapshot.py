@@ -31,7 +31,7 @@ def freeze_ledger(ledger: Ledger, next_offset: int) -> Frozen:
 
 
 def _alerts(ledger: Ledger) -> Arrays:
-    found = {"watches": ledger.watches.held(), "life": ledger.life.held()}
+    found = {"watches": ledger.watches.held(), "life": ledger.life.held(), "budgets": ledger.budgets.held()}
     return {"json": np.frombuffer(msgspec.json.encode(found), np.uint8)}
 
 
@@ -126,6 +126,7 @@ def _restore_alerts(ledger: Ledger, chunk: Arrays) -> None:
     found = msgspec.json.decode(chunk["json"].tobytes())
     ledger.watches.resume(found["watches"])
     ledger.life.resume(found["life"])
+    ledger.budgets.resume(found.get("budgets", ()))  # a snapshot of a version that did not judge them
     ledger.alerts_frozen = zlib.crc32(chunk["json"].tobytes())
 
 
