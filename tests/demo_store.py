@@ -13,13 +13,17 @@ from zonepulse.processors.final_rows import final_rows
 from zonepulse.processors.zone_run import ZoneRun
 from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.messages.records import RecordSpans
+from zonepulse.schemas.registry.inputs import INPUTS
 from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.tables.results import TABLES
 from zonepulse.streams.clickhouse import migrations
 from zonepulse.streams.clickhouse.registry_rows import registry_rows
 from zonepulse.streams.clickhouse.stored_rows import stored
 from zonepulse.streams.demo.data import demo_sample
 from zonepulse.streams.embedded.clickhouse.process import WRITER, ClickHouseProcess
+from zonepulse.streams.indicators.kept import due_again, made, rows_of
+from zonepulse.streams.indicators.store import asker
 
 UNTIL_MS = 1_763_942_400_000
 """2025-11-24T00:00Z, a Monday: eight o'clock in the zone."""
@@ -91,4 +95,13 @@ def fill(server: ClickHouseProcess, registry: Registry) -> DemoRows:
         insert_registry(client, registry)
         for name, table in rows.items():
             client.insert_arrow(name, stored(TABLES[name], table))
+        keep_indicators(client, registry)
     return rows
+
+
+def keep_indicators(client: Client, registry: Registry) -> None:
+    """Table `indicators`, as the store's worker keeps it."""
+    ask = asker(client)
+    periods, until_ms, now = due_again(made(registry.zone.id, ask), registry, (), entities_of(registry, INPUTS), ask)
+    for period in periods:
+        client.insert_arrow("indicators", rows_of(registry, period, until_ms, now, ask))

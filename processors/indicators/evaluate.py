@@ -78,9 +78,8 @@ def evaluate(
             out.append(Result(indicator, entity, (), (Missing(indicator.id, "short", (indicator.period,)),)))
             continue
         names = tuple(dict.fromkeys(names_in(indicator.formula)))
-        ways: tuple[Electricity | None, ...] = ELECTRICITY_VALUES if any(name in _EITHER for name in names) else (None,)
         values, missing = [], dict[Missing, None]()
-        for way in ways:
+        for way in ways_of(indicator):
             found = {name: get(name, way or "equal") for name in names}
             size = _size(period, get, way or "equal")
             answer = value_of(indicator, found, size, way, judge_unverified=judge_unverified)
@@ -90,6 +89,11 @@ def evaluate(
                 missing |= dict.fromkeys(answer)
         out.append(Result(indicator, entity, tuple(values), tuple(missing)))
     return out
+
+
+def ways_of(indicator: Indicator) -> tuple[Electricity | None, ...]:
+    """How electricity counts in it: a value for each way; None where that makes no difference."""
+    return ELECTRICITY_VALUES if any(name in _EITHER for name in names_in(indicator.formula)) else (None,)
 
 
 def _size(period: Period, get: Get, electricity: Electricity) -> Fraction | None:

@@ -126,7 +126,7 @@ _DECLARED: Final = (
         has_kernels=True,
         has_snapshots=True,
     ),
-    Task("store", "workers.store", (INTERVALS, RESULTS, ALERTS, DEADLETTERS, REGISTRY)),
+    Task("store", "workers.store", (INTERVALS, RESULTS, ALERTS, DEADLETTERS, REGISTRY), follows=(INPUTS,)),
     Task(
         "notify",
         "notify.agent",

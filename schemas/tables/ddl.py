@@ -193,8 +193,42 @@ PROMOTIONS: Final = Storage(
 )
 """Which runs' stretches stand as the live rows; `is_active` 0: not any more. Where `is_open` is 1 the view's `to_at` goes on with what the
 run has `followed`."""
-"""Of the names in the registry tables: `name_en`, ..."""
 _NAMES: Final = tuple(Column(f"name_{language}", "str") for language in LANGUAGES)
+"""Of the names in tables that people read: `name_en`, ..."""
+INDICATORS: Final = Storage(
+    "indicators",
+    (
+        _RUN,
+        *(Column(name, "code") for name in ("zone", "period", "entity_kind", "entity")),
+        *(Column(name, "time") for name in ("start", "local_start", "until")),
+        Column("length_s", "i32"),
+        *(Column(name, "code") for name in ("indicator_set", "indicator", "electricity")),
+        Column("position", "i32"),
+        *_NAMES,
+        *(Column(name, "code") for name in ("unit", "better")),
+        Column("value", "f64", null=True),
+        Column("exact", "str"),
+        *(Column(name, "f64", null=True) for name in ("covered", "estimated")),
+        Column("is_provisional", "i32"),
+        Column("verdict", "code"),
+        *(Column(name, "f64", null=True) for name in ("at_most", "at_least", "gap")),
+        Column("gap_unit", "code"),
+        *(Column(f"missing_{language}", "str") for language in LANGUAGES),
+        *(Column(name, "i64") for name in ("registry_version", "inputs", "promotions", "revision")),
+    ),
+    "ReplacingMergeTree(revision)",
+    ("run", "zone", "period", "entity_kind", "entity", "start", "indicator_set", "indicator", "electricity"),
+    "toYYYYMM(start)",
+    final=f"SELECT * FROM {DATABASE}.indicators FINAL",
+)
+"""Every indicator of the zone and its companies by day, month and year of the zone's calendar (streams/indicators/kept.py).
+
+`electricity`: how it counts in tce, equal or equivalent, '' where that makes no difference. `value` null: not computable, and `missing_*`
+say why and how to give it; `exact` is the fraction. `covered` is of the whole period, `until` the end of what was summed: before the
+period's end it goes on. `verdict` as in processors/indicators/evaluate.py, its bound `at_most` or `at_least`; `position` is its place in
+the set; `revision` is the newest tick of the days that were summed, `inputs` how many quantities were given beside zone.yaml, `promotions`
+the newest of those.
+"""
 REGISTRY_COMPANIES: Final = Storage(
     "registry_companies",
     (Column("zone", "code"), Column("version", "i64"), Column("company", "code"), *_NAMES, Column("sector", "code"),
@@ -306,6 +340,7 @@ _RESULT_STORAGES: Final = (
     *(_result(table) for table in TABLES.values()),
     _READINGS,
     _RUNS,
+    INDICATORS,
     REGISTRY_COMPANIES,
     REGISTRY_METERS,
 )

@@ -17,6 +17,7 @@ from zonepulse.schemas.messages.partitioner import partition_key
 from zonepulse.schemas.registry.model import MeterChange, MeterVersion, Register, Registry
 from zonepulse.schemas.units import MS_PER_HOUR
 from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.streams.demo import given
 from zonepulse.streams.demo.carbon import Measured, derived, sections
 from zonepulse.streams.demo.sample import Sample, known_changes, make_sample
 from zonepulse.streams.demo.sample_series import MS_PER_WEEK, Form, Series, Stretch
@@ -42,16 +43,17 @@ def demo_zone_yaml(until_ms: int, days: int = DEFAULT_DAYS, seed: int = DEFAULT_
     """The sample zone's zone.yaml with the meter exchange that `demo_sample` of the same arguments makes and that is on record."""
     text, homes = _zone_template(), _Table("citylearn2022.parquet")
     changes = known_changes(load_series(), until_ms, days, seed, utc_offset_ms=UTC_OFFSET_MS)
-    filled = {"meter_changes": "".join(_change_line(c) for c in changes)} | sections(
+    stretch = Stretch(until_ms, days, UTC_OFFSET_MS)
+    filled = {"meter_changes": "".join(_change_line(c) for c in changes), "inputs": given.inputs(stretch)} | sections(
         homes.measured(homes["grid_kgco2_per_kwh"], 5),
         homes.measured(homes["solar_w_per_kw_01"], 1),
         _measured()["TC-0201-E1", "1.8.0"],
-        Stretch(until_ms, days, UTC_OFFSET_MS),
+        stretch,
     )
     for section, lines in filled.items():
         head, _, tail = text.partition(f"\n{section}: []")
         text = f"{head}\n{section}:\n{lines}{tail.partition(chr(10))[2]}" if lines else text
-    return text
+    return text + given.network(stretch)
 
 
 def demo_sample(

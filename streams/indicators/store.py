@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from zonepulse.streams import servers
@@ -16,12 +17,21 @@ Ask = Callable[[str, Mapping[str, Any]], list[dict[str, Any]]]
 def store() -> Iterator[Ask]:
     """Puts queries to the store of the settings. Raises Stop where it does not answer."""
     with servers.store_client(servers.settings()) as client:
+        ask_client = asker(client)
 
         def ask(query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
             try:
-                found = client.query(query, parameters=dict(parameters))
+                return ask_client(query, parameters)
             except ClickHouseError as error:
                 raise Stop(f"the store does not answer: {servers.first_line(error)}; `zonepulse doctor` looks at it") from error
-            return [dict(zip(found.column_names, row, strict=True)) for row in found.result_rows]
 
         yield ask
+
+
+def asker(client: Client) -> Ask:
+    """Puts queries to a client. Raises ClickHouseError."""
+
+    def ask(query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return list(client.query(query, parameters=dict(parameters)).named_results())
+
+    return ask

@@ -23,6 +23,8 @@ from zonepulse.streams.control.command_log import CommandLog
 from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.health.quarantine import Quarantine
 from zonepulse.streams.health.watchdog import Pulse
+from zonepulse.streams.indicators import keeping
+from zonepulse.streams.indicators.keeping import Keeping
 from zonepulse.streams.kafka.app import Outbox
 from zonepulse.streams.kafka.batch_channel import BatchChannel, Hooks, batch_channel
 from zonepulse.streams.kafka.origin import Origin
@@ -139,7 +141,10 @@ def start(outfit: Outfit) -> None:
     settings, zone = outfit.settings, outfit.zone
     known = KnownRegisters(outfit.load_versions, outfit.registry_end, outfit.versions.values())
     origin = Origin(zone.id, settings.partitions, zone.tick_ms, zone.future_ms, known.names, settings.is_simulated)
-    outfit.fit(add_store_agent(outfit.app, ClickHouseSink(settings), origin, known, settings.topic_prefix, outfit.metrics))
+    store = add_store_agent(outfit.app, ClickHouseSink(settings), origin, known, settings.topic_prefix, outfit.metrics)
+    outfit.fit(store)
+    assert store.batches is not None
+    outfit.app.timer(keeping.POLL_S, name="indicators")(Keeping(outfit, ClickHouseSink(settings), store.batches.held).round)
 
 
 def add_store_agent(

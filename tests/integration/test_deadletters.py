@@ -1,28 +1,37 @@
 """Dead letters, unknown meters, SQL and replays on a real broker and the real ClickHouse engine."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pytest
+from faust.types import TP
 from live_parts import produce
+from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner, Result
 from zones import SMALL, small
 
 from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.messages.readings import ARROW_SCHEMA, one_row_stream
-from zonepulse.schemas.messages.topics import READINGS
+from zonepulse.schemas.messages.topics import READINGS, RESULTS
 from zonepulse.schemas.tables.results import DEAD_LETTERS
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.main import app
+from zonepulse.streams.clickhouse.sink import ClickHouseSink
 from zonepulse.streams.clickhouse.stored_rows import stored
+from zonepulse.streams.control.command_log import CommandLog
+from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.control.registry_topic import publish, read_to_end
 from zonepulse.streams.embedded.stack import Stack
+from zonepulse.streams.indicators.keeping import Keeping
 from zonepulse.streams.kafka.topics_admin import ensure_topics
+from zonepulse.streams.metrics import Metrics
+from zonepulse.streams.settings import Settings
 
 pytestmark = pytest.mark.integration
 N = 3
@@ -211,6 +220,53 @@ def test_the_values_of_an_outage_are_given_once_they_are_right_and_listed(site: 
     assert replaced["measured windows"] == 1
     assert {json.loads(record.value).get("seq") for record in site.sent()[4:]} == {2**32 - 1}
     assert len(site.object("readings", "list", "--meter", "M")["amendments"]) == 2
+
+
+def test_the_store_keeps_the_indicators_of_the_days_that_are_due_and_of_what_is_given(site: Zone, tmp_path: Path) -> None:
+    """One `WINDOW` of a day: 1 kWh of company a, and its period."""
+    columns = (
+        "run, zone, entity_kind, entity, start, length_s, carrier, scope, basis, energy_micro, covered_ms, expected_ms, revision"
+    )
+    values = "'live', 'z', 'company', 'a', '2026-03-03 16:00:00', {}, 'electricity', 0, '', 1000000, 900000, 900000, 5"
+    with site.stack.client() as client:
+        for table in ("totals", "period_totals", "indicators"):
+            client.command(f"TRUNCATE TABLE {table}")
+        client.command(f"INSERT INTO totals ({columns}) VALUES ({values.format(900)})")
+        client.command(
+            f"INSERT INTO period_totals ({columns}, period, local_start) VALUES ({values.format(86400)}, 'day', '2026-03-04 00:00:00')"
+        )
+    settings = Settings.from_env(site.environment)
+    results = TP(RESULTS.full_name(site.prefix), 0)
+    outfit = Outfit(cast(Any, None), settings, Metrics(CollectorRegistry()), CommandLog(site.prefix))
+
+    def kept() -> dict[tuple[str, str], tuple[object, ...]]:
+        sql = (
+            "SELECT period, indicator, exact, inputs, missing_en != '' FROM indicators_final"
+            " WHERE entity = 'a' AND indicator IN ('electricity_per_product', 'electricity_per_employee')"
+        )
+        with site.stack.client() as client:
+            return {(row[0], row[1]): tuple(row[2:]) for row in client.query(sql).result_rows}
+
+    asyncio.run(Keeping(outfit, ClickHouseSink(settings), lambda: ()).round())
+    assert kept() == {}, "somebody else has the results"
+    keeping = Keeping(outfit, ClickHouseSink(settings), lambda: (results,))
+    asyncio.run(keeping.round())
+    assert kept() == {
+        (period, f"electricity_per_{what}"): ("", 0, 1) for period in ("day", "month", "year") for what in ("product", "employee")
+    }
+    (tmp_path / "given.csv").write_text("quantity,company,period,value\nproduct_units,a,2026-03,4\nemployees,a,2026,5\n")
+    site.object("inputs", "apply", tmp_path / "given.csv", "--by", "L. Chen", "--evidence", "book")
+    again = Keeping(outfit, ClickHouseSink(settings), lambda: (results,))
+    asyncio.run(again.round())
+    assert kept() == {("day", f"electricity_per_{what}"): ("", 2, 1) for what in ("product", "employee")} | {
+        ("month", "electricity_per_employee"): ("1/5", 2, 0),
+        ("year", "electricity_per_employee"): ("1/5", 2, 0),
+        ("month", "electricity_per_product"): ("1/4", 2, 0),
+        ("year", "electricity_per_product"): ("", 2, 1),
+    }
+    asyncio.run(again.round())
+    with site.stack.client() as client:
+        assert client.query("SELECT count(), countDistinct(inputs) FROM indicators WHERE period = 'year'").result_rows[0][1] == 2
 
 
 def test_a_registry_is_applied_shown_and_refused(site: Zone, tmp_path: Path) -> None:

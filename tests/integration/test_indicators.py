@@ -4,7 +4,7 @@ import csv
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,18 +13,21 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import openpyxl
 import pytest
-from demo_store import DAYS, UNTIL_MS, DemoRows, connect, fill
+from demo_store import DAYS, UNTIL_MS, DemoRows, connect, fill, keep_indicators
 from pdf_glyphs import boxes, glyphs, pages
 from typer.testing import CliRunner
 
 from zonepulse.oracle import indicators as oracle
 from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.registry.budgets import BUDGETS as SECTION
+from zonepulse.schemas.registry.inputs import INPUTS
 from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.main import app
 from zonepulse.streams.demo.data import demo_zone_yaml
-from zonepulse.streams.embedded.clickhouse.process import READER, ClickHouseProcess
+from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
+from zonepulse.streams.indicators.kept import due_again, made, news
+from zonepulse.streams.indicators.store import asker
 from zonepulse.streams.indicators.stored_days import stored_days
 from zonepulse.streams.reports.month import DIGESTED
 from zonepulse.streams.reports.page import paper
@@ -42,12 +45,10 @@ MEASURED = {
     "electrification",
 }
 GIVEN = """\
-inputs:
   - {id: size, quantity: annual_energy_tce, period: "2025", value: 500000, by: M. Wu, given: 2026-01-20, evidence: report}
   - {id: added, quantity: value_added_cny, period: 2025-11, value: 2000000, by: M. Wu, given: 2025-12-02, evidence: report}
   - {id: waste, quantity: solid_waste_t, period: 2025-11, value: 50, by: M. Wu, given: 2025-12-02, evidence: book}
   - {id: used, quantity: solid_waste_used_t, period: 2025-11, value: 41, by: M. Wu, given: 2025-12-02, evidence: book}
-  - {id: steel, company: steelworks, quantity: product_units, period: 2025-11, value: 900, by: L. Chen, given: 2025-12-02, evidence: book}
 """
 BUDGETS = """\
 budgets:
@@ -71,7 +72,7 @@ def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
     server.start()
     rows = fill(server, parse_zone(text))
     (folder / "zone.yaml").write_text(text, "utf-8")
-    (folder / "given.yaml").write_text(text + GIVEN, "utf-8")
+    (folder / "given.yaml").write_text(text.replace("\ninputs:\n", "\ninputs:\n" + GIVEN), "utf-8")
     (folder / "budgets.yaml").write_text(text + BUDGETS, "utf-8")
     yield Zone(server, rows, folder / "zone.yaml")
     server.stop()
@@ -163,7 +164,7 @@ def test_what_was_given_is_computed_with_and_judged(zone: Zone) -> None:
         assert (value["verdict"], value["threshold"]["at_most"]) == ("missed", 0.2) and value["gap"] < 0
     (steel,) = found["company", "steelworks", "electricity_per_product"]["values"]
     assert steel["value"] > 0
-    assert found["company", "bakery", "electricity_per_product"]["missing"][0]["why"] == "input"
+    assert found["company", "office-park", "electricity_per_product"]["missing"][0]["why"] == "input"
     assert found["company", "bakery", "reactive_ratio"]["missing"][0]["why"] == "no_meter"
 
 
@@ -173,6 +174,74 @@ def test_a_day_that_is_covered_is_not_provisional_and_a_day_without_rows_has_no_
     assert [one["values"][0]["verdict"] for one in full] == ["met", "met"]
     empty = json.loads(run(zone, "indicators", *arguments, "2025-10-01"))["indicators"]
     assert [one["missing"][0]["why"] for one in empty] == ["no_rows", "no_rows"]
+
+
+def kept(zone: Zone, where: str) -> list[dict[str, Any]]:
+    with connect(zone.server, READER) as client:
+        return list(client.query(f"SELECT * FROM indicators_final WHERE {where}").named_results())
+
+
+def test_the_table_says_of_a_day_what_the_command_says_in_every_language(zone: Zone) -> None:
+    rows = kept(zone, "period = 'day' AND toDate(local_start) = '2025-11-20'")
+    for language in LANGUAGES:
+        arguments = ("--zone", str(zone.file), "--period", "2025-11-20", "--language", language, "--json")
+        said = json.loads(run(zone, "indicators", *arguments))["indicators"]
+        expected = set()
+        for one in said:
+            key = (one["set"], one["entity"], one["indicator"], one["name"])
+            for value in one["values"]:
+                way = value["electricity"]["counts_as"] if value["electricity"] else ""
+                expected.add((*key, way, value["exact"], value["verdict"], ""))
+            missing = "; ".join(missing["text"] for missing in one["missing"])
+            ways = {row["electricity"] for row in rows if (row["entity"], row["indicator"]) == (one["entity"], one["indicator"])}
+            expected |= {(*key, way, "", "", missing) for way in ways if missing}
+        assert expected == {
+            (*(row[name] for name in ("indicator_set", "entity", "indicator", f"name_{language}", "electricity", "exact", "verdict")),
+             row[f"missing_{language}"])
+            for row in rows
+        }  # fmt: skip
+
+
+def test_the_table_sums_a_month_and_a_year_up_to_the_last_day_that_is_due(zone: Zone) -> None:
+    totals = zone.rows.dicts("totals")
+    until = datetime(2025, 11, 24, tzinfo=ZoneInfo("Asia/Shanghai"))
+    used = sum(
+        row["energy_micro"] or 0
+        for row in totals
+        if (row["entity"], row["carrier"], row["scope"]) == ("steelworks", "electricity", 0) and row["start"] < until
+    )
+    rows = kept(zone, "entity = 'steelworks' AND indicator = 'electricity_per_employee' AND period != 'day'")
+    assert {(row["period"], Fraction(row["exact"]), row["until"]) for row in rows} == {
+        (period, Fraction(used, 10**6 * 420), until.astimezone(UTC).replace(tzinfo=rows[0]["until"].tzinfo))
+        for period in ("month", "year")
+    }
+    assert all(row["is_provisional"] and 0 < row["covered"] < 0.5 for row in rows)
+
+
+def test_the_table_is_made_again_where_a_day_is_revised_or_something_is_given(zone: Zone) -> None:
+    registry = parse_zone(zone.file.read_text("utf-8"))
+    given = parse_zone(zone.file.with_name("given.yaml").read_text("utf-8"))
+    inputs = entities_of(registry, INPUTS)
+    with connect(zone.server, WRITER) as client:
+        ask = asker(client)
+        before = made(registry.zone.id, ask)
+        assert not news(before, registry.zone.id, ask) and due_again(before, registry, (), inputs, ask)[0] == []
+        periods, _, _ = due_again(before, given, (), inputs, ask)
+        assert [one.text for one in periods][-2:] == ["2025-11", "2025"] and len(periods) > 8
+        one_day = "run = 'live' AND period = 'day' AND toDate(local_start) = '2025-11-19'"
+        client.command(
+            f"INSERT INTO period_totals SELECT * REPLACE (revision + 1000000 AS revision) FROM period_totals_final WHERE {one_day}"
+        )
+        assert news(before, registry.zone.id, ask)
+        periods, _, now = due_again(before, registry, (), inputs, ask)
+        assert [one.text for one in periods] == ["2025-11-19", "2025-11", "2025"] and now.revision > before.revision
+        keep_indicators(client, registry)
+        assert made(registry.zone.id, ask) == now
+        client.command(
+            "INSERT INTO promotions (zone, run, from_at, to_at, is_active, who, why, at, revision, is_open)"
+            " VALUES ('taicang-demo', 'r', '2025-11-17 16:00:00', '2025-11-18 16:00:00', 0, 'me', 'test', now(), 7, 0)"
+        )
+        assert [one.text for one in due_again(now, registry, (), inputs, ask)[0]] == ["2025-11-18", "2025-11", "2025"]
 
 
 @pytest.mark.parametrize(
@@ -294,10 +363,7 @@ def test_a_budget_s_days_are_those_of_the_rows_and_too_few_of_them_make_no_forec
     registry = parse_zone(zone.file.with_name("budgets.yaml").read_text("utf-8"))
     mill = entities_of(registry, SECTION)[0]
     with connect(zone.server, READER) as client:
-        days = stored_days(
-            registry, mill, date(2025, 11, 24),
-            lambda sql, parameters: list(client.query(sql, parameters=dict(parameters)).named_results()),
-        )  # fmt: skip
+        days = stored_days(registry, mill, date(2025, 11, 24), asker(client))
     local = ZoneInfo(registry.zone.timezone)
     used: dict[date, int] = defaultdict(int)
     for row in zone.rows.dicts("totals"):

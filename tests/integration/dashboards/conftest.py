@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from clickhouse_connect.driver.client import Client
 from dashboard_board import WHAT_IF, Board, at
-from demo_store import DAY_MS, DAYS, UNTIL_MS, connect, insert_registry, run_demo
+from demo_store import DAY_MS, DAYS, UNTIL_MS, connect, insert_registry, keep_indicators, run_demo
 
 from zonepulse.schemas.tables.results import TABLES
 from zonepulse.schemas.zone_file.read import parse_zone
@@ -38,6 +38,7 @@ def board(server: ClickHouseProcess, writer: Client) -> Iterator[Board]:
     insert_registry(writer, registry)
     for name, table in rows.items():
         writer.insert_arrow(name, stored(TABLES[name], table))
+    keep_indicators(writer, registry)
     insert_a_run(writer, registry.zone.id)
     insert_messages(writer, registry.zone.id)
     with connect(server, READER) as client:

@@ -17,7 +17,7 @@ def test_a_gateway_sends_readings_and_nothing_else() -> None:
 
 
 def test_a_task_has_its_topics_and_groups() -> None:
-    assert may("store", "read") == {"intervals", "results", "alerts", "deadletters", "registry", "commands"}
+    assert may("store", "read") == {"intervals", "results", "alerts", "deadletters", "registry", "inputs", "commands"}
     assert may("store", "write") == {"intervals", "deadletters"}
     assert may("intervals", "read") == {"readings", "registry", "commands", "intervals-checkpoints-changelog"}
     assert may("ledger", "create") == {"ledger-checkpoints-changelog"}
