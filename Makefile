@@ -46,7 +46,8 @@ units: dev
 
 soak: needs-test dev ## the long versions of what `make test` does in short, one after another
 	$(BIN)/python -m pytest --durations=0 --timeout=0 tests/soak $(ARGS)
-	ZONEPULSE_SOAK_PROMOTES=1000 $(BIN)/python -m pytest --timeout=0 tests/integration/test_promotions.py -k "nothing_between or open_end"
+	ZONEPULSE_SOAK_PROMOTES=1000 $(BIN)/python -m pytest --timeout=0 tests/integration/test_promotions.py -k "nothing_between or open_end or handed_over_and_back"
+	ZONEPULSE_SOAK_HAND_OVERS=20 $(BIN)/python -m pytest --timeout=0 tests/integration/test_replay_hand_over.py
 
 hunt: dev ## property tests and hostile requests with thousands of new examples (ARGS="-k carbon")
 	$(BIN)/python -m pytest --hypothesis-profile=hunt --timeout=0 tests/property $(ARGS)

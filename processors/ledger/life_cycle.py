@@ -215,6 +215,24 @@ class LifeCycle:
             out += said.values()
         return out
 
+    def go_on_after(self, before: "LifeCycle") -> list[Row]:
+        """In the place of another state: its alerts about the pipeline last on, and of the others those that nobody knows here are over.
+        Returns transitions."""
+        over = []
+        for identity, known in before.open.items():
+            if known.row["rule"].startswith(OPS):
+                self.open[identity] = known
+            elif identity not in self.open:
+                tick = max(before._passed, known.row["revision"] + 1)
+                ends_at = max(tick * self._tick_ms, known.row["starts_at"])
+                over.append({**known.row, "state": "resolved", "ends_at": ends_at, "revision": tick})
+        return over
+
+    def unknown_to(self, before: "LifeCycle") -> list[Row]:
+        """What fires here and not there, as it was said last; alerts about the pipeline left out."""
+        new = [known.row for identity, known in self.open.items() if identity not in before.open]
+        return [row for row in new if not row["rule"].startswith(OPS)]
+
     def _forget(self, last: int) -> None:
         """What can matter no more, once an hour: no decision depends on when."""
         if last < self._tidy_at:

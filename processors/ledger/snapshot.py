@@ -17,9 +17,13 @@ from zonepulse.processors.ledger.ledger import Ledger, NoFactor
 from zonepulse.processors.metering.snapshot import Arrays, BadSnapshot, Frozen, check_layout, check_partitions, names_checksum
 
 
-def freeze_ledger(ledger: Ledger, next_offset: int) -> Frozen:
-    """The ledger now; its changed chunks are copied and count as unchanged from here on."""
+def freeze_ledger(ledger: Ledger, next_offset: int, *, is_whole: bool = False) -> Frozen:
+    """The ledger now; its changed chunks are copied and count as unchanged from here on. With `is_whole` all are copied, for somebody else
+    than who keeps those that change."""
     pages = ledger.windows.pages
+    if is_whole:
+        every = {0: _waiting(ledger), 1: _alerts(ledger)} | {number + 2: pages.chunk(number) for number in range(len(pages.chunks))}
+        return Frozen(_facts(ledger), every, len(every), next_offset)
     chunks: dict[int, Arrays] = {0: _waiting(ledger)} if ledger.is_waiting_touched else {}
     alerts = _alerts(ledger)
     if (checksum := zlib.crc32(alerts["json"].tobytes())) != ledger.alerts_frozen:

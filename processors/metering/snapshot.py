@@ -110,15 +110,15 @@ def names_checksum(channels: Channels, numbers: NDArray[np.int64]) -> int:
     return zlib.crc32("\n".join(["\t".join(names[c]) for c in numbers.tolist()]).encode())
 
 
-def freeze_partition(partition: Partition) -> Frozen:
-    """The partition now; its changed chunks are copied and count as unchanged from here on."""
-    state = partition.state
-    changed = np.flatnonzero(state.touched).tolist()
-    chunks = {number: _chunk(state, number) for number in changed}
-    state.touched[:] = 0
-    watches, behind = partition.watches, len(state.touched)
-    chunks |= {behind + number: watches.chunk(number) for number in np.flatnonzero(watches.touched).tolist()}
-    watches.touched[:] = 0
+def freeze_partition(partition: Partition, *, is_whole: bool = False) -> Frozen:
+    """The partition now; its changed chunks are copied and count as unchanged from here on. With `is_whole` all are copied, for somebody
+    else than who keeps those that change."""
+    state, watches = partition.state, partition.watches
+    behind = len(state.touched)
+    chunks = {number: _chunk(state, number) for number in _chosen(state.touched, is_whole)}
+    chunks |= {behind + number: watches.chunk(number) for number in _chosen(watches.touched, is_whole)}
+    if not is_whole:
+        state.touched[:], watches.touched[:] = 0, 0
     facts = {
         "partition": partition.partition,
         "partitions": partition.channels.partitions,
@@ -132,6 +132,11 @@ def freeze_partition(partition: Partition) -> Frozen:
         "new_changes": np.flatnonzero(partition.facts.changes[:, 3]).tolist(),
     }
     return Frozen(facts, chunks, 2 * behind, partition.next_offset)
+
+
+def _chosen(touched: NDArray[Any], is_whole: bool) -> list[int]:
+    chosen: list[int] = (np.arange(len(touched)) if is_whole else np.flatnonzero(touched)).tolist()
+    return chosen
 
 
 def _chunk(state: Any, number: int) -> Arrays:

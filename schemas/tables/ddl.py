@@ -172,6 +172,19 @@ FOLLOWED: Final = Storage(
 )
 """How far a run has come that follows the log: every row of it with a time before `to_at` is written, and its ledger has applied the ticks
 before `applied_at`."""
+_DECIDED: Final = (
+    f"SELECT p.* REPLACE (if(p.is_open = 1, greatest(p.to_at, f.to_at), p.to_at) AS to_at) FROM {DATABASE}.promotions AS p FINAL\n"
+    f"LEFT JOIN {DATABASE}.followed AS f FINAL ON f.zone = p.zone AND f.run = p.run"
+)
+_STANDING: Final = f"""\
+SELECT p.* REPLACE (part.1 AS from_at, part.2 AS to_at) FROM
+({_DECIDED}) AS p
+LEFT JOIN (SELECT zone, groupArray((from_at, to_at, revision)) AS decided, arraySort(arrayConcat(groupArray(from_at), groupArray(to_at)))
+AS edges FROM ({_DECIDED}) WHERE is_active = 1 GROUP BY zone) AS n ON n.zone = p.zone
+ARRAY JOIN if(p.is_active = 0, [(p.from_at, p.to_at)],
+arrayFilter(s -> NOT arrayExists(q -> q.3 > p.revision AND q.1 <= s.1 AND s.2 <= q.2, n.decided),
+arrayMap(at -> (at, arrayFirst(next -> next > at, n.edges)),
+arrayFilter(at -> at >= p.from_at AND at < p.to_at, arrayDistinct(n.edges))))) AS part"""
 PROMOTIONS: Final = Storage(
     "promotions",
     (
@@ -188,11 +201,10 @@ PROMOTIONS: Final = Storage(
     ),
     _VERSIONED,
     ("zone", "run"),
-    final=f"SELECT p.* REPLACE (if(p.is_open = 1, greatest(p.to_at, f.to_at), p.to_at) AS to_at) FROM {DATABASE}.promotions AS p FINAL\n"
-    f"LEFT JOIN {DATABASE}.followed AS f FINAL ON f.zone = p.zone AND f.run = p.run",
+    final=_STANDING,
 )
 """Which runs' stretches stand as the live rows; `is_active` 0: not any more. Where `is_open` is 1 the view's `to_at` goes on with what the
-run has `followed`."""
+run has `followed`. The view has a row for each part of a stretch over which no newer one stands."""
 _NAMES: Final = tuple(Column(f"name_{language}", "str") for language in LANGUAGES)
 """Of the names in tables that people read: `name_en`, ..."""
 INDICATORS: Final = Storage(

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
+from zonepulse.schemas.messages.hand_overs import TOPICS as HAND_OVERS
 from zonepulse.schemas.messages.tasks import EVERY_FOLLOWS, EVERY_SENDS, TASKS, Task
 from zonepulse.schemas.messages.topics import COMMANDS, FACTORS, INTERVALS, READINGS, REGISTRY, SUBSCRIBERS, Topic
 
@@ -80,6 +81,7 @@ def _of_task(prefix: str, task: Task) -> list[Grant]:
         *_topics(prefix, "read", {*task.reads, *task.follows, *EVERY_FOLLOWS}),
         *_topics(prefix, "write", {sent.topic for sent in (*task.sends, *EVERY_SENDS)}),
         *(Grant("topic", task.snapshots(prefix), operation) for operation in snapshots),
+        *(Grant("topic", f"{prefix}{HAND_OVERS}", operation, True) for operation in snapshots if operation != "create"),
         Grant("group", task.group(prefix), "read"),
         Grant("group", task.starts(prefix), "read"),
         Grant("group", task.orders(prefix), "describe"),

@@ -89,6 +89,23 @@ class Hold:
     due_s: float = field(default_factory=lambda: time.monotonic() + INTERVAL_S)
 
 
+def manifests_of(found: Found) -> list[Manifest]:
+    """Those that can be used, the one that counts first."""
+    known = (_manifest(key, value) for key, value in found.manifests.items())
+    return sorted((m for m in known if m is not None), key=lambda m: (m.generation, m.next_offset), reverse=True)
+
+
+def _manifest(key: str, value: bytes) -> Manifest | None:
+    """None, and a line in the log, for what cannot be used."""
+    try:
+        check_brackets(value)
+        check_schema(msgspec.json.decode(value, type=_Schema).schema)
+        return msgspec.json.decode(value, type=Manifest)
+    except (msgspec.MsgspecError, ValueError, RecursionError, BadSnapshot) as error:
+        log.error("manifest %s cannot be used: %s; looking for an older snapshot", key, error)
+        return None
+
+
 class Checkpoints:
     """One topic's partitions. `read` when they come, `find` for each, `write` as often as `due` says, `drop` when a state is lost."""
 
@@ -135,8 +152,7 @@ class Checkpoints:
         Once after each `read`: the records are given up with it.
         """
         found = self._found.pop(partition, None) or Found()
-        manifests = [m for m in (self._manifest(key, value) for key, value in found.manifests.items()) if m is not None]
-        manifests.sort(key=lambda m: (m.generation, m.next_offset), reverse=True)
+        manifests = manifests_of(found)
         mine = self._holds.get(partition)
         if mine and manifests and (mine.owner, mine.next_offset) == (manifests[0].owner, manifests[0].next_offset):
             mine.due_s = time.monotonic() + INTERVAL_S
@@ -159,17 +175,6 @@ class Checkpoints:
 
     def _tp(self, partition: int) -> TP:
         return next(tp for tp in self._view.ends if tp.partition == partition)
-
-    @staticmethod
-    def _manifest(key: str, value: bytes) -> Manifest | None:
-        """None, and a line in the log, for what cannot be used."""
-        try:
-            check_brackets(value)
-            check_schema(msgspec.json.decode(value, type=_Schema).schema)
-            return msgspec.json.decode(value, type=Manifest)
-        except (msgspec.MsgspecError, ValueError, RecursionError, BadSnapshot) as error:
-            log.error("manifest %s cannot be used: %s; looking for an older snapshot", key, error)
-            return None
 
     async def _stored(self, partition: int, manifest: Manifest, found: Found, *, is_own: bool) -> Stored:
         chunks, size = [], 0
@@ -221,7 +226,7 @@ class Checkpoints:
         await self._outbox.flush()
         chunks = [hold.chunks[number] for number in range(frozen.count)]
         manifest = Manifest(SCHEMA, hold.generation, hold.owner, frozen.next_offset, frozen.facts, chunks, note)
-        await self._send(partition, f"{partition}/manifest/{hold.generation}/{hold.owner}", msgspec.json.encode(manifest))
+        await self._send(partition, _manifest_key(partition, hold), msgspec.json.encode(manifest))
         await self._outbox.flush()
         self.written_bytes += size
         hold.next_offset, hold.mark = frozen.next_offset, _mark(frozen)
@@ -237,12 +242,25 @@ class Checkpoints:
         for key in garbage:
             await self._send(partition, key, None)
 
+    def begin_anew(self, partition: int) -> None:
+        """The state is another one from here on, which may stand further back: a new generation, whose first snapshot is to be whole.
+
+        Not while `saving`."""
+        if (hold := self._holds.get(partition)) is not None:
+            keys = [key for pieces in hold.chunks.values() for key, _ in pieces]
+            manifest = [] if hold.next_offset is None else [_manifest_key(partition, hold)]
+            self._holds[partition] = Hold(hold.generation + 1, garbage=[*hold.garbage, *keys, *manifest])
+
     def drop(self, partition: int) -> None:
         """The state is gone without a final snapshot: a later hold is another generation."""
         self._holds.pop(partition, None)
 
     async def _send(self, partition: int, key: str, value: bytes | None) -> None:
         await self._outbox.send(self.log.name, key.encode(), value, partition=partition)
+
+
+def _manifest_key(partition: int, hold: Hold) -> str:
+    return f"{partition}/manifest/{hold.generation}/{hold.owner}"
 
 
 def _mark(frozen: Frozen) -> object:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from zonepulse.schemas.messages.arrow_blocks import is_plain, read_table
 from zonepulse.schemas.messages.dead_letters import WHOLE_RECORD, BadDeadLetter, decode_dead_letter
+from zonepulse.schemas.messages.hand_overs import HEADER, HandOver, parse_hand_over
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.schemas.messages.topics import ALERTS as ALERTS_TOPIC
 from zonepulse.schemas.messages.topics import DEADLETTERS, RESULTS
@@ -29,6 +31,8 @@ SKIPPED: Final = "skipped by a command"
 MAX_CODE_BYTES: Final = 1_000
 """Of a text in a column of few values, such as the reason of a dead letter."""
 Row = Mapping[str, object]
+Made = tuple[Row, HandOver | None]
+"""A row, and by which hand-over its maker got its state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def rows_of(
     if topic == ALERTS_TOPIC.name:
         rows = (i for i in range(len(records)) if records.value(i) is not None)  # a compacted alert's tombstone is no row
         kept = [i for i in rows if i not in skipped]
-        yield from _rows(records, ALERTS, kept, lambda i: _alert(records, i, origin))
+        yield from _rows(records, ALERTS, kept, lambda i: (_alert(records, i, origin), _hand_over(records, i)))
     elif topic == DEADLETTERS.name:
         yield from _letters(records, origin.zone)
     else:
@@ -65,6 +69,8 @@ def rows_of(
 def _of_block(records: RecordSpans, i: int, topic: str, origin: Origin) -> Iterator[tuple[str, Piece] | Poison]:
     try:
         found = _block(records, i, origin) if topic == RESULTS.name else _intervals(records, i, origin)
+        if found is not None and (hand_over := _hand_over(records, i)) is not None:
+            found = found[0], _handed_over(TABLES[found[0]], found[1], hand_over)
     except Exception as error:  # damaged bytes raise of any kind
         yield Poison(i, reason_of(error), isinstance(error, UnknownMeter))
         return
@@ -74,7 +80,7 @@ def _of_block(records: RecordSpans, i: int, topic: str, origin: Origin) -> Itera
 
 
 def _rows(
-    records: RecordSpans, table: Table, kept: Sequence[int], make: Callable[[int], Row]
+    records: RecordSpans, table: Table, kept: Sequence[int], make: Callable[[int], Made]
 ) -> Iterator[tuple[str, Piece] | Poison]:
     """One row a record; all at once where all are good, else one by one to find those that are not."""
     try:
@@ -90,8 +96,31 @@ def _rows(
     yield from _rows(records, table, kept[middle:], make)
 
 
-def _piece(records: RecordSpans, table: Table, kept: Sequence[int], rows: Sequence[Row]) -> Piece:
-    return Piece(_from_rows(table, rows), records, kept, range(1, len(kept) + 1))
+def _piece(records: RecordSpans, table: Table, kept: Sequence[int], made: Sequence[Made]) -> Piece:
+    rows = _from_rows(table, [row for row, _ in made])
+    for hand_over in {by for _, by in made if by is not None}:
+        rows = _handed_over(table, rows, hand_over, pa.array([by == hand_over for _, by in made]))
+    return Piece(rows, records, kept, range(1, len(kept) + 1))
+
+
+def _hand_over(records: RecordSpans, i: int) -> HandOver | None:
+    """Raises ValueError."""
+    text = records.header(i, HEADER)
+    return None if text is None else parse_hand_over(text)
+
+
+def _handed_over(table: Table, rows: pa.Table, by: HandOver, made_so: pa.Array | None = None) -> pa.Table:
+    """The rows that were made by a state that was handed over (all, or those of `made_so`): in its stretch they are its run's."""
+    own = lies_within(table, rows, by.from_ms, by.to_ms)
+    own = own if made_so is None else pc.and_(own, made_so)
+    return rows.set_column(0, rows.schema.field("run"), pc.if_else(own, by.run, rows["run"]))
+
+
+def lies_within(table: Table, rows: pa.Table, from_ms: int, to_ms: int) -> pa.ChunkedArray:
+    """Which rows are of [`from_ms`, `to_ms`), as Table.within says."""
+    at = pc.cast(rows[table.time], pa.int64())
+    last = pc.add(at, pc.subtract(pc.multiply(pc.cast(rows[table.lasts], pa.int64()), 1000), 1)) if table.lasts else at
+    return pc.and_(pc.greater_equal(at, from_ms), pc.less(last, to_ms))
 
 
 def reason_of(error: BaseException) -> str:
@@ -142,10 +171,12 @@ def _alert(records: RecordSpans, i: int, origin: Origin) -> Row:
 
 
 def _letters(records: RecordSpans, zone: str) -> Iterator[tuple[str, Piece] | Poison]:
-    for found in _rows(records, DEAD_LETTERS, range(len(records)), lambda i: _dead_letter(records, i, zone)):
+    for found in _rows(
+        records, DEAD_LETTERS, range(len(records)), lambda i: (_dead_letter(records, i, zone), _hand_over(records, i))
+    ):
         yield found
         if isinstance(found, Poison):
-            yield DEAD_LETTERS.name, _piece(records, DEAD_LETTERS, [found.at], [_as_it_is(records, found.at, zone)])
+            yield DEAD_LETTERS.name, _piece(records, DEAD_LETTERS, [found.at], [(_as_it_is(records, found.at, zone), None)])
 
 
 def _dead_letter(records: RecordSpans, i: int, zone: str) -> Row:

@@ -15,11 +15,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import faust
+import msgspec
 import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaProducer
 
+<<<<<<< HEAD
 from zonepulse.schemas.messages.commands import ABOUT_ALERTS, SKIP, BadCommand, Command, Place, parse_command
+=======
+from zonepulse.schemas.messages.commands import ABOUT_ALERTS, HAND_OVER, KEEP, SKIP, BadCommand, Command, Place, parse_command
+from zonepulse.schemas.messages.hand_overs import HandOver, order_of, parse_hand_over
+>>>>>>> indic4
 from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.messages.topics import COMMANDS
 from zonepulse.streams.access.address import connection_to
@@ -152,6 +158,15 @@ class CommandReader:
             log.error("%s offset %d is no command and does nothing: %s", self._tp.topic, record.offset, bad)
 
 
+def hand_overs(commands: Iterable[Told]) -> list[HandOver]:
+    """With their places in the log, in order; the last one holds."""
+    return [
+        msgspec.structs.replace(parse_hand_over(told.command.target), order=told.ingest_ms)
+        for told in commands
+        if told.command.kind == HAND_OVER
+    ]
+
+
 def read_commands(broker: str, prefix: str) -> list[Told]:
     """Every command up to now, for what runs no loop of its own. Raises aiokafka.errors.KafkaError."""
 
@@ -175,6 +190,10 @@ class CommandLog:
         """What reads on; None: nothing comes any more."""
         self.about_alerts: list[Told] = []
         """Commands about alerts that were read on, from the log's beginning, in order."""
+        self.hand_over: HandOver | None = None
+        """The last that was read on."""
+        self.keep = ""
+        """The name under which states are to be kept, of the last such command that was read on."""
         self._reading = asyncio.Lock()
 
     @classmethod
@@ -246,6 +265,11 @@ class CommandLog:
                 found = await reader.read()
                 self.skips |= skips_of(told.command for told in found)
                 self.about_alerts += [told for told in found if told.command.kind in ABOUT_ALERTS]
+<<<<<<< HEAD
+=======
+                self.keep = next((told.command.target for told in reversed(found) if told.command.kind == KEEP), self.keep)
+                self.hand_over = max([self.hand_over, *hand_overs(found)], key=order_of)
+>>>>>>> indic4
             except Exception:
                 await reader.close()
                 raise

@@ -42,7 +42,7 @@ MOST_ARRAY_BYTES: Final = 512 << 20
 
 def json_blocks(path: Path) -> Iterator[Block]:
     """The lines of a file in order, or the items of one JSON array. Raises BadFile with the line where a place is missing or wrong."""
-    sidecar = next((s for s in _sidecars(path) if s.exists()), None)
+    sidecar = next((s for s in sidecars(path) if s.exists()), None)
     told = _lines(sidecar) if sidecar else None
     places = _Places(path, sidecar)
     items = None if sidecar else _array_items(path)
@@ -99,12 +99,13 @@ class _Places:
                 f"{self._sidecar}, line {line}: {what}; write an object with partition, offset and ingest_ms (whole numbers)"
             )
         remedy = (
-            f"write partition, offset and ingest_ms (whole numbers) of every line to {_sidecars(self._path)[0]}, one object a line"
+            f"write partition, offset and ingest_ms (whole numbers) of every line to {sidecars(self._path)[0]}, one object a line"
         )
         return BadFile(f"{self._path}, line {line}: {what}; {remedy}")
 
 
-def _sidecars(path: Path) -> tuple[Path, Path]:
+def sidecars(path: Path) -> tuple[Path, Path]:
+    """Where places of a file's lines may stand."""
     stem = path.with_suffix("") if path.suffix in (".gz", ".zst", ".bz2") else path
     return Path(f"{path}{SIDECAR}"), stem.with_suffix(SIDECAR)
 

@@ -7,6 +7,7 @@ from typing import Final
 from faust.exceptions import ProducerSendError
 
 from zonepulse.schemas.messages.dead_letters import WHOLE_RECORD, DeadLetter
+from zonepulse.schemas.messages.records import Headers
 from zonepulse.schemas.messages.topics import DEADLETTERS
 from zonepulse.streams.health.ops_candidates import POISON, OpsAlerts
 from zonepulse.streams.kafka.app import REFUSED, Outbox
@@ -67,13 +68,18 @@ class Quarantine:
         )  # fmt: skip
         return True
 
-    async def letter(self, letter: DeadLetter) -> None:
-        """Counts and queues one dead letter, cut to what can be sent. One that the client refuses is named in the log and left out."""
+    async def letter(self, letter: DeadLetter, headers: Headers = ()) -> None:
+        """Counts and queues one dead letter, cut to what can be sent, with these headers beside its own. One that the client refuses is
+        named in the log and left out."""
         self._metrics.dead_letters.labels(letter.reason).inc()
         short = letter.cut()
         try:
             await self._outbox.send(
-                DEADLETTERS.full_name(self._prefix), short.key, short.value, headers=short.headers(), may_be_refused=True
+                DEADLETTERS.full_name(self._prefix),
+                short.key,
+                short.value,
+                headers=(*headers, *short.headers()),
+                may_be_refused=True,
             )
         except (ProducerSendError, *REFUSED) as error:
             if not isinstance(error.__cause__ or error, REFUSED):

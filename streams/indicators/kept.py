@@ -6,7 +6,7 @@ its row names, whenever it is computed. What the table was last made from stands
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -42,9 +42,9 @@ FROM indicators AS t WHERE run = {run:String} AND zone = {zone:String} AND perio
 """Years are written last: what they name is in the table as a whole."""
 _PROMOTED: Final = """\
 SELECT p.revision AS revision, toUnixTimestamp64Milli(p.from_at) AS from_ms, toUnixTimestamp64Milli(p.to_at) AS to_ms
-FROM promotions_final AS p WHERE p.zone = {zone:String} AND p.revision > {promotions:Int64}"""
+FROM promotions AS p WHERE p.zone = {zone:String} AND p.revision > {promotions:Int64}"""
 _SCHEMA: Final = pa.schema([pa.field(column.name, plain_type(column), column.null) for column in INDICATORS.columns])
-Row = Mapping[str, Any]
+Row = dict[str, Any]
 
 
 class Made(NamedTuple):
@@ -116,7 +116,7 @@ def rows_of(registry: Registry, period: Period, until_ms: int, now: Made, ask: A
     from_ms, to_ms = period.span_ms(zone.timezone)
     end_ms = min(to_ms, until_ms)
     sums = replace(stored_sums(registry, from_ms, end_ms, ask), period_ms=to_ms - from_ms)
-    every = {
+    every: dict[str, Any] = {
         "run": LIVE_RUN, "zone": zone.id, "period": period.kind, "start": from_ms, "until": end_ms,
         "local_start": midnight_ms(period.first, ZoneInfo("UTC")), "length_s": (to_ms - from_ms) // 1000,
         "registry_version": now.version, "inputs": now.inputs, "promotions": now.promotions, "revision": now.revision,
@@ -161,7 +161,8 @@ def _numbers(value: Value) -> Row:
     return {
         "value": float(value.value), "exact": str(value.value), "covered": _decimal(value.covered),
         "estimated": _decimal(value.estimated), "is_provisional": int(value.is_provisional), "verdict": value.verdict,
-        "at_most": _decimal(bound and bound.at_most), "at_least": _decimal(bound and bound.at_least), "gap": _decimal(value.gap),
+        "at_most": _decimal(bound.at_most if bound else None),
+        "at_least": _decimal(bound.at_least if bound else None), "gap": _decimal(value.gap),
     }  # fmt: skip
 
 

@@ -9,6 +9,12 @@ from zonepulse.streams.queries.texts import Texts
 NOW: Final = "least(now64(3), $__toTime_ms)"
 """The end of the picker, at most the wall clock: a replay, or a day long past, is shown as it stood then."""
 MINE: Final = "run = ${run:singlequote} AND zone = ${zone:singlequote}"
+STANDING: Final = (
+    "zone = ${zone:singlequote} AND (run = ${run:singlequote} OR ${run:singlequote} = 'live' AND run IN"
+    " (SELECT run FROM zonepulse.promotions_final WHERE zone = ${zone:singlequote} AND is_active = 1 AND is_open = 0))"
+)
+"""Of a table without its `_final` view: rows that may stand in it, where nobody counts them. Live tasks that have taken over a run's state
+write under its name."""
 INTENSITY: Final = f"zonepulse.intensity_final WHERE {MINE} AND node = '' AND basis = 'location'"
 """The zone by what it draws and generates."""
 CHOSEN_INTENSITY: Final = f"""\

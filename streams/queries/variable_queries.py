@@ -1,7 +1,7 @@
 """The SQL of a dashboard's variables. Two columns are (value, text). Each has a row before there is any result."""
 
 from zonepulse.streams.queries.limits import Limits
-from zonepulse.streams.queries.sql_parts import MINE, company_names, quoted, translated
+from zonepulse.streams.queries.sql_parts import MINE, STANDING, company_names, quoted, translated
 from zonepulse.streams.queries.texts import Texts
 
 
@@ -56,7 +56,7 @@ def meters(say: Texts) -> str:
     """The meters with results, by the registry's names."""
     return f"""\
 SELECT m.meter AS id, if(n.name = '', m.meter, concat(m.meter, ' · ', n.name)) AS text
-FROM (SELECT DISTINCT toString(meter) AS meter FROM zonepulse.intervals WHERE {MINE} AND $__timeFilter_ms(start)) AS m
+FROM (SELECT DISTINCT toString(meter) AS meter FROM zonepulse.intervals WHERE {STANDING} AND $__timeFilter_ms(start)) AS m
 LEFT JOIN (SELECT toString(meter) AS meter, any(name_{say.language}) AS name FROM zonepulse.registry_meters_final
   WHERE zone = ${{zone:singlequote}} GROUP BY meter) AS n ON n.meter = m.meter
 ORDER BY id LIMIT 5000"""

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.tables.results import EMISSIONS, INTERVALS, Table
+from zonepulse.streams.replay.files_run import registry_of
 from zonepulse.streams.replay.runs import Run
 
 FACTORS, REGISTRY, READINGS, CODE = 1, 2, 4, 8
@@ -38,6 +39,8 @@ def made_with(run: Run | None, of_log: Sequence[Registry]) -> Made:
         return Made(of_log)
     if (plan := run.plan) is None:  # of files
         return Made(of_log, log=run.name)
+    if plan.files:
+        return Made([registry_of(plan, of_log)], True, log=plan.files)
     own = plan.registry()
     registries = [plan.as_known(version) for version in of_log] if own is None else [own]
     return Made(registries, own is not None, bool(plan.late_offsets), plan.offsets if plan.caveats else None)

@@ -5,6 +5,7 @@ newest cuts, is kept with them. What a partition makes again behind its cut vani
 
     <folder>/state                   partitions, ledger, and the names of the row files that belong to them; replaced at once
     <folder>/rows-<n>-<table>.arrow  rows from the stretch on that were made between two checkpoints
+    <folder>/followed                of a run that follows the log: all of it, whose rows are in the store; replaced at once
 """
 
 import shutil
@@ -28,6 +29,7 @@ from zonepulse.processors.metering.snapshot import SCHEMA, BadSnapshot, Frozen, 
 from zonepulse.processors.metering.step import LateReadings
 from zonepulse.processors.metering.windows import new_out, new_work
 from zonepulse.processors.zone_run import ZoneRun
+from zonepulse.streams.control.kept_states import States
 from zonepulse.streams.embedded.processes.private_files import write_whole
 from zonepulse.streams.replay.plan import CannotReplay, Plan
 
@@ -87,11 +89,11 @@ class Pace:
 # --- a partition ------------------------------------------------------------------------------------------------------------------
 
 
-def cut(zone: ZoneRun, number: int) -> Cut:
-    """A partition now; what it made before must be on its way to the ledger."""
-    frozen = freeze_partition(zone.partitions[number])
+def cut(zone: ZoneRun, number: int, *, is_whole: bool = False) -> Cut:
+    """A partition now; what it made before must be on its way to the ledger. With `is_whole` all chunks, whatever was cut before."""
+    frozen = freeze_partition(zone.partitions[number], is_whole=is_whole)
     part = _part(frozen)
-    if zone.late is not None and (waiting := zone.late.waiting(number)) is not None:
+    if zone.late is not None and (waiting := zone.late.waiting(number)) is not None and len(waiting.ts):
         part.late = encode(waiting._asdict())
     return Cut(number, part, frozen.count)
 
@@ -114,6 +116,18 @@ def _part(frozen: Frozen, before: Part | None = None) -> Part:
     chunks = {} if before is None else before.chunks
     chunks |= {number: encode(arrays) for number, arrays in frozen.chunks.items()}
     return Part(msgspec.json.encode(frozen.facts), {i: chunks[i] for i in range(frozen.count) if i in chunks}, frozen.next_offset)
+
+
+def begin_with(zone: ZoneRun, states: States) -> dict[int, Part]:
+    """The ledger of a fresh core goes on from the live tasks' state; where its partitions do. Raises CannotReplay."""
+    parts = {number: Part(msgspec.json.encode(s.facts), dict(enumerate(s.chunks)), s.next_offset) for number, s in states.items()}
+    try:
+        zone.ledger = _ledger(zone, parts.pop(len(zone.partitions)))
+        for part in parts.values():
+            _partition(zone, part)
+    except (KeyError, BadSnapshot) as error:
+        raise CannotReplay(f"the live tasks' states that the run was to begin with are gone: {error}; plan it anew") from error
+    return parts
 
 
 # --- the run ----------------------------------------------------------------------------------------------------------------------
@@ -190,6 +204,32 @@ class RunFolder:
         with self._told():
             write_whole(self._folder / "state", msgspec.msgpack.encode(state))
         self._pace.took(begun)
+
+    def keep_followed(self, zone: ZoneRun) -> None:
+        """All of it as it stands now, every row of which is in the store: what live tasks may go on from. Raises CannotReplay."""
+        partitions = {number: cut(zone, number, is_whole=True).part for number in range(len(zone.partitions))}
+        ledger = _part(freeze_ledger(zone.ledger, 0, is_whole=True))
+        with self._told():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_whole(
+                self._folder / "followed",
+                msgspec.msgpack.encode(State(self.state.program, self.state.plan, partitions, ledger, {}, 0, 0)),
+            )
+
+    def followed(self) -> State:
+        """What was kept last. Raises CannotReplay."""
+        try:
+            found = msgspec.msgpack.decode((self._folder / "followed").read_bytes(), type=State)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise CannotReplay(
+                f"run {self.state.plan.run!r} keeps its state in {self._folder}, where there is none that can be read: promote it on the"
+                " machine on which it follows, with the same ZONEPULSE_DATA_DIR, once it has gone on for some seconds"
+            ) from error
+        if (found.program, found.plan) != (self.state.program, self.state.plan):
+            raise CannotReplay(
+                f"run {self.state.plan.run!r} was made by {found.program}, this is {self.state.program}: install one version"
+            )
+        return found
 
     def rows(self, name: str) -> list[pa.RecordBatch]:
         """Of a table, what stands in the row files."""

@@ -6,7 +6,7 @@ partition. Only the newest revision of every row is kept, so memory grows with t
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -78,15 +78,19 @@ def replay_files(
     form: FileForm = AS_IT_IS,
     skips: Collection[Place] = (),
     letter_bytes: int = LETTER_BYTES,
+    topic: str = READINGS.full_name(),
+    begin: Callable[[ZoneRun], object] = lambda zone: None,
 ) -> Replayed:
     """Folds the files into final rows under `run`. `arrival`: readings without ingest_ms arrive as files/arrival.py says; `skips`: places
-    that commands step over; `letter_bytes`: the most that dead letters may take. Raises BadFile."""
+    that commands step over; `letter_bytes`: the most that dead letters may take, which name `topic`; `begin` is told the core before it
+    reads. Raises BadFile."""
     started = time.monotonic()
     facts = [facts_of(path, form) for path in paths]
     n = partition_count(facts, partitions)
-    zone, rows, log, letters = ZoneRun(registry, n), FinalRows(), _Log(registry, n, skips), _Letters(letter_bytes)
+    zone, rows, log, letters = ZoneRun(registry, n, topic), FinalRows(), _Log(registry, n, skips), _Letters(letter_bytes)
+    begin(zone)
     earliest_ms = min((file.earliest_ms for file in facts if file.earliest_ms is not None), default=FOREVER)
-    for chunk in read_files(paths, READINGS.full_name(), arrival=Arrival(registry.zone) if arrival else None, form=form):
+    for chunk in read_files(paths, topic, arrival=Arrival(registry.zone) if arrival else None, form=form):
         times = chunk.records.timestamp_ms if isinstance(chunk, RecordChunk) else chunk.ingest_ms
         if log.first_ms is None and len(times):
             log.first_ms = min(earliest_ms, int(times[0]))

@@ -6,6 +6,7 @@ and behind it as soon as it is made. A row that it writes again is the same row.
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,6 +19,7 @@ from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
 from zonepulse.streams.clickhouse.stored_rows import stored
 from zonepulse.streams.kafka.log_facts import admin_of, ends_of
 from zonepulse.streams.replay import runs
+from zonepulse.streams.replay.checkpoint import Pace, RunFolder
 from zonepulse.streams.replay.file import FinalRows, with_run
 from zonepulse.streams.replay.hand_over import Followed
 from zonepulse.streams.replay.plan import Plan
@@ -26,11 +28,22 @@ from zonepulse.streams.replay.shares import let_know_versions, made_on, tell_led
 POLL_S: Final = 1.0
 
 
-def follow(broker: str, prefix: str, plan: Plan, client: Client, zone: ZoneRun, is_over: threading.Event) -> None:
-    """Until `is_over`; `zone` stands at the plan's end. Raises as run.run_plan does."""
+def follow(
+    broker: str, prefix: str, plan: Plan, client: Client, zone: ZoneRun, is_over: threading.Event, folder: RunFolder | None
+) -> None:
+    """Until `is_over`; `zone` stands at the plan's end. Its state is kept in `folder`, for live tasks to take over.
+
+    Raises as run.run_plan does."""
     at, followed = [end for _, end in plan.offsets], Followed(client, plan)
+    for number, partition in enumerate(zone.partitions):
+        partition.next_offset = at[number]
     followed.say(zone.registry.zone, zone.ledger.applied)
+    pace, kept = Pace(0 if folder is None else folder.every_s), list[int]()
     while not is_over.is_set():
+        if folder is not None and kept != at and (not kept or pace.is_due()):
+            begun, kept = time.monotonic(), at
+            folder.keep_followed(zone)
+            pace.took(begun)
         ends = _ends(broker, plan)
         if ends == at:
             is_over.wait(POLL_S)
@@ -43,6 +56,8 @@ def follow(broker: str, prefix: str, plan: Plan, client: Client, zone: ZoneRun, 
             runs.insert(client, name, with_run(stored(TABLES[name], found), plan.run))
         followed.say(zone.registry.zone, zone.ledger.applied)
         at = ends
+        for number, partition in enumerate(zone.partitions):
+            partition.next_offset = at[number]
 
 
 def _ends(broker: str, plan: Plan) -> list[int]:

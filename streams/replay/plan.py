@@ -16,10 +16,11 @@ from zonepulse.schemas.registry.wire import decode_factor, encode_factor
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.archive.archive import Archive, covered
+from zonepulse.streams.control.kept_states import States
 from zonepulse.streams.kafka.log_facts import admin_of, ends_of, partitions_of, topic_ids
 
 REPLAY, WHAT_IF = "replay", "what-if"
-AUTO, TOPIC, ARCHIVE = "auto", "topic", "archive"
+AUTO, TOPIC, ARCHIVE, FILES = "auto", "topic", "archive", "files"
 
 
 class CannotReplay(ValueError):
@@ -66,6 +67,14 @@ class Plan(msgspec.Struct, frozen=True):
     """The version of zonepulse that made it."""
     max_gap_ms: int = 0
     """How long a silence this run bridges, whatever the registry says; 0: what the registry says."""
+    kept: str = ""
+    """The name of the live tasks' states that it begins with, at `offsets`; '': it begins with the log."""
+    files: tuple[tuple[str, str], ...] = ()
+    """Path and SHA-256 of those that are read instead of the topic; `offsets` then only say how many partitions there are."""
+    arrival: bool = False
+    """Readings of files without ingest_ms arrive at the running maximum of ts."""
+    version: int = 0
+    """The published registry that files are read under, where the run has none of its own."""
 
     @property
     def kind(self) -> str:
@@ -127,12 +136,14 @@ def make_plan(
     include_late: bool = False,
     published: Iterable[Factor] = (),
     max_gap_ms: int = 0,
+    kept: tuple[str, States] | None = None,
 ) -> Plan:
     """Reads where log and archive stand; nothing is changed.
 
     By `source` the archive is read where the topic's beginning is gone (AUTO), as far as it goes (ARCHIVE), or not (TOPIC).
     `include_late` looks for late readings up to the log's end. `published`: factors apart from the registry's, which those known at
-    `factors_as_of` count beside. `max_gap_ms`: in the place of the zone's, 0 = that.
+    `factors_as_of` count beside. `max_gap_ms`: in the place of the zone's, 0 = that. `kept`: states that such a run may begin with, if the
+    log still is there from them on.
 
     Raises CannotReplay, archive.BadArchive and kafka.errors.KafkaError.
     """
@@ -153,14 +164,26 @@ def make_plan(
             if source == ARCHIVE or ends[tp].start > 0:
                 begin[tp], behind = covered(files.get(tp.partition, []), ends[tp].start)
                 archived[tp] = min(behind, ends[tp].stable if include_late else end[tp])
+    caveats = _caveats(begin, until, last_ms, archive)
+    if kept is not None and all(ends[tp].start <= kept[1][tp.partition].next_offset <= end[tp] for tp in tps):
+        begin, archived = {tp: kept[1][tp.partition].next_offset for tp in tps}, dict.fromkeys(tps, 0)
+        caveats = _caveats(dict.fromkeys(tps, 0), until, last_ms, archive)
+    else:
+        kept = None
     return Plan(
         run, zone.id, from_ms, to_ms, topic, tuple((begin[tp], end[tp]) for tp in tps), zone_yaml, factors_as_of,
-        tuple(encode_factor(factor).decode() for factor in published if is_known(factor, factors_as_of)),
-        tuple(_caveats(begin, until, last_ms, archive)), now_ms, ids.get(topic, ""),
+        known_of(published, factors_as_of),
+        tuple(caveats), now_ms, ids.get(topic, ""),
         0 if None in until.values() else last_ms,
         archive if any(archived.values()) else "", tuple(archived.values()) if any(archived.values()) else (),
         tuple(ends[tp].stable for tp in tps) if include_late else (), max_gap_ms=max_gap_ms,
+        kept="" if kept is None else kept[0],
     )  # fmt: skip
+
+
+def known_of(published: Iterable[Factor], factors_as_of: str | None) -> tuple[str, ...]:
+    """Those that were known at the end of that day, as `Plan.published` has them."""
+    return tuple(encode_factor(factor).decode() for factor in published if is_known(factor, factors_as_of or ""))
 
 
 def _offsets_at(broker: str, tps: Sequence[TP], at_ms: int) -> dict[TP, int | None]:

@@ -44,8 +44,8 @@ class Active:
 def promote(client: Client, run: Run, registry: Registry, ingest_ms: int, why: str) -> None:
     """The run's rows of its stretch stand as the live ones from the next statement on. `ingest_ms`: how far the live log has come.
 
-    Raises CannotReplay: the run is not done, is approximate, may still be revised, cuts a day, overlaps a promoted one, or carries on into
-    what comes.
+    Over what was promoted before, the newer run stands. Raises CannotReplay: the run is not done, is approximate, may still be revised,
+    cuts a day, overlaps one with an open end, or carries on into what comes.
     """
     plan = run.plan
     if plan is None or run.state not in (runs.DONE, REVERTED):
@@ -53,6 +53,8 @@ def promote(client: Client, run: Run, registry: Registry, ingest_ms: int, why: s
     settled_ms = plan.to_ms + max(reach_ms(registry.zone), reach_ms(plan.policy(registry.zone)))
     if followed_ms := run.result.get("followed_ms", 0):
         ingest_ms = min(ingest_ms, followed_ms)
+    if plan.files:
+        ingest_ms = min(ingest_ms, _files_end_ms(client, run, registry.zone))
     require_exact(plan, plan.caveats[:-1] if followed_ms and plan.is_open else plan.caveats)
     if ingest_ms < settled_ms:
         raise CannotReplay(
@@ -62,19 +64,33 @@ def promote(client: Client, run: Run, registry: Registry, ingest_ms: int, why: s
         )
     _check_edge(plan, registry)
     require_whole_days(plan.run, registry.zone, plan.from_ms, plan.to_ms)
-    require_alone(client, plan, plan.from_ms, plan.to_ms)
+    require_no_open_end(client, plan, plan.from_ms, plan.to_ms)
     decide(client, plan, 1, why, plan.to_ms)
     runs.save(client, plan, PROMOTED, run.result, why)
 
 
-def revert(client: Client, run: Run, why: str) -> None:
-    """The live tasks' own rows stand again. Raises CannotReplay."""
+def revert(client: Client, run: Run, why: str, *, was_handed_over: bool = False) -> None:
+    """The live tasks' own rows stand again. `was_handed_over`: they had taken the run's state over. Raises CannotReplay."""
     found = run.plan and next((one for one in active(client, run.plan.zone) if one.run == run.name), None)
     if run.plan is None or found is None:
         raise CannotReplay(f"run {run.name!r} is not promoted")
     decide(client, run.plan, 0, why, found.to_ms, is_open=found.is_open)
-    follows = found.is_open and not run.result.get("followed_ms")
+    follows = (found.is_open or was_handed_over) and not run.result.get("followed_ms")
     runs.save(client, run.plan, runs.FOLLOWING if follows else REVERTED, run.result, why)
+
+
+def _files_end_ms(client: Client, run: Run, zone: ZonePolicy) -> int:
+    """How far the log is in the files. Raises CannotReplay: they begin behind the zone's first window."""
+    first_ms, last_ms = run.result["first_ingest_ms"], run.result["last_ingest_ms"]
+    sql = "SELECT toUnixTimestamp64Milli(min(start)), count() FROM intervals WHERE run = 'live' AND zone = {zone:String}"
+    ((begins_ms, rows),) = client.query(sql, parameters={"zone": zone.id}).result_rows
+    if first_ms is None or (rows and first_ms > begins_ms + zone.window_ms + zone.lateness_ms):
+        begin = "hold no reading" if first_ms is None else f"begin at {instant(first_ms)}"
+        raise CannotReplay(
+            f"run {run.name!r} is approximate and cannot be promoted: its files {begin}, the zone's rows at {instant(begins_ms)}: what"
+            " registers showed before is not in them; plan it with files from the beginning on"
+        )
+    return int(last_ms)
 
 
 def require_exact(plan: Plan, caveats: Sequence[str]) -> None:
@@ -103,6 +119,16 @@ def require_alone(client: Client, plan: Plan, from_ms: int, to_ms: int) -> None:
             )
 
 
+def require_no_open_end(client: Client, plan: Plan, from_ms: int, to_ms: int) -> None:
+    """No other run stands with an open end in the stretch; over one that ends, the newer one stands. Raises CannotReplay."""
+    for other in active(client, plan.zone):
+        if other.is_open and other.from_ms < to_ms and other.run != plan.run:
+            raise CannotReplay(
+                f"run {other.run!r} is promoted with an open end from {instant(other.from_ms)} on: `zonepulse replay revert {other.run}`"
+                " first"
+            )
+
+
 def require_reverted(client: Client, run: Run) -> None:
     """Before a run's rows are written anew or deleted. Raises CannotReplay: they stand as the live ones."""
     if run.plan is not None and run.name in [found.run for found in active(client, run.plan.zone)]:
@@ -128,10 +154,11 @@ def _check_edge(plan: Plan, registry: Registry) -> None:
 
 
 def active(client: Client, zone: str) -> list[Active]:
-    """The zone's promotions in force, by the begin of their stretches."""
+    """The zone's promotions in force, whole, the newest first."""
     sql = (
-        "SELECT run, toUnixTimestamp64Milli(from_at), toUnixTimestamp64Milli(to_at), is_open FROM promotions_final"
-        " WHERE zone = {zone:String} AND is_active = 1 ORDER BY from_at"
+        "SELECT run, toUnixTimestamp64Milli(p.from_at), toUnixTimestamp64Milli(if(is_open = 1, greatest(p.to_at, f.to_at), p.to_at)),"
+        " is_open FROM promotions AS p FINAL LEFT JOIN followed AS f FINAL ON f.zone = p.zone AND f.run = p.run"
+        " WHERE p.zone = {zone:String} AND is_active = 1 ORDER BY p.revision DESC"
     )
     found = client.query(sql, parameters={"zone": zone}).result_rows
     return [Active(str(run), int(from_ms), int(to_ms), bool(is_open)) for run, from_ms, to_ms, is_open in found]

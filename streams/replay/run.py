@@ -14,8 +14,9 @@ from zonepulse.processors.zone_run import ZoneRun
 from zonepulse.schemas.registry.model import FOREVER
 from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
 from zonepulse.streams.clickhouse.stored_rows import stored
+from zonepulse.streams.control.kept_states import read_kept
 from zonepulse.streams.replay import runs
-from zonepulse.streams.replay.checkpoint import RunFolder
+from zonepulse.streams.replay.checkpoint import RunFolder, begin_with
 from zonepulse.streams.replay.file import FinalRows, with_run
 from zonepulse.streams.replay.follow import follow
 from zonepulse.streams.replay.hand_over import stands_open
@@ -96,7 +97,7 @@ def run_plan(broker: str, prefix: str, plan: Plan, client: Client, how: How = PL
     }
     if follow_until is not None:
         runs.save(client, plan, PROMOTED if stands else runs.FOLLOWING, result)
-        follow(broker, prefix, plan, client, zone, follow_until)
+        follow(broker, prefix, plan, client, zone, follow_until, folder)
         result["followed_ms"] = max(0, zone.ledger.applied) * zone.registry.zone.tick_ms
         result["tables"] = runs.digests(client, plan.run, plan)
     state = runs.DONE if follow_until is None else runs.find(client, plan.run).state
@@ -113,6 +114,11 @@ def _folded(broker: str, prefix: str, plan: Plan, how: How) -> tuple[ZoneRun, Fi
     if folder is not None:
         folder.open(zone)
         going = Going(dict(folder.state.partitions), folder.every_s)
+    if plan.kept and not going.parts:
+        parts = begin_with(zone, read_kept(broker, prefix, plan.kept, len(plan.offsets)))
+        going = Going(parts, going.every_s)
+        if folder is not None:
+            folder.state.partitions |= parts
     tell_ledger(broker, prefix, zone)
     before = 0 if folder is None else folder.state.records
     rows, progress, said = FinalRows(), Progress(plan, records=before, before=before), 0.0

@@ -11,18 +11,22 @@ from uuid import uuid4
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 
 from zonepulse.schemas.registry.model import FOREVER, ZonePolicy
 from zonepulse.schemas.tables.ddl import FOLLOWED, LIVE_RUN
 from zonepulse.schemas.tables.results import DEAD_LETTERS, FINAL_TABLES, TABLES, Table
+from zonepulse.streams.clickhouse.stored_rows import lies_within
 from zonepulse.streams.replay.plan import CannotReplay, Plan
 
 INSERT_ROWS: Final = 200_000
 PLANNED, RUNNING, FOLLOWING, DONE, DISCARDED = "planned", "running", "following", "done", "discarded"
 _MS: Final = pa.timestamp("ms", tz="UTC")
-NEWEST: Final = "SELECT max(revision) AS tick FROM totals WHERE run = {run:String} AND zone = {zone:String}"
+NEWEST: Final = (
+    "SELECT max(revision) AS tick FROM totals WHERE zone = {zone:String} AND (run = {run:String} OR {run:String} = 'live' AND run IN"
+    " (SELECT run FROM promotions_final WHERE is_active = 1 AND is_open = 0))"
+)
+"""The newest tick of a run; what live tasks made since they took a run's state over bears its name."""
 _SCHEMA: Final = pa.schema(
     [pa.field(n, pa.string()) for n in ("run", "zone")]
     + [pa.field(n, _MS) for n in ("started_at", "finished_at", "input_from_at", "input_to_at", "from_at", "to_at")]
@@ -106,9 +110,7 @@ def insert(client: Client, name: str, rows: pa.Table) -> None:
 
 def of_stretch(table: Table, rows: pa.Table, from_ms: int, to_ms: int = FOREVER) -> pa.Table:
     """Those of [`from_ms`, `to_ms`)."""
-    at = pc.cast(rows[table.time], pa.int64())
-    last = pc.add(at, pc.subtract(pc.multiply(pc.cast(rows[table.lasts], pa.int64()), 1000), 1)) if table.lasts else at
-    return rows.filter(pc.and_(pc.greater_equal(at, from_ms), pc.less(last, to_ms)))
+    return rows.filter(lies_within(table, rows, from_ms, to_ms))
 
 
 def delete_rows(client: Client, run: str) -> None:

@@ -39,6 +39,8 @@ def as_it_stands(client: Client, made: Plan) -> Plan:
             if made.from_ms < one.from_ms or one.to_ms < made.to_ms:
                 raise CannotReplay(f"run {one.run!r} is promoted for a part of {instant(made.from_ms)}'s hour: verify another one")
             own = runs.find(client, one.run).plan
+            if own is not None and own.files:
+                raise CannotReplay(f"run {one.run!r}, which stands there, was made of files: verify another hour")
             if own is not None:
                 same = {
                     name: getattr(own, name) for name in ("zone_yaml", "factors_as_of", "published", "late_offsets", "max_gap_ms")

@@ -7,9 +7,11 @@ block that says "closed up to k" is sent when all before it are acknowledged.
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from typing import Any, Final, cast
 
 import faust
+from aiokafka.errors import KafkaError as AioKafkaError
 from faust.types import TP, StreamT
 from kafka.errors import KafkaError
 
@@ -19,11 +21,13 @@ from zonepulse.processors.live import PartialSums
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.processors.metering.snapshot import Frozen, freeze_partition, restore_partition
 from zonepulse.processors.metering.windows import new_out, new_work
+from zonepulse.schemas.messages.hand_overs import KEPT, HandOver, facts_of, hand_over_in, headers_of, kept_topic, order_of
 from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.messages.topics import INTERVALS, READINGS, RESULTS
 from zonepulse.schemas.tables.results import EXPECTED
 from zonepulse.streams.checkpoints.checkpoint import POLL_S, Checkpoints, save
+from zonepulse.streams.checkpoints.handed_states import HandedState, HandedStates
 from zonepulse.streams.control.command_log import CommandLog
 from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.control.registry_holds import LOOK_S, Holds
@@ -33,6 +37,7 @@ from zonepulse.streams.health.watchdog import Pulse
 from zonepulse.streams.kafka.app import Outbox
 from zonepulse.streams.kafka.batch_channel import BatchChannel, Hooks, Router, batch_channel
 from zonepulse.streams.kafka.interval_codec import live_block
+from zonepulse.streams.kafka.log_facts import admin_of, ends_of
 from zonepulse.streams.kafka.record_arrays import Fetch
 from zonepulse.streams.metrics import Instant, Metrics
 from zonepulse.streams.settings import Settings
@@ -50,7 +55,7 @@ class IntervalsTask:
     def __init__(
         self, settings: Settings, registries: RegistryStore, outbox: Outbox, checkpoints: Checkpoints, metrics: Metrics
     ) -> None:
-        self._prefix, self._is_simulated = settings.topic_prefix, settings.is_simulated
+        self._broker, self._prefix, self._is_simulated = settings.broker, settings.topic_prefix, settings.is_simulated
         self._topic = READINGS.full_name(settings.topic_prefix)
         self._last_words_s = settings.last_words_s
         self._registries, self._outbox, self._metrics = registries, outbox, metrics
@@ -58,6 +63,10 @@ class IntervalsTask:
         self._partitions: dict[int, Partition] = {}
         self._kept: dict[int, Partition] = {}
         """Partitions given up with a final snapshot; the same, if nobody else went on from there."""
+        self._hand_overs: dict[int, HandOver | None] = {}
+        """By which each partition's state was handed over, if it was."""
+        self._names: dict[int, str] = {}
+        """Under which each partition's state was kept last."""
         self._heard: dict[int, float] = {}
         self._sums: dict[int, PartialSums] = {}
         self._work, self._out = new_work(), new_out()
@@ -91,10 +100,13 @@ class IntervalsTask:
     async def _restored(self, number: int) -> Partition:
         stored = await self._checkpoints.find(number)
         if stored is None:
+            self._hand_overs.pop(number, None)
+            self._names.pop(number, None)
             return Partition(await self._registries.first(), number, self._work, self._out)
         if stored.is_own and number in self._kept:
             return self._kept[number]
         channels = await self._registries.version(stored.facts["registry"])
+        self._hand_overs[number], self._names[number] = hand_over_in(stored.facts), stored.facts.get(KEPT, "")
         self._metrics.restored_bytes.labels(NAME).inc(stored.size)
         log.info("partition %d goes on from its snapshot at offset %d", number, stored.next_offset)
         return restore_partition(channels, stored.facts, stored.chunks, stored.next_offset, self._work, self._out)
@@ -147,7 +159,68 @@ class IntervalsTask:
 
     async def _frozen(self, number: int) -> Frozen | None:
         partition = self._partitions.get(number)
-        return None if partition is None else freeze_partition(partition)
+        return None if partition is None else self._marked(number, freeze_partition(partition))
+
+    def _marked(self, number: int, frozen: Frozen) -> Frozen:
+        return replace(frozen, facts=frozen.facts | facts_of(self._hand_overs.get(number)) | {KEPT: self._names.get(number, "")})
+
+    async def keep(self) -> None:
+        """Partitions keep their states under the name that is asked for, once."""
+        name = "" if self.commands is None else self.commands.keep
+        for number in sorted(self._partitions):
+            if name and self._names.get(number) != name:
+                async with self._checkpoints.saving, self._folding:
+                    if (partition := self._partitions.get(number)) is None or number in self._behind:
+                        continue  # somebody else's by now; or not yet where it stood
+                    await self._outbox.flush()
+                    frozen = self._marked(number, freeze_partition(partition, is_whole=True))
+                    await HandedStates(self._broker, self._prefix, kept_topic(name)).keep(number, frozen)
+                    self._names[number] = name
+
+    async def take_over(self) -> None:
+        """Partitions go on from the states of the hand-over that holds, if it is newer than what made theirs."""
+        hand_over = None if self.commands is None else self.commands.hand_over
+        if hand_over is None:
+            return
+        for number in sorted(self._partitions):
+            if order_of(self._hand_overs.get(number)) >= hand_over.order:
+                continue
+            try:
+                found = (await HandedStates(self._broker, self._prefix, hand_over.state).read([number])).get(number)
+                start = await asyncio.to_thread(self._begin_of_log, number)
+            except (AioKafkaError, KafkaError) as error:
+                log.warning("the state handed over cannot be read: %s; trying again in %g s", error, LOOK_S)
+                return
+            if found is None or found.next_offset < start:
+                log.error(
+                    "hand-over %s has no state of partition %d from which the log, which begins at offset %d, can be read: promote"
+                    " another run that follows the log", hand_over.id, number, start,
+                )  # fmt: skip
+                return
+            await self._take_over(number, hand_over, found)
+
+    def _begin_of_log(self, number: int) -> int:
+        tp = TP(self._topic, number)
+        with admin_of(self._broker) as admin:
+            return ends_of(admin, [tp])[tp].start
+
+    async def _take_over(self, number: int, hand_over: HandOver, found: HandedState) -> None:
+        tp = TP(self._topic, number)
+        channels = await self._registries.version(found.facts["registry"])
+        async with self._checkpoints.saving, self._folding:
+            if (partition := self._partitions.get(number)) is None or self.batches is None or number in self._holds:
+                return  # somebody else's by now, or not yet
+            made = await asyncio.to_thread(
+                lambda: restore_partition(channels, found.facts, found.arrays(), found.next_offset, self._work, self._out)
+            )
+            await self._outbox.flush()
+            before = self._marked(number, freeze_partition(partition, is_whole=True))
+            await HandedStates(self._broker, self._prefix, hand_over.before).write({number: HandedState.of(before)})
+            self._partitions[number], self._hand_overs[number] = made, hand_over
+            self._checkpoints.begin_anew(number)
+            self._keep_versions()
+            log.info("partition %d goes on from the state of run %s, at offset %d", number, hand_over.run, made.next_offset)
+            await self.batches.seek({tp: made.next_offset})
 
     async def handle(self, batch: Fetch) -> None:
         """Fold one batch, piece by piece, and send what it made. Snapshots and others have their turn between pieces."""
@@ -236,20 +309,21 @@ class IntervalsTask:
     async def _send(self, partition: Partition, records: RecordSpans, made: Made) -> int:
         """Returns how many letters there were. What the piece before made is acknowledged by now, most likely: one is under way."""
         await self._outbox.flush()
-        key = b"%d" % partition.partition
+        key, headers = b"%d" % partition.partition, headers_of(self._hand_overs.get(partition.partition))
+        kept = ((KEPT, name.encode()),) if (name := self._names.get(partition.partition, "")) else ()
         *early, last = made.blocks
         for block in early + made.candidates:
-            await self._outbox.send(INTERVALS.full_name(self._prefix), key, block)
+            await self._outbox.send(INTERVALS.full_name(self._prefix), key, block, headers=(*headers, *kept))
         for block in made.expected:
-            await self._outbox.send(RESULTS.full_name(self._prefix), EXPECTED.name.encode(), block)
+            await self._outbox.send(RESULTS.full_name(self._prefix), EXPECTED.name.encode(), block, headers=headers)
         if early or made.candidates:
             await self._outbox.flush()
-        await self._outbox.send(INTERVALS.full_name(self._prefix), key, last)
+        await self._outbox.send(INTERVALS.full_name(self._prefix), key, last, headers=(*headers, *kept))
         for position, why in made.folded.poison.items():
             await self.quarantine.tell(records.topic, records.partition, int(records.offset[position]), why)
         letters = 0
         for letter in made.folded.letters:
-            await self.quarantine.letter(letter)
+            await self.quarantine.letter(letter, headers)
             letters += 1
             if letters % LETTERS_A_BEAT == 0:
                 self._beat(partition.partition)
@@ -334,6 +408,8 @@ def add_intervals_agent(
     app.on_partitions_assigned.connect(given, weak=False)
     app.agent(batches.channel, name=NAME)(fold_readings)
     app.timer(LOOK_S, name="holds")(task.end_holds)
+    app.timer(LOOK_S, name="hand_over")(task.take_over)
+    app.timer(LOOK_S, name="keep")(task.keep)
     app.timer(1.0, name="heartbeats")(task.send_heartbeats)
     app.timer(live_s, name="live")(task.send_live)
     app.timer(POLL_S, name="checkpoints")(task.checkpoint_due)

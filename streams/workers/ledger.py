@@ -9,6 +9,7 @@ import logging
 import time
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -22,17 +23,31 @@ from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.detection.ops_alerts import NO_DATA, NoData
 from zonepulse.processors.flow import UNSET
 from zonepulse.processors.ledger.ledger import Ledger, Results
+from zonepulse.processors.ledger.life_cycle import OPS
 from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
 from zonepulse.processors.ledger.step import Offer, book
 from zonepulse.processors.live import LiveView
-from zonepulse.processors.metering.snapshot import Frozen
+from zonepulse.processors.metering.snapshot import Arrays, Frozen
 from zonepulse.schemas.messages.alerts import alert_key
-from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
+from zonepulse.schemas.messages.hand_overs import (
+    HEADER,
+    KEPT,
+    HandOver,
+    facts_of,
+    hand_over_in,
+    headers_of,
+    is_name,
+    kept_topic,
+    order_of,
+    parse_hand_over,
+)
+from zonepulse.schemas.messages.records import HEARTBEAT, Headers, RecordSpans
 from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.messages.topics import ALERTS, COMMANDS, INTERVALS, RESULTS
 from zonepulse.schemas.tables.results import LIVE
 from zonepulse.schemas.values import LATEST_MS
 from zonepulse.streams.checkpoints.checkpoint import POLL_S, Checkpoints, save
+from zonepulse.streams.checkpoints.handed_states import HandedState, HandedStates
 from zonepulse.streams.control.command_log import CommandLog
 from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.control.registry_store import RegistryStore
@@ -55,8 +70,8 @@ NAME: Final = "ledger"
 UNHEARD_S, UNHEARD_TICKS = 60.0, 3
 """So long nothing at all comes of the tasks that read meters, which close each tick even where no meter reports: they are gone."""
 SKIPPED: Final = "skipped by a command"
-Message = tuple[str, bytes, bytes]
-"""Topic, key and value of a record to be sent."""
+Message = tuple[str, bytes, bytes, Headers]
+"""Topic, key, value and headers of a record to be sent."""
 log = logging.getLogger(__name__)
 
 
@@ -76,7 +91,7 @@ class LedgerTask:
     def __init__(
         self, settings: Settings, registries: RegistryStore, outbox: Outbox, checkpoints: Checkpoints, metrics: Metrics
     ) -> None:
-        self._prefix, self._last_words_s = settings.topic_prefix, settings.last_words_s
+        self._broker, self._prefix, self._last_words_s = settings.broker, settings.topic_prefix, settings.last_words_s
         self._is_simulated, self.quarantine = settings.is_simulated, Quarantine(outbox, settings.topic_prefix, metrics)
         self._blocks = TP(INTERVALS.full_name(settings.topic_prefix), 0)
         self._registries, self._outbox, self._metrics = registries, outbox, metrics
@@ -86,6 +101,12 @@ class LedgerTask:
         self._ledger: Ledger | None = None
         self._kept: Ledger | None = None
         """Given up with a final snapshot; the same, if nobody else went on from there."""
+        self._hand_over: HandOver | None = None
+        """By which the books were handed over, if they were."""
+        self._takes = {0}
+        """Orders of the hand-overs whose blocks are taken; 0: those of no hand-over."""
+        self._name, self._names = "", dict[bytes, str]()
+        """Under which the books were kept last, and under which each partition was, by the key of its blocks."""
         self._live: LiveView | None = None
         self._shown: pa.RecordBatch | None = None
         self._no_data = NoData("")
@@ -112,18 +133,27 @@ class LedgerTask:
     async def _restored(self) -> Ledger:
         stored = await self._checkpoints.find(0)
         if stored is None:
-            self._places = Places()
+            self._places, self._hand_over, self._takes, self._name = Places(), None, {0}, ""
             ledger = await self.thread.run(Ledger, await self._registries.first())
             ledger.progress = self.thread.beat
             return ledger
         if stored.is_own and self._kept is not None:
             return self._kept
         log.info("the ledger goes on from its snapshot at offset %d", stored.next_offset)
-        places = stored.facts.get("places")
-        self._places = Places(stored.next_offset) if places is None else Places.of(places)
-        numbers = {*stored.facts["versions"], stored.facts["registry"]}
-        versions = {n: await self._registries.version(n) for n in numbers}
-        return await self.thread.run(restore_ledger, versions, stored.facts, stored.chunks, self.thread.beat)
+        self._take_facts(stored.facts, stored.next_offset)
+        self._name = stored.facts.get(KEPT, "")
+        return await self._ledger_of(stored.facts, stored.chunks)
+
+    def _take_facts(self, facts: Mapping[str, Any], next_offset: int) -> None:
+        places = facts.get("places")
+        self._places = Places(next_offset) if places is None else Places.of(places)
+        self._hand_over, self._takes = hand_over_in(facts), set(facts.get("takes", [0]))
+
+    async def _ledger_of(self, facts: Mapping[str, Any], chunks: Sequence[Arrays]) -> Ledger:
+        versions = {n: await self._registries.version(n) for n in {*facts["versions"], facts["registry"]}}
+        ledger = await self.thread.run(restore_ledger, versions, facts, chunks, self.thread.beat)
+        ledger.alerts_frozen = None  # the first snapshot of a hold is whole
+        return ledger
 
     async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:
         """What to read first: behind what the state holds."""
@@ -166,12 +196,17 @@ class LedgerTask:
             return None
         places = self._places
         frozen = await self.thread.run(freeze_ledger, self._ledger, places.low)
-        facts = places.facts()
         read_to = places.front if places.low < places.front else None
-        return replace(frozen, facts=frozen.facts | {"places": facts}, read_to=read_to, mark=facts)
+        return replace(self._placed(frozen), read_to=read_to, mark=places.facts())
+
+    def _placed(self, frozen: Frozen) -> Frozen:
+        own = {"places": self._places.facts(), "takes": sorted(self._takes), KEPT: self._name, **facts_of(self._hand_over)}
+        return replace(frozen, facts=frozen.facts | own)
 
     async def handle(self, batch: Fetch) -> None:
         """Offer every block of the batch, apply the ticks that all partitions have closed, and send what that made."""
+        if (newest := max(self._orders(batch).values(), key=order_of, default=None)) is not None:
+            await self._take_over(newest, batch)
         async with self._turn:
             ledger = self._ledger
             if ledger is not None and self.batches is not None and self.batches.is_current(batch):
@@ -182,10 +217,56 @@ class LedgerTask:
                         self._ledger = None  # half a batch is in it: no snapshot of this
                     raise
 
+    def _orders(self, records: RecordSpans) -> dict[int, HandOver]:
+        """By position, the hand-overs that records bear. A header that is none of ours is no hand-over."""
+        found = {}
+        for i in records.headers:
+            with suppress(ValueError):
+                if (text := records.header(i, HEADER)) is not None:
+                    found[i] = parse_hand_over(text)
+        return found
+
+    async def _take_over(self, hand_over: HandOver, batch: Fetch) -> None:
+        """The books that a block was made for take the place of these, which are kept under the hand-over's `before`."""
+        async with self._checkpoints.saving, self._turn:
+            ledger = self._ledger
+            is_mine = ledger is not None and self.batches is not None and self.batches.is_current(batch)
+            if ledger is None or not is_mine or hand_over.order <= order_of(self._hand_over):
+                return
+            number = ledger.channels.partitions
+            found = (await HandedStates(self._broker, self._prefix, hand_over.state).read([number])).get(number)
+            if found is None:
+                log.error("hand-over %s has no state of the ledger: blocks that are made for it are left out", hand_over.id)
+                return
+            await self._outbox.flush()
+            frozen = await self.thread.run(lambda: freeze_ledger(ledger, self._places.low, is_whole=True))
+            before = await asyncio.to_thread(HandedState.of, self._placed(frozen))
+            await HandedStates(self._broker, self._prefix, hand_over.before).write({number: before})
+            made = await self._ledger_of(found.facts, await asyncio.to_thread(found.arrays))
+            self._take_facts(found.facts, int(batch.offset[0]))
+            self._takes = {*self._takes, hand_over.order} if "places" in found.facts else {hand_over.order}
+            self._hand_over, self._ledger = hand_over, made
+            self._checkpoints.begin_anew(0)
+            log.info("the ledger goes on from the state of run %s, at tick %d", hand_over.run, made.applied)
+            topic, zone = ALERTS.full_name(self._prefix), made.channels.registry.zone.id
+            new = made.life.unknown_to(ledger.life) if hand_over.sends_alerts else []
+            for row in made.life.go_on_after(ledger.life):
+                await self._outbox.send(topic, *alert_record(row, zone))
+            for row in new:
+                await self._outbox.send(topic, *alert_record(row, zone), headers=headers_of(hand_over))
+            await self._outbox.flush()
+            if self.batches is not None and self._places.next_offset != int(batch.offset[0]):
+                await self.batches.seek({self._blocks: self._places.next_offset})
+
     async def _handle(self, ledger: Ledger, records: Fetch) -> None:
         skipped = set(self.commands.positions(records)) if self.commands is not None else set[int]()
-        newest = ledger.channels.registry.version
-        taken = await take(records, skipped, self._may_be_due, self._origin(ledger), self._registries, newest, self.thread)
+        newest, orders = ledger.channels.registry.version, self._orders(records)
+        others = {int(records.offset[i]) for i in range(len(records)) if order_of(orders.get(i)) not in self._takes}
+
+        def may_be_due(offset: int, block: IntervalBlock) -> bool:
+            return (_is_without_order(block) or offset not in others) and self._may_be_due(offset, block)
+
+        taken = await take(records, skipped, may_be_due, self._origin(ledger), self._registries, newest, self.thread)
         for i in range(len(records)):
             if i in skipped:
                 await self._put_aside(records, i, SKIPPED)
@@ -198,15 +279,28 @@ class LedgerTask:
             return  # somebody else's by now, who makes the same anew
         self._tell(ledger)
         made = await self.thread.run(self._booked, ledger, offers, records.next_offset)
-        for topic, key, value in made:
-            await self._outbox.send(topic, key, value)
+        for topic, key, value, headers in made:
+            await self._outbox.send(topic, key, value, headers=headers)
         await self._outbox.flush()
         if self._ledger is not ledger:
             return  # somebody else's by now, who makes the same anew
         self._registries.keep({*ledger.versions, *([] if self._live is None else [self._live.channels.registry.version])})
+        await self._keep(ledger, records)
         self._measure(ledger, records)
         if self.batches is not None and self._places.next_offset != records.next_offset:
             await self.batches.seek({self._blocks: self._places.next_offset})
+
+    async def _keep(self, ledger: Ledger, records: RecordSpans) -> None:
+        """Keeps the books once those of all partitions are kept, which they have taken everything of that was made before."""
+        for i in records.headers:
+            if (said := records.header(i, KEPT)) is not None:
+                self._names[records.key(i) or b""] = said.decode("ascii", "replace")
+        names = {self._names.get(b"%d" % number, "") for number in range(ledger.channels.partitions)}
+        if len(names) != 1 or (name := names.pop()) == self._name or not is_name(name) or self._places.at_rest:
+            return
+        frozen = self._placed(await self.thread.run(lambda: freeze_ledger(ledger, self._places.low, is_whole=True)))
+        await HandedStates(self._broker, self._prefix, kept_topic(name)).keep(ledger.channels.partitions, frozen)
+        self._name = name
 
     def _tell(self, ledger: Ledger) -> None:
         """What people say of alerts, as far as it is read."""
@@ -293,15 +387,15 @@ class LedgerTask:
             yield Offer(block.partition, offered.channels, offered.rows, block.through)
 
     def _messages(self, ledger: Ledger, results: Results) -> Iterator[Message]:
-        topic = RESULTS.full_name(self._prefix)
+        topic, headers = RESULTS.full_name(self._prefix), headers_of(self._hand_over)
         for name, batches in results.batches.items():
             for batch in batches:
                 for start in range(0, batch.num_rows, ROWS_A_BLOCK):
-                    yield topic, name.encode(), encode(batch.slice(start, ROWS_A_BLOCK))
+                    yield topic, name.encode(), encode(batch.slice(start, ROWS_A_BLOCK)), headers
                     self.thread.beat()
         zone = ledger.channels.registry.zone.id
         for row in results.alerts:
-            yield ALERTS.full_name(self._prefix), *alert_record(row, zone)
+            yield ALERTS.full_name(self._prefix), *alert_record(row, zone), () if row["rule"].startswith(OPS) else headers
 
     def _origin(self, ledger: Ledger) -> Origin:
         zone = ledger.channels.registry.zone

@@ -21,7 +21,7 @@ from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickH
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.hand_over import Followed, hand_over
 from zonepulse.streams.replay.plan import CannotReplay, Plan
-from zonepulse.streams.replay.promote import promote, require_reverted, revert
+from zonepulse.streams.replay.promote import active, decide, promote, require_reverted, revert
 from zonepulse.streams.replay.runs import Run
 
 pytestmark = pytest.mark.integration
@@ -200,13 +200,48 @@ def test_what_cannot_be_promoted_is_refused_with_what_would_help(client: Client)
         promote(client, done(client, state=runs.PLANNED), zone, SETTLED_MS, "")
     with pytest.raises(CannotReplay, match="is not promoted"):
         revert(client, done(client), "")
-    promote(client, done(client), zone, SETTLED_MS, "")
+    decide(client, plan, 1, "", plan.to_ms, is_open=True)
     try:
         other = Plan(**{f: getattr(plan, f) for f in plan.__struct_fields__} | {"run": "q"})
-        with pytest.raises(CannotReplay, match="'r' is promoted for a part of the stretch"):
+        with pytest.raises(CannotReplay, match="'r' is promoted with an open end"):
             promote(client, done(client, name="q", plan=other), zone, SETTLED_MS, "")
     finally:
         revert(client, done(client), "")
+
+
+def test_over_a_promoted_stretch_the_newer_one_stands_and_the_older_around_it_and_again_behind(client: Client) -> None:
+    plan, day_ms = Plan("wide", "parts", 0, 30 * 86_400_000, "zp.readings", ((0, 10),)), 86_400_000
+    inner = msgspec.structs.replace(plan, run="inner", from_ms=10 * day_ms, to_ms=20 * day_ms)
+    parts = (
+        "SELECT run, intDiv(toUnixTimestamp64Milli(from_at), 86400000), intDiv(toUnixTimestamp64Milli(to_at), 86400000)"
+        " FROM promotions_final WHERE zone = 'parts' AND is_active = 1 ORDER BY from_at"
+    )
+    for one in (plan, inner):
+        decide(client, one, 1, "", one.to_ms)
+    assert client.query(parts).result_rows == [("wide", 0, 10), ("inner", 10, 20), ("wide", 20, 30)]
+    assert [(one.run, one.from_ms, one.to_ms) for one in active(client, "parts")] == [
+        ("inner", inner.from_ms, inner.to_ms), ("wide", plan.from_ms, plan.to_ms),
+    ]  # fmt: skip
+    decide(client, plan, 1, "", plan.to_ms)
+    assert client.query(parts).result_rows == [("wide", 0, 10), ("wide", 10, 20), ("wide", 20, 30)]
+    decide(client, plan, 0, "", plan.to_ms)
+    assert client.query(parts).result_rows == [("inner", 10, 20)]
+    decide(client, inner, 0, "", inner.to_ms)
+
+
+def test_a_run_of_files_is_promoted_where_they_begin_with_the_zone_and_end_behind_what_can_revise_it(client: Client) -> None:
+    plan = done(client).plan
+    assert plan is not None
+    plan = msgspec.structs.replace(plan, files=(("/log.jsonl", ""),))
+    whole = {"first_ingest_ms": START_MS, "last_ingest_ms": SETTLED_MS}
+    for result, words in (
+        (whole | {"first_ingest_ms": TO_MS}, r"approximate .* its files begin at .* with files from the beginning on"),
+        (whole | {"first_ingest_ms": None}, "hold no reading"), (whole | {"last_ingest_ms": TO_MS}, "can still revise"),
+    ):  # fmt: skip
+        with pytest.raises(CannotReplay, match=words):
+            promote(client, done(client, plan=plan, result=result), registry(), SETTLED_MS, "")
+    promote(client, done(client, plan=plan, result=whole), registry(), SETTLED_MS, "")
+    revert(client, done(client), "")
 
 
 OPEN_ZONE = "open"
@@ -215,16 +250,17 @@ OPEN_FROM = 20
 LIVE_SAYS, RUN_SAYS = 7, 8
 BEHIND = 3
 """The run writes a window when live has this many behind it."""
+HANDED_ZONE = "handed"
 SEEN = "SELECT " + ", ".join(
     f"(SELECT arraySort(groupArray((toInt64((toUnixTimestamp64Milli({TABLES[name].time}) - {START_MS}) / {WINDOW_MS}),"
     f" toString({'reason' if name == 'dead_letters' else 'revision'})))) FROM zonepulse.{name}_final WHERE run = 'live'"
-    f" AND zone = '{OPEN_ZONE}')"
+    " AND zone = {zone:String})"
     for name in FINAL_TABLES
 )
 """By table, (window, who says it) of every live row."""
 
 
-def write_window(client: Client, run: str, window: int, says: int) -> None:
+def write_window(client: Client, run: str, window: int, says: int, zone: str = OPEN_ZONE) -> None:
     """A row of every table."""
     for name in FINAL_TABLES:
         table = TABLES[name]
@@ -233,9 +269,7 @@ def write_window(client: Client, run: str, window: int, says: int) -> None:
         said |= {table.lasts: str(WINDOW_MS // 1000)} if table.lasts else {}
         said |= {k: "'zp.readings'" if k == "topic" else str(window) for k in ("topic", "offset") if name == "dead_letters"}
         columns = ", ".join(f"`{column}`" for column in said)
-        client.command(
-            f"INSERT INTO zonepulse.{name} (run, zone, {columns}) SELECT '{run}', '{OPEN_ZONE}', {', '.join(said.values())}"
-        )
+        client.command(f"INSERT INTO zonepulse.{name} (run, zone, {columns}) SELECT '{run}', '{zone}', {', '.join(said.values())}")
 
 
 def sides(rows: Sequence[tuple[int, str]]) -> tuple[int, int | None, bool]:
@@ -246,11 +280,71 @@ def sides(rows: Sequence[tuple[int, str]]) -> tuple[int, int | None, bool]:
     return len(windows), run[-1] + 1 if run else None, is_whole
 
 
+class Readers:
+    """Ten, who query every `*_final` view in one statement, in a loop."""
+
+    def __init__(self, server: ClickHouseProcess, zone: str) -> None:
+        self._server, self._zone, self._is_over = server, zone, threading.Event()
+        self.wrong: list[object] = []
+        self.seen: set[bool] = set()
+        self._pool = ThreadPoolExecutor(10)
+        self._reading = [self._pool.submit(self._read) for _ in range(10)]
+
+    def _read(self) -> None:
+        most, last_end = 0, 0
+        with connected(self._server, READER) as reader:
+            while not self._is_over.is_set():
+                found = [sides(rows) for rows in reader.query(SEEN, parameters={"zone": self._zone}).first_row]
+                ends = {end for _, end, _ in found}
+                if len(ends) != 1 or not all(whole for _, _, whole in found) or min(n for n, _, _ in found) < most:
+                    self.wrong.append(found)
+                (end, *_) = ends
+                if end is not None and end < last_end:
+                    self.wrong.append((end, last_end))
+                most, last_end = max(n for n, _, _ in found) - 1, end or last_end
+                self.seen.add(end is not None)
+
+    def stop(self) -> None:
+        self._is_over.set()
+        for one in self._reading:
+            one.result()
+        self._pool.shutdown()
+
+
+def test_readers_see_each_window_once_while_live_tasks_go_on_from_a_run_that_is_handed_over_and_back(
+    server: ClickHouseProcess, client: Client
+) -> None:
+    """What the store sees of it: the rows of one side go on, then the other's row of `promotions`, and the same back."""
+    plan = Plan("taken", HANDED_ZONE, START_MS + OPEN_FROM * WINDOW_MS, TO_MS, "zp.readings", ((0, 10),))
+    end_ms = START_MS + 1_000_000 * WINDOW_MS
+    written = {"live": 0, "taken": OPEN_FROM}
+
+    def go_on(run: str, end: int) -> None:
+        for window in range(written[run], end):
+            write_window(client, run, window, LIVE_SAYS if run == "live" else RUN_SAYS, HANDED_ZONE)
+        written[run] = end
+
+    go_on("live", OPEN_FROM + 10)
+    readers = Readers(server, HANDED_ZONE)
+    try:
+        for _ in range(ROUNDS):
+            go_on("taken", written["live"])
+            decide(client, plan, 1, "a test", end_ms)
+            go_on("taken", written["taken"] + 1)
+            go_on("live", written["taken"])
+            decide(client, plan, 0, "a test", end_ms)
+            go_on("live", written["live"] + 1)
+    finally:
+        readers.stop()
+    assert readers.wrong == []
+    assert readers.seen == {True, False}
+
+
 def test_a_following_run_stands_with_an_open_end_while_live_goes_on(server: ClickHouseProcess, client: Client) -> None:
     policy = replace(registry().zone, id=OPEN_ZONE, utc_offsets=((ALWAYS, -OPEN_FROM * WINDOW_MS),))
     plan = Plan("shadow", OPEN_ZONE, START_MS + OPEN_FROM * WINDOW_MS, START_MS + 30 * WINDOW_MS, "zp.readings", ((0, 10),))
     run = done(client, name="shadow", plan=plan, state=runs.FOLLOWING)
-    is_over, seen, wrong = threading.Event(), set[bool](), list[object]()
+    is_over = threading.Event()
     lag_ms = START_MS + WINDOW_MS - whole_before_ms(policy, START_MS)
     """By how much the applied tick is behind the end of the last window that is whole."""
 
@@ -267,23 +361,10 @@ def test_a_following_run_stands_with_an_open_end_while_live_goes_on(server: Clic
                 if is_over.is_set() or (first == 0 and window == OPEN_FROM + 10):
                     return
 
-    def read() -> None:
-        most, last_end = 0, 0
-        with connected(server, READER) as reader:
-            while not is_over.is_set():
-                found = [sides(rows) for rows in reader.query(SEEN).first_row]
-                ends = {end for _, end, _ in found}
-                if len(ends) != 1 or not all(whole for _, _, whole in found) or min(n for n, _, _ in found) < most:
-                    wrong.append(found)
-                (end, *_) = ends
-                if end is not None and end < last_end:
-                    wrong.append((end, last_end))
-                most, last_end = max(n for n, _, _ in found) - 1, end or last_end
-                seen.add(end is not None)
-
     write(0)
-    with ThreadPoolExecutor(7) as pool:
-        others = [pool.submit(write, OPEN_FROM + 11), *(pool.submit(read) for _ in range(6))]
+    readers = Readers(server, OPEN_ZONE)
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write, OPEN_FROM + 11)
         try:
             for _ in range(ROUNDS):
                 hand_over(client, run, policy, "a test")
@@ -292,10 +373,10 @@ def test_a_following_run_stands_with_an_open_end_while_live_goes_on(server: Clic
                 revert(client, run, "a test")
         finally:
             is_over.set()
-        for other in others:
-            other.result()
-    assert wrong == []
-    assert seen == {True, False}
+            readers.stop()
+        writing.result()
+    assert readers.wrong == []
+    assert readers.seen == {True, False}
 
 
 def test_the_views_cost_no_multiple_of_reading_the_table(client: Client) -> None:

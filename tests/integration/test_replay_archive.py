@@ -20,13 +20,9 @@ from zone_runs import PARTITIONS, SampleRun, sample_run, wait_until_complete
 
 from zonepulse.schemas.messages.readings import is_arrow, read_block
 from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
-from zonepulse.schemas.tables.results import TABLES
 from zonepulse.schemas.values import parse_instant_ms
-from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.archive.archive import Archive
-from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.diff import Side, diff
-from zonepulse.streams.replay.file import replay_files
 from zonepulse.streams.replay.log import fetches
 from zonepulse.streams.replay.plan import ARCHIVE, TOPIC, Plan, make_plan
 
@@ -128,17 +124,22 @@ def test_a_file_of_the_archived_records_gives_the_live_rows(live: SampleRun, fol
                 places.append(json.dumps({"partition": partition, "offset": offset, "ingest_ms": at_ms}).encode())
     (tmp_path / "log.jsonl").write_bytes(b"\n".join(readings) + b"\n")
     (tmp_path / "log.meta.jsonl").write_bytes(b"\n".join(places) + b"\n")
-    replayed = replay_files(parse_zone(live.zone_yaml), [tmp_path / "log.jsonl"], "file", PARTITIONS)
-    zone = live.feed.zone
+    zone, log = live.feed.zone, str(tmp_path / "log.jsonl")
     side = Side(zone.id, *(parse_instant_ms(text, ZoneInfo(zone.timezone)) for text in STRETCH), "zp.readings")
-    for name, rows in replayed.tables.items():
-        runs.insert(live.client, name, runs.of_stretch(TABLES[name], rows, side.from_ms, side.to_ms))
+    stretch = ("--from", STRETCH[0], "--to", STRETCH[1])
+    planned_files = zonepulse(live, folder, "plan", *stretch, "--run", "file", "--source", "files", "--file", log)
+    assert planned_files["files"] == [log] and len(planned_files["offsets"]) == PARTITIONS
+    assert zonepulse(live, folder, "run", "file")["tables"]["totals"]["rows"] > 1000
     found = {table.name: table for table in diff(live.client, "live", "file", side, 1000)}
     letters = found.pop("dead_letters")
     assert {name: table.first for name, table in found.items() if table.differences} == {}
     assert found["totals"].rows[1] > 1000
     differs = [example["differs"].keys() for example in letters.first]
     assert letters.rows[0] == letters.rows[1] > 0 and all(names <= {"key", "value"} for names in differs), "lines have no key"
+
+    zonepulse(live, folder, "plan", *stretch, "--run", "other", "--source", "files", "--file", log)
+    (tmp_path / "log.meta.jsonl").write_bytes(b"\n".join(places) + b"\n\n")
+    assert "is another file than the one that was planned" in zonepulse(live, folder, "run", "other", code=1)
 
 
 def as_json(value: bytes) -> bytes:

@@ -77,8 +77,8 @@ def zonepulse(stack: ZoneStack, command: str, code: int = 0) -> Any:
     return json.loads(done.stdout)
 
 
-def promoted(stack: ZoneStack, run: str, code: int) -> str:
-    done = CliRunner().invoke(app, ["replay", "promote", run], env={**stack.worker_environment, "COLUMNS": "400"})
+def promoted(stack: ZoneStack, run: str, code: int, *options: str) -> str:
+    done = CliRunner().invoke(app, ["replay", "promote", run, *options], env={**stack.worker_environment, "COLUMNS": "400"})
     assert done.exit_code == code, done.output
     return done.output
 
@@ -127,7 +127,7 @@ def test_a_following_run_stands_with_an_open_end_goes_on_when_it_was_killed_and_
     with following(stack) as shadow:
         wait_until(lambda: state(stack, "shadow") == "following", 120, "it follows")
         wait_until(lambda: client.query("SELECT count() FROM followed").first_row[0] > 0, 60, "it says how far it is")
-        promoted(stack, "shadow", 0)
+        promoted(stack, "shadow", 0, "--beside")
         first = stands_until(client)
         assert START_MS + 6 * 3_600_000 < first < START_MS + HALF * WINDOW_MS, "what a reading in time can be new in is live's"
         assert state(stack, "shadow") == "promoted"

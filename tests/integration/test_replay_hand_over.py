@@ -1,94 +1,218 @@
-"""A following run is promoted and reverted while workers write: readers see each window once, of one side, and never less than before."""
+"""Live workers go on from a run's state, and back: readers see each window once, of one side, and never less than before, while the log
+goes on; what they make then is what a run of the whole log makes."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from live_parts import wait_until
+from live_parts import produce, wait_until
 from typer.testing import CliRunner
-from zone_runs import SampleRun, sample_run
 
+from zonepulse.schemas.messages.partitioner import partition_of
+from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.main import app
+from zonepulse.streams.control.registry_topic import publish
+from zonepulse.streams.embedded.zone_stack import ZoneStack
+from zonepulse.streams.workers.warm_up import warm_up
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
-UNTIL_MS = 1_772_000_000_000 // 86_400_000 * 86_400_000
-FROM, TO = "2026-02-22T16:00:00Z", "2026-02-23T03:00:00Z"
-OWN = """
-  - {id: tea-own, activity: grid_electricity, company: tea-house, value: 0.9, unit: kgCO2/kWh, source: test, valid_from: 2020-01-01}
-"""
-ROUNDS = int(os.environ.get("ZONEPULSE_SOAK_PROMOTES", "10"))
-"""Promotes and reverts; `make soak` does many."""
-SEEN = """SELECT
-  (SELECT (count(), uniqExact(company, meter, register, start, scope, basis), uniqExact(start)) FROM zonepulse.emissions_final
-   WHERE run = 'live'),
-  (SELECT (count(), uniqExact(entity_kind, entity, start, carrier, scope, basis), uniqExact(start)) FROM zonepulse.totals_final
-   WHERE run = 'live'),
-  (SELECT arraySort(groupUniqArray((toUnixTimestamp64Milli(start), factor_id = 'tea-own'))) FROM zonepulse.emissions_final
-   WHERE run = 'live' AND company = 'tea-house' AND meter != '' AND scope = 2 AND basis = 'location' AND factor_id != '')"""
-"""Rows, their keys, and their windows, of two tables; and which windows have the factor of live, which that of the run."""
-
-
-def zonepulse(live: SampleRun, *arguments: str) -> None:
-    done = CliRunner().invoke(app, ["replay", *arguments], env=live.stack.worker_environment)
-    assert done.exit_code == 0, done.output
-
-
-def state(live: SampleRun) -> str:
-    return str(live.client.query("SELECT state FROM runs_final WHERE run = 'shadow'").first_row[0])
-
-
-def test_readers_see_each_window_once_while_a_run_is_promoted_beside_workers(tmp_path: Path) -> None:
-    with sample_run(UNTIL_MS, 2, 86_400 / 60) as live:
-        other = tmp_path / "zone.yaml"
-        other.write_text(live.zone_yaml.replace("\nfactors:\n", f"\nfactors:{OWN}", 1), "utf-8")
-        zonepulse(live, "plan", "--from", FROM, "--to", TO, "--run", "shadow", "--registry", str(other))
-        command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", "run", "shadow", "--follow", "--json"]
-        with subprocess.Popen(command, env=live.stack.worker_environment, stdout=subprocess.PIPE, text=True) as shadow:
-            try:
-                wait_until(lambda: state(live) == "following", 120, "it follows")
-                come = f"SELECT count() FROM followed_final WHERE to_at > parseDateTime64BestEffort('{FROM}', 3, 'UTC')"
-                wait_until(lambda: live.client.query(come).first_row[0], 120, "it has windows of its own")
-                watch(live)
-                shadow.terminate()
-                found = json.loads(shadow.communicate(timeout=60)[0])
-            finally:
-                shadow.kill()
-        assert found["tables"]["emissions"]["rows"] > 0
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+PARTITIONS, WINDOW_MS = 2, 900_000
+ROUNDS = int(os.environ.get("ZONEPULSE_SOAK_HAND_OVERS", "1"))
+"""Hand-overs and ways back before the last hand-over; `make soak` does many."""
+READERS = 3 if ROUNDS == 1 else 10
+START_MS = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1000)
+METERS = "M-1", "M-2", "M-3"
+CUT_OFF, DELIVERED = range(8, 20), 30
+"""Quarters of an hour that M-1 delivers too late, and when."""
+REGISTERS = '{"1.8.0": {carrier: electricity, direction: import, kind: cumulative, unit: kWh, max_power: 1000}}'
+ZONE = """\
+zone: {id: z, timezone: Etc/GMT-12, factor_regions: [CN-JS, CN], key: meter, max_gap: 1h, lateness: 10m}
+companies: [{id: a}]
+sites: [{id: s-a, company: a}]
+meters:
+""" + "".join(f"  - {{id: {m}, site: s-a, role: main, registers: {REGISTERS}}}\n" for m in METERS)
+BEGUN, STEP_S = 4 * 14, 2.0
+"""Steps that the log has at first; then one more every so often."""
+INSIDE = (
+    f"start >= fromUnixTimestamp64Milli(toInt64({START_MS + 10 * WINDOW_MS})) AND"
+    f" start < fromUnixTimestamp64Milli(toInt64({START_MS + 18 * WINDOW_MS}))"
+)
+TOTAL = "FROM totals_final WHERE run = 'live' AND entity_kind = 'company' AND carrier = 'electricity' AND scope = 0"
+SEEN = f"""SELECT
+  (SELECT arraySort(groupArray(toUnixTimestamp64Milli(start))) FROM intervals_final WHERE run = 'live' AND meter = 'M-2'),
+  (SELECT arraySort(groupArray(toUnixTimestamp64Milli(start))) {TOTAL}),
+  (SELECT countIf(covered_ms > 0) FROM intervals_final WHERE run = 'live' AND meter = 'M-1' AND {INSIDE}),
+  (SELECT countIf(covered_ms = expected_ms) {TOTAL} AND {INSIDE}),
+  (SELECT count() = uniqExact(meter, start, scope, basis) FROM emissions_final WHERE run = 'live')"""
+"""Windows of two tables; and of those that M-1 delivered too late, how many are covered, by two tables."""
 
 
-def watch(live: SampleRun) -> None:
-    is_over, wrong, seen, grown = threading.Event(), list[object](), set[bool](), set[int]()
+def records_of(step: int) -> list[Any]:
+    """A step's readings, and a heartbeat behind them."""
+    at_ms = START_MS + step * WINDOW_MS + 300_000
+    late = CUT_OFF if step == DELIVERED else ()
+    sent = [(number, meter, step) for number, meter in enumerate(METERS, 1) if meter != "M-1" or step not in CUT_OFF]
+    sent += [(1, "M-1", missed) for missed in late]
+    made: list[Any] = []
+    for number, meter, of in sent:
+        reading = {"meter": meter, "register": "1.8.0", "ts": START_MS + of * WINDOW_MS + 300_000, "value": 100.0 + of * number}
+        made.append((partition_of(meter, PARTITIONS), meter.encode(), json.dumps(reading).encode(), [], at_ms))
+    return made + [(p, None, b"[]", [], START_MS + (step + 1) * WINDOW_MS) for p in range(PARTITIONS)]
 
-    def read() -> None:
-        most = 0
-        with live.stack.client() as reader:
-            while not is_over.is_set():
-                emissions, totals, sides = reader.query(SEEN).first_row
-                of_run = [start for start, is_own in sides if is_own]
-                windows = [start for start, _ in sides]
-                stretch = [start for start in windows if of_run and of_run[0] <= start <= of_run[-1]]
-                is_once = emissions[0] == emissions[1] and totals[0] == totals[1] and len(windows) == len(set(windows))
-                if not is_once or of_run != stretch or len(windows) < most:
-                    wrong.append((emissions, totals, len(windows), most, len(of_run), len(stretch)))
-                most = len(windows)
-                seen.add(bool(of_run))
-                grown.add(most)
 
-    with ThreadPoolExecutor(3) as pool:
-        readers = [pool.submit(read) for _ in range(3)]
+class Log:
+    """The log goes on, a step at a time, until `stop`."""
+
+    def __init__(self, stack: ZoneStack) -> None:
+        self._stack, self._is_over, self.steps = stack, threading.Event(), BEGUN
+        produce(stack.kafka, "zp.readings", [record for step in range(BEGUN) for record in records_of(step)])
+        self._thread = threading.Thread(target=self._go_on)
+        self._thread.start()
+
+    def _go_on(self) -> None:
+        while not self._is_over.wait(STEP_S):
+            produce(self._stack.kafka, "zp.readings", records_of(self.steps))
+            self.steps += 1
+
+    def stop(self) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def stack() -> Iterator[ZoneStack]:
+    warm_up()
+    with ZoneStack(PARTITIONS, is_simulated=True) as made:
+        publish(made.kafka, "zp.", parse_zone(ZONE), PARTITIONS, timestamp_ms=START_MS)
+        for task in ("intervals", "ledger", "store"):
+            made.start_worker(task)
+        yield made
+
+
+def zonepulse(stack: ZoneStack, *arguments: str, code: int = 0) -> str:
+    done = CliRunner().invoke(app, ["replay", *arguments], env={**stack.worker_environment, "COLUMNS": "400"})
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+@contextmanager
+def following(stack: ZoneStack, run: str) -> Iterator[None]:
+    command = [
+        sys.executable,
+        "-m",
+        "zonepulse.streams.cli.main",
+        "replay",
+        "run",
+        run,
+        "--follow",
+        "--json",
+        "--checkpoint-s",
+        "1",
+    ]
+    with subprocess.Popen(command, env=stack.worker_environment, stdout=subprocess.PIPE, text=True) as shadow:
         try:
-            for _ in range(ROUNDS):
-                zonepulse(live, "promote", "shadow", "--why", "a test")
-                zonepulse(live, "revert", "shadow")
+            yield
+            shadow.send_signal(signal.SIGTERM)
+            assert shadow.wait(60) == 0
         finally:
-            is_over.set()
-        for reader in readers:
-            reader.result()
-    assert wrong == []
-    assert seen == {True, False}
-    assert len(grown) > 1, "live went on meanwhile"
+            shadow.kill()
+
+
+class Readers:
+    """Query in a loop, until `stop`."""
+
+    def __init__(self, stack: ZoneStack) -> None:
+        self._stack, self._is_over = stack, threading.Event()
+        self.wrong: list[object] = []
+        self.sides: set[bool] = set()
+        self.most = 0
+        self._pool = ThreadPoolExecutor(READERS)
+        self._reading = [self._pool.submit(self._read) for _ in range(READERS)]
+
+    def _read(self) -> None:
+        most = 0
+        with self._stack.client() as reader:
+            while not self._is_over.is_set():
+                intervals, totals, covered, whole, is_once = reader.query(SEEN).first_row
+                windows = [list(range(found[0], found[0] + len(found) * WINDOW_MS, WINDOW_MS)) for found in (intervals, totals)]
+                if (
+                    [intervals, totals] != windows
+                    or len(intervals) < most
+                    or (covered, whole) not in ((0, 0), (8, 8))
+                    or not is_once
+                ):
+                    self.wrong.append((intervals[-3:], totals[-3:], len(intervals), most, covered, whole, is_once))
+                most = len(intervals)
+                self.sides.add(covered > 0)
+                self.most = max(self.most, most)
+
+    def stop(self) -> None:
+        self._is_over.set()
+        for one in self._reading:
+            one.result()
+        self._pool.shutdown()
+
+
+def test_live_workers_go_on_from_the_state_of_a_run_and_back_and_readers_see_each_window_once(stack: ZoneStack) -> None:
+    with stack.client() as client:
+        log = Log(stack)
+        try:
+            live = f"SELECT count() {TOTAL}"
+            wait_until(lambda: client.query(live).first_row[0] > BEGUN - 8, 120, "live has come to the head")
+            zonepulse(stack, "keep")
+            kept_before = log.steps + 2
+            zonepulse(
+                stack, "plan", "--from", "2026-03-01T12:00Z", "--to", "2026-03-02T12:00Z", "--run", "repaired", "--include-late"
+            )
+            with following(stack, "repaired"):
+                state = "SELECT state FROM runs_final WHERE run = 'repaired'"
+                wait_until(lambda: client.query(state).first_row[0] == "following", 120, "it follows")
+                readers = Readers(stack)
+                try:
+                    for _ in range(ROUNDS):
+                        zonepulse(stack, "promote", "repaired", "--beside")
+                        zonepulse(stack, "revert", "repaired")
+                        zonepulse(stack, "promote", "repaired", "--why", "a night that came late")
+                        zonepulse(stack, "revert", "repaired")
+                    seen = readers.most
+                    zonepulse(stack, "promote", "repaired")
+                    wait_until(lambda: readers.most > seen + 1, 60, "live goes on from there")
+                finally:
+                    readers.stop()
+                assert readers.wrong == []
+                assert readers.sides == {True, False}
+            newest = "SELECT max(start) FROM totals WHERE run = 'repaired'"
+            last = client.query(newest).first_row[0]
+            wait_until(lambda: client.query(newest).first_row[0] > last, 60, "the live tasks make the run's rows, which has ended")
+        finally:
+            log.stop()
+        end = START_MS + log.steps * WINDOW_MS
+        wait_until(lambda: client.query(live).first_row[0] >= log.steps - 2, 60, "live has come to the end")
+        zonepulse(stack, "plan", "--from", "2026-03-01T12:00Z", "--to", "2026-03-08T00:00Z", "--run", "whole", "--include-late")
+        zonepulse(stack, "run", "whole")
+        whole = datetime.fromtimestamp((end - 6 * WINDOW_MS) / 1000, UTC).isoformat()
+        zonepulse(stack, "diff", "live", "whole", "--from", "2026-03-01T12:00Z", "--to", whole)
+        begins_with_what_live_tasks_kept(stack, START_MS + kept_before * WINDOW_MS)
+
+
+def begins_with_what_live_tasks_kept(stack: ZoneStack, from_ms: int) -> None:
+    """A run of a stretch behind that has the rows of one that reads the log from its beginning."""
+    stretch = [datetime.fromtimestamp(at / 1000, UTC).isoformat() for at in (from_ms, from_ms + 8 * WINDOW_MS)]
+    made = {}
+    for run, more in (("kept", ()), ("read", ("--source", "topic"))):
+        plan = json.loads(zonepulse(stack, "plan", "--from", stretch[0], "--to", stretch[1], "--run", run, "--json", *more))
+        made[run] = plan, json.loads(zonepulse(stack, "run", run, "--json"))
+    (kept, by_kept), (read, by_read) = made["kept"], made["read"]
+    assert kept["kept"] and read["kept"] is None
+    assert all(first > 0 for first, _ in kept["offsets"].values()) and all(first == 0 for first, _ in read["offsets"].values())
+    assert by_kept["tables"] == by_read["tables"] and by_read["tables"]["intervals"]["rows"] == 24
+    assert by_kept["records"] < by_read["records"]

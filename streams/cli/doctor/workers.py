@@ -14,6 +14,7 @@ from zonepulse.schemas.messages.records import REGISTRY as HEADER
 from zonepulse.schemas.messages.tasks import TASKS, WHOLE
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES, READINGS, REGISTRY
 from zonepulse.schemas.registry.model import ZonePolicy
+from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.cli.checkpoints import view_of, views
 from zonepulse.streams.cli.doctor.checks import Check
@@ -24,6 +25,7 @@ from zonepulse.streams.health.watchdog import Standing
 from zonepulse.streams.kafka.consumer_groups import are_stable
 from zonepulse.streams.kafka.log_facts import admin_of
 from zonepulse.streams.kafka.log_guard import LogView
+from zonepulse.streams.replay import runs
 from zonepulse.streams.settings import Settings
 
 MOST_RESTARTS: Final = 2
@@ -169,17 +171,15 @@ def _ahead(views: Mapping[str, LogView]) -> Iterator[Check]:
 
 def applied(client: Client, zone: ZonePolicy, now_ms: int) -> Iterator[Check]:
     """The last tick that the ledger has applied, by the rows that it wrote, is not in the future."""
-    (found,) = client.query(
-        "SELECT max(revision) FROM totals WHERE run = 'live' AND zone = {zone:String}", {"zone": zone.id}
-    ).result_rows
-    ahead_ms = int(found[0]) * zone.tick_ms - now_ms
+    applied_ms = runs.applied_ms(client, zone, LIVE_RUN)
+    ahead_ms = applied_ms - now_ms
     if ahead_ms > zone.future_ms + AHEAD_MS:
         yield Check(
             "ledger", "fail", f"it has applied ticks {ahead_ms / 3_600_000:.1f} h ahead of this machine's clock: later rows are dropped",
             "set the clocks of this machine and the broker; a replay restates what was dropped",
         )  # fmt: skip
-    elif found[0]:
-        yield Check("ledger", "ok", f"it has applied tick {found[0]}")
+    elif applied_ms:
+        yield Check("ledger", "ok", f"it has applied tick {applied_ms // zone.tick_ms}")
 
 
 def ops_alerts(client: Client) -> Iterator[Check]:

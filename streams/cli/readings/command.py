@@ -78,7 +78,7 @@ def amend(
         for one in found:
             tell(broker, settings.topic_prefix, one.command(grounds, now_ms), simulated_ms(settings, broker))
         send(broker, topic, [letter for one in found for letter in one.letters], partitions, times)
-    rows = [_row(one, *numbers, registry) for one, *numbers in zip(found, late, measured, strict=True)]
+    rows = [_row(one, behind, known, registry) for one, behind, known in zip(found, late, measured, strict=True)]
     if json:
         print_json({"dry_run": dry_run, "amendments": rows})
         return

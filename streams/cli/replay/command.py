@@ -13,6 +13,7 @@ from zonepulse.schemas.registry.model import Registry
 from zonepulse.streams import servers
 from zonepulse.streams.cli.replay.archive import archive
 from zonepulse.streams.cli.replay.diff import diff_
+from zonepulse.streams.cli.replay.keep import keep
 from zonepulse.streams.cli.replay.kept import discard, list_
 from zonepulse.streams.cli.replay.plan import plan
 from zonepulse.streams.cli.replay.promote import promote_, revert_
@@ -164,6 +165,7 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "promote": promote_,
     "revert": revert_,
     "discard": discard,
+    "keep": keep,
     "verify": verify,
 }
 for _name, _command in _COMMANDS.items():

@@ -14,6 +14,7 @@ from zonepulse.streams.cli.replay.shared import RunArgument, explained
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.checkpoint import EVERY_S, RunFolder, folder_of
+from zonepulse.streams.replay.files_run import run_files
 from zonepulse.streams.replay.hand_over import require_same_program, stands_open
 from zonepulse.streams.replay.plan import CannotReplay, Plan
 from zonepulse.streams.replay.promote import require_reverted
@@ -49,6 +50,8 @@ def run(
         found = runs.find(client, run)
         if found.plan is None:
             raise CannotReplay(f"run {run!r} is a run of files: `zonepulse replay file` makes it")
+        if found.plan.files and (follow or processes > 1):
+            raise BadInput(f"run {run!r} reads files, in one process to their end: leave --follow and --processes out")
         if follow and stands_open(client, found.plan):
             require_same_program(found.plan)
         else:
@@ -88,6 +91,9 @@ def run_shown(settings: Settings, plan: Plan, client: Client, how: How = PLAINLY
                 f"{plan.run}: {done:.0%}, {rate} records/s, {progress.left_s:.0f} s left, at {instant(progress.ingest_ms)}"
             )
 
-        result = run_plan(settings.broker, settings.topic_prefix, plan, client, replace(how, say=show))
+        if plan.files:
+            result = run_files(settings.broker, settings.topic_prefix, plan, client)
+        else:
+            result = run_plan(settings.broker, settings.topic_prefix, plan, client, replace(how, say=show))
     mark_compiled(os.environ)
     return result

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
 import typer
+from aiokafka.errors import KafkaError as AioKafkaError
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from kafka.errors import KafkaError
@@ -36,7 +37,7 @@ def explained() -> Iterator[None]:
         yield
     except (CannotReplay, UnknownVersion, BadArchive) as error:
         raise Stop(str(error)) from error
-    except KafkaError as error:
+    except (KafkaError, AioKafkaError) as error:
         raise Stop(f"Kafka: {type(error).__name__}: {error}; look with `zonepulse doctor`") from error
     except ClickHouseError as error:
         raise Stop(f"the store: {servers.first_line(error)}; look with `zonepulse doctor`") from error

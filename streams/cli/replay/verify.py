@@ -14,10 +14,11 @@ from zonepulse.streams import servers
 from zonepulse.streams.cli.replay.diff import inputs_of, show_diff
 from zonepulse.streams.cli.replay.run import run_shown
 from zonepulse.streams.cli.replay.shared import explained, instant_of, last_zone, new_name
+from zonepulse.streams.control.kept_states import States, kept_before
 from zonepulse.streams.exit_codes import FAILED
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.diff import Side, diff
-from zonepulse.streams.replay.plan import make_plan
+from zonepulse.streams.replay.plan import Plan, make_plan
 from zonepulse.streams.replay.runs import instant
 from zonepulse.streams.replay.verify import as_it_stands, hour_before
 from zonepulse.streams.replay.verify import say as say_alert
@@ -44,8 +45,14 @@ def verify(
         from_ms = from_ms // MS_PER_HOUR * MS_PER_HOUR
         name = new_name(client, f"verify-{datetime.now(UTC):%Y%m%dT%H%M%S}")
         stretch = from_ms, from_ms + MS_PER_HOUR
-        made = make_plan(settings.broker, settings.topic_prefix, zone, name, stretch, "", "", now_ms, archive=settings.archive)
-        made = as_it_stands(client, made)
+        broker, prefix = settings.broker, settings.topic_prefix
+
+        def planned(kept: tuple[str, States] | None) -> Plan:
+            return make_plan(broker, prefix, zone, name, stretch, "", "", now_ms, archive=settings.archive, kept=kept)
+
+        made = planned(kept_before(broker, prefix, from_ms, zone.tick_ms))
+        if (stands := as_it_stands(client, made)) != made:  # live tasks' states are not its own
+            made = as_it_stands(client, planned(None)) if made.kept else stands
         result = run_shown(settings, made, client)
         side = Side(zone.id, *stretch, made.topic)
         found = diff(client, LIVE_RUN, name, side, made=inputs_of(client, settings, LIVE_RUN, name))

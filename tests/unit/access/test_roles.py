@@ -19,7 +19,7 @@ def test_a_gateway_sends_readings_and_nothing_else() -> None:
 def test_a_task_has_its_topics_and_groups() -> None:
     assert may("store", "read") == {"intervals", "results", "alerts", "deadletters", "registry", "inputs", "commands"}
     assert may("store", "write") == {"intervals", "deadletters"}
-    assert may("intervals", "read") == {"readings", "registry", "commands", "intervals-checkpoints-changelog"}
+    assert may("intervals", "read") == {"readings", "registry", "commands", "intervals-checkpoints-changelog", "hand-over-"}
     assert may("ledger", "create") == {"ledger-checkpoints-changelog"}
     groups = {g.name for g in ROLES["ledger"].grants if g.kind == "group" and g.operation == "read"}
     assert groups == {"zp.ledger", "zp.ledger-starts"}

@@ -6,12 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonepulse.schemas.messages.commands import KINDS, SKIP, BadCommand, Command, Place, parse_command, parse_place
-from zonepulse.streams.control.command_log import CommandLog, skip_of
+from zonepulse.schemas.messages.commands import HAND_OVER, KEEP, KINDS, SKIP, BadCommand, Command, Place, parse_command, parse_place
+from zonepulse.schemas.messages.hand_overs import HandOver, parse_hand_over
+from zonepulse.streams.control.command_log import CommandLog, Told, hand_overs, skip_of
 
 ALERT = f"{'0' * 16}/1790784900000"
+<<<<<<< HEAD
 TARGETS = {SKIP: "readings/3/217", "acknowledge": ALERT, "snooze": ALERT, "comment": ALERT, "maintenance": "meter=TC-0042-E1",
            "amend": "TC-0042-E1 1.8.0 1790784900000 4"}  # fmt: skip
+=======
+OVER = HandOver("0123abcd", "0123abcd", "repaired", 5, 9)
+TARGETS = {
+    SKIP: "readings/3/217", "acknowledge": ALERT, "snooze": ALERT, "comment": ALERT, "maintenance": "meter=TC-0042-E1",
+    HAND_OVER: OVER.encode().decode(), KEEP: "0123abcd",
+}  # fmt: skip
+>>>>>>> indic4
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -31,7 +40,14 @@ def test_a_command_of_every_kind_comes_back(kind: str) -> None:
         ({"kind": "snooze", "target": ALERT}, "needs until_ms"),
         ({"kind": "acknowledge", "target": "abc/1"}, "fingerprint/starts_at"),
         ({"kind": "maintenance", "target": " ", "until_ms": 1}, "target"),
+<<<<<<< HEAD
         ({"kind": "amend", "target": "TC-0042-E1 1.8.0 4", "until_ms": 1}, "METER REGISTER FROM_MS COUNT"),
+=======
+        ({"kind": "keep", "target": "0123abcd-before"}, "eight hexadecimal digits"),
+        ({"kind": "hand_over", "target": "run"}, "no hand-over"),
+        ({"kind": "hand_over", "target": HandOver("../..", "0123abcd", "r", 5, 9).encode().decode()}, "names id"),
+        ({"kind": "hand_over", "target": HandOver("0123abcd", "0123abcd", "r", 9, 9).encode().decode()}, "begins before it ends"),
+>>>>>>> indic4
     ],
 )  # fmt: skip
 def test_what_is_no_command_is_told_why(change: dict[str, object], words: str) -> None:
@@ -57,3 +73,11 @@ def test_a_log_answers_with_and_without_prefix() -> None:
     assert not log.is_skipped("readings", 2, 217) and not log.is_skipped("intervals", 3, 217)
     assert log.skipped_in("zp.readings", 3, 0, 217) == [5, 217]
     assert log.skipped_in("zp.readings", 3, 6, 216) == []
+
+
+def test_hand_overs_are_known_by_their_place_in_the_log() -> None:
+    handed = [HandOver(f"{n:08x}", f"{n:08x}", "r", 5, 9) for n in (3, 4)]
+    told = [Told(n, 70 + n, Command(HAND_OVER, by.encode().decode(), "li", "")) for n, by in enumerate(handed)]
+    found = hand_overs([*told, Told(5, 90, skip_of(Place("readings", 3, 5), "bad"))])
+    assert [(by.id, by.order) for by in found] == [("00000003", 70), ("00000004", 71)]
+    assert parse_hand_over(found[0].encode()) == found[0]
