@@ -20,12 +20,8 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaProducer
 
-<<<<<<< HEAD
-from zonepulse.schemas.messages.commands import ABOUT_ALERTS, SKIP, BadCommand, Command, Place, parse_command
-=======
 from zonepulse.schemas.messages.commands import ABOUT_ALERTS, HAND_OVER, KEEP, SKIP, BadCommand, Command, Place, parse_command
 from zonepulse.schemas.messages.hand_overs import HandOver, order_of, parse_hand_over
->>>>>>> indic4
 from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.messages.topics import COMMANDS
 from zonepulse.streams.access.address import connection_to
@@ -265,11 +261,8 @@ class CommandLog:
                 found = await reader.read()
                 self.skips |= skips_of(told.command for told in found)
                 self.about_alerts += [told for told in found if told.command.kind in ABOUT_ALERTS]
-<<<<<<< HEAD
-=======
                 self.keep = next((told.command.target for told in reversed(found) if told.command.kind == KEEP), self.keep)
                 self.hand_over = max([self.hand_over, *hand_overs(found)], key=order_of)
->>>>>>> indic4
             except Exception:
                 await reader.close()
                 raise
