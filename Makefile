@@ -22,7 +22,7 @@ SERVERS := -n 4 --dist loadfile --no-loadscope-reorder
 BRIEF_JVM := -XX:TieredStopAtLevel=1
 KAFKA_ARCHIVE := .venv/kafka.jsa
 
-.PHONY: help demo test quick units soak hunt cases dashboards contracts fmt lint typecheck bench setup dev lock clean
+.PHONY: help demo test uncompiled kernels quick units soak hunt cases dashboards contracts fmt lint typecheck bench setup dev lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,13 +30,19 @@ help: ## list the targets
 demo: needs-demo .venv/.ready ## run a whole zone on this machine and show its ledger (ARGS="--keep" leaves it running)
 	$(BIN)/zonepulse demo $(ARGS)
 
-test: needs-test lint typecheck $(KAFKA_ARCHIVE) ## everything that must hold; the last line is pytest's summary
-	@echo "== 1/3 unit tests of the kernels without the compiler"
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest $(UNITS) --hypothesis-profile=brief -m "not large" $$(grep -rl --include=test_*.py zonepulse.processors tests/unit)
+test: needs-test dev ## everything that must hold; the last line is pytest's summary
+	@echo "== 1/3 style, types, and unit tests of the kernels without the compiler, side by side"
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line lint typecheck kernels $(KAFKA_ARCHIVE) uncompiled
 	@echo "== 2/3 unit and property tests, compiled, with bounds checked"
 	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest $(UNITS) tests/unit tests/property
 	@echo "== 3/3 contracts, and real Kafka and ClickHouse"
-	JAVA_TOOL_OPTIONS="$(BRIEF_JVM) -XX:SharedArchiveFile=$(CURDIR)/$(KAFKA_ARCHIVE)" $(BIN)/python -m pytest $(SERVERS) --durations=10 tests/contract tests/integration
+	PYTHONPATH=$(CURDIR)/tests/as_installed JAVA_TOOL_OPTIONS="$(BRIEF_JVM) -XX:SharedArchiveFile=$(CURDIR)/$(KAFKA_ARCHIVE)" $(BIN)/python -m pytest $(SERVERS) --durations=10 tests/contract tests/integration
+
+uncompiled: dev
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest $(UNITS) --hypothesis-profile=brief -m "not large" $$(grep -rl --include=test_*.py zonepulse.processors tests/unit)
+
+kernels: dev
+	@NUMBA_BOUNDSCHECK=1 $(BIN)/python tests/compile_kernels.py & $(BIN)/python tests/compile_kernels.py && wait $$!
 
 quick: dev .typeroot ## what a developer runs after each change: style, types, unit tests, side by side
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target lint typecheck units

@@ -5,6 +5,7 @@ Of each command a line of JSON says how it ended, what it told, its CPU time and
 one command, so the peak of many is a stricter one.
 """
 
+import gc
 import json
 import random
 import re
@@ -154,6 +155,8 @@ def main(folder: Path, commands: list[list[str]]) -> None:
                 "peak": peak,
             }
             out.write(json.dumps(facts) + "\n")
+            del done
+            gc.collect()  # what the command left in circles is not part of the next one's peak
 
 
 if __name__ == "__main__":

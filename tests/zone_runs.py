@@ -1,14 +1,13 @@
 """A zone's whole pipeline under test: the sample through it, when it is complete, and where it differs from the oracle."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 
+import commands
 from clickhouse_connect.driver.client import Client
 from patience import patience_s
 
@@ -77,6 +76,5 @@ def wait_until_complete(stack: ZoneStack, zone: ZonePolicy, end_ms: int, timeout
 
 def doctor(stack: ZoneStack) -> tuple[int, list[dict[str, str]]]:
     """Its exit code and its checks."""
-    argv = [sys.executable, "-m", "zonepulse.streams.cli.main", "doctor", "--json"]
-    done = subprocess.run(argv, env=stack.worker_environment, capture_output=True, text=True, timeout=300, check=False)
+    done = commands.run("doctor", "--json", env=stack.worker_environment)
     return done.returncode, json.loads(done.stdout)["checks"]

@@ -1,5 +1,6 @@
 """The composition root of a worker process: settings -> clients -> a task -> run."""
 
+import gc
 import importlib
 import threading
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from zonepulse.streams.workers.memory import keep_freed_memory
 
 def run(task: Task, settings: Settings) -> NoReturn:
     """Run one task until a signal. Workers of equal task and topic prefix share the work."""
+    gc.disable()  # what a start makes is there to stay
     start: Callable[[Outfit], None] = importlib.import_module(f"zonepulse.streams.{task.module}").start
     keep_freed_memory()
     app = build_app(settings, task.name)
@@ -37,4 +39,6 @@ def run(task: Task, settings: Settings) -> NoReturn:
     start(Outfit(app, settings, metrics, commands))
     metrics.serve(settings.metrics_port, settings.metrics_host)
     metrics.process_step("ready")
+    gc.freeze()
+    gc.enable()
     run_worker(app, settings.log_level)

@@ -10,12 +10,13 @@ import pytest
 from zonepulse.streams.bench.load import METERS_A_COMPANY
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
+CHANNELS = 100
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    options = ["--readings", "20000", "--channels", "200", "--many-channels", "0", "--partitions", "2"]
-    options += ["--forms", "json", "--latency-s", "5", "--json"]
+    options = ["--readings", "10000", "--channels", str(CHANNELS), "--many-channels", "0", "--partitions", "2"]
+    options += ["--forms", "json", "--latency-s", "3", "--json"]
     argv = [sys.executable, "-m", "zonepulse.streams.cli.main", "bench", "ingest", *options]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=1500, cwd=tmp_path_factory.mktemp("bench"))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -35,8 +36,8 @@ def test_every_form_is_measured_to_blocks_and_to_rows(told: dict[str, Any]) -> N
 
 def test_every_channel_has_a_row_in_every_window(told: dict[str, Any]) -> None:
     rows = told["forms"]["json"]["to_rows"]["rows"]
-    assert rows["intervals"] == 200 * 2
-    assert rows["emissions"] == (200 + 200 // METERS_A_COMPANY) * 2, "by location a channel, by the market a company"
+    assert rows["intervals"] == CHANNELS * 2
+    assert rows["emissions"] == (CHANNELS + CHANNELS // METERS_A_COMPANY) * 2, "by location a channel, by the market a company"
     assert rows["intensity"] >= 2 and rows["totals"] > 0
 
 

@@ -27,7 +27,7 @@ def everyone(stack: ZoneStack) -> list[psutil.Process]:
 @pytest.mark.timeout(900)
 def test_frozen_store_and_workers_end_in_order_and_no_row_is_lost(tmp_path: Path) -> None:
     warm_up()
-    sample = chaos_sample(12_000, 5)
+    sample = chaos_sample(6_000, 5)
     zone_yaml = chaos_zone_yaml(sample.changes)
     zone = parse_zone(zone_yaml)
     stack = ZoneStack(2, tmp_path, is_simulated=True)

@@ -4,12 +4,11 @@ import json
 import os
 import resource
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import commands
 import psutil
 import pytest
 from endpoint_server import as_writer, ask
@@ -178,8 +177,7 @@ def test_what_can_be_read_and_not_written_is_named_and_nothing_runs(read_only: P
 
 
 def refused_in_a_line(command: list[str], folder: Path) -> str:
-    argv = [sys.executable, "-m", "zonepulse.streams.cli.main", *command]
-    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=patience_s(120), check=False)
+    done = commands.run(*command, cwd=folder, timeout_s=120)
     assert done.returncode in (1, 2), done
     assert len(done.stderr.splitlines()) == 1 and "Traceback" not in done.stderr, done.stderr
     return done.stderr

@@ -3,14 +3,13 @@
 import asyncio
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import commands
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
@@ -87,9 +86,7 @@ class Case:
 
     def zonepulse(self, *args: str) -> str:
         settings = {"ZONEPULSE_BROKER": self.broker, "ZONEPULSE_TOPIC_PREFIX": self.prefix}
-        done = subprocess.run(
-            [sys.executable, "-m", "zonepulse.streams.cli.main", *args], env=os.environ | settings, capture_output=True, text=True
-        )
+        done = commands.run(*args, env=os.environ | settings)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import commands
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 from live_parts import process, wait_until
@@ -141,10 +140,9 @@ class Zone:
             "ZONEPULSE_BROKER": self.broker.bootstrap,
             "ZONEPULSE_TOPIC_PREFIX": self.prefix,
         }
-        argv = [sys.executable, "-m", "zonepulse.streams.cli.main", *words]
-        done = subprocess.run(argv, env=environment, capture_output=True, text=True, cwd=self.folder, timeout=120)
+        done = commands.run(*words, env=environment, cwd=self.folder)
         assert done.returncode == code, done.stderr
-        return done.stdout + done.stderr
+        return f"{done.stdout}{done.stderr}"
 
     def deliveries(self, *words: str) -> list[dict[str, Any]]:
         return json.loads(self.run("alerts", "deliveries", "--json", *words))["deliveries"]  # type: ignore[no-any-return]

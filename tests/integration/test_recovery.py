@@ -29,13 +29,13 @@ STALLED = Path(__file__).with_name("stalled_worker.py")
 
 @pytest.mark.timeout(1800)
 def test_workers_come_and_go_on_hosts_whose_clocks_jump_and_go_on_from_their_snapshots(tmp_path: Path) -> None:
-    sample = chaos_sample(40_000, 3)
+    sample = chaos_sample(20_000, 3)
     zone_yaml = chaos_zone_yaml(sample.changes)
     zone = parse_zone(zone_yaml).zone
     with ZoneStack(4, tmp_path, is_simulated=True, restart=RESTART) as stack:
         publish(stack.kafka, PREFIX, parse_zone(zone_yaml), 4, timestamp_ms=int(sample.arrival_ms[0]))
         stack.start_workers()
-        feed = Feed(stack.kafka, sample, 4, zone, 86_400 / 60)
+        feed = Feed(stack.kafka, sample, 4, zone, 86_400 / 30)
         progress = Progress(stack.kafka, 4)
         try:
             wait_until(lambda: progress.closed_tick() > 0, 90, "the workers are ready")

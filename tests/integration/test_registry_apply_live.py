@@ -2,15 +2,13 @@
 
 import json
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import commands
 import pytest
 from live_parts import produce, wait_until
-from patience import patience_s
 from zone_runs import wait_until_complete
 
 from zonepulse.oracle.compare import differences
@@ -67,10 +65,7 @@ def send(stack: ZoneStack, meters: Iterable[str], minutes: range, counter: float
 
 
 def apply(stack: ZoneStack, zone: Path) -> dict[str, object]:
-    command = [sys.executable, "-m", "zonepulse.streams.cli.main", "registry", "apply", str(zone), "--json"]
-    done = subprocess.run(
-        command, env=stack.worker_environment, capture_output=True, text=True, timeout=patience_s(120), check=False
-    )
+    done = commands.run("registry", "apply", zone, "--json", env=stack.worker_environment, timeout_s=120)
     assert done.returncode == 0, done.stderr
     answer: dict[str, object] = json.loads(done.stdout)
     return answer
@@ -78,30 +73,21 @@ def apply(stack: ZoneStack, zone: Path) -> dict[str, object]:
 
 def replayed(stack: ZoneStack) -> dict[str, object]:
     """A run of the whole log, compared with the live rows."""
-    program = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay"]
     stretch = ["--from", "2000-01-01", "--to", "2100-01-01", "--run", "again"]
     for arguments in (["plan", *stretch], ["run", "again"]):
-        subprocess.run([*program, *arguments], env=stack.worker_environment, check=True, capture_output=True)
-    done = subprocess.run(
-        [*program, "diff", "live", "again", "--json"], env=stack.worker_environment, capture_output=True, text=True
-    )
+        commands.run("replay", *arguments, env=stack.worker_environment).check_returncode()
+    done = commands.run("replay", "diff", "live", "again", "--json", env=stack.worker_environment)
     answer: dict[str, object] = json.loads(done.stdout)
     return answer
 
 
 def restated(stack: ZoneStack, zone: Path) -> tuple[str, dict[str, object]]:
     """What a refused apply says, and how the live rows differ from the run that its first commands, pasted, make."""
-    program = f"{shlex.quote(sys.executable)} -m zonepulse.streams.cli.main"
-    refused = subprocess.run(
-        [*shlex.split(program), "registry", "apply", str(zone)], env=stack.worker_environment, capture_output=True, text=True
-    )
+    refused = commands.run("registry", "apply", zone, env=stack.worker_environment)
     assert refused.returncode == 2, refused.stderr
     plan, run, diff, promote = [line.strip() for line in refused.stderr.splitlines() if line.startswith("    zonepulse replay ")]
     answers = [
-        subprocess.run(
-            command.replace("zonepulse", program, 1), shell=True, env=stack.worker_environment, capture_output=True, text=True
-        )
-        for command in (plan, run, f"{diff} --json", promote)
+        commands.run(*shlex.split(command)[1:], env=stack.worker_environment) for command in (plan, run, f"{diff} --json", promote)
     ]
     assert [answer.returncode for answer in answers] == [0, 0, 1, 1], answers
     assert "can still revise" in answers[3].stderr

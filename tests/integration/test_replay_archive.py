@@ -4,13 +4,12 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import commands
 import pyarrow as pa
 import pytest
 from kafka import TopicPartition
@@ -76,9 +75,8 @@ def facts(records: RecordSpans) -> Iterator[Any]:
 
 
 def zonepulse(live: SampleRun, folder: Path, *arguments: str, code: int = 0) -> Any:
-    command: Sequence[str] = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", *arguments, "--json"]
     environment = live.stack.worker_environment | {"ZONEPULSE_ARCHIVE": str(folder)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = commands.run("replay", *arguments, "--json", env=environment)
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout) if done.stdout else done.stderr
 

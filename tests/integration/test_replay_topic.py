@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import commands
 import pytest
 from zone_runs import SampleRun, sample_run, wait_until_complete
 
@@ -34,8 +35,7 @@ def day(live: SampleRun) -> Any:
 
 
 def zonepulse(live: SampleRun, *arguments: str, code: int = 0) -> Any:
-    command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", *arguments, "--json"]
-    done = subprocess.run(command, env=live.stack.worker_environment, capture_output=True, text=True)
+    done = commands.run("replay", *arguments, "--json", env=live.stack.worker_environment)
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout) if done.stdout else done.stderr
 
@@ -168,17 +168,15 @@ def test_a_discarded_run_leaves_nothing_and_the_live_one_cannot_be_discarded(liv
     count = "SELECT count() FROM totals WHERE run = 'gone'"
     live.client.command("INSERT INTO totals SELECT * REPLACE ('gone' AS run) FROM totals t WHERE t.run = 'live' LIMIT 100")
     assert live.client.query(count).first_row[0] == 100
-    command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", "discard"]
-    subprocess.run([*command, "gone"], env=live.stack.worker_environment, check=True, capture_output=True)
+    commands.run("replay", "discard", "gone", env=live.stack.worker_environment).check_returncode()
     assert live.client.query(count).first_row[0] == 0
-    done = subprocess.run([*command, "live"], env=live.stack.worker_environment, capture_output=True, text=True)
+    done = commands.run("replay", "discard", "live", env=live.stack.worker_environment)
     assert done.returncode == 1 and "'live' is not in the store" in done.stderr
 
 
 @pytest.mark.usefixtures("day")
 def test_a_stretch_that_may_still_be_revised_is_not_promoted(live: SampleRun) -> None:
-    command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", "promote", "day"]
-    done = subprocess.run(command, env=live.stack.worker_environment, capture_output=True, text=True)
+    done = commands.run("replay", "promote", "day", env=live.stack.worker_environment)
     assert done.returncode == 1 and "approximate" in done.stderr and "can still revise" in done.stderr
 
 

@@ -1,11 +1,8 @@
 """`zonepulse acl`, `topics` and `migrate` as processes, at the secured broker."""
 
-import subprocess
-import sys
-
+import commands
 import pytest
 from kafka.admin import ACLFilter, ConfigResource, ConfigResourceType
-from patience import patience_s
 from secured_zone import Zone
 
 from zonepulse.schemas.messages.tasks import TASKS
@@ -20,10 +17,7 @@ ROLES = roles(PREFIX)
 
 
 def run(zone: Zone, *words: str, **more: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "zonepulse.streams.cli.main", *words],
-        env=zone.stack.worker_environment | more, capture_output=True, text=True, timeout=patience_s(60), check=False,
-    )  # fmt: skip
+    done = commands.run(*words, env=zone.stack.worker_environment | more, timeout_s=60)
     return done.returncode, done.stdout + done.stderr
 
 

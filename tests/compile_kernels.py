@@ -1,0 +1,17 @@
+"""Compiles every kernel that is not in the cache yet: else each of the processes that start side by side compiles them all."""
+
+import os
+
+from zonepulse.streams.workers.kernel_cache import are_compiled, use_kernel_cache
+
+
+def main() -> None:
+    use_kernel_cache(os.environ)
+    if not are_compiled(os.environ):
+        from zonepulse.streams.workers.warm_up import warm_up
+
+        warm_up()
+
+
+if __name__ == "__main__":
+    main()
