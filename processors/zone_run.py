@@ -21,6 +21,7 @@ from zonepulse.processors.metering.interval_rows import dead_letter_batch, expec
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.processors.metering.step import LateReadings, fold_records
 from zonepulse.processors.metering.windows import new_out, new_work
+from zonepulse.schemas.messages.commands import ABOUT_ALERTS, Told
 from zonepulse.schemas.messages.dead_letters import DeadLetter
 from zonepulse.schemas.messages.reading_columns import ColumnChunk
 from zonepulse.schemas.messages.readings import POISON, REASONS
@@ -82,6 +83,12 @@ class ZoneRun:
         self.late = late
         """Readings behind `lateness` that this run takes in all the same; records only."""
         self._latest_ingest = UNSET
+
+    def tell(self, commands: Iterable[Told]) -> None:
+        """What people say of alerts, in order; what is known it does not take again."""
+        for told in commands:
+            if told.command.kind in ABOUT_ALERTS:
+                self.ledger.life.tell(told.offset, told.ingest_ms, told.command)
 
     def begin(self, ingest_ms: int) -> None:
         """The opening heartbeat of every partition."""

@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import psutil
 from prometheus_client import (
@@ -23,6 +23,13 @@ log = logging.getLogger(__name__)
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _RECORDS: Final = (1, 10, 100, 1_000, 5_000, 10_000, 20_000, 50_000)
 _ITEMS: Final = (1, 10, 100, 1_000, 10_000, 50_000, 100_000, 500_000)
+
+
+class Answer(NamedTuple):
+    """To a probe: whether all is well, and a line for people."""
+
+    is_well: bool
+    text: str
 
 
 class Instant:
@@ -110,10 +117,24 @@ class Metrics:
         if lag is not None:
             self.lag.labels(topic, str(records.partition)).set(lag)
 
-    def serve(self, port: int, host: str = "127.0.0.1") -> None:
-        """Answers Prometheus on `host`:`port`; 0 = off."""
-        if port:
-            start_http_server(port, host, registry=self.registry)
+    def serve(self, port: int, host: str = "127.0.0.1", probes: Mapping[str, Callable[[], Answer]] | None = None) -> None:
+        """Answers Prometheus on `host`:`port`, and the `probes` at their paths with 200 or 503; 0 = off."""
+        if not port:
+            return
+        server, _ = start_http_server(port, host, registry=self.registry)
+        metrics_page: Any = server.get_app()
+
+        def page(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            if (probe := (probes or {}).get(environ["PATH_INFO"])) is None:
+                return metrics_page(environ, start_response)  # type: ignore[no-any-return]
+            answer = probe()
+            start_response(
+                "200 OK" if answer.is_well else "503 Service Unavailable",
+                [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")],
+            )
+            return [f"{answer.text}\n".encode()]
+
+        server.set_app(page)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"zonepulse_{name}", meaning, labels, registry=self.registry)

@@ -73,15 +73,7 @@ def store_client(settings: Settings, database: str = "zonepulse") -> Iterator["C
             f"no ClickHouse at {host}:{port}: start one with `zonepulse up`, or set ZONEPULSE_CLICKHOUSE_HOST and _PORT (HTTP)"
         )
     try:
-        client = clickhouse_connect.get_client(
-            interface="http",
-            host=host,
-            port=port,
-            username=user,
-            password=settings.clickhouse_password,
-            database=database,
-            autogenerate_session_id=False,
-        )
+        client = clickhouse_connect.get_client(**settings.store, database=database)
     except DatabaseError as error:
         if error.code is None:
             raise Stop(f"{host}:{port} does not answer as ClickHouse's HTTP interface: {first_line(error)}") from error

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import platformdirs
 
@@ -20,6 +20,7 @@ _NAMES: Final = {
     "BROKER_USER": "name the user that the broker knows",
     "BROKER_PASSWORD": "set it, or better ZONEPULSE_BROKER_PASSWORD_FILE to a file that only this user may read",
 }
+_TOKEN: Final = {"BROKER_TOKEN_COMMAND": "name a command that prints a token of the identity provider"}
 _SWITCH: Final = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
 
 
@@ -69,10 +70,27 @@ class Settings:
     """How long a record waits at most until it is in a file of the archive."""
     metrics_host: str = "127.0.0.1"
     """Where metrics are served. They ask nobody who he is: elsewhere than on loopback, only behind a wall (a NetworkPolicy)."""
+    clickhouse_tls: bool = False
+    """HTTPS, the server's name checked."""
+    clickhouse_ca: Path | None = None
+    """The authority's certificate (PEM) that signed the server's; None: the machine's own list."""
 
     def __repr__(self) -> str:
         clickhouse = f"{self.clickhouse_host}:{self.clickhouse_port}"
         return f"Settings(broker={self.broker!r}, clickhouse={clickhouse!r}, topic_prefix={self.topic_prefix!r})"  # no password
+
+    @property
+    def store(self) -> dict[str, Any]:
+        """What every client of ClickHouse (`clickhouse_connect.get_client`) is given to connect."""
+        found: dict[str, Any] = {
+            "interface": "https" if self.clickhouse_tls else "http",
+            "host": self.clickhouse_host,
+            "port": self.clickhouse_port,
+            "username": self.clickhouse_user,
+            "password": self.clickhouse_password,
+            "autogenerate_session_id": False,
+        }
+        return found | ({"ca_cert": str(self.clickhouse_ca)} if self.clickhouse_ca is not None else {})
 
     @property
     def last_words_s(self) -> float:
@@ -83,6 +101,7 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Settings of an environment; what is absent keeps its default. Raises BadSetting."""
         default = cls()
+        is_tls, ca = _store_tls(environ)
         return cls(
             broker=Address(environ.get(PREFIX + "BROKER", default.broker), _access(environ)),
             topic_prefix=environ.get(PREFIX + "TOPIC_PREFIX", default.topic_prefix),
@@ -90,6 +109,8 @@ class Settings:
             clickhouse_port=_read(environ, "CLICKHOUSE_PORT", _whole(1, 65_535), default.clickhouse_port, "a port number"),
             clickhouse_user=environ.get(PREFIX + "CLICKHOUSE_USER", default.clickhouse_user),
             clickhouse_password=_secret(environ, "CLICKHOUSE_PASSWORD"),
+            clickhouse_tls=is_tls,
+            clickhouse_ca=ca,
             zone_file=Path(environ.get(PREFIX + "ZONE_FILE", default.zone_file)),
             partitions=_read(
                 environ, "PARTITIONS", _whole(1, MOST_PARTITIONS), default.partitions, "a whole number from 1 to 100000"
@@ -163,9 +184,21 @@ def _secret(environ: Mapping[str, str], name: str) -> str:
         raise BadSetting(f"{PREFIX}{name}_FILE names {file!r}, which cannot be read: {why}") from error
 
 
+def _store_tls(environ: Mapping[str, str]) -> tuple[bool, Path | None]:
+    """Whether ClickHouse is asked by TLS, and the authority. Raises BadSetting: nothing is sent in clear by mistake."""
+    is_tls = _read(environ, "CLICKHOUSE_TLS", _switch, False, "on or off")
+    ca = environ.get(PREFIX + "CLICKHOUSE_CA")
+    if ca and not is_tls:
+        raise BadSetting(f"{PREFIX}CLICKHOUSE_CA is set, and {PREFIX}CLICKHOUSE_TLS is off, which does not use it: set that to on")
+    if ca and not Path(ca).is_file():
+        raise BadSetting(f"{PREFIX}CLICKHOUSE_CA names {ca!r}, which is no file: name the authority's certificate (PEM)")
+    return is_tls, Path(ca) if ca else None
+
+
 def _access(environ: Mapping[str, str]) -> Access:
     """How to get in at the broker. Raises BadSetting, also where two of them contradict each other: nothing is sent in clear by mistake."""
-    given = {name for name in (*_FILES, *_NAMES) if environ.get(f"{PREFIX}{name}") or environ.get(f"{PREFIX}{name}_FILE")}
+    asked = (*_FILES, *_NAMES, *_TOKEN)
+    given = {name for name in asked if environ.get(f"{PREFIX}{name}") or environ.get(f"{PREFIX}{name}_FILE")}
     protocol = _read(environ, "BROKER_SECURITY", _one_of(PROTOCOLS), PROTOCOLS[0], f"one of {', '.join(PROTOCOLS)}")
     files = {name: Path(environ[PREFIX + name]) if name in given else None for name in _FILES}
     access = Access(
@@ -174,17 +207,26 @@ def _access(environ: Mapping[str, str]) -> Access:
         environ.get(PREFIX + "BROKER_USER", ""),
         _secret(environ, "BROKER_PASSWORD"),
         Files(files["BROKER_CA"], files["BROKER_CERT"], files["BROKER_KEY"], _secret(environ, "BROKER_KEY_PASSWORD")),
+        environ.get(PREFIX + "BROKER_TOKEN_COMMAND", ""),
     )
-    used = {*_NAMES} if access.has_password else set[str]()
-    used |= {*_FILES} if access.is_encrypted else set()
+    wanted = _TOKEN if access.has_token else _NAMES if access.has_password else {}
+    used = {*wanted} | ({*_FILES} if access.is_encrypted else set[str]())
     if unused := sorted(given - used):
-        fits = [p for p in PROTOCOLS if ("SSL" in p or not given & {*_FILES}) and (p.startswith("SASL") or not given & {*_NAMES})]
+        if wanted and unused[0] not in _FILES:
+            raise BadSetting(
+                f"{PREFIX}{unused[0]} is set, and {PREFIX}BROKER_MECHANISM is {access.mechanism}, which does not use it"
+            )
+        shown = given & {*_NAMES, *_TOKEN}
+        fits = [p for p in PROTOCOLS if ("SSL" in p or not given & {*_FILES}) and (p.startswith("SASL") or not shown)]
         raise BadSetting(
             f"{PREFIX}{unused[0]} is set, and {PREFIX}BROKER_SECURITY is {protocol}, which does not use it: set that to {' or '.join(fits)}"
         )
-    for name in _NAMES if access.has_password else ():
+    for name, remedy in wanted.items():
         if name not in given:
-            raise BadSetting(f"{PREFIX}BROKER_SECURITY is {protocol}, and {PREFIX}{name} is not set: {_NAMES[name]}")
+            why = (
+                f"{PREFIX}BROKER_MECHANISM is {access.mechanism}" if access.has_token else f"{PREFIX}BROKER_SECURITY is {protocol}"
+            )
+            raise BadSetting(f"{why}, and {PREFIX}{name} is not set: {remedy}")
     if (access.files.cert is None) != (access.files.key is None):
         there, missing = ("CERT", "KEY") if access.files.key is None else ("KEY", "CERT")
         raise BadSetting(f"{PREFIX}BROKER_{there} is set without {PREFIX}BROKER_{missing}: a certificate and its key come together")

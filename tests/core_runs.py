@@ -1,5 +1,6 @@
 """Runs the core over lists of records, and compares what it says with the oracle."""
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from zonepulse.oracle.run import Tables, run
 from zonepulse.processors.final_rows import final_rows
 from zonepulse.processors.zone_run import ZoneRun
 from zonepulse.schemas.factors.shipped import shipped_factors_csv
+from zonepulse.schemas.messages.commands import Told
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
 from zonepulse.schemas.zone_file.read import parse_zone
@@ -60,9 +62,12 @@ def fetches(records: Sequence[Record], sizes: Sequence[int] = ()) -> list[list[R
     return out
 
 
-def emitted(zone: str, log: Sequence[Sequence[Record]], partitions: int, *, finish: bool = True) -> dict[str, pa.Table]:
-    """Every row that the core makes of a log that comes in these fetches, revisions included; all six tables, some empty."""
+def emitted(
+    zone: str, log: Sequence[Sequence[Record]], partitions: int, *, finish: bool = True, commands: Sequence[Told] = ()
+) -> dict[str, pa.Table]:
+    """Every row that the core makes of a log that comes in these fetches, revisions included; all tables, some empty."""
     core = ZoneRun(parse_zone(zone), partitions)
+    core.tell(commands)
     made: defaultdict[str, list[pa.RecordBatch]] = defaultdict(list)
     steps = [core.records(spans(fetch)) for fetch in log]
     if finish:
@@ -78,16 +83,20 @@ def final(rows: dict[str, pa.Table]) -> dict[str, pa.Table]:
     return {name: final_rows(table, TABLES[name]) for name, table in rows.items()}
 
 
-def expected(zone: str, records: Sequence[Record], partitions: int, *, finish: bool = True) -> Tables:
+def expected(
+    zone: str, records: Sequence[Record], partitions: int, *, finish: bool = True, commands: Sequence[Told] = ()
+) -> Tables:
     """What the oracle says; it reads the log as a finished file unless `finish` is False."""
     end_ms = max(r.timestamp_ms for r in records) if finish else None
-    return run(zone, shipped_factors_csv(), records, partitions, end_ms)
+    told = [(one.ingest_ms, json.loads(one.command.encode())) for one in commands]
+    return run(zone, shipped_factors_csv(), records, partitions, end_ms, commands=told)
 
 
 def disagreements(wanted: Tables, got: dict[str, pa.Table]) -> list[str]:
     """Where final rows differ from the oracle's in any column of any table; alerts about the pipeline itself are no results."""
-    is_ops = pc.starts_with(got["alerts"]["rule"].cast(pa.string()), "ops_")
-    judged = got | {"alerts": got["alerts"].filter(pc.invert(is_ops))}
+    judged = dict(got)
+    for name in ("alerts", "alert_events"):
+        judged[name] = got[name].filter(pc.invert(pc.starts_with(got[name]["rule"].cast(pa.string()), "ops_")))
     return [line for name in FINAL_TABLES for line in differences(wanted[name], judged[name], name)]
 
 

@@ -13,6 +13,14 @@ from zonepulse.streams.embedded.zone_stack import ZoneStack
 REAUTH_S = 10
 """The broker cuts every connection that is older and has not authenticated anew."""
 
+TOKENS = """sasl.enabled.mechanisms=SCRAM-SHA-512,SCRAM-SHA-256,OAUTHBEARER
+listener.name.sasl_ssl.oauthbearer.sasl.jaas.config=\
+org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";
+listener.name.sasl_ssl.oauthbearer.sasl.server.callback.handler.class=\
+org.apache.kafka.common.security.oauthbearer.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler
+"""
+"""The broker takes tokens too, unsigned ones: no identity provider runs here. `sub` is the user."""
+
 
 @dataclass(slots=True)
 class Zone:

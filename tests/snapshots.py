@@ -29,6 +29,14 @@ class Shelf:
         self.written = sorted(frozen.chunks)
         assert sorted(self._chunks) == list(range(frozen.count))
 
+    def kept(self) -> tuple[bytes, dict[int, bytes], int]:
+        """All of it, as bytes."""
+        return self._facts, self._chunks, self.next_offset
+
+    def keep(self, facts: bytes, chunks: dict[int, bytes], next_offset: int) -> None:
+        """What another shelf had."""
+        self._facts, self._chunks, self.next_offset = facts, chunks, next_offset
+
     @property
     def facts(self) -> dict[str, Any]:
         return dict(msgspec.json.decode(self._facts))

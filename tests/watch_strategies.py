@@ -41,7 +41,12 @@ def watched(draw: Any) -> Watched:
     sent = sorted((one for number, load in enumerate(loads) for one in _sent(chance, meters[number], load)), key=lambda one: one[0])
     records = [Record(0, i, at, b"k", json.dumps(value).encode()) for i, (at, value) in enumerate(sent)]
     records.append(Record(0, len(records), records[-1].timestamp_ms + 3 * HOUR, b"k", b"[]"))
-    return Watched(zone_text(*meters, zone=zone, calendars=calendars, budgets=_budgets(draw)), records)
+    rules = [
+        {"id": f"odd-{on}", "on": on, "when": {"indicator": draw(st.sampled_from(("energy_kwh", "co2e_kg"))), "unusual": True}}
+        | {"for": draw(st.sampled_from(("60m", "120m"))), "keep_firing": draw(st.sampled_from(("60m", "5h")))}
+        for on in draw(st.lists(st.sampled_from(("company", "meter", "register")), max_size=1))
+    ]
+    return Watched(zone_text(*meters, zone=zone, calendars=calendars, rules=rules, budgets=_budgets(draw)), records)
 
 
 def _budgets(draw: Any) -> list[dict[str, Any]]:

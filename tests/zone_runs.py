@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 import commands
@@ -62,6 +62,14 @@ def sample_run(until_ms: int, days: int, speed_up: float, *, faults: bool = True
             yield SampleRun(stack, client, zone_yaml, sample, feed)
         finally:
             feed.stop()
+
+
+def piece(sample: Sample, start: int, stop: int | None = None) -> Sample:
+    """Some of its records."""
+    wanted = slice(start, stop)
+    headers = {i - start: found for i, found in sample.headers.items() if i >= start and (stop is None or i < stop)}
+    arrival_ms = sample.arrival_ms[wanted]
+    return replace(sample, key=sample.key[wanted], value=sample.value[wanted], arrival_ms=arrival_ms, headers=headers)
 
 
 def wait_until_complete(stack: ZoneStack, zone: ZonePolicy, end_ms: int, timeout_s: float) -> None:

@@ -249,8 +249,10 @@ def rules(draw: Draw, number: int, window: int, scopes: tuple[str, ...] = ("zone
     on = draw(st.sampled_from(scopes))
     names = (*OF_ALL, *INDICATORS_ON[on])
     rule: dict[str, Any] = {"id": f"r{number}", "on": on}
-    kind = draw(st.sampled_from(("bound", "bound", "change", "expr")))
-    if kind == "expr":
+    kind = draw(st.sampled_from(("bound", "bound", "change", "expr", "unusual")))
+    if kind == "unusual":
+        rule["when"] = {"indicator": draw(st.sampled_from(names)), "unusual": True}
+    elif kind == "expr":
         rule["when"] = {"expr": expressions(draw, names)}
         if draw(st.booleans()):
             rule["clear"] = {"expr": expressions(draw, names, 1)}

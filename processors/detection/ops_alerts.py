@@ -6,6 +6,7 @@ from typing import Any, Final
 from zonepulse.processors.detection.rules import Alert
 
 NO_DATA: Final = "ops_no_data"
+TASK_GONE: Final = "ops_task_gone"
 
 
 class NoData:

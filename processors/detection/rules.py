@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from zonepulse.processors.detection.expressions import Look, Truth, compile_expression
+from zonepulse.processors.detection.own_history import OwnHistory, begin
 from zonepulse.processors.detection.working_hours import WorkingHours
+from zonepulse.processors.flow import Rows
 from zonepulse.schemas.messages.alerts import fingerprint
 from zonepulse.schemas.registry.model import Rule
 from zonepulse.schemas.rules.scopes import named_by
@@ -30,6 +32,8 @@ class Verdict(NamedTuple):
     value: float | None = None
     facts: Mapping[str, Any] = {}
     """For the evidence, where it raises."""
+    band: tuple[float | None, float | None] = (None, None)
+    """What was expected instead: low and high."""
 
 
 @dataclass(slots=True)
@@ -47,13 +51,19 @@ class RuleState:
     """Facts of that window."""
     excess: Excess = NOTHING
     """Of the breaching windows from `first_breach` on."""
+    told: int = 0
+    """Of the excess, what was told last: mg, or micro-kWh where its carbon is not known."""
+    band: tuple[float | None, float | None] = (None, None)
+    """Of the window that raised it."""
     past: dict[int, float] = field(default_factory=dict)
     """Of a rule about changes: start of a judged window -> the indicator's value then."""
+    history: Rows | None = None
+    """Of a rule about what is unusual: own_history's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What a judged window did to a rule: `raised` or `resolved`."""
+    """What a judged window did to a rule: `raised`, `updated` or `resolved`."""
 
     state: str
     starts_at: int
@@ -61,6 +71,7 @@ class Transition:
     value: float | None
     facts: Mapping[str, Any] = field(default_factory=dict)
     excess: Excess = NOTHING
+    band: tuple[float | None, float | None] = (None, None)
 
 
 def windows_of(duration_ms: int, length_ms: int) -> int:
@@ -84,8 +95,10 @@ def compare(rule: Rule, value: float | None) -> Verdict | None:
 class Judge:
     """One rule, compiled. `hours`: only windows that begin within them are judged."""
 
-    def __init__(self, rule: Rule, length_ms: int, hours: WorkingHours | None = None) -> None:
-        self.rule, self._length_ms, self._hours = rule, length_ms, hours
+    def __init__(
+        self, rule: Rule, length_ms: int, hours: WorkingHours | None = None, own_history: OwnHistory | None = None
+    ) -> None:
+        self.rule, self._length_ms, self._hours, self._own_history = rule, length_ms, hours, own_history
         self._names = named_by(rule)
         self._breaks: Truth | None = compile_expression(rule.expr) if rule.expr else None
         self._clears: Truth | None = compile_expression(rule.clear_expr) if rule.clear_expr else None
@@ -105,6 +118,8 @@ class Judge:
         if self._breaks is not None:
             return self._of_expression(self._breaks, look)
         now = look(self.rule.indicator)
+        if self._own_history is not None:
+            return self._of_history(self._own_history, state, start, now, look)
         return self._of_change(state, start, now) if self.rule.change else compare(self.rule, now)
 
     def _of_expression(self, breaks: Truth, look: Look) -> Verdict | None:
@@ -114,6 +129,18 @@ class Judge:
         if is_breach is None or is_clear is None:
             return None
         return Verdict(is_breach, is_clear, None, {"values": values})
+
+    def _of_history(self, own_history: OwnHistory, state: RuleState, start: int, now: float | None, look: Look) -> Verdict | None:
+        """Only measured windows are judged and remembered."""
+        if now is None or look("completeness") != 1.0 or (look("estimated_share") or 0.0) != 0.0:
+            return None
+        if state.history is None:
+            state.history = begin()
+        found = own_history.judge(state.history, start, now)
+        told = {"score": found.score, "windows": found.windows}
+        return Verdict(
+            found.is_outside, not found.is_outside, now, told, (found.low, found.high) if found.is_outside else (None, None)
+        )
 
     def _of_change(self, state: RuleState, start: int, now: float | None) -> Verdict | None:
         rule = self.rule
@@ -152,12 +179,23 @@ def evaluate(
     if state.active_since is None and state.breaches >= windows_of(rule.for_ms, length_ms):
         state.active_since, state.clears = state.first_breach, 0
         state.raised_at, state.facts = verdict.value, dict(verdict.facts)
-        return Transition("raised", state.active_since, None, state.raised_at, state.facts, state.excess)
+        state.told, state.band = _size(state.excess), verdict.band
+        return Transition("raised", state.active_since, None, state.raised_at, state.facts, state.excess, state.band)
     if state.active_since is not None and state.clears >= windows_of(rule.keep_firing_ms, length_ms):
-        ended = Transition("resolved", state.active_since, state.first_clear, state.raised_at, state.facts, state.excess)
+        ended = Transition(
+            "resolved", state.active_since, state.first_clear, state.raised_at, state.facts, state.excess, state.band
+        )
         state.active_since = None
         return ended
+    if state.active_since is not None and verdict.is_breach and 0 < (size := _size(state.excess)) >= 2 * state.told:
+        state.told = size
+        return Transition("updated", state.active_since, None, state.raised_at, state.facts, state.excess, state.band)
     return None
+
+
+def _size(excess: Excess) -> int:
+    """By which an alert is seen to have grown."""
+    return excess.co2e_mg or 0 if excess.co2e_mg is not None else excess.energy_micro or 0
 
 
 @dataclass(slots=True)

@@ -37,7 +37,9 @@ from zonepulse.processors.detection.rules import Alert
 from zonepulse.processors.flow import ROW, UNSET, Rows, new_rows
 from zonepulse.processors.ledger.budget_burn import BudgetBurn
 from zonepulse.processors.ledger.horizon import OldRows, reach_ms
-from zonepulse.processors.ledger.life_cycle import LifeCycle
+from zonepulse.processors.ledger.impact import Impact
+from zonepulse.processors.ledger.inhibition import Inhibition
+from zonepulse.processors.ledger.life_cycle import OPS, LifeCycle
 from zonepulse.processors.ledger.periods import PeriodSums
 from zonepulse.processors.ledger.rows import Results, RowMaker, g_per_kwh
 from zonepulse.processors.ledger.watches import Watches
@@ -94,7 +96,7 @@ class Ledger:
         self.candidates: list[tuple[int, int, dict[str, Any]]] = []
         """Alerts that intervals tasks propose: tick, partition and row, in the order they came."""
         self.no_factor: dict[tuple[str, ...], NoFactor] = {}
-        self.life = LifeCycle(zone.tick_ms)
+        self.inhibition, self.life = Inhibition(channels), LifeCycle(zone.tick_ms)
         self._made = _Made()
         self.announced: dict[int, dict[int, int]] = {}
         self.versions: dict[int, Channels] = {channels.registry.version: channels}
@@ -113,7 +115,8 @@ class Ledger:
         self._periods = PeriodSums(channels.clock, self.plan, self.windows, self._tick_ms, self._delay)
         self._rows = RowMaker(channels, self.plan, self.bases)
         self._entries = self._entry_rows()
-        self.watches = Watches(channels, self.plan)
+        self.impact = Impact(channels.registry, table)
+        self.watches = Watches(channels, self.plan, self.impact)
         self.budgets = BudgetBurn(channels, self.plan)
 
     # --- input ----------------------------------------------------------------------------------------------------------------
@@ -167,9 +170,15 @@ class Ledger:
                 self._use(self.versions[version])
         self._advance_to(int(self.through.min()), results)
         self._emit(results)
-        results.alerts = self.life.pass_to(self.applied, self._take_alerts() + results.alerts, self._place_of)
         self.windows.pack()
         return results
+
+    def _say(self, results: Results) -> None:
+        """What comes of the alerts that were proposed since the last call, by the registry version in use."""
+        proposed, results.proposed = [*map(self.impact.of_detector, self._take_alerts()), *results.proposed], []
+        of_pipeline = [row for row in proposed if row["rule"].startswith(OPS)]
+        let_by = self.inhibition.pass_to(self.applied, [row for row in proposed if not row["rule"].startswith(OPS)])
+        results.alerts += self.life.pass_to(self.applied, of_pipeline + let_by, self._place_of)
 
     def _place_of(self, meter: str) -> Mapping[str, str]:
         """Site and gateway of a meter, by its last version."""
@@ -198,7 +207,7 @@ class Ledger:
 
     def _use(self, channels: Channels) -> None:
         """Go on under another registry version: sums move to the accumulators of the same name, rules keep their state."""
-        windows, plan, held, watched, budgets = self.windows, self.plan, self.held(), self.watches.held(), self.budgets.held()
+        windows, plan, held, watches, budgets = self.windows, self.plan, self.held(), self.watches, self.budgets.held()
         self.floor = self.horizon(self.applied)
         version = channels.registry.version
         self.versions = {n: c for n, c in self.versions.items() if n >= version}
@@ -207,7 +216,9 @@ class Ledger:
         self.waiting, self.is_waiting_touched = [self._known_now(waiting) for waiting in self.waiting], True
         self.windows.adopt(windows, plan, self.plan, self.progress)
         self.resume(held)
-        self.watches.resume(watched)
+        self.watches.resume(watches.held())
+        given_up = [*watches.given_up(self.watches, self.applied), *self.inhibition.use(channels, self.applied)]
+        self.candidates += [(row["revision"], 0, row) for row in given_up]
         self.budgets.resume(budgets)
 
     def held(self) -> dict[str, Any]:
@@ -300,8 +311,8 @@ class Ledger:
         _, first, counts = np.unique(old["revision"], return_index=True, return_counts=True)
         for row, n in zip(old[first], counts.tolist(), strict=True):
             names = {name: self._rows.label(name, int(row["version"])) for name in ("meter", "register")}
-            results.alerts += self.old_rows.refuse(int(row["revision"]), {**names, "start": int(row["start"]), "rows": n})
-        results.alerts += self.old_rows.pass_to(last)
+            results.proposed += self.old_rows.refuse(int(row["revision"]), {**names, "start": int(row["start"]), "rows": n})
+        results.proposed += self.old_rows.pass_to(last)
         return self._with_entries(rows[~is_old].view(np.recarray), last)
 
     # --- manual entries -------------------------------------------------------------------------------------------------------
@@ -352,7 +363,7 @@ class Ledger:
         self._made.series += (by_bases := windows.take_made())
         self._made.periods += self._periods.again([after, *by_bases], tick, self.whole_from)
         self._judge_factors(emissions, {name: one.bought for name, one in said.items()}, tick, results)
-        results.alerts += [alert for one in said.values() for alert in one.alerts]
+        results.proposed += [alert for one in said.values() for alert in one.alerts]
 
     def _bounded(self, rows: Rows, tick: int, results: Results) -> Rows:
         """Rows above the bound that proves the zone's sums are not booked, as if they were missing; `ops_sum_refused` names them. One that
@@ -370,7 +381,7 @@ class Ledger:
             labels = {"meter": meter, "register": register}
             evidence = {"energy_micro": int(row["val"]), "limit_micro": int(limit), **labels}
             zone, start = self.channels.registry.zone.id, int(row["start"])
-            results.alerts.append(
+            results.proposed.append(
                 Alert(zone, "ops_sum_refused", labels, "critical", "raised", start, tick, evidence, meter=meter).row()
             )
         return kept[~was_refused | (kept["cov"] > 0)].view(np.recarray)
@@ -384,6 +395,7 @@ class Ledger:
 
     def _emit(self, results: Results) -> None:
         """Everything that was made since the last call, as batches."""
+        self._say(results)
         made, self._made = self._made, _Made()
         if made.emissions:
             results.add(EMISSIONS.name, self._rows.emissions(np.concatenate(made.emissions).view(np.recarray)))
@@ -419,9 +431,9 @@ class Ledger:
             if state.starts_at is None and without:
                 state.starts_at = min(without)
                 self.no_factor[name] = state
-                results.alerts.append(self._factor_alert(name, state.starts_at, None, tick))
+                results.proposed.append(self._factor_alert(name, state.starts_at, None, tick))
             elif later and state.starts_at is not None:
-                results.alerts.append(self._factor_alert(name, state.starts_at, min(later), tick))
+                results.proposed.append(self._factor_alert(name, state.starts_at, min(later), tick))
                 del self.no_factor[name]
 
     def _factor_alert(self, key: tuple[str, ...], starts_at: int, ends_at: int | None, tick: int) -> dict[str, Any]:
@@ -439,9 +451,9 @@ class Ledger:
         self._made.periods += due
         results.alerts += self.budgets.take(due)
         self.owes_periods = False
-        results.alerts += self.watches.judge(first, last, self._due, self.windows)
+        results.proposed += self.watches.judge(first, last, self._due, self.windows)
         for basis in self.bases:
-            results.alerts += basis.judge(first, last, self._due, self.windows)
+            results.proposed += basis.judge(first, last, self._due, self.windows)
 
     def _look_again_from(self, start: int) -> None:
         """A window may have come to exist."""

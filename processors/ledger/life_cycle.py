@@ -153,8 +153,10 @@ class LifeCycle:
         self._keep(said, identity, known, row, tick)
 
     def _keep(self, said: dict[Identity, Row], identity: Identity, known: Open, row: Row, tick: int) -> None:
-        """Says a row with its marks."""
+        """Says a row with its marks; an update of what the same tick raised is still that."""
         state = row["state"]
+        if state == "updated" and identity in said and said[identity]["state"] == "raised":
+            state = "raised"
         if known.acknowledged and state in ("raised", "updated"):
             state = "acknowledged"
         elif not known.acknowledged and state == "acknowledged":
@@ -199,6 +201,7 @@ class LifeCycle:
     def _maintained(self, row: Row, tick: int, places: Callable[[str], Mapping[str, str]]) -> int | None:
         """When the maintenance that covers an alert ends."""
         facts = {name: row[name] for name in ("rule", "company", "meter", "node", "severity")} | dict(places(row["meter"]))
+        facts |= {name: text for name, text in json.loads(row["evidence"]).items() if name in ("site", "gateway")}
         ends = [
             command.until_ms
             for command in self._maintenance.values()

@@ -14,7 +14,16 @@ from zonepulse.processors.bases.basis import Basis
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.flow import Rows
 from zonepulse.processors.metering.interval_rows import alert_batch, coded, constant, table_batch, times
-from zonepulse.schemas.tables.results import ALERTS, EMISSIONS, PERIOD_INTENSITY, PERIOD_TOTALS, PERIODS, TOTALS, Table
+from zonepulse.schemas.tables.results import (
+    ALERT_EVENTS,
+    ALERTS,
+    EMISSIONS,
+    PERIOD_INTENSITY,
+    PERIOD_TOTALS,
+    PERIODS,
+    TOTALS,
+    Table,
+)
 from zonepulse.schemas.tables.results import INTENSITY as INTENSITY_TABLE
 
 
@@ -24,6 +33,8 @@ class Results:
 
     batches: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
     alerts: list[dict[str, Any]] = field(default_factory=list)
+    proposed: list[dict[str, Any]] = field(default_factory=list)
+    """What the ledger's rules say, before any of it is an alert."""
     too_old: int = 0
     """Interval rows of windows behind the horizon, which were not applied."""
 
@@ -33,10 +44,10 @@ class Results:
             self.batches.setdefault(name, []).append(batch)
 
     def tables(self, zone: str) -> dict[str, pa.Table]:
-        """One table a name, alerts included."""
+        """One table a name, alerts and their events included."""
         out = {name: pa.Table.from_batches(found).unify_dictionaries() for name, found in self.batches.items()}
         if self.alerts:
-            out[ALERTS.name] = pa.Table.from_batches([alert_batch(self.alerts, zone)])
+            out[ALERTS.name] = out[ALERT_EVENTS.name] = pa.Table.from_batches([alert_batch(self.alerts, zone)])
         return out
 
 

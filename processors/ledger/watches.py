@@ -5,7 +5,6 @@ How a subject takes its windows is in subjects.py, what is known of one in windo
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from fractions import Fraction
 from functools import partial
 from typing import Any, Final
 
@@ -38,36 +37,48 @@ from zonepulse.processors.accounting.series import (
 )
 from zonepulse.processors.accounting.window_sums import WindowSums
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.detection.rules import Alert, Excess, Judge, RuleState
+from zonepulse.processors.detection.own_history import OwnHistory, of_text, text_of
+from zonepulse.processors.detection.rules import Alert, Excess, Judge, RuleState, Transition
 from zonepulse.processors.detection.working_hours import WorkingHours
 from zonepulse.processors.flow import Rows
+from zonepulse.processors.ledger.impact import Impact
 from zonepulse.processors.ledger.subjects import Count, Due, Named, OfChannels, OfSeries, Subject, Where
 from zonepulse.processors.ledger.window_facts import Facts, excess, grams, indicator
-from zonepulse.schemas.carriers import ELECTRICITY, carrier
 from zonepulse.schemas.registry.calendar import offsets_of
 from zonepulse.schemas.registry.calendars import CALENDARS
 from zonepulse.schemas.registry.model import MeterVersion, Register, Registry, Rule
 from zonepulse.schemas.registry.sections import entities_of
-from zonepulse.schemas.registry.tariffs import TARIFFS, Tariff
 from zonepulse.schemas.rules.scopes import Scope, is_on, names_on
 from zonepulse.schemas.units import MICRO
 
 _OF_CHANNELS: Final[tuple[Scope, ...]] = ("site", "meter", "register")
-_STATE: Final = ("breaches", "first_breach", "clears", "first_clear", "active_since", "raised_at", "facts", "excess")
+_STATE: Final = (
+    "breaches",
+    "first_breach",
+    "clears",
+    "first_clear",
+    "active_since",
+    "raised_at",
+    "facts",
+    "excess",
+    "told",
+    "band",
+)
 
 
 class Watches:
     """The subjects of one registry version's rules; what they hold goes on to the next."""
 
-    def __init__(self, channels: Channels, plan: AggregationPlan) -> None:
+    def __init__(self, channels: Channels, plan: AggregationPlan, impact: Impact) -> None:
         registry = channels.registry
+        self._impact = impact
         self._zone, self._length_ms = registry.zone.id, registry.zone.window_ms
         self._channels, self._plan = channels, plan
-        tariffs: tuple[Tariff, ...] = entities_of(registry, TARIFFS)
-        known = carrier(ELECTRICITY).quantities
-        of_power = [one for one in tariffs if one.carrier == ELECTRICITY and known.get(one.unit, ("", 1))[0] == "kWh"]
-        self._tariffs = sorted(of_power, key=lambda one: one.company == "")
-        self._judges = [(rule, Judge(rule, self._length_ms, hours)) for rule, hours in _with_hours(registry)]
+        own_history = OwnHistory(channels)
+        self._judges = [
+            (rule, Judge(rule, self._length_ms, hours, own_history if rule.unusual else None))
+            for rule, hours in _with_hours(registry)
+        ]
         of_channels = {str(rule.on) for rule in registry.rules if rule.on in _OF_CHANNELS}
         counts = _counts(channels, of_channels) if of_channels else {}
         self.subjects: list[Subject] = [*self._of_zone_and_companies(), *self._of_nodes()]
@@ -115,36 +126,40 @@ class Watches:
             over = excess(judge.rule, facts, self._length_ms)
             moved = judge.judge(state, start, lambda name: indicator(name, facts, self._length_ms), over)
             if moved is not None:
-                rule, named = judge.rule, subject.named
-                more: dict[str, Any] = {"site": named.name} if named.scope == "site" else {}
-                more |= {"register": named.labels["register"]} if named.scope == "register" else {}
-                where, (micro, mg) = named.where(moved.starts_at), moved.excess
-                if micro is not None:
-                    more |= {"impact_kwh": micro / MICRO} | self._cost(micro, where.company, moved.starts_at)
-                evidence = {**judge.evidence(), **moved.facts, **more}
-                yield Alert(
-                    self._zone, rule.id, named.labels, rule.severity, moved.state, moved.starts_at, tick, evidence, moved.ends_at,
-                    *where, moved.value, rule.below, rule.above, None if mg is None else mg / MICRO,
-                ).row()  # fmt: skip
+                yield self._row(judge, subject.named, moved, tick)
 
-    def _cost(self, micro: int, company: str, at: int) -> dict[str, Any]:
-        """What an energy costs by the tariff that is valid then, the company's own first."""
-        for tariff in self._tariffs:
-            if (
-                tariff.company in ("", company)
-                and tariff.valid_from_ms <= at
-                and (tariff.valid_to_ms is None or at < tariff.valid_to_ms)
-            ):
-                units = carrier(ELECTRICITY).quantities[tariff.unit][1]
-                return {"impact_cost": float(Fraction(micro, MICRO) * tariff.price / units), "currency": tariff.currency}
-        return {}
+    def given_up(self, later: "Watches", applied: int) -> Iterator[dict[str, Any]]:
+        """What ends, behind tick `applied`, the alerts of rules and subjects that the watches of a later registry version do not have."""
+        known = {(s.named.scope, s.named.name, judge.rule.id) for s in later.subjects for judge, _ in s.rules}
+        for subject in self.subjects:
+            named = subject.named
+            for judge, state in subject.rules:
+                if state.active_since is not None and (named.scope, named.name, judge.rule.id) not in known:
+                    ends_at = applied * self._channels.registry.zone.tick_ms
+                    moved = Transition(
+                        "resolved", state.active_since, ends_at, state.raised_at, state.facts, state.excess, state.band
+                    )
+                    yield self._row(judge, named, moved, applied + 1)
+
+    def _row(self, judge: Judge, named: Named, moved: Transition, tick: int) -> dict[str, Any]:
+        rule = judge.rule
+        more: dict[str, Any] = {"site": named.name} if named.scope == "site" else {}
+        more |= {"register": named.labels["register"]} if named.scope == "register" else {}
+        where, (micro, mg) = named.where(moved.starts_at), moved.excess
+        if micro is not None:
+            more |= self._impact.of_energy(micro, where.company, moved.starts_at)
+        evidence = {**judge.evidence(), **moved.facts, **more}
+        return Alert(
+            self._zone, rule.id, named.labels, rule.severity, moved.state, moved.starts_at, tick, evidence, moved.ends_at,
+            *where, moved.value, *(moved.band if rule.unusual else (rule.below, rule.above)), None if mg is None else mg / MICRO,
+        ).row()  # fmt: skip
 
     def held(self) -> list[list[Any]]:
         """By subject what a snapshot keeps, as JSON."""
         return [
             [
                 s.named.scope, s.named.name, s.next_start, s.tick, s.pending(),
-                [[j.rule.id, [getattr(state, name) for name in _STATE], list(state.past.items())] for j, state in s.rules],
+                [[j.rule.id, *_kept(state)] for j, state in s.rules],
             ]
             for s in self.subjects
         ]  # fmt: skip
@@ -157,7 +172,7 @@ class Watches:
                 continue
             subject.next_start, subject.tick, pending, rules = kept
             subject.resume(pending)
-            states = {rule: _state(values, past) for rule, values, past in rules}
+            states = {rule: _state(*kept) for rule, *kept in rules}
             subject.rules = [(judge, states.get(judge.rule.id, state)) for judge, state in subject.rules]
 
     # --- subjects ---------------------------------------------------------------------------------------------------------------
@@ -209,9 +224,15 @@ class Watches:
                 )
 
 
-def _state(values: Sequence[Any], past: Sequence[Any]) -> RuleState:
+def _kept(state: RuleState) -> list[Any]:
+    history = None if state.history is None else text_of(state.history)
+    return [[getattr(state, name) for name in _STATE], list(state.past.items()), history]
+
+
+def _state(values: Sequence[Any], past: Sequence[Any], history: str | None) -> RuleState:
     found = dict(zip(_STATE, values, strict=True))
-    return RuleState(**(found | {"excess": Excess(*found["excess"])}), past=dict(past))
+    told = {"excess": Excess(*found["excess"]), "band": tuple(found["band"])}
+    return RuleState(**(found | told), past=dict(past), history=None if history is None else of_text(history))
 
 
 def _same(where: Where) -> Callable[[int], Where]:

@@ -15,12 +15,14 @@ MOST_WINDOWS_BEFORE: Final = 4_000
 """That a change looks back: each is a number in the ledger's memory, for every subject of the rule."""
 MOST_REMEMBERED: Final = 2_000_000
 """Of all rules together."""
+MOST_HISTORIES: Final = 5_000
+"""Of all rules about what is unusual: each is 2 kB in the ledger and its snapshots."""
 
 
 def check_rules(registry: Registry, report: Report) -> None:
     """Report every mistake of the section `rules`."""
     calendars = [calendar.id for calendar in entities_of(registry, CALENDARS)]
-    remembered = 0
+    remembered, histories = 0, 0
     for i, rule in enumerate(registry.rules):
         path = f"rules[{i}]"
         _check_when(rule, path, report)
@@ -29,7 +31,11 @@ def check_rules(registry: Registry, report: Report) -> None:
             report.add(f"{path}.calendar", f"unknown calendar {rule.calendar!r}", remedy)
         names = list(names_on(rule.on, registry))
         _check_names(rule, names, path, report)
+        histories += sum(is_on(rule, name) for name in names) if rule.unusual else 0
         remembered += _remembered(rule, sum(is_on(rule, name) for name in names), registry.zone.window_ms, path, report)
+    if histories > MOST_HISTORIES:
+        remedy = f"at most {MOST_HISTORIES}: name fewer in `on`; registers have detectors of their own"
+        report.add("rules", f"`unusual` is to be judged of {histories} histories", remedy)
     if remembered > MOST_REMEMBERED:
         report.add(
             "rules",

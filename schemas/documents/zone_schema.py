@@ -166,13 +166,15 @@ def _rule() -> Schema:
         "against": ref("duration", "how long before the value was that it is the change to"),
     }
     expression = {"expr": said({"type": "string", "maxLength": MOST_CHARACTERS}, "of indicators, true or false")}
+    unusual = {"unusual": said({"const": True}, "a breach is what its own history does not lead to expect")}
+    when = _one_bound(bounds | compared | expression | unusual, "indicator")
     named = {"type": "string", "pattern": f"^({'|'.join(SCOPES)}):.+$"}
     on = {"anyOf": [one_word(SCOPES), list_of(named) | {"minItems": 1}]}
     return mapping(
         {
             "id": ref("id"),
             "on": said(on, "a scope, or some of one: [company:steel, company:auto-*], [register:TC-*/1.8.0]"),
-            "when": _one_bound(bounds | compared | expression, "indicator"),
+            "when": {**when, "oneOf": [*when["oneOf"], {"required": ["indicator", "unusual"]}]},
             "for": ref("duration", "how long it must hold; absent: one window"),
             "keep_firing": ref("duration", "how long it must be clear before the alert is resolved"),
             "clear": said(_one_bound(bounds | expression), "what ends it; absent: no breach"),

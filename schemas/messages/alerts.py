@@ -7,8 +7,12 @@ Identity
     blocks; the ledger writes them with the tick that is their revision, as it applies rows: once all partitions have closed it.
 Transitions
     A row is a transition: `raised`, `updated`, `resolved` or `acknowledged`. `revision` = the tick that made it. Of several
-    transitions of one alert in one tick only the last is a row. `raised` has `ends_at` null unless said otherwise; `resolved`
-    keeps the value and evidence it was raised with.
+    transitions of one alert in one tick only the last is a row; an update of what that tick raised is still `raised`. `raised` has
+    `ends_at` null unless said otherwise; `resolved` keeps the value and evidence it was raised with, but for its impact.
+    `impact_kg`, and in the evidence `impact_kwh` and, where a tariff of electricity is valid at `starts_at`, `impact_cost` and `currency`,
+    are what lies above a rule's bound since then, or beyond a detector's band: |beyond_micro|, in kg by the location factor of the
+    register's carrier at `starts_at`. Rules and detectors say `updated` in a window that adds to it after which it is not 0 and at least
+    twice what was said last: mg, or micro-kWh where carbon is not known; a detector counts its base units.
     `evidence` is canonical JSON. Columns that do not apply are '' or null. `node` is the site's node for rules about a meter.
 Judging a window
     A rule judges each window of its subject once, in order of time, starting with the earliest window that has a row when
@@ -105,7 +109,25 @@ Ledger rules
                         An expression (schemas/rules/expressions.py) has no value and no band; its window breaches where it is true,
                         and clears where it is false and `clear`, if there is one, is true. evidence {"expr": e, "values": {i: v}} with
                         the indicators of the window that raised it.
-Life cycle, tick by tick, from what the rules propose to what is said; an alert is said at most once a tick, as it is then
+Inhibition, tick by tick, from what the rules propose to what the life cycle takes; one cause, one alert
+    silence             A group is the channels of one gateway and company, of one site, or of the zone, each where its meter's last
+                        version is; none of one channel, and of groups of the same channels the first of these. In a tick that raises or
+                        resolves a `silent_channel` of it, a group is silent where two or more of its channels are registered at the
+                        tick's end and all those have one open. Then silent_gateway (labels company, gateway), silent_site (label site)
+                        or silent_zone (no label; severity `critical`) is raised, starts_at = the latest of its channels' starts;
+                        evidence {"channels": c, "gateway" | "site": g}. Resolved when it is silent no more; ends_at = the earliest at
+                        which that tick says a channel of it was heard, else the tick's end. `company` (if all have one) and `node` are
+                        those of gateway and site.
+    waiting             A `silent_channel` of a channel with a group is not said before w ticks have passed since it was proposed, the
+                        alert of a group not before the longest w of its channels has; w = ceil(max(window, longest period of the
+                        channel's versions) / tick). It is said in the first tick from then on in which nothing inhibits it, with that as
+                        revision; what is resolved before is never said.
+    what inhibits       A silent group, and for its longest w from the tick on in which it is heard again: the channels it holds, and the
+                        smaller groups whose channels it all holds. An open `register_held`: the channel's detectors. An open
+                        `zero_run`: the channel's `stuck`. What was said before goes on as it was.
+    given up            Behind a registry version that does not have a rule, what it is on, or a group any more, its alert is resolved in
+                        the next tick; ends_at = the end of the tick before.
+Life cycle, tick by tick, from what is proposed to what is said; an alert is said at most once a tick, as it is then
     damping             after three transitions (raised, resolved) of a fingerprint within an hour, a resolution is held back: the alert
                         fires on, whatever is proposed, until an hour has passed since the last transition proposed and that was a
                         resolution. It is said then, with that one's ends_at; evidence also {"swallowed": transitions not said}. Not
@@ -113,9 +135,9 @@ Life cycle, tick by tick, from what the rules propose to what is said; an alert 
     acknowledge, snooze, comment   commands on an alert that fires, at their tick, after its transitions. evidence from then on also
                         "acknowledged" {"at_ms": tick's end, "by": w, "why": y}, "snoozed" the same and "until_ms", "comments" a list of
                         the last 20. What is acknowledged has that state in each row until its severity changes or it is resolved.
-    maintenance         of the ticks before: an alert that begins while a target matches (rule, company, meter, node, severity, site,
-                        gateway; all that are written) and that ends later says {"maintenance_until_ms": the latest end}. It is said all
-                        the same; who is told is notification's.
+    maintenance         of the ticks before: an alert that begins while a target matches (rule, company, meter, node, severity; site and
+                        gateway of its meter, or as its evidence has them; all that are written) and that ends later says
+                        {"maintenance_until_ms": the latest end}. It is said all the same; who is told is notification's.
 Pipeline alerts (prefix `ops_`) follow the wall clock and are no part of the ledger.
 """
 
@@ -129,6 +151,12 @@ State = Literal["raised", "updated", "resolved", "acknowledged"]
 STATES: Final = get_args(State)
 EVENTS: Final = ("series_restarted", "gap_too_long")
 """Rules whose alerts are events: several of a fingerprint may be open."""
+SILENT: Final = "silent_channel"
+SILENT_GROUPS: Final = ("silent_gateway", "silent_site", "silent_zone")
+"""Of the channels that share a gateway, a site, or nothing but the zone."""
+CHANNEL_DETECTORS: Final = ("unusual", "level_shift", "night_use", "zero_run", "reverse_flow", "off_hours", "record")
+INHIBITS: Final[Mapping[str, tuple[str, ...]]] = {"register_held": CHANNEL_DETECTORS, "zero_run": ("stuck",)}
+"""Rule -> the rules that are not said of a channel while its own alert is open."""
 
 
 def alert_key(fingerprint: str, starts_at: int) -> bytes:

@@ -82,6 +82,15 @@ class Command:
         return parse_place(self.target) if self.kind == SKIP else None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A command and where it stands: `ingest_ms` is the largest timestamp up to it."""
+
+    offset: int
+    ingest_ms: int
+    command: Command
+
+
 def parse_place(text: str) -> Place:
     """`readings/3/217`. Raises BadCommand."""
     topic, _, rest = text.partition("/")

@@ -59,6 +59,8 @@ class Task:
     """What each of its workers reads as a whole, beside `EVERY_FOLLOWS`."""
     waits_for_readers_of: tuple[Topic, ...] = ()
     """It looks how far the groups are that read these."""
+    watches: tuple[str, ...] = ()
+    """The tasks of which it tells when they have no worker."""
     has_transactions: bool = False
     """It writes in transactions under the name of its group."""
     is_optional: bool = False
@@ -123,6 +125,7 @@ _DECLARED: Final = (
         ),
         follows=(ALERTS,),
         waits_for_readers_of=(ALERTS,),
+        watches=("store", "notify"),
         has_kernels=True,
         has_snapshots=True,
     ),
@@ -138,6 +141,7 @@ _DECLARED: Final = (
             Sends(SUBSCRIBERS, about="Links in messages."),
         ),
         follows=(NOTIFY,),
+        watches=("ledger",),
         has_transactions=True,
         is_optional=True,
     ),

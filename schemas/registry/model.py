@@ -319,6 +319,8 @@ class Rule:
     """Only windows that begin within its hours are judged; '': all."""
     runbook: str = ""
     """Where it is written what to do."""
+    unusual: bool = False
+    """A breach is what its own history does not lead to expect; there are no bounds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,18 +203,29 @@ LIVE: Final = Table(
     folds=False,
     keep_days=7,
 )
+_OF_ALERTS: Final = _columns(
+    "zone:code fingerprint:str starts_at:time rule:code severity:code state:code company:code meter:code node:code ends_at:time?"
+    " value:f64? expected_low:f64? expected_high:f64? impact_kg:f64? evidence:str revision:i64"
+)
 ALERTS: Final = Table(
     "alerts",
-    _columns(
-        "zone:code fingerprint:str starts_at:time rule:code severity:code state:code company:code meter:code node:code ends_at:time?"
-        " value:f64? expected_low:f64? expected_high:f64? impact_kg:f64? evidence:str revision:i64"
-    ),
+    _OF_ALERTS,
     ("zone", "fingerprint", "starts_at"),
     "starts_at",
     is_final=True,
     live_only="startsWith(rule, 'ops_')",
     own_topic=True,
 )
+ALERT_EVENTS: Final = Table(
+    "alert_events",
+    _OF_ALERTS,
+    ("zone", "fingerprint", "starts_at", "revision"),
+    "starts_at",
+    is_final=True,
+    live_only="startsWith(rule, 'ops_')",
+    own_topic=True,
+)
+"""Every transition of an alert; `alerts` has the last."""
 DEAD_LETTERS: Final = Table(
     "dead_letters",
     _columns("zone:code topic:code partition:i32 offset:i64 item:i32 reason:code key:bytes value:bytes received_at:time"),
@@ -260,6 +271,7 @@ _DECLARED: Final = (
     PERIOD_INTENSITY,
     LIVE,
     ALERTS,
+    ALERT_EVENTS,
     DEAD_LETTERS,
     EXPECTED,
     DELIVERIES,

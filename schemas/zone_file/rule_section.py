@@ -7,7 +7,7 @@ from zonepulse.schemas.rules.expressions import parse_expression
 from zonepulse.schemas.rules.scopes import SCOPES, Scope
 from zonepulse.schemas.values import BadValue
 from zonepulse.schemas.zone_file.positions import Fields, Place, Reader
-from zonepulse.schemas.zone_file.values import DURATION, FLOAT, IDENTIFIER, LOCALISED, TEXT, one_of, optional
+from zonepulse.schemas.zone_file.values import DURATION, FLOAT, IDENTIFIER, LOCALISED, TEXT, TRUTH, one_of, optional
 
 _KEYS: Final = (
     "id", "on", "when", "for", "keep_firing", "clear", "calendar", "severity", "text", "runbook",
@@ -26,6 +26,7 @@ class _When(NamedTuple):
     expr: str = ""
     change: Literal["", "absolute", "percent"] = ""
     against_ms: int = 0
+    unusual: bool = False
 
 
 def read_rule(place: Place) -> Rule:
@@ -38,6 +39,8 @@ def read_rule(place: Place) -> Rule:
         place.fail("`clear` is an expression and `when` is none", "write {below: b} or {above: a}, or `when: {expr: ...}`")
     elif when.expr and (clear.above is not None or clear.below is not None):
         place.fail("`clear` is a bound and `when` an expression", "write `clear: {expr: ...}`")
+    elif when.unusual and clear != _When():
+        place.fail("`clear` beside `unusual`", "leave it out: what is usual again ends it")
     return Rule(
         id=rule,
         on=on,
@@ -57,6 +60,7 @@ def read_rule(place: Place) -> Rule:
         against_ms=when.against_ms,
         calendar=f.read("calendar", IDENTIFIER, ""),
         runbook=f.read("runbook", _LINK, ""),
+        unusual=when.unusual,
     )
 
 
@@ -78,7 +82,11 @@ def _on(place: Place) -> tuple[Scope, tuple[str, ...]]:
 
 
 def _when(place: Place) -> _When:
-    f = Fields(place, ("indicator", "above", "below", "expr", "change", "against"))
+    f = Fields(place, ("indicator", "above", "below", "expr", "change", "against", "unusual"))
+    if f.read("unusual", TRUTH, False):
+        if any(key in f for key in ("above", "below", "expr", "change", "against")):
+            place.fail("is about what is unusual and has other keys", "write {indicator: energy_kwh, unusual: true}")
+        return _When(indicator=f.need("indicator", IDENTIFIER), unusual=True)
     if "expr" in f:
         if any(key in f for key in ("indicator", "above", "below", "change", "against")):
             place.fail("has an expression and other keys", "write what they say in `expr`, or a rule without one")

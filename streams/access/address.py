@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from zonepulse.streams.access.tls import NO_FILES, Files, RenewedContext
 
 PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
-MECHANISMS: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
+MECHANISMS: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN", "OAUTHBEARER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Access:
     user: str = ""
     password: str = field(default="", repr=False)
     files: Files = NO_FILES
+    token_command: str = ""
+    """Prints a token, for OAUTHBEARER."""
 
     @property
     def is_encrypted(self) -> bool:
@@ -31,8 +33,13 @@ class Access:
 
     @property
     def has_password(self) -> bool:
-        """Whether a user and a password are shown (SASL)."""
-        return self.protocol.startswith("SASL")
+        """Whether a user and a password are shown."""
+        return self.protocol.startswith("SASL") and not self.has_token
+
+    @property
+    def has_token(self) -> bool:
+        """Whether a token is shown."""
+        return self.protocol.startswith("SASL") and self.mechanism == "OAUTHBEARER"
 
 
 PLAIN: Final = Access()
@@ -68,4 +75,8 @@ def connection_to(broker: str) -> dict[str, Any]:
             "sasl_plain_username": access.user,
             "sasl_plain_password": access.password,
         }
+    if access.has_token:
+        from zonepulse.streams.access.tokens import TokenCommand  # the clients' own types: a third of a second
+
+        found |= {"sasl_mechanism": access.mechanism, "sasl_oauth_token_provider": TokenCommand.of(access.token_command)}
     return found

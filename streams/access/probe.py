@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
-from zonepulse.streams.access.address import PLAIN, access_of, connection_to
+from zonepulse.streams.access.address import MECHANISMS, PLAIN, access_of, connection_to
 
 ANSWER_S: Final = 10.0
 _QUESTIONS: Final = tuple(
@@ -53,7 +53,8 @@ async def _ask(broker: str, host: str, port: int) -> None:
     how = {name: value for name, value in connection_to(broker).items() if name != "bootstrap_servers"}
     connection = await asyncio.wait_for(create_conn(host, port, request_timeout_ms=round(1000 * ANSWER_S), **how), ANSWER_S)
     try:
-        await connection.send(MetadataRequest([]))
+        for _ in range(2):  # a broker that refuses a token answers once more as if nothing were wrong, and closes
+            await connection.send(MetadataRequest([]))
     finally:
         with suppress(OSError):
             await connection.close()
@@ -76,12 +77,14 @@ def _why(broker: str, causes: list[BaseException]) -> str:
         if isinstance(error, ssl.SSLError) and error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
             return f"does not speak TLS {said}: set ZONEPULSE_BROKER_SECURITY to what its listener speaks, or name another port"
         if type(error).__name__ == "UnsupportedSaslMechanismError":
-            return f"does not take ZONEPULSE_BROKER_MECHANISM={access.mechanism}: there are SCRAM-SHA-512, SCRAM-SHA-256 and PLAIN"
-        if "Authentication" in type(error).__name__:
+            return f"does not take ZONEPULSE_BROKER_MECHANISM={access.mechanism}: there are {', '.join(MECHANISMS)}"
+        if "Authentication" in type(error).__name__ and not access.has_token:
             return (
                 f"refuses user {access.user!r}: check ZONEPULSE_BROKER_USER and the password of ZONEPULSE_BROKER_PASSWORD_FILE"
                 " (or ZONEPULSE_BROKER_PASSWORD)"
             )
+    if access.has_token:
+        return f"refuses the token that ZONEPULSE_BROKER_TOKEN_COMMAND prints {said}: look at its issuer, audience and end"
     if access.is_encrypted and not access.has_password:
         which = "refuses a client without a certificate" if access.files.cert is None else "refuses this client's certificate"
         return f"{which} {said}: ZONEPULSE_BROKER_CERT and ZONEPULSE_BROKER_KEY name one that its authority signed and that has not expired"

@@ -75,7 +75,8 @@ def _topics(prefix: str, operation: Operation, topics: Iterable[Topic]) -> list[
 
 
 def _of_task(prefix: str, task: Task) -> list[Grant]:
-    readers = {other.group(prefix) for other in TASKS.values() if {*other.reads} & {*task.waits_for_readers_of}}
+    asked = {other.group(prefix) for other in TASKS.values() if {*other.reads} & {*task.waits_for_readers_of}}
+    asked |= {TASKS[name].group(prefix) for name in task.watches}
     snapshots: tuple[Operation, ...] = ("create", "read", "write") if task.has_snapshots else ()
     return [
         *_topics(prefix, "read", {*task.reads, *task.follows, *EVERY_FOLLOWS}),
@@ -85,6 +86,6 @@ def _of_task(prefix: str, task: Task) -> list[Grant]:
         Grant("group", task.group(prefix), "read"),
         Grant("group", task.starts(prefix), "read"),
         Grant("group", task.orders(prefix), "describe"),
-        *(Grant("group", group, "describe") for group in readers),
+        *(Grant("group", group, "describe") for group in sorted(asked)),
         *([Grant("transactional_id", task.group(prefix), "write")] if task.has_transactions else []),
     ]

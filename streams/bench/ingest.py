@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 import psutil
@@ -35,6 +36,8 @@ class Options:
     forms: tuple[str, ...]
     latency_s: float
     has_baselines: bool
+    detectors: int = 0
+    """Rounds of detectors on against off, instead of everything else."""
 
     def shortened(self) -> "Options":
         """For a first look: the numbers are rougher."""
@@ -59,6 +62,8 @@ def run(options: Options, tell: Tell, folder: Path | None = None) -> dict[str, A
         "baselines": {},
     }
     with Stack(folder) as stack:
+        if options.detectors:
+            return found | {"detectors": _measure_detectors(stack, options, tell)}
         for name in options.forms:
             found["forms"][name] = _measure_form(stack, options, FORMS[name], found["baselines"], tell)
         if options.many_channels:
@@ -83,6 +88,21 @@ def _measure_form(stack: Stack, options: Options, form: Form, baselines: dict[st
     tell(f"{form.name}: from topic to rows in the store")
     stored.prepare(stack)
     return found | {"to_rows": to_rows(stack, stored)}
+
+
+def _measure_detectors(stack: Stack, options: Options, tell: Tell) -> dict[str, Any]:
+    """Rates to interval blocks with every channel's detectors on and off in turn, the first of a pair changing; what is lost by medians."""
+    rates: dict[str, list[float]] = {"on": [], "off": []}
+    form = FORMS[options.forms[0]]
+    for i in range(options.detectors):
+        for name in ("on", "off") if i % 2 else ("off", "on"):
+            trial = Trial(replace(options.load(f"{name}-{i}", form, options.channels), is_watched=name == "on"), form)
+            trial.prepare(stack)
+            if not any(rates.values()):
+                bare_kernels(trial.load, _kafka_data(stack), trial.readings_topic)  # compiles and caches them
+            rates[name].append(to_blocks(stack, trial)["readings_per_s"])
+            tell(f"{form.name}, detectors {name}: {rates[name][-1]:,.0f} readings/s")
+    return {"form": form.name, "readings_per_s": rates, "loss": 1 - median(rates["on"]) / median(rates["off"])}
 
 
 def _kafka_data(stack: Stack) -> Path:

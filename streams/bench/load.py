@@ -64,6 +64,8 @@ class Load:
     channels: int
     partitions: int
     rounds: int
+    is_watched: bool = True
+    """Whether the channels' detectors are on, as they are in a zone that says nothing."""
 
     @property
     def readings(self) -> int:
@@ -102,7 +104,7 @@ class Load:
         sites = tuple(Site(f"s-{c.id}", c.id, "n-0") for c in companies)
         gateways = tuple(Gateway(gateway(p, self.partitions), sites[0].id) for p in range(self.partitions))
         register = Register("1.8.0", "electricity", "import", "cumulative", "kWh", "kWh", Fraction(1_000_000), Fraction(1), None,
-                            Fraction(1000), PERIOD_MS, Fraction(0))  # fmt: skip
+                            Fraction(1000), PERIOD_MS, Fraction(0), detect=None if self.is_watched else ())  # fmt: skip
         meters = tuple(
             MeterVersion(meter_name(i), sites[i // METERS_A_COMPANY].id, gateways[p].id, "main", "", (register,), ALWAYS, FOREVER)
             for p in range(self.partitions)

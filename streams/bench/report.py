@@ -14,6 +14,11 @@ def print_report(found: dict[str, Any]) -> None:
             ("shared by", "broker, store and workers, all on this machine"),
         ]
     )
+    if detectors := found.get("detectors"):
+        rates = {name: ", ".join(count(round(rate)) for rate in each) for name, each in detectors["readings_per_s"].items()}
+        facts = [("readings/s, detectors on", rates["on"]), ("detectors off", rates["off"]), ("lost", f"{detectors['loss']:.1%}")]
+        print_facts([("form", detectors["form"]), *facts])
+        return
     _print_forms(found)
     _print_baselines(found)
     if found["latency"]:

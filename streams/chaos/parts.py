@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from zonepulse.schemas.messages.tasks import TASKS, WHOLE
@@ -24,7 +25,17 @@ _SERVERS: Final = ("broker", "clickhouse")
 
 
 def _server(stack: ZoneStack, name: str) -> Broker | ClickHouseProcess:
-    return stack.broker if name == "broker" else stack.clickhouse_process
+    """`broker`, `broker-2` of a cluster, or `clickhouse`."""
+    kind, _, number = name.partition("-")
+    return stack.brokers[int(number or 1) - 1] if kind == "broker" else stack.clickhouse_process
+
+
+def of_cluster(kind: Kind, brokers: int) -> Kind:
+    """The kind of fault where there are so many brokers: it strikes one of them."""
+    if brokers == 1:
+        return kind
+    each = [f"broker-{number}" for number in range(1, brokers + 1)]
+    return replace(kind, targets=tuple(name for target in kind.targets for name in (each if target == "broker" else [target])))
 
 
 def _worker(chaos: "Chaos", name: str) -> ChildProcess:

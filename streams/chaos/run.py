@@ -24,7 +24,7 @@ from zonepulse.streams.chaos.data import chaos_sample, chaos_zone_yaml
 from zonepulse.streams.chaos.flow import PARTITIONS
 from zonepulse.streams.chaos.kinds import BY_NAME, KINDS
 from zonepulse.streams.chaos.log_copy import LogCopy
-from zonepulse.streams.chaos.parts import WORKERS
+from zonepulse.streams.chaos.parts import WORKERS, of_cluster
 from zonepulse.streams.chaos.plan import ChaosStuck, Fault, Kind, Place, planned, stream_seconds
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.drain import Drain
@@ -153,17 +153,17 @@ class Letters:
 
 
 def run_chaos(
-    seed: int, faults: int, readings: int, say: Say, longest_s: float = math.inf, kinds: Sequence[Kind] = KINDS
+    seed: int, faults: int, readings: int, say: Say, longest_s: float = math.inf, kinds: Sequence[Kind] = KINDS, brokers: int = 1
 ) -> dict[str, Any]:
     """Run it all on a stack of its own, no fault longer than `longest_s`; the result as one JSON object. Raises ChaosStuck."""
-    plan = planned(seed, faults, kinds, longest_s)
+    plan = planned(seed, faults, [of_cluster(kind, brokers) for kind in kinds], longest_s)
     sample = chaos_sample(readings, seed)
     zone_yaml = chaos_zone_yaml(sample.changes)
     zone = parse_zone(zone_yaml)
     count = sample.readings.num_rows + sum(n for reason, n in sample.dead_letters.items() if reason in ("malformed", "naive_time"))
     say(f"seed {seed}: {count} readings in {len(sample)} records, {faults} faults; starting Kafka, ClickHouse and workers")
     span_s = (int(sample.arrival_ms[-1]) - int(sample.arrival_ms[0])) / 1000
-    with ZoneStack(PARTITIONS, is_simulated=True, restart=RESTART) as stack:
+    with ZoneStack(PARTITIONS, is_simulated=True, restart=RESTART, brokers=brokers) as stack:
         publish(stack.kafka, PREFIX, zone, PARTITIONS, timestamp_ms=int(sample.arrival_ms[0]))
         for task, workers in WORKERS:
             for number in range(workers):
@@ -197,6 +197,7 @@ def _report(seed: int, readings: int, chaos: Chaos, found: dict[str, list[str]],
         "seed": seed,
         "readings": readings,
         "records": chaos.feed.sent,
+        "brokers": len(chaos.stack.brokers),
         "faults": len(chaos.struck),
         "struck": [{**asdict(s.fault), "at_s": s.at_s, "recovery_s": s.recovery_s} for s in chaos.struck],
         "recovery_s": {"median": statistics.median(recovery), "longest": max(recovery)} if recovery else None,

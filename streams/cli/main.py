@@ -57,6 +57,7 @@ COMMANDS: Final = {
     "skip": Command("skip", "skip", "Step over a record that a task cannot handle."),
     "deadletters": Command("deadletters.command", "app", "List readings that were refused, and send them again."),
     "checkpoints": Command("checkpoints", "app", "Show where tasks stand; let them go on after a loss."),
+    "backup": Command("broker.backup", "app", "Keep what must outlive Kafka; come back on an empty one."),
     "migrate": Command("migrate", "migrate", "Make the store's tables, or bring them up to date."),
     "acl": Command("broker.acl", "app", "Show, write and check who may do what at Kafka."),
     "topics": Command("broker.topics", "app", "Make a zone's topics; show where a cluster's differ."),

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 from kafka import KafkaConsumer, TopicPartition
 
-from zonepulse.schemas.messages.commands import BadCommand, Place, parse_place
+from zonepulse.schemas.messages.commands import BadCommand, Place, Told, parse_place
 from zonepulse.schemas.messages.topics import DEFAULT_PREFIX, TOPICS
 from zonepulse.streams import servers
 from zonepulse.streams.access.address import connection_to
-from zonepulse.streams.control.command_log import POLL_S, Told, read_commands, skip_of, tell
+from zonepulse.streams.control.command_log import POLL_S, read_commands, skip_of, tell
 from zonepulse.streams.control.registry_topic import CONNECT_MS
 from zonepulse.streams.screen import BadInput, JsonOption, Stop, print_json, print_table, say
 from zonepulse.streams.settings import Settings

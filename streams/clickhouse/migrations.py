@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -73,21 +73,24 @@ def statements(sql: str) -> list[str]:
     return [statement for statement in (*out, current.strip()) if statement]
 
 
-def apply(client: Client, migrations: Iterable[Migration] | None = None) -> list[str]:
-    """Applies what is missing and returns its names; records each in `zonepulse.schema_migrations` when all of it is done.
+def apply(
+    client: Client, migrations: Iterable[Migration] | None = None, form: Callable[[str], str] = lambda statement: statement
+) -> list[str]:
+    """Applies what is missing and returns its names; records each in `zonepulse.schema_migrations` when all of it is done. `form`: what
+    a statement is made into first (cluster_ddl.on_cluster).
 
     A file that failed halfway runs again from its start: write `IF NOT EXISTS`. Raises MigrationError, also if an applied
     file was changed or is missing.
     """
     wanted = deployed_migrations() if migrations is None else list(migrations)
     for statement in _TABLE:
-        client.command(statement)
+        client.command(form(statement))
     rows = client.query("SELECT number, name, checksum FROM zonepulse.schema_migrations ORDER BY number").result_rows
     applied = {int(number): (str(name), str(checksum)) for number, name, checksum in rows}
     _compare(wanted, applied)
     missing = [migration for migration in wanted if migration.number not in applied]
     for migration in missing:
-        _apply_one(client, migration)
+        _apply_one(client, migration, form)
     return [migration.name for migration in missing]
 
 
@@ -103,10 +106,15 @@ def _compare(wanted: list[Migration], applied: dict[int, tuple[str, str]]) -> No
         raise MigrationError(f"the applied migrations {sorted(applied)} have a gap: restore zonepulse.schema_migrations")
 
 
-def _apply_one(client: Client, migration: Migration) -> None:
+def every_statement(form: Callable[[str], str] = lambda statement: statement) -> list[str]:
+    """All that a new store is told, in order."""
+    return [form(text) for text in (*_TABLE, *(s for migration in deployed_migrations() for s in statements(migration.sql)))]
+
+
+def _apply_one(client: Client, migration: Migration, form: Callable[[str], str]) -> None:
     for position, statement in enumerate(statements(migration.sql), 1):
         try:
-            client.command(statement)
+            client.command(form(statement))
         except Exception as error:
             raise MigrationError(f"migration {migration.name}, statement {position}: {error}") from error
     client.insert(

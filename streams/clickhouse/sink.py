@@ -110,15 +110,8 @@ class ClickHouseSink:
 
     def _connected(self) -> Client:
         if self._client is None:
-            s = self._settings
             self._client = clickhouse_connect.get_client(
-                host=s.clickhouse_host,
-                port=s.clickhouse_port,
-                username=s.clickhouse_user,
-                password=s.clickhouse_password,
-                connect_timeout=5,
-                send_receive_timeout=self._timeout_s,
-                autogenerate_session_id=False,
+                **self._settings.store, connect_timeout=5, send_receive_timeout=self._timeout_s
             )
         return self._client
 

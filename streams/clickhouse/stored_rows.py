@@ -18,7 +18,7 @@ from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.schemas.messages.topics import ALERTS as ALERTS_TOPIC
 from zonepulse.schemas.messages.topics import DEADLETTERS, RESULTS
 from zonepulse.schemas.tables.ddl import LIVE_RUN
-from zonepulse.schemas.tables.results import ALERTS, DEAD_LETTERS, INTERVALS, TABLES, Column, Table
+from zonepulse.schemas.tables.results import ALERT_EVENTS, ALERTS, DEAD_LETTERS, INTERVALS, TABLES, Column, Table
 from zonepulse.schemas.values import LATEST_MS, check_brackets
 from zonepulse.streams.clickhouse.write_queue import Piece
 from zonepulse.streams.kafka.interval_codec import CANDIDATES, KIND, LIVE_PARTIAL, MAX_BLOCK_ROWS, block_metadata
@@ -57,7 +57,10 @@ def rows_of(
     if topic == ALERTS_TOPIC.name:
         rows = (i for i in range(len(records)) if records.value(i) is not None)  # a compacted alert's tombstone is no row
         kept = [i for i in rows if i not in skipped]
-        yield from _rows(records, ALERTS, kept, lambda i: (_alert(records, i, origin), _hand_over(records, i)))
+        for found in _rows(records, ALERTS, kept, lambda i: (_alert(records, i, origin), _hand_over(records, i))):
+            yield found
+            if not isinstance(found, Poison):
+                yield ALERT_EVENTS.name, found[1]
     elif topic == DEADLETTERS.name:
         yield from _letters(records, origin.zone)
     else:

@@ -11,7 +11,6 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any, Final
 
 import faust
@@ -20,7 +19,7 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaProducer
 
-from zonepulse.schemas.messages.commands import ABOUT_ALERTS, HAND_OVER, KEEP, SKIP, BadCommand, Command, Place, parse_command
+from zonepulse.schemas.messages.commands import ABOUT_ALERTS, HAND_OVER, KEEP, SKIP, BadCommand, Command, Place, Told, parse_command
 from zonepulse.schemas.messages.hand_overs import HandOver, order_of, parse_hand_over
 from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
 from zonepulse.schemas.messages.topics import COMMANDS
@@ -34,15 +33,6 @@ AGAIN_S: Final = 0.5
 SEND_TIMEOUT_S: Final = 30
 IDS_EVERY_S: Final = 30.0
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A command and where it stands: `ingest_ms` is the largest timestamp up to it."""
-
-    offset: int
-    ingest_ms: int
-    command: Command
 
 
 def tell(broker: str, prefix: str, command: Command, timestamp_ms: int | None = None) -> int:

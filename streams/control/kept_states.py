@@ -13,11 +13,11 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from zonepulse.processors.metering.snapshot import BadSnapshot
-from zonepulse.schemas.messages.commands import KEEP, Command
+from zonepulse.schemas.messages.commands import KEEP, Command, Told
 from zonepulse.schemas.messages.hand_overs import hand_over_in, kept_topic
 from zonepulse.schemas.messages.topics import READINGS
 from zonepulse.streams.checkpoints.handed_states import PROGRAM, HandedState, HandedStates
-from zonepulse.streams.control.command_log import Told, read_commands, tell
+from zonepulse.streams.control.command_log import read_commands, tell
 from zonepulse.streams.kafka.log_facts import admin_of, partitions_of
 
 MOST: Final = 8

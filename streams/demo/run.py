@@ -61,6 +61,8 @@ class Feed:
     partitions: int
     zone: ZonePolicy
     speed_up: float
+    closes: bool = True
+    """Whether the closing heartbeat is sent too: more is to come otherwise."""
     sent: int = 0
     failure: BaseException | None = None
     _thread: threading.Thread | None = None
@@ -114,6 +116,7 @@ class Feed:
     async def _send(self) -> None:
         producer = AIOKafkaProducer(
             **connection_to(self.broker),
+            acks="all",
             max_batch_size=_BATCH_BYTES,
             max_request_size=MAX_MESSAGE_BYTES,
             request_timeout_ms=_UNSENT_MS,
@@ -138,7 +141,7 @@ class Feed:
                 partition_of(key.decode(), self.partitions), at, key, self.sample.value[i], self.sample.headers.get(i, ())
             )
             self.sent += 1
-        for number in range(self.partitions):
+        for number in range(self.partitions if self.closes else 0):
             await batches.add(number, self.end_ms, None, HEARTBEAT)
         await batches.ship()
         await batches.acknowledged()

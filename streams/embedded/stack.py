@@ -17,6 +17,7 @@ from clickhouse_connect.driver.client import Client
 from zonepulse.streams.clickhouse import migrations
 from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
 from zonepulse.streams.embedded.kafka.broker import Broker
+from zonepulse.streams.embedded.kafka.cluster import cluster
 from zonepulse.streams.embedded.processes.ending import end_in_order, heed_interrupts, hold_endings
 from zonepulse.streams.embedded.processes.ports import chosen_ports, remember_ports
 from zonepulse.streams.embedded.processes.process import ChildProcess, ProcessDied
@@ -39,8 +40,8 @@ class Stack:
     Without `folder` a temporary one is used and removed at the end; with one, every start has the ports of the first. What dies is
     reported to `on_death` (called in the supervisor's thread) and makes `check` raise; with `restart_servers` a server is started
     again. `secured`: the broker has TLS, passwords and rules; a folder that was once started so stays so. `broker_settings`: further
-    lines of it. Everything is stopped at the end, whether it comes by return, exception or, when entered in the main thread, a signal
-    (ending.py).
+    lines of it. `brokers`: more than one are a cluster (kafka/cluster.py), plain and for this run alone. Everything is stopped at the
+    end, whether it comes by return, exception or, when entered in the main thread, a signal (ending.py).
     """
 
     def __init__(
@@ -51,13 +52,14 @@ class Stack:
         *,
         secured: bool = False,
         broker_settings: str = "",
+        brokers: int = 1,
     ) -> None:
         self._keep = ExitStack()
         self.folder = folder.resolve() if folder else self._temporary()
         secured = secured or (self.folder / "kafka" / "security").is_dir()
         names = ("kafka", "kafka_controller", "clickhouse", *(["kafka_certificates"] if secured else []))
         self._ports = ports = chosen_ports(self.folder, names)
-        self.broker = Broker(
+        one = Broker(
             self.folder / "kafka",
             ports["kafka"],
             ports["kafka_controller"],
@@ -65,6 +67,8 @@ class Stack:
             certificates_port=ports.get("kafka_certificates"),
             more=broker_settings,
         )
+        self.brokers = [one] if brokers == 1 else cluster(self.folder, brokers, broker_settings)
+        self.broker = self.brokers[0]
         self.clickhouse_process = ClickHouseProcess(self.folder / "clickhouse", self._ports["clickhouse"])
         self._restart_servers = restart_servers
         self.supervisor = Supervisor(on_death)
@@ -78,8 +82,12 @@ class Stack:
 
     @property
     def kafka(self) -> str:
-        """host:port of the broker."""
-        return self.broker.bootstrap
+        """host:port of the broker, or of each."""
+        return self.broker.bootstrap if len(self.brokers) == 1 else ",".join(broker.bootstrap for broker in self.brokers)
+
+    @property
+    def _servers(self) -> list[Broker | ClickHouseProcess]:
+        return [*self.brokers, self.clickhouse_process]
 
     @property
     def clickhouse(self) -> ClickHouseAccess:
@@ -114,13 +122,13 @@ class Stack:
         return self._connect(access or self.clickhouse, "zonepulse")
 
     def start(self) -> None:
-        """Starts both servers at once and applies the migrations. On failure nothing is left running."""
+        """Starts the servers at once and applies the migrations. On failure nothing is left running."""
         try:
-            with ThreadPoolExecutor(2, "start") as pool:
-                for started in [pool.submit(server.start) for server in (self.broker, self.clickhouse_process)]:
+            with ThreadPoolExecutor(len(self._servers), "start") as pool:
+                for started in [pool.submit(server.start) for server in self._servers]:
                     started.result()
             remember_ports(self.folder, self._ports)
-            for server in (self.broker, self.clickhouse_process):
+            for server in self._servers:
                 self.supervisor.watch(server.process, self._restart_servers, server.launch)
             with self._connect(self.clickhouse, "default") as client:
                 self.applied = migrations.apply(client)
@@ -153,8 +161,8 @@ class Stack:
             hold_endings()
         for child in reversed(self.supervisor.stop()):
             child.stop()
-        with ThreadPoolExecutor(2, "stop") as pool:
-            for stopped in [pool.submit(server.stop) for server in (self.clickhouse_process, self.broker)]:
+        with ThreadPoolExecutor(len(self._servers), "stop") as pool:
+            for stopped in [pool.submit(server.stop) for server in self._servers]:
                 stopped.result()
         self._keep.close()
 

@@ -27,8 +27,9 @@ class ZoneStack(Stack):
         restart_servers: Restart | None = None,
         secured: bool = False,
         broker_settings: str = "",
+        brokers: int = 1,
     ) -> None:
-        super().__init__(folder, restart_servers=restart_servers, secured=secured, broker_settings=broker_settings)
+        super().__init__(folder, restart_servers=restart_servers, secured=secured, broker_settings=broker_settings, brokers=brokers)
         self.restart = restart
         self.partitions = partitions
         self.is_simulated = is_simulated
@@ -40,7 +41,7 @@ class ZoneStack(Stack):
         try:
             if self.broker.security is not None:
                 self.broker.security.admit("zp.")
-            ensure_topics(self.kafka, "zp.", self.partitions, is_simulated=self.is_simulated, replication=1)
+            ensure_topics(self.kafka, "zp.", self.partitions, is_simulated=self.is_simulated, replication=len(self.brokers))
         except BaseException:
             self.stop()
             raise
@@ -50,14 +51,17 @@ class ZoneStack(Stack):
         """The environment of this zone's workers."""
         return self.environment | {
             "ZONEPULSE_PARTITIONS": str(self.partitions),
+            "ZONEPULSE_REPLICATION": str(len(self.brokers)),
             "ZONEPULSE_SIMULATED": "on" if self.is_simulated else "off",
             "ZONEPULSE_DATA_DIR": str(self.folder / "workers"),
         }
 
-    def start_worker(self, task: str, instance: str = "0", extra: Mapping[str, str] | None = None) -> ChildProcess:
+    def start_worker(
+        self, task: str, instance: str = "0", extra: Mapping[str, str] | None = None, python: str = sys.executable
+    ) -> ChildProcess:
         """Start one more worker of a task; it is started again when it dies."""
         name = f"{task}-{instance}"
-        argv = [sys.executable, "-m", "zonepulse.streams.cli.main", "worker", task]
+        argv = [python, "-m", "zonepulse.streams.cli.main", "worker", task]
         env = self.worker_environment | {"ZONEPULSE_INSTANCE": instance, "ZONEPULSE_STATIC": "on"}
         env |= self.access_to_kafka(task) | dict(extra or {})
         self.workers[name] = self.supervise(name, argv, self.restart, env)

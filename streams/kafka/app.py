@@ -8,12 +8,12 @@ from typing import Any, Final, NoReturn, cast
 
 import faust
 from aiokafka.errors import InvalidMessageError, MessageSizeTooLargeError
-from faust.auth import Credentials, SASLCredentials, SSLCredentials
+from faust.auth import Credentials, OAuthCredentials, SASLCredentials, SSLCredentials
 from faust.tables import TableManager
 from mode.supervisors import CrashingSupervisor
 
 from zonepulse.schemas.messages.topics import MAX_MESSAGE_BYTES
-from zonepulse.streams.access.address import access_of
+from zonepulse.streams.access.address import access_of, connection_to
 from zonepulse.streams.access.renewed_connections import renew_connections
 from zonepulse.streams.access.tls import RenewedContext
 from zonepulse.streams.kafka.batches import BatchConsumer, BatchTransport
@@ -41,6 +41,8 @@ def credentials(broker: str) -> Credentials | None:
     """The access to a broker in Faust's words; None: a plain connection. Raises tls.BadCertificate."""
     access = access_of(broker)
     context = RenewedContext(access.files) if access.is_encrypted else None
+    if access.has_token:
+        return OAuthCredentials(oauth_cb=connection_to(broker)["sasl_oauth_token_provider"], ssl_context=context)
     if access.has_password:
         return SASLCredentials(username=access.user, password=access.password, mechanism=access.mechanism, ssl_context=context)
     return None if context is None else SSLCredentials(context)

@@ -9,12 +9,14 @@ from typing import Any, Final
 import faust
 from faust.types import TP, StreamT
 
+from zonepulse.processors.detection.ops_alerts import TASK_GONE
 from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.messages.topics import ALERTS, REGISTRY, SUBSCRIBERS
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.subscribers import BadSubscriber
 from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.control.registry_topic import end_offset, load_versions, read_to_end
+from zonepulse.streams.health.absent import EVERY_S, Absence, without_workers
 from zonepulse.streams.kafka.app import Outbox
 from zonepulse.streams.kafka.batch_channel import Hooks, batch_channel
 from zonepulse.streams.metrics import Metrics
@@ -60,11 +62,15 @@ def add_notify_agent(app: faust.App, settings: Settings, own: NotifySettings, me
     )
     notifier.use(newest)
 
+    absence = Absence(newest.zone.id, NAME)
+
     async def assigned(tps: set[TP]) -> None:
         """Subscribers are known before the first alert is routed."""
+        nonlocal absence
         if any(tp.topic == ALERTS.full_name(prefix) for tp in tps):
             await asyncio.to_thread(_read_subscribers, notifier, broker, prefix)
             await notifier.begin()
+            absence = Absence(newest.zone.id, NAME, notifier.heard_of(TASK_GONE))
 
     async def revoked(tps: set[TP]) -> None:
         if any(tp.topic == ALERTS.full_name(prefix) for tp in tps):
@@ -92,7 +98,18 @@ def add_notify_agent(app: faust.App, settings: Settings, own: NotifySettings, me
         if found is not None:
             notifier.use(found)
 
+    async def watch_tasks() -> None:
+        if not notifier.is_owner or settings.is_simulated:
+            return
+        try:
+            gone = await asyncio.to_thread(without_workers, broker, prefix, absence.tasks)
+        except Exception as error:  # the broker is away
+            log.warning("whether other tasks have workers is not known for now: %s", error)
+            return
+        await notifier.hear_of(absence.judge(gone, now()))
+
     app.agent(batches.channel, name=NAME)(take)
+    app.timer(EVERY_S, name="absent_tasks")(watch_tasks)
     app.timer(TICK_S, name="notify_tick")(tick)
     operations = Operations(notifier, own, now)
     links = LinkService(notifier, settings, own)

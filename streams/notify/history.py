@@ -56,8 +56,6 @@ def _ask(settings: Settings, facts: dict[str, Any]) -> list[tuple[int, int, int 
     import clickhouse_connect
 
     with clickhouse_connect.get_client(
-        interface="http", host=settings.clickhouse_host, port=settings.clickhouse_port, username=settings.clickhouse_user,
-        password=settings.clickhouse_password, database="zonepulse", autogenerate_session_id=False,
-        connect_timeout=TIMEOUT_S, send_receive_timeout=TIMEOUT_S,
-    ) as client:  # fmt: skip
+        **settings.store, database="zonepulse", connect_timeout=TIMEOUT_S, send_receive_timeout=TIMEOUT_S
+    ) as client:
         return [tuple(r) for r in client.query(_QUERY, parameters=facts).result_rows]

@@ -11,8 +11,9 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
@@ -160,6 +161,21 @@ class Notifier:
             reach("planned")
         await self._log_deliveries([p for p in self.state.parcels.values() if p.outcome])
         await self._attempt(due(self.state, self.breakers, set(self._busy), now_ms)[: max(0, MOST_AT_ONCE - len(self._busy))])
+
+    async def hear_of(self, rows: list[dict[str, Any]]) -> None:
+        """Transitions that no ledger is there to write: they are told, and stand on no topic. Raises aiokafka.errors.KafkaError."""
+        if not rows or not self._is_owner:
+            return
+        async with self._turn:
+            for row in rows:
+                told = parse_row(msgspec.json.encode({"zone": self.people.known.zone, **row}))
+                take_row(self.state, told, self.people.listening(), self.people.known, now())
+            await self._log.write(self.state.take_changes())
+
+    def heard_of(self, rule: str) -> list[tuple[int, str]]:
+        """starts_at and evidence of what `hear_of` told of a rule and is not over."""
+        rows = [known.row for known in self.state.alerts.values()]
+        return [(row.starts_at, row.evidence) for row in rows if row.rule == rule and not row.is_over]
 
     async def settled(self) -> None:
         """Returns when no attempt is under way; what failed is not waited for."""

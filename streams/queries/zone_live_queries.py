@@ -5,6 +5,7 @@ from typing import Final
 
 from zonepulse.processors.detection.meter.rules import RULES
 from zonepulse.processors.detection.watch.words import SHORT
+from zonepulse.schemas.messages.alerts import SILENT_GROUPS
 from zonepulse.streams.queries.limits import COMPLETE, ESTIMATED_WATCH, Limits
 from zonepulse.streams.queries.sql_parts import (
     CHOSEN,
@@ -30,7 +31,15 @@ from zonepulse.streams.queries.sql_parts import (
 )
 from zonepulse.streams.queries.texts import Texts
 
-BUILT_IN_RULES: Final = (*(rule.id for rule in RULES), *SHORT, "no_factor", "flow_residual", "unexplained_energy", "budget_burn")
+BUILT_IN_RULES: Final = (
+    *(rule.id for rule in RULES),
+    *SILENT_GROUPS,
+    *SHORT,
+    "no_factor",
+    "flow_residual",
+    "unexplained_energy",
+    "budget_burn",
+)
 SEVERITIES: Final = ("critical", "warning", "info")
 QUALITIES: Final = ("measured", "corrected", "estimated", "missing")
 """From good to bad; the place is the number a panel maps back to a word."""

@@ -6,7 +6,7 @@ partition. Only the newest revision of every row is kept, so memory grows with t
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.final_rows import final_rows
 from zonepulse.processors.zone_run import ZoneRun
-from zonepulse.schemas.messages.commands import Place
+from zonepulse.schemas.messages.commands import Place, Told
 from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.messages.reading_columns import NO_PARTITION, ColumnChunk
 from zonepulse.schemas.messages.readings import decode
@@ -76,19 +76,17 @@ def replay_files(
     *,
     arrival: bool = False,
     form: FileForm = AS_IT_IS,
-    skips: Collection[Place] = (),
+    commands: Sequence[Told] = (),
     letter_bytes: int = LETTER_BYTES,
     topic: str = READINGS.full_name(),
-    begin: Callable[[ZoneRun], object] = lambda zone: None,
 ) -> Replayed:
-    """Folds the files into final rows under `run`. `arrival`: readings without ingest_ms arrive as files/arrival.py says; `skips`: places
-    that commands step over; `letter_bytes`: the most that dead letters may take, which name `topic`; `begin` is told the core before it
-    reads. Raises BadFile."""
+    """Folds the files into final rows under `run`. `arrival`: readings without ingest_ms arrive as files/arrival.py says; `commands`: what
+    people skip and say of alerts; `letter_bytes`: the most that dead letters may take, which name `topic`. Raises BadFile."""
     started = time.monotonic()
     facts = [facts_of(path, form) for path in paths]
-    n = partition_count(facts, partitions)
+    n, skips = partition_count(facts, partitions), {place for told in commands if (place := told.command.place) is not None}
     zone, rows, log, letters = ZoneRun(registry, n, topic), FinalRows(), _Log(registry, n, skips), _Letters(letter_bytes)
-    begin(zone)
+    zone.tell(commands)
     earliest_ms = min((file.earliest_ms for file in facts if file.earliest_ms is not None), default=FOREVER)
     for chunk in read_files(paths, topic, arrival=Arrival(registry.zone) if arrival else None, form=form):
         times = chunk.records.timestamp_ms if isinstance(chunk, RecordChunk) else chunk.ingest_ms

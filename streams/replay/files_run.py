@@ -14,7 +14,7 @@ from clickhouse_connect.driver.client import Client
 from zonepulse.schemas.messages.topics import READINGS, REGISTRY
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
-from zonepulse.streams.control.command_log import CommandLog
+from zonepulse.streams.control.command_log import read_commands
 from zonepulse.streams.control.registry_topic import load_versions
 from zonepulse.streams.files.blocks import BadFile
 from zonepulse.streams.files.json_lines import sidecars
@@ -22,7 +22,6 @@ from zonepulse.streams.kafka.log_facts import admin_of, partitions_of
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.file import replay_files
 from zonepulse.streams.replay.plan import CannotReplay, Plan
-from zonepulse.streams.replay.shares import tell_ledger
 
 
 def plan_of_files(broker: str, prefix: str, made: Plan, paths: Sequence[Path], *, arrival: bool) -> Plan:
@@ -62,12 +61,9 @@ def run_files(broker: str, prefix: str, plan: Plan, client: Client) -> dict[str,
     runs.save(client, plan, runs.RUNNING)
     paths = [_same(Path(path), digest) for path, digest in plan.files]
     registry = registry_of(plan, load_versions(broker, REGISTRY.full_name(prefix)).values())
-    skips = CommandLog.of(broker, prefix).skips
+    commands = read_commands(broker, prefix)
     try:
-        made = replay_files(
-            registry, paths, plan.run, len(plan.offsets), arrival=plan.arrival, skips=skips, topic=plan.topic,
-            begin=lambda zone: tell_ledger(broker, prefix, zone),
-        )  # fmt: skip
+        made = replay_files(registry, paths, plan.run, len(plan.offsets), arrival=plan.arrival, commands=commands, topic=plan.topic)
     except BadFile as bad:
         raise CannotReplay(str(bad)) from bad
     for name in FINAL_TABLES:

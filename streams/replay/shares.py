@@ -14,7 +14,6 @@ from kafka.errors import KafkaError
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.metering.step import LateReadings
 from zonepulse.processors.zone_run import Piece, UnknownVersion, ZoneRun
-from zonepulse.schemas.messages.commands import ABOUT_ALERTS
 from zonepulse.schemas.messages.topics import REGISTRY
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.streams.archive.archive import BadArchive
@@ -48,9 +47,7 @@ class Going:
 
 def tell_ledger(broker: str, prefix: str, zone: ZoneRun) -> None:
     """What people have said of alerts up to now, for the ledger; what it knows it does not take again. Raises KafkaError."""
-    for told in read_commands(broker, prefix):
-        if told.command.kind in ABOUT_ALERTS:
-            zone.ledger.life.tell(told.offset, told.ingest_ms, told.command)
+    zone.tell(read_commands(broker, prefix))
 
 
 async def made(

@@ -20,7 +20,7 @@ from faust.types import TP, StreamT
 from kafka.errors import KafkaError
 
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.detection.ops_alerts import NO_DATA, NoData
+from zonepulse.processors.detection.ops_alerts import NO_DATA, TASK_GONE, NoData
 from zonepulse.processors.flow import UNSET
 from zonepulse.processors.ledger.ledger import Ledger, Results
 from zonepulse.processors.ledger.life_cycle import OPS
@@ -51,6 +51,7 @@ from zonepulse.streams.checkpoints.handed_states import HandedState, HandedState
 from zonepulse.streams.control.command_log import CommandLog
 from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.control.registry_store import RegistryStore
+from zonepulse.streams.health.absent import EVERY_S, Absence, without_workers
 from zonepulse.streams.health.quarantine import Quarantine
 from zonepulse.streams.health.watchdog import Pulse
 from zonepulse.streams.kafka.app import Outbox
@@ -109,7 +110,7 @@ class LedgerTask:
         """Under which the books were kept last, and under which each partition was, by the key of its blocks."""
         self._live: LiveView | None = None
         self._shown: pa.RecordBatch | None = None
-        self._no_data = NoData("")
+        self._no_data, self._absence = NoData(""), Absence("", NAME)
         self._heard_s = time.monotonic()
         """When a task that reads meters said something last."""
         self._most_waiting = settings.waiting_rows
@@ -126,8 +127,9 @@ class LedgerTask:
         self._ledger = await self._restored()
         self._registries.keep(self._ledger.versions)
         self._kept = None
-        found = (known.row for known in self._ledger.life.open.values() if known.row["rule"] == NO_DATA)
-        self._no_data = NoData(self._ledger.channels.registry.zone.id, next(found, None))
+        zone, rows = self._ledger.channels.registry.zone.id, [known.row for known in self._ledger.life.open.values()]
+        self._no_data = NoData(zone, next((row for row in rows if row["rule"] == NO_DATA), None))
+        self._absence = Absence(zone, NAME, [(row["starts_at"], row["evidence"]) for row in rows if row["rule"] == TASK_GONE])
         self._heard_s = time.monotonic()
 
     async def _restored(self) -> Ledger:
@@ -436,6 +438,23 @@ class LedgerTask:
         except KafkaError as error:
             log.warning("alerts that are over stay for now: %s", error)
 
+    async def watch_tasks(self) -> None:
+        """Tells which of the tasks that read what this one writes have no worker."""
+        if self._ledger is None or self._is_simulated:
+            return
+        try:
+            gone = await asyncio.to_thread(without_workers, self._broker, self._prefix, self._absence.tasks)
+        except KafkaError as error:
+            log.warning("whether other tasks have workers is not known for now: %s", error)
+            return
+        async with self._turn:
+            if self._ledger is not None:
+                await self._tell_of_pipeline(self._ledger, self._absence.judge(gone, round(time.time() * 1000)))
+
+    async def _tell_of_pipeline(self, ledger: Ledger, proposed: list[dict[str, Any]]) -> None:
+        for row in ledger.life.say_of_pipeline(proposed):
+            await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, ledger.channels.registry.zone.id))
+
     async def send_live(self) -> None:
         """Rows of table `live` from the newest sums, and the alert that says when no meter reports at all."""
         live = self._live
@@ -451,8 +470,7 @@ class LedgerTask:
                 not self._is_simulated and time.monotonic() - self._heard_s > UNHEARD_S + UNHEARD_TICKS * zone.tick_ms / 1000
             )
             proposed = self._no_data.judge(live is not None and live.is_silent, is_unheard, int(time.time() * 1000))
-            for row in ledger.life.say_of_pipeline(proposed):
-                await self._outbox.send(ALERTS.full_name(self._prefix), *alert_record(row, zone.id))
+            await self._tell_of_pipeline(ledger, proposed)
 
 
 def start(outfit: Outfit) -> None:
@@ -481,4 +499,5 @@ def add_ledger_agent(
     app.timer(live_s, name="live")(task.send_live)
     app.timer(POLL_S, name="checkpoints")(task.checkpoint_due)
     app.timer(alert_sweep.FIRST_S, name="alert_sweep")(task.sweep_alerts)
+    app.timer(EVERY_S, name="absent_tasks")(task.watch_tasks)
     return task

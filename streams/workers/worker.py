@@ -12,6 +12,7 @@ from zonepulse.schemas.messages.tasks import Task
 from zonepulse.schemas.messages.topics import COMMANDS
 from zonepulse.streams.control.command_log import CommandLog
 from zonepulse.streams.control.outfit import Outfit
+from zonepulse.streams.health.probes import Probes
 from zonepulse.streams.health.starts import note_start
 from zonepulse.streams.kafka.app import build_app, run_worker
 from zonepulse.streams.metrics import Metrics
@@ -27,7 +28,8 @@ def run(task: Task, settings: Settings) -> NoReturn:
     app = build_app(settings, task.name)
     started = (settings.broker, settings.topic_prefix, task.name, settings.instance)
     threading.Thread(target=note_start, args=started, name="starts", daemon=True).start()
-    metrics = Metrics(CollectorRegistry())
+    metrics, probes = Metrics(CollectorRegistry()), Probes(settings.stall_s)
+    metrics.serve(settings.metrics_port, settings.metrics_host, probes.answers)
     metrics.process_step("process")
     if task.has_kernels:
         from zonepulse.streams.workers.warm_up import warm_up  # imports all kernels; other tasks do without
@@ -37,7 +39,7 @@ def run(task: Task, settings: Settings) -> NoReturn:
     commands = CommandLog.of(settings.broker, settings.topic_prefix)
     commands.follow(app, settings.broker, metrics.records_lost.labels(COMMANDS.name).inc)
     start(Outfit(app, settings, metrics, commands))
-    metrics.serve(settings.metrics_port, settings.metrics_host)
+    probes.watch(app)
     metrics.process_step("ready")
     gc.freeze()
     gc.enable()

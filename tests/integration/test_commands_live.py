@@ -25,7 +25,7 @@ from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.topics import COMMANDS
 from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
 from zonepulse.schemas.zone_file.read import parse_zone
-from zonepulse.streams.control.command_file import skips_in
+from zonepulse.streams.control.command_file import commands_in
 from zonepulse.streams.control.command_log import CommandLog, CommandReader, skip_of, tell
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.run import PREFIX, read_partition, stored_rows
@@ -107,8 +107,10 @@ def test_a_skip_leaves_a_record_out_live_in_the_oracle_and_in_a_replay_and_ticks
         told_at_ms = START_MS + 31 * MINUTE_MS
         assert json.loads(rows[-1]["evidence"]) == {"acknowledged": {"at_ms": told_at_ms, "by": "me", "why": "I have seen it"}}
 
-    (tmp_path / "commands.jsonl").write_bytes(b"".join((r.value or b"") + b"\n" for r in told) + b"{}\n")
-    skips = skips_in(tmp_path / "commands.jsonl")
+    lines = (b"CreateTime:%d\t%s\n" % (r.timestamp_ms, r.value or b"") for r in told)
+    (tmp_path / "commands.jsonl").write_bytes(b"".join(lines) + b"{}\n")
+    commands = commands_in(tmp_path / "commands.jsonl")
+    skips = {place for one in commands if (place := one.command.place) is not None}
     assert skips == {Place("readings", 0, GOOD), Place("readings", 0, BAD), Place("intervals", 0, 1)}
 
     letters = stored["dead_letters"]
@@ -122,7 +124,7 @@ def test_a_skip_leaves_a_record_out_live_in_the_oracle_and_in_a_replay_and_ticks
 
     keyless = [Record(r.partition, r.offset, r.timestamp_ms, None, r.value) for r in log]
     oracle = run_oracle(ONE_METER, shipped_factors_csv(), keyless, 1, max(r.timestamp_ms for r in log), skips=places)
-    replayed = replay_files(zone, [dump(tmp_path, log)], "r1", skips=skips)
+    replayed = replay_files(zone, [dump(tmp_path, log)], "r1", commands=commands)
     assert [line for name in FINAL_TABLES for line in differences(oracle[name], replayed.tables[name], name)] == []
 
     beats = [r for r in told if r.value == HEARTBEAT]

@@ -74,8 +74,10 @@ def commands(resources: list[dict[str, Any]]) -> Iterator[list[str]]:
     yield from (container["args"] for container in containers(resources))
     for text in ((DEPLOY / "README.md").read_text(), (ROOT / "SECURITY.md").read_text()):
         yield from (
-            shlex.split(line) for line in re.findall(r"`zonepulse ((?:acl|topics|migrate|registry|doctor)[a-z .-]*)`", text)
+            shlex.split(line)
+            for line in re.findall(r"`zonepulse ((?:acl|backup|checkpoints|topics|migrate|registry|doctor)[A-Za-z .-]*)`", text)
         )
+        yield from (shlex.split(line) for line in re.findall(r"^    (?:[A-Z_]+=\S+ )?zonepulse (.*)$", text, re.M))
 
 
 def test_every_command_is_taken_by_zonepulse(

@@ -5,6 +5,7 @@ import struct
 from collections.abc import Container, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import psutil
@@ -76,6 +77,17 @@ def listens(stack: ZoneStack, worker: str) -> set[int]:
     return {c.laddr.port for c in found if c.status == psutil.CONN_LISTEN}
 
 
+def probed(port: int, path: str) -> tuple[int, str]:
+    """Code and text of a probe's answer; 0 before anything listens."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as refused:
+        return refused.code, refused.read().decode()
+    except URLError:
+        return 0, ""
+
+
 LABELS: dict[str, Container[str]] = {
     "topic": {topic.name for topic in TOPICS},
     "partition": {"", "0"},
@@ -114,6 +126,8 @@ def test_workers_live_through_hostile_records_and_every_letter_is_as_the_oracle_
         port = free_port()
         for task in WHOLE:
             stack.start_worker(task, extra={"ZONEPULSE_METRICS_PORT": str(port)} if task == "intervals" else None)
+        wait_until(lambda: probed(port, "/readyz") == (200, "ready\n"), 60, "the worker has its share")
+        assert probed(port, "/healthz") == (200, "alive\n")
         packed = KafkaProducer(bootstrap_servers=stack.kafka, compression_type="gzip", max_request_size=1 << 30)
         plain = KafkaProducer(bootstrap_servers=stack.kafka, max_request_size=1 << 30)
         for n, (value, headers) in enumerate(hostile()):

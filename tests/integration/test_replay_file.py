@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ from zonepulse.oracle.compare import differences
 from zonepulse.oracle.metering.decode import Record
 from zonepulse.oracle.run import Tables, run, run_columns
 from zonepulse.schemas.factors.shipped import shipped_factors_csv
-from zonepulse.schemas.messages.commands import Place
+from zonepulse.schemas.messages.commands import Place, Told
 from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.messages.readings import is_arrow, read_block
 from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.main import app
+from zonepulse.streams.control.command_log import skip_of
 from zonepulse.streams.demo.data import demo_sample, demo_zone_yaml
 from zonepulse.streams.files.blocks import BadFile
 from zonepulse.streams.kafka.reading_keys import ReadingKeys
@@ -162,13 +163,17 @@ def test_several_files_are_one_log(tmp_path: Path, demo_zone: str, demo_rows: pa
         assert one.tables[name].equals(two.tables[name]), name
 
 
+def _skipping(places: Iterable[Place]) -> list[Told]:
+    return [Told(line, 0, skip_of(place, "broken")) for line, place in enumerate(places)]
+
+
 def test_what_commands_skip_is_left_out_whether_the_file_names_places_or_not(tmp_path: Path) -> None:
     lines = quarter_hours([100, 103, 104.5, 109])
     places = [{"partition": 0, "offset": 5 + i, "ingest_ms": T0 + i * 900_000 + 2_000} for i in range(4)]
     (tmp_path / "placed.meta.jsonl").write_text("".join(json.dumps(p) + "\n" for p in places))
     for path, offset in ((tmp_path / "bare.jsonl", 1), (tmp_path / "placed.jsonl", 6)):
         skips = [Place("readings", 0, offset), Place("readings", 1, offset), Place("intervals", 0, offset + 1)]
-        replayed = replay_files(parse_zone(ZONE), [write_lines(path, lines)], "r1", 1, skips=skips)
+        replayed = replay_files(parse_zone(ZONE), [write_lines(path, lines)], "r1", 1, commands=_skipping(skips))
         assert replayed.dead_letters == {"poison": 1}
         assert values(replayed) == [2_250_000, 2_250_000, 4_500_000, None]
 
@@ -179,7 +184,7 @@ def test_rows_that_commands_skip_equal_the_oracle(tmp_path: Path) -> None:
         | {"ingest_ms": [T0 + i * 900_000 + 2_000 for i in range(4)], "partition": [0] * 4, "offset": [0, 1, 2, 3], "item": [0] * 4}
     )
     pq.write_table(rows, tmp_path / "r.parquet")
-    replayed = replay_files(parse_zone(ZONE), [tmp_path / "r.parquet"], "r1", skips=[Place("readings", 0, 2)])
+    replayed = replay_files(parse_zone(ZONE), [tmp_path / "r.parquet"], "r1", commands=_skipping([Place("readings", 0, 2)]))
     end_ms = max(rows["ingest_ms"].to_pylist())
     expected = run_columns(ZONE, shipped_factors_csv(), rows.to_pylist(), 1, end_ms, skips={(0, 2)})
     assert [x["reason"] for x in expected["dead_letters"]] == ["poison"]

@@ -73,7 +73,7 @@ def test_every_kind_of_row_is_stored_as_it_was_sent(broker: Broker, clickhouse: 
     alerts = [(0, b"f", canonical_json(alert(zone, n)).encode(), [], None) for n in range(3)]
     produce(broker.bootstrap, f"{prefix}alerts", [*alerts, (0, b"gone", None, [], None)])
     produce(broker.bootstrap, f"{prefix}deadletters", [(0, letter.key, letter.value, list(letter.headers()), None)])
-    wanted = {"intervals": 100, "totals": 30, "live": 5, "alerts": 3, "dead_letters": 1}
+    wanted = {"intervals": 100, "totals": 30, "live": 5, "alerts": 3, "alert_events": 3, "dead_letters": 1}
     with process(WORKER, options(broker, clickhouse, prefix, tmp_path), tmp_path / "worker.log"):
         wait_until(lambda: all(count(clickhouse, t, zone) == n for t, n in wanted.items()), 30, f"{wanted} stored")
 

@@ -2,8 +2,12 @@
 
 import struct
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from math import exp, inf, isnan, log, nan, sqrt
 
+from zonepulse.oracle.zone.registry import Policy
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAILY = ("level_shift", "night_use")
 RULED = ("stuck", "zero_run", "reverse_flow", "off_hours")
 NAMES = ("unusual", "level_shift", "night_use", "stuck", "zero_run", "reverse_flow", "off_hours", "record")
@@ -347,3 +351,15 @@ def sum_in_order(numbers: list[float]) -> float:
 def signed_log(x: float) -> float:
     """log(1 + |x|) with the sign of x."""
     return log(1.0 + abs(x)) if x >= 0 else -log(1.0 + abs(x))
+
+
+def strictness(budget: float) -> float:
+    """1 at 0.009 alerts a channel-month, 0.2 at 0.25, between and beyond by the logarithm; at least 0.1."""
+    return max(0.1, 1.0 + (0.2 - 1.0) * log(budget / 0.009) / log(0.25 / 0.009))
+
+
+def slot_and_day(start_ms: int, policy: Policy) -> tuple[int, int]:
+    """Hour of the week and number of the local day."""
+    local = (_EPOCH + timedelta(milliseconds=start_ms)).astimezone(policy.timezone)
+    day = local.date()
+    return 24 * policy.days.get(day, day.weekday()) + local.hour, day.toordinal()

@@ -108,6 +108,10 @@ class _Story:
         if row["state"] != "resolved":
             is_acknowledged = found["severity"] is not None
             row = row | {"state": "acknowledged" if is_acknowledged else row["state"].replace("acknowledged", "updated")}
+        if row["state"] == "updated" and any(
+            (one["state"], one["starts_at"], one["revision"]) == ("raised", row["starts_at"], row["revision"]) for one in self._out
+        ):
+            row = row | {"state": "raised"}
         if found["marks"]:
             row = row | {"evidence": canonical(json.loads(row["evidence"]) | found["marks"])}
         self._out.append(row)
@@ -138,6 +142,7 @@ class _Story:
         facts = {name: row[name] for name in ("rule", "company", "meter", "node", "severity")} | dict(
             self._places.get(row["meter"], {})
         )
+        facts |= {name: text for name, text in json.loads(row["evidence"]).items() if name in ("site", "gateway")}
         latest = {command["target"]: command for at, command in self._maintenance if at < tick}
         out = []
         for target, command in latest.items():

@@ -9,7 +9,9 @@ from math import isfinite
 from typing import Any
 
 from zonepulse.oracle.alerts import Transition, Turns, canonical, raised, resolved
+from zonepulse.oracle.detection import LIMITS, NAMES, Channel, slot_and_day, strictness
 from zonepulse.oracle.grid import Grid
+from zonepulse.oracle.impact import of_energy
 from zonepulse.oracle.zone.registry import Calendar, Registry, Rule
 
 Look = Callable[[str], float | None]
@@ -90,6 +92,11 @@ class RuleWatch(Turns):
     _active: Transition | None = None
     _over: list[Over] = field(default_factory=list)
     """Of the breaching windows since the first of them."""
+    _channel: Channel | None = None
+    """Of a rule about what is unusual: what is known of its past."""
+    _band: tuple[float, float] | None = None
+    _said: int = 0
+    """Of their sum, what was said last."""
     _history: dict[int, float | None] = field(default_factory=dict)
     """Window -> what the indicator was when it was judged."""
 
@@ -114,11 +121,20 @@ class RuleWatch(Turns):
                 run.clear()
         if self._active is None and len(self._breaching) >= grid.windows_in(rule.for_ms):
             self._active = self._costing(self._raised(value, facts, tick))
+            self._said = self._size()
             self.transitions.append(self._active)
         elif self._active is not None and len(self._clear) >= grid.windows_in(rule.keep_firing_ms):
             first = self._clear[-grid.windows_in(rule.keep_firing_ms)]
             self.transitions.append(self._costing(resolved(self._active, grid.start_ms(first), tick)))
             self._active = None
+        elif self._active is not None and breaches and self._size() > 0 and self._size() >= 2 * self._said:
+            self._said = self._size()
+            self.transitions.append(self._costing(self._active | {"state": "updated", "revision": tick}))
+
+    def _size(self) -> int:
+        """What is above the bound so far: mg, or micro-kWh where no carbon is known."""
+        micro, mg = ([n for n in numbers if n is not None] for numbers in zip(*self._over, strict=True))
+        return sum(mg) if mg else sum(micro)
 
     def _costing(self, row: Transition) -> Transition:
         """With what is above the bound so far, in kg, kWh and money."""
@@ -126,11 +142,7 @@ class RuleWatch(Turns):
         if mg:
             row = row | {"impact_kg": sum(mg) / 1_000_000}
         if micro:
-            evidence = json.loads(row["evidence"]) | {"impact_kwh": sum(micro) / 1_000_000}
-            for tariff in sorted(self.registry.tariffs, key=lambda one: one.company == ""):
-                if tariff.company in ("", row["company"]) and tariff.valid_from_ms <= row["starts_at"] < tariff.valid_to_ms:
-                    evidence |= {"impact_cost": float(sum(micro) * tariff.per_kwh / 1_000_000), "currency": tariff.currency}
-                    break
+            evidence = json.loads(row["evidence"]) | of_energy(self.registry, sum(micro), row["company"], row["starts_at"])
             row = row | {"evidence": canonical(evidence)}
         return row
 
@@ -153,6 +165,8 @@ class RuleWatch(Turns):
             ]
             return bool(breach), bool(clear), None, {"values": {name: look(name) for name in names}}
         value, facts = look(rule.indicator), dict[str, Any]()
+        if rule.unusual:
+            return self._of_history(window, value, look)
         if rule.change:
             self._history[window] = value
             before = self._history.get(window - rule.against_ms // self.registry.policy.window_ms)
@@ -161,6 +175,19 @@ class RuleWatch(Turns):
                 return None
             value = value - before if rule.change == "absolute" else 100 * (value - before) / abs(before)
         return None if value is None else (self._breaches(value), self._clears(value), value, facts)
+
+    def _of_history(self, window: int, value: float | None, look: Look) -> tuple[bool, bool, float | None, dict[str, Any]] | None:
+        policy = self.registry.policy
+        if value is None or look("completeness") != 1 or look("estimated_share") not in (None, 0):
+            return None
+        if self._channel is None:
+            per_day = 86_400_000 // policy.window_ms
+            tail = policy.alert_budget / (30 * per_day * len(NAMES))
+            self._channel = Channel(per_day, tail, LIMITS, strictness(policy.alert_budget), ("unusual",))
+        found = self._channel.judge(*slot_and_day(window * policy.window_ms, policy), value)
+        is_outside = "unusual" in found.firing and found.ratio["unusual"] >= 1
+        self._band = (found.low, found.high)
+        return is_outside, not is_outside, value, {"score": found.ratio["unusual"], "windows": self._channel.windows - 1}
 
     def _raised(self, value: float | None, facts: dict[str, Any], tick: int) -> Transition:
         scope, name = self.subject
@@ -193,8 +220,8 @@ class RuleWatch(Turns):
             evidence | facts,
             value,
             severity=self.rule.severity,
-            expected_high=self.rule.above,
-            expected_low=self.rule.below,
+            expected_high=self._band[1] if self._band else self.rule.above,
+            expected_low=self._band[0] if self._band else self.rule.below,
             **columns,
         )
 

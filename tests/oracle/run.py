@@ -8,10 +8,12 @@ from collections.abc import Container, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from zonepulse.oracle import life_cycle
+from zonepulse.oracle import inhibition, life_cycle
 from zonepulse.oracle.alerts import Transition
 from zonepulse.oracle.carbon.entries import entered
+from zonepulse.oracle.carbon.factors import FactorTable
 from zonepulse.oracle.grid import Grid
+from zonepulse.oracle.impact import of_detector
 from zonepulse.oracle.ledger import Event, Ledger
 from zonepulse.oracle.metering.decode import Item, Record, decode, read_fields
 from zonepulse.oracle.metering.intervals import Channel, Version
@@ -24,6 +26,8 @@ from zonepulse.oracle.zone.zone_file import read_registry
 Tables = dict[str, list[dict[str, Any]]]
 Place = tuple[int, int]
 """Partition and offset of a record that a command says to step over."""
+Command = tuple[int, dict[str, Any]]
+"""Timestamp of its record, and the command: kind, target, who, why, until_ms."""
 _ChannelKey = tuple[int, str, str]
 """Partition, meter, register."""
 
@@ -102,16 +106,17 @@ def run(
     partitions: int,
     end_ms: int | None = None,
     skips: Container[Place] = (),
+    commands: Iterable[Command] = (),
 ) -> Tables:
     """Table -> final rows (the highest revision of every key) of a log of records; times are epoch milliseconds.
 
     `zone_yaml` and `factors_csv` are texts. Records of one partition come in offset order; those of several may interleave.
     Without `end_ms` only the ticks that the log itself closes are closed. With it the log is a finished file: heartbeats close
     every partition behind the final window, which holds the largest of `end_ms`, ingest time and accepted reading; no later row
-    exists. Of a record in `skips` nothing counts but its time: it is one dead letter, `poison`.
+    exists. Of a record in `skips` nothing counts but its time: it is one dead letter, `poison`. `commands` are about alerts.
     """
     part = part_of(zone_yaml, factors_csv, records, partitions, end_ms, skips)
-    return tables_of(zone_yaml, factors_csv, [part], partitions)
+    return tables_of(zone_yaml, factors_csv, [part], partitions, commands)
 
 
 def part_of(
@@ -135,9 +140,9 @@ def _skipped(record: Record) -> Iterable[Item]:
     return [Item(-1, "poison", lambda: record.value or b"")]
 
 
-def tables_of(zone_yaml: str, factors_csv: str, parts: Iterable[Part], partitions: int) -> Tables:
+def tables_of(zone_yaml: str, factors_csv: str, parts: Iterable[Part], partitions: int, commands: Iterable[Command] = ()) -> Tables:
     """The tables of all partitions together."""
-    return _tables(read_registry(zone_yaml, factors_csv), [*parts], partitions)
+    return _tables(read_registry(zone_yaml, factors_csv), [*parts], partitions, commands)
 
 
 def run_columns(
@@ -180,21 +185,36 @@ def _part(registry: Registry, log: _Log, partitions: int, end_ms: int | None) ->
     return part
 
 
-def _tables(registry: Registry, parts: list[Part], partitions: int) -> Tables:
+def _tables(registry: Registry, parts: list[Part], partitions: int, commands: Iterable[Command] = ()) -> Tables:
     final_window = max((part.final_window for part in parts if part.final_window is not None), default=None)
     ledger = Ledger(registry, entered(registry, final_window))
     ingest_ms = {partition: at for part in parts for partition, at in part.ingest_ms.items()}
     applied = min(ingest_ms.values()) // registry.policy.tick_ms if len(ingest_ms) == partitions else -1
     ledger.live([event for part in parts for event in part.events], applied)
     said = [t for part in parts for t in part.transitions if t["revision"] <= applied]
-    transitions = life_cycle.said([*said, *ledger.transitions], [], applied, registry.policy.tick_ms, {})
-    alerts = {(t["fingerprint"], t["starts_at"]): t for t in sorted(transitions, key=lambda t: t["revision"])}
+    factors = FactorTable(registry)
+    said = [of_detector(t, registry, factors) for t in said]
+    let_by = inhibition.let_by([*said, *ledger.transitions], registry, applied)
+    told, latest_ms = list[life_cycle.Told](), 0
+    for timestamp_ms, command in commands:
+        latest_ms = max(latest_ms, timestamp_ms)
+        told.append((life_cycle.tick_of(latest_ms, registry.policy.tick_ms), command))
+    transitions = life_cycle.said(let_by, told, applied, registry.policy.tick_ms, _places(registry))
+    events = {(t["fingerprint"], t["starts_at"], t["revision"]): t for t in transitions}
+    alerts = {(t["fingerprint"], t["starts_at"]): t for t in sorted(events.values(), key=lambda t: t["revision"])}
     intervals = {key: row for part in parts for key, row in part.intervals.items()}
     bands = [row for part in parts for row in part.expected]
     tables: dict[str, list[dict[str, Any]]] = {"intervals": [*intervals.values()], "expected": bands}
     tables |= {name: [*rows.values()] for name, rows in ledger.tables.items()}
     tables |= periods(tables["totals"], tables["intensity"], registry.policy, applied)
-    return tables | {"alerts": [*alerts.values()], "dead_letters": [letter for part in parts for letter in part.dead_letters]}
+    tables |= {"alerts": [*alerts.values()], "alert_events": [*events.values()]}
+    return tables | {"dead_letters": [letter for part in parts for letter in part.dead_letters]}
+
+
+def _places(registry: Registry) -> dict[str, dict[str, str]]:
+    """Site and gateway of each meter's last version."""
+    last = sorted((facts for versions in registry.channels.values() for facts in versions), key=lambda facts: facts.valid_from_ms)
+    return {facts.meter: {"site": facts.site, "gateway": registry.gateways[facts.meter]} for facts in last}
 
 
 def _interval(registry: Registry, channel: Channel, version: Version) -> dict[str, Any]:

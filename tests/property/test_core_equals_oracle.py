@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from log_moves import dealt, reordered
 from log_strategies import Case, cases
 
+from zonepulse.schemas.messages.commands import NEEDS_UNTIL, ON_AN_ALERT, Command, Told
 from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
 
 FEWER = settings(max_examples=settings.default.max_examples // 3)
 UNSETTLED = ("revision", "was_value_micro", "was_estimated_micro", "was_covered_ms")
 """How a row came to say what it says."""
+OF_ALERTS = ("alerts", "alert_events")
 UNLIKE: dict[str, tuple[str, ...]] = {"dead_letters": ("partition", "offset")}
 
 
@@ -22,6 +24,25 @@ UNLIKE: dict[str, tuple[str, ...]] = {"dead_letters": ("partition", "offset")}
 def test_the_core_equals_the_oracle_in_all_columns(case: Case, finish: bool) -> None:
     got = final(emitted(case.text, fetches(case.records), case.partitions, finish=finish))
     assert disagreements(expected(case.text, case.records, case.partitions, finish=finish), got) == []
+
+
+@FEWER
+@given(st.data())
+def test_what_people_say_of_alerts_counts_where_it_stands(data: st.DataObject) -> None:
+    case = data.draw(cases())
+    alerts = expected(case.text, case.records, case.partitions)["alerts"]
+    targets = [f"{row['fingerprint']}/{row['starts_at']}" for row in alerts]
+    first, last = (pick(r.timestamp_ms for r in case.records) for pick in (min, max))
+    times = data.draw(st.lists(st.integers(first, last + 3_600_000), max_size=4))
+    commands = []
+    for offset, at in enumerate(sorted(times)):
+        kind = data.draw(st.sampled_from((*(ON_AN_ALERT if targets else ()), "maintenance")))
+        target = data.draw(st.sampled_from(targets if kind in ON_AN_ALERT else ("site=s0", "gateway=g1", "severity=warning")))
+        until_ms = at + 7_200_000 if kind in NEEDS_UNTIL else None
+        commands.append(Told(offset, at, Command(kind, target, "me", "why", until_ms)))
+    got = final(emitted(case.text, fetches(case.records), case.partitions, commands=commands))
+    wanted = expected(case.text, case.records, case.partitions, commands=commands)
+    assert disagreements({**wanted}, got) == []
 
 
 @FEWER
@@ -40,7 +61,7 @@ def test_the_partition_count_changes_only_what_names_it(case: Case, partitions: 
     others = final(emitted(case.text, fetches(dealt(case, partitions)), partitions))
     for name in FINAL_TABLES:
         ignore = ("revision", *UNLIKE.get(name, ()))
-        if name != "alerts":
+        if name not in OF_ALERTS:
             assert plain(others[name], ignore) == plain(rows[name], ignore)
 
 
@@ -51,7 +72,7 @@ def test_order_within_lateness_changes_only_revisions_and_alerts(data: st.DataOb
     moved = data.draw(reordered(case))
     rows = final(emitted(case.text, fetches(case.records), case.partitions))
     others = final(emitted(case.text, fetches(moved), case.partitions))
-    for name in set(FINAL_TABLES) - {"alerts", "dead_letters"}:
+    for name in set(FINAL_TABLES) - {*OF_ALERTS, "dead_letters"}:
         assert plain(others[name], UNSETTLED) == plain(rows[name], UNSETTLED)
     assert refused(others["dead_letters"]) == refused(rows["dead_letters"])
 

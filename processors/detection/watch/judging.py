@@ -5,7 +5,8 @@ it estimated). That is at the first tick from the window's due tick on at which 
 revises it later teaches nothing and tells nothing. So it hangs on the log alone, wherever batches are cut and whoever goes on.
 
 A channel says one thing at a time. Of detectors that begin to fire at one window the one of most gravity is told; one that joins later
-is told only where it is of a graver severity, and then the first is resolved. It is resolved when none fires.
+is told only where it is of a graver severity, and then the first is resolved. It is resolved when none fires, and updated when what lies
+beyond its band has doubled since it was said last.
 """
 
 from typing import Any, Final
@@ -16,7 +17,7 @@ from zonepulse.processors.channels.version import Versions
 from zonepulse.processors.detection.channel.state import DETECTORS
 from zonepulse.processors.detection.channel.step import judge_window
 from zonepulse.processors.detection.watch.calendar import slot_and_day
-from zonepulse.processors.detection.watch.state import ALWAYS_ON, GRAVITY, SEVERITY, TOLD
+from zonepulse.processors.detection.watch.state import ALWAYS_ON, GRAVITY, RAISED, RESOLVED, SEVERITY, TOLD, UPDATED
 from zonepulse.processors.flow import UNSET, Table
 from zonepulse.processors.kernel import kernel
 
@@ -43,13 +44,13 @@ def outside(value: float, low: float, high: float) -> float:
 
 
 @kernel
-def tell(found: Any, turn: Any, alarm: Any, raised: int, ends_at: int) -> None:
+def tell(found: Any, turn: Any, alarm: Any, state: int, ends_at: int) -> None:
     """Put a transition of an alarm into `found`."""
     found.watch, found.version, found.tick = turn.watch, turn.version, turn.tick
-    found.raised, found.ends_at = raised, ends_at
+    found.state, found.ends_at = state, ends_at
     found.detector, found.starts_at, found.windows = alarm.detector, alarm.starts_at, alarm.windows
     found.value, found.low, found.high = alarm.value, alarm.low, alarm.high
-    found.ratio, found.beyond = alarm.ratio, alarm.beyond
+    found.ratio, found.beyond, found.told = alarm.ratio, alarm.beyond, alarm.told
 
 
 @kernel
@@ -77,7 +78,7 @@ def judge_turns(
         told = TOLD[version.detect]
         if told == 0:
             if alarm.detector >= 0:
-                tell(found[made], turn, alarm, 0, turn.start)
+                tell(found[made], turn, alarm, RESOLVED, turn.start)
                 made += 1
                 alarm.detector = NOBODY
             bands[i, 0], bands[i, 1] = np.nan, np.nan
@@ -94,13 +95,18 @@ def judge_turns(
         if alarm.detector >= 0:
             alarm.beyond += outside(value, out.low, out.high)
             if out.firing & told == 0 or (new >= 0 and SEVERITY[new] > SEVERITY[alarm.detector]):
-                tell(found[made], turn, alarm, 0, turn.start)
+                tell(found[made], turn, alarm, RESOLVED, turn.start)
                 made += 1
                 alarm.detector = NOBODY
+            elif abs(alarm.beyond) > 0 and abs(alarm.beyond) >= 2 * abs(alarm.told):
+                alarm.told = alarm.beyond
+                tell(found[made], turn, alarm, UPDATED, UNSET)
+                made += 1
         if new >= 0 and alarm.detector < 0:
             alarm.detector, alarm.starts_at, alarm.windows = new, turn.start, channel.windows - 1
             alarm.value, alarm.low, alarm.high = value, out.low, out.high
             alarm.ratio, alarm.beyond = out.ratio[new], outside(value, out.low, out.high)
-            tell(found[made], turn, alarm, 1, UNSET)
+            alarm.told = alarm.beyond
+            tell(found[made], turn, alarm, RAISED, UNSET)
             made += 1
     return made

@@ -17,6 +17,7 @@ from zonepulse.processors.detection.channel import (
 from zonepulse.processors.detection.channel.state import CHANNEL, NAMES, STUCK, Detector, new_channel
 from zonepulse.processors.flow import Rows, new_rows
 
+RESOLVED, RAISED, UPDATED = range(3)
 ALARM: Final = np.dtype(
     [
         ("detector", "i8"),  # that people are told of, -1 = none; the rest is of the window that it spoke at
@@ -27,11 +28,12 @@ ALARM: Final = np.dtype(
         ("high", "f8"),
         ("ratio", "f8"),  # score over its limit
         ("beyond", "f8"),  # above (+) or below (-) the band since then, base units
+        ("told", "f8"),  # of that, what was told last
     ]
 )
 """What a channel's detectors say now. A channel says one thing at a time."""
-FOUND: Final = np.dtype([("watch", "i8"), ("version", "i8"), ("raised", "i8"), ("ends_at", "i8"), ("tick", "i8"), *ALARM.descr])
-"""A transition: 1 raised, 0 resolved; `version` is that of the window that made it."""
+FOUND: Final = np.dtype([("watch", "i8"), ("version", "i8"), ("state", "i8"), ("ends_at", "i8"), ("tick", "i8"), *ALARM.descr])
+"""A transition: RESOLVED, RAISED or UPDATED; `version` is that of the window that made it."""
 BAND: Final = np.dtype([("channel", "i8"), ("version", "i8"), ("start", "i8"), ("tick", "i8"), ("low", "f8"), ("high", "f8")])
 """What was expected of a window: base units, as the register counts."""
 BYTES_CHANNEL: Final = CHANNEL.itemsize + ALARM.itemsize

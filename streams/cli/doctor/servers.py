@@ -11,6 +11,7 @@ from zonepulse.schemas.messages.topics import REGISTRY, TOPICS
 from zonepulse.streams import servers
 from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.cli.doctor.checks import Check, State
+from zonepulse.streams.cli.doctor.forecast import disk_to_come
 from zonepulse.streams.screen import Stop
 from zonepulse.streams.settings import PREFIX, Settings
 
@@ -90,6 +91,7 @@ def store(settings: Settings) -> Iterator[Check]:
     with servers.store_client(settings) as client:
         yield Check("store", "ok", f"ClickHouse {client.server_version} at {where}")
         yield from migrations(client)
+        yield from disk_to_come(settings, client)
         if _has_migrations(client):
             yield from of_ledger(settings, client)
 

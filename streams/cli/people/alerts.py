@@ -25,6 +25,8 @@ COLUMNS: Final = (
     "fingerprint", "starts_at", "rule", "severity", "state", "company", "meter", "node", "ends_at", "value", "expected_low",
     "expected_high", "impact_kg", "evidence", "revision",
 )  # fmt: skip
+EVENTS: Final = ("state", "severity", "value", "impact_kg", "revision")
+"""Of each transition; `revision` is the tick that said it."""
 LISTED: Final = ("alert", "since", "severity", "rule", "state", "where", "value", "said")
 _RANK: Final = "indexOf(['info', 'warning', 'critical'], severity)"
 Alert = Annotated[
@@ -62,10 +64,11 @@ def list_alerts(
 
 @app.command()
 def show(alert: Alert, json: JsonOption = False) -> None:
-    """Show one alert: what it is about, what decided it, and what people said."""
+    """Show one alert: what it is about, what decided it, how it went on, and what people said."""
     row = _one(alert)
+    events = _events(row)
     if json:
-        print_json(row)
+        print_json({**row, "events": events})
         return
     evidence = row["evidence"]
     comments = evidence.pop("comments", [])
@@ -73,6 +76,7 @@ def show(alert: Alert, json: JsonOption = False) -> None:
     facts = {name: row[name] for name in COLUMNS if name not in ("evidence", "revision") and row[name] not in (None, "")}
     print_facts((name, visible(str(value))) for name, value in facts.items())
     print_facts((name, visible(json_text.dumps(value, ensure_ascii=False))) for name, value in sorted(evidence.items()))
+    print_table(EVENTS, [tuple("" if one[name] is None else one[name] for name in EVENTS) for one in events], right=EVENTS[2:])
     for what, mark in marks.items():
         if mark:
             say(f"{what} by {visible(mark['by'])} at {time_text(_time(mark['at_ms']))}{_until(mark)}: {visible(mark['why'])}")
@@ -159,6 +163,17 @@ def _alerts(where: list[str], facts: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _events(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every transition of an alert, in order."""
+    with servers.store_client(servers.settings()) as client:
+        rows = client.query(
+            f"SELECT {', '.join(EVENTS)} FROM alert_events_final WHERE run = {{run:String}} AND fingerprint = {{fingerprint:String}}"
+            " AND toUnixTimestamp64Milli(starts_at) = {at:Int64} ORDER BY revision",
+            parameters={"run": "live", "fingerprint": row["fingerprint"], "at": row["starts_at_ms"]},
+        ).result_rows
+    return [dict(zip(EVENTS, one, strict=True)) for one in rows]
+
+
 def _one(alert: str) -> dict[str, Any]:
     """The alert that is meant. Raises BadInput."""
     fingerprint, _, starts_at = alert.partition("/")
@@ -213,7 +228,8 @@ def _until(mark: dict[str, Any]) -> str:
 
 
 def _line(row: dict[str, Any]) -> tuple[object, ...]:
-    where = next((row[name] for name in ("meter", "node", "company") if row[name]), row["evidence"].get("site", ""))
+    named = (row["meter"], row["evidence"].get("gateway"), row["evidence"].get("site"), row["node"], row["company"])
+    where = next(filter(None, named), "")
     value = "" if row["value"] is None else f"{row['value']:.6g}"
     said = [name for name in ("acknowledged", "snoozed") if name in row["evidence"]]
     said += [f"{len(row['evidence']['comments'])} comments"] if "comments" in row["evidence"] else []

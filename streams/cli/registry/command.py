@@ -22,6 +22,7 @@ from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.streams import servers
 from zonepulse.streams.cli.deadletters.letters import unknown_channels
 from zonepulse.streams.cli.registry.factors import app as factors_app
+from zonepulse.streams.cli.registry.holidays import holidays
 from zonepulse.streams.cli.registry.new import new
 from zonepulse.streams.cli.registry.restate import first_window_ms, restatement
 from zonepulse.streams.cli.shared.zone_files import read_text, read_zone
@@ -49,6 +50,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 
 app.command()(new)
+app.command()(holidays)
 app.add_typer(factors_app, name="factors")
 
 

@@ -24,7 +24,7 @@ from zonepulse.streams.cli.shared.file_options import with_file_form
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.cli.shared.refused import show_refused
 from zonepulse.streams.cli.shared.zone_files import read_zone, require_files
-from zonepulse.streams.control.command_file import skips_in
+from zonepulse.streams.control.command_file import commands_in
 from zonepulse.streams.exit_codes import NONE_ACCEPTED
 from zonepulse.streams.files.form import FileForm
 from zonepulse.streams.replay import runs
@@ -55,7 +55,7 @@ def file(
     ] = None,
     arrival: Annotated[bool, typer.Option("--arrival", help="Without ingest_ms: arrive at the running maximum of ts.")] = False,
     commands: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Records of zp.commands, a line each: what they skip is left out.")
+        Path | None, typer.Option(metavar="FILE", help="Records of zp.commands, a line each: what people skip and say of alerts.")
     ] = None,
     run: Annotated[str | None, typer.Option(metavar="ID", help="Name of this run; default file-<time>.")] = None,
     json: JsonOption = False,
@@ -69,14 +69,14 @@ def file(
     """
     require_files(files if commands is None else [*files, commands])
     run = run_id(run)
-    skips = skips_in(commands) if commands else ()
+    told = commands_in(commands) if commands else ()
     registry = read_zone(zone)
     settings = None if out else servers.settings()
     if settings:
         require_new_run(settings, run)
     tell_if_compiling()
     with stderr().status("folding readings"):
-        replayed = replay_files(registry, files, run, partitions, arrival=arrival, form=form, skips=skips)
+        replayed = replay_files(registry, files, run, partitions, arrival=arrival, form=form, commands=told)
     mark_compiled(os.environ)
     if out:
         write_parquet(replayed.tables, out)

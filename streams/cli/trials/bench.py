@@ -36,6 +36,7 @@ def ingest(
     forms: Annotated[str, typer.Option(help=f"of {','.join(FORMS)}, separated by commas")] = ",".join(FORMS),
     latency_s: Annotated[float, typer.Option(help="how long latency is measured; 0 = not", min=0)] = 60.0,
     baselines: Annotated[bool, typer.Option(help="also measure bare clients, stock Faust and the bare kernels")] = True,
+    detectors: Annotated[int, typer.Option(help="rounds of detectors on against off, in place of all else; 0 = not", min=0)] = 0,
     quick: Annotated[bool, typer.Option(help="a tenth of the readings, 15 s of latency, 2,000 channels only")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,7 +46,7 @@ def ingest(
         raise BadInput(f"--forms: there is no form {unknown[0]!r}; choose from {', '.join(FORMS)}")
     if channels % partitions or many_channels % partitions:
         raise BadInput(f"--channels {channels} and --many-channels {many_channels} must be multiples of --partitions {partitions}")
-    options = Options(readings, channels, many_channels, partitions, chosen, latency_s, baselines)
+    options = Options(readings, channels, many_channels, partitions, chosen, latency_s, baselines, detectors)
     console = stderr()
     tell_if_compiling()
     found = run(options.shortened() if quick else options, lambda text: console.print(text, markup=False, highlight=False))

@@ -26,6 +26,7 @@ def chaos(
         float, typer.Option(help="seconds; no fault lasts longer (the store is away for up to 180)", min=0.5)
     ] = 180.0,
     only: Annotated[list[str] | None, typer.Option(metavar="KIND", help="draw only these kinds; may be repeated")] = None,
+    brokers: Annotated[int, typer.Option(help="of Kafka; 3 hold copies for one another, and one at a time dies", min=1, max=5)] = 1,
     notify: Annotated[bool, typer.Option("--notify", help="alerts and their messages instead of readings and rows")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -42,6 +43,8 @@ def chaos(
     console = stderr()
     seed = secrets.randbelow(1 << 31) if seed is None else seed
     if notify:
+        if brokers > 1:
+            raise BadInput(f"--brokers {brokers} and --notify do not go together: the latter has one broker")
         _notify(seed, faults, max(1, readings // ALERTS_A_READING), as_json)
         return
     for name in only or ():
@@ -51,7 +54,7 @@ def chaos(
     tell_if_compiling()
     warm_up()
     with _quiet_log():
-        result = run_chaos(seed, faults, readings, console.print, longest, kinds)
+        result = run_chaos(seed, faults, readings, console.print, longest, kinds, brokers)
     if as_json:
         print_json(result)
     else:

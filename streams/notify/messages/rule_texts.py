@@ -6,6 +6,12 @@ from zonepulse.processors.detection.meter.rules import RULES
 
 RULE_TEXTS: Final[dict[str, tuple[str, str]]] = {
     **{rule.id: (rule.title["en"], rule.advice["en"]) for rule in RULES},
+    "silent_gateway": ("Gateway is silent", "Not one of its meters reports. Look at the gateway's power supply and network."),
+    "silent_site": ("Site is silent", "Not one meter of the site reports. Look at its power supply and network."),
+    "silent_zone": (
+        "Zone is silent",
+        "Not one meter of the zone reports. Look at the network between the gateways and Kafka.",
+    ),
     "no_factor": (
         "No emission factor",
         "Energy is counted, but its emissions are not: no factor is valid. Add one to zone.yaml and apply it.",
@@ -49,6 +55,7 @@ RULE_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "A replay differs",
         "A past hour computed again has not the rows that stand. `zonepulse replay diff live RUN` shows them and why.",
     ),
+    "ops_task_gone": ("A task has no worker", "Its workers are all gone: start one, or see `zonepulse doctor`."),
     "ops_undelivered": (
         "A message could not be delivered",
         "Nothing reached this subscriber for a day. Check the address or channel.",

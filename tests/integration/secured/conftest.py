@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from secured_zone import REAUTH_S, Zone
+from secured_zone import REAUTH_S, TOKENS, Zone
 from zone_runs import PARTITIONS
 
 from zonepulse.schemas.zone_file.read import parse_zone
@@ -27,7 +27,7 @@ def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
     registry = parse_zone(zone_yaml)
     archive = tmp_path_factory.mktemp("archive")
     warm_up()
-    settings = f"connections.max.reauth.ms={REAUTH_S * 1000}"
+    settings = f"connections.max.reauth.ms={REAUTH_S * 1000}\n{TOKENS}"
     with ZoneStack(PARTITIONS, is_simulated=True, secured=True, broker_settings=settings) as stack, stack.client() as client:
         security = stack.broker.security
         assert security is not None

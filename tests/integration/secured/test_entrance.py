@@ -1,5 +1,8 @@
 """Who gets in at a secured broker: the right certificate, the right password, and nobody else."""
 
+import base64
+import json
+import time
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -66,6 +69,26 @@ def test_a_wrong_password_or_user_stays_out(zone: Zone, user: str) -> None:
     access = Access("SASL_SSL", user=user, password="wrong", files=Files(zone.security.ca))
     told = refused(Address(zone.security.address("store"), access))
     assert f"user '{user}'" in told and "ZONEPULSE_BROKER_PASSWORD" in told and "wrong" not in told
+
+
+def with_token(zone: Zone, file: Path, user: str, lasts_s: float) -> Address:
+    """An address for who shows a token of `user`, which a command prints."""
+    now = time.time()
+    parts = [{"alg": "none"}, {"sub": user, "iat": now + lasts_s - 600, "exp": now + lasts_s}]
+    coded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
+    file.write_text(".".join([*coded, ""]))
+    access = Access("SASL_SSL", "OAUTHBEARER", files=Files(zone.security.ca), token_command=f"cat {file}")
+    return Address(str(zone.security.address("archive")), access)
+
+
+def test_a_token_is_a_user_with_the_rights_of_its_name(zone: Zone, tmp_path: Path) -> None:
+    address = with_token(zone, tmp_path / "token", "archive", 300)
+    assert require_broker(Settings(broker=address)) == address, "aiokafka gets in"
+    assert topics(address) == topics(zone.security.address("archive")), "kafka-python does"
+
+
+def test_a_token_that_has_ended_stays_out(zone: Zone, tmp_path: Path) -> None:
+    assert "ZONEPULSE_BROKER_TOKEN_COMMAND" in refused(with_token(zone, tmp_path / "token", "archive", -300))
 
 
 def test_a_plain_connection_stays_out_and_is_told_why(zone: Zone) -> None:

@@ -1,14 +1,12 @@
 """The detectors on a channel's windows as their turns come: what is told, when, and the band that was expected."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from math import isnan, log
+from math import isnan
 from typing import Any, Final
 
 from zonepulse.oracle.alerts import Transition, canonical, resolved
-from zonepulse.oracle.detection import LIMITS, NAMES, Channel, Judged
+from zonepulse.oracle.detection import LIMITS, NAMES, Channel, Judged, slot_and_day, strictness
 from zonepulse.oracle.metering.channel_alerts import ChannelAlerts
-from zonepulse.oracle.zone.registry import Policy
 
 _TOLD: Final = {
     "reverse_flow": "critical", "zero_run": "warning", "off_hours": "warning", "night_use": "warning", "level_shift": "warning",
@@ -16,20 +14,7 @@ _TOLD: Final = {
 }  # fmt: skip
 """Detector -> severity; of several at one window the first here is told."""
 _GRAVER: Final = {"info": ("warning", "critical"), "warning": ("critical",), "critical": ()}
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS: Final = 86_400_000
-
-
-def strictness(budget: float) -> float:
-    """1 at 0.009 alerts a channel-month, 0.2 at 0.25, between and beyond by the logarithm; at least 0.1."""
-    return max(0.1, 1.0 + (0.2 - 1.0) * log(budget / 0.009) / log(0.25 / 0.009))
-
-
-def slot_and_day(start_ms: int, policy: Policy) -> tuple[int, int]:
-    """Hour of the week and number of the local day."""
-    local = (_EPOCH + timedelta(milliseconds=start_ms)).astimezone(policy.timezone)
-    day = local.date()
-    return 24 * policy.days.get(day, day.weekday()) + local.hour, day.toordinal()
 
 
 @dataclass
@@ -43,6 +28,8 @@ class Watch(ChannelAlerts):
     _told: dict[str, Any] = field(default_factory=dict)
     """Evidence of what is active."""
     _beyond: float = 0.0
+    _said: float = 0.0
+    """Of that, what was said last."""
 
     def judge(self, window: int, value: int | None, quality: str, covered_ms: int, tick: int) -> None:
         """One window with its row as it is at its turn."""
@@ -74,8 +61,11 @@ class Watch(ChannelAlerts):
             is_graver = new is not None and _TOLD[new] in _GRAVER[self._active["severity"]]
             if is_graver or not found.firing & {*facts.detect}:
                 self._resolve(window, tick)
+            elif self._beyond != 0 and abs(self._beyond) >= 2 * abs(self._said):
+                self._said = self._beyond
+                self.transitions.append(self._now() | {"state": "updated", "revision": tick})
         if self._active is None and new is not None:
-            self._beyond = outside
+            self._beyond = self._said = outside
             evidence = {
                 "score": found.ratio[new],
                 "windows": channel.windows - 1,
@@ -97,8 +87,11 @@ class Watch(ChannelAlerts):
         return self._channel, self._channel.judge(*slot_and_day(self._start_ms(window), policy), seen)
 
     def _resolve(self, window: int, tick: int) -> None:
+        self.transitions.append(resolved(self._now(), self._start_ms(window), tick))
+        self._active = None
+
+    def _now(self) -> Transition:
+        """What is active, with what is beyond so far."""
         assert self._active is not None
         sign = -1 if self._facts(self._active["starts_at"] // self.registry.policy.window_ms).direction == "export" else 1
-        evidence = canonical(self._told | {"beyond_micro": sign * round(self._beyond * 1_000_000)})
-        self.transitions.append(resolved(self._active, self._start_ms(window), tick) | {"evidence": evidence})
-        self._active = None
+        return self._active | {"evidence": canonical(self._told | {"beyond_micro": sign * round(self._beyond * 1_000_000)})}

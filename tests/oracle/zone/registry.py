@@ -227,6 +227,7 @@ class Rule:
     change: str = ""
     against_ms: int = 0
     calendar: str = ""
+    unusual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +284,8 @@ class Registry:
     network: Network = Network()
     sites: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Site -> company and node, '' where none."""
+    gateways: dict[str, str] = field(default_factory=dict)
+    """Meter -> the gateway of its last version, '' where none."""
     calendars: dict[str, Calendar] = field(default_factory=dict)
     tariffs: list[Tariff] = field(default_factory=list)
     """Of electricity, in the order of the file."""

@@ -158,6 +158,7 @@ def _rule(row: dict[str, Any]) -> Rule:
         change=when.get("change") or "",
         against_ms=duration_ms(when.get("against") or "0s"),
         calendar=row.get("calendar") or "",
+        unusual=when.get("unusual") == "true",
         above=bound(when, "above"),
         below=bound(when, "below"),
         for_ms=duration_ms(row.get("for") or "0s"),
@@ -229,5 +230,7 @@ def read_registry(zone_yaml: str, factors_csv: str) -> Registry:
             registry.channels.setdefault((meter["id"], name), []).append(facts)
     for versions in registry.channels.values():
         versions.sort(key=lambda f: f.valid_from_ms)
+    by_begin = sorted(tree.get("meters") or (), key=lambda meter: instant_ms(meter.get("valid_from"), timezone, ALWAYS))
+    registry.gateways.update({meter["id"]: meter.get("gateway") or "" for meter in by_begin})
     _add_changes(registry, tree.get("meter_changes") or [], timezone)
     return registry

@@ -50,6 +50,9 @@ def test_an_address_is_its_text() -> None:
         ({"PASSWORD": "x", "CA": "y"}, "ZONEPULSE_BROKER_CA is set, .* set that to SASL_SSL$"),
         ({"CA": "y"}, "ZONEPULSE_BROKER_CA is set, .* set that to SSL or SASL_SSL$"),
         ({"SECURITY": "SSL", "CERT": "y"}, "ZONEPULSE_BROKER_CERT is set without ZONEPULSE_BROKER_KEY"),
+        ({"SECURITY": "SASL_SSL", "MECHANISM": "OAUTHBEARER"}, "OAUTHBEARER, and ZONEPULSE_BROKER_TOKEN_COMMAND is not set: name a"),
+        ({"SECURITY": "SASL_SSL", "MECHANISM": "OAUTHBEARER", "USER": "x", "TOKEN_COMMAND": "y"}, "BROKER_USER is set, and .*OAUTHBEARER"),
+        ({"TOKEN_COMMAND": "y"}, "BROKER_TOKEN_COMMAND is set, .* set that to SASL_PLAINTEXT or SASL_SSL$"),
         ({"SECURITY": "SASL_SSL", "USER": "x", "PASSWORD_FILE": "/none"}, "BROKER_PASSWORD_FILE names '/none', which cannot be read"),
     ],
 )  # fmt: skip

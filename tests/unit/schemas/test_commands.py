@@ -6,9 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonepulse.schemas.messages.commands import HAND_OVER, KEEP, KINDS, SKIP, BadCommand, Command, Place, parse_command, parse_place
+from zonepulse.schemas.messages.commands import (
+    HAND_OVER,
+    KEEP,
+    KINDS,
+    SKIP,
+    BadCommand,
+    Command,
+    Place,
+    Told,
+    parse_command,
+    parse_place,
+)
 from zonepulse.schemas.messages.hand_overs import HandOver, parse_hand_over
-from zonepulse.streams.control.command_log import CommandLog, Told, hand_overs, skip_of
+from zonepulse.streams.control.command_log import CommandLog, hand_overs, skip_of
 
 ALERT = f"{'0' * 16}/1790784900000"
 OVER = HandOver("0123abcd", "0123abcd", "repaired", 5, 9)

@@ -80,7 +80,7 @@ def test_a_row_above_the_proven_bound_is_not_booked_and_said(beyond: int, was_bo
     kept = ledger._bounded(rows, 5, results)
     assert int(kept["val"][0]) == (0 if beyond > 0 else most + beyond)
     assert int(kept["was_val"][0]) == int(rows.was_val[0])
-    assert [a["rule"] for a in results.alerts] == (["ops_sum_refused"] if beyond > 0 else [])
+    assert [a["rule"] for a in results.proposed] == (["ops_sum_refused"] if beyond > 0 else [])
     assert np.all(rows.val == most + beyond)
 
 

@@ -1,0 +1,63 @@
+"""What an alert costs: kWh, kg CO2e and money."""
+
+import json
+from fractions import Fraction
+from typing import Any, Final
+
+from zonepulse.processors.accounting.factor_table import FactorTable
+from zonepulse.processors.accounting.posting import co2e_mg
+from zonepulse.schemas.carriers import ELECTRICITY, carrier
+from zonepulse.schemas.messages.alerts import CHANNEL_DETECTORS
+from zonepulse.schemas.registry.model import Register, Registry
+from zonepulse.schemas.registry.sections import entities_of
+from zonepulse.schemas.registry.tariffs import TARIFFS, Tariff
+from zonepulse.schemas.units import MICRO
+from zonepulse.schemas.values import canonical_json
+
+_BEYOND: Final = "beyond_micro"
+
+
+class Impact:
+    """By the tariffs and factors of one registry version."""
+
+    def __init__(self, registry: Registry, factors: FactorTable) -> None:
+        self._registry, self._factors = registry, factors
+        tariffs: tuple[Tariff, ...] = entities_of(registry, TARIFFS)
+        known = carrier(ELECTRICITY).quantities
+        of_power = [one for one in tariffs if one.carrier == ELECTRICITY and known.get(one.unit, ("", 1))[0] == "kWh"]
+        self._tariffs = sorted(of_power, key=lambda one: one.company == "")
+
+    def of_energy(self, micro: int, company: str, at: int) -> dict[str, Any]:
+        """Evidence of micro-kWh of electricity: what they cost by the tariff that is valid then, the company's own first."""
+        found: dict[str, Any] = {"impact_kwh": micro / MICRO}
+        for tariff in self._tariffs:
+            if (
+                tariff.company in ("", company)
+                and tariff.valid_from_ms <= at
+                and (tariff.valid_to_ms is None or at < tariff.valid_to_ms)
+            ):
+                units = carrier(ELECTRICITY).quantities[tariff.unit][1]
+                return found | {"impact_cost": float(Fraction(micro, MICRO) * tariff.price / units), "currency": tariff.currency}
+        return found
+
+    def of_detector(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A detector's row with what lies beyond the expected band, above or below: an error either way. Other rows as they are."""
+        if row["rule"] not in CHANNEL_DETECTORS or _BEYOND not in (evidence := json.loads(row["evidence"])):
+            return row
+        register = self._register(row["meter"], evidence["register"], row["starts_at"])
+        if register is None:
+            return row
+        micro, at = abs(evidence[_BEYOND]), row["starts_at"]
+        if register.carrier == ELECTRICITY:
+            evidence |= self.of_energy(micro, row["company"], at)
+        factor = self._factors.location(register.carrier, row["company"], register.base_unit, at)
+        mg = None if factor is None else co2e_mg(micro, factor.factor_mg)
+        return {**row, "impact_kg": None if mg is None else mg / MICRO, "evidence": canonical_json(evidence)}
+
+    def _register(self, meter: str, register: str, at: int) -> Register | None:
+        """As the version has it that is valid then, else the first."""
+        mine = [one for one in self._registry.meters if one.id == meter and any(r.id == register for r in one.registers)]
+        if not mine:
+            return None
+        version = next((one for one in mine if one.valid_from_ms <= at < one.valid_to_ms), mine[0])
+        return next(r for r in version.registers if r.id == register)

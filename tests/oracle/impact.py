@@ -1,0 +1,34 @@
+"""What alerts cost, in kWh, kg and money."""
+
+import json
+from typing import Any
+
+from zonepulse.oracle.alerts import Transition, canonical
+from zonepulse.oracle.carbon.factors import FactorTable, emission_mg
+from zonepulse.oracle.zone.registry import Registry
+
+_DETECTORS = ("unusual", "level_shift", "night_use", "zero_run", "reverse_flow", "off_hours", "record")
+
+
+def of_energy(registry: Registry, micro: int, company: str, at_ms: int) -> dict[str, Any]:
+    """Evidence of micro-kWh of electricity; a company's own tariff comes first."""
+    found: dict[str, Any] = {"impact_kwh": micro / 1_000_000}
+    for tariff in sorted(registry.tariffs, key=lambda one: one.company == ""):
+        if tariff.company in ("", company) and tariff.valid_from_ms <= at_ms < tariff.valid_to_ms:
+            return found | {"impact_cost": float(micro * tariff.per_kwh / 1_000_000), "currency": tariff.currency}
+    return found
+
+
+def of_detector(row: Transition, registry: Registry, factors: FactorTable) -> Transition:
+    """With what was counted beyond the expected band, either side of it; the factor and tariff are those of its begin."""
+    evidence = json.loads(row["evidence"])
+    if row["rule"] not in _DETECTORS or "beyond_micro" not in evidence:
+        return row
+    versions = registry.channels[row["meter"], evidence["register"]]
+    facts = registry.facts_at(row["meter"], evidence["register"], row["starts_at"]) or versions[0]
+    micro = abs(evidence["beyond_micro"])
+    if facts.carrier == "electricity":
+        evidence |= of_energy(registry, micro, row["company"], row["starts_at"])
+    answer = factors.at(row["company"], facts.carrier, facts.base_unit, row["starts_at"])
+    impact_kg = None if answer is None else emission_mg(micro, answer.factor_mg) / 1_000_000
+    return row | {"impact_kg": impact_kg, "evidence": canonical(evidence)}
