@@ -58,6 +58,7 @@ class Board:
             "run": "live",
             "zone": registry.zone.id,
             "basis": "location",
+            "period": "month",
             "company": [*(c.id for c in registry.companies), "(zone)"],
         }
         self.ones: dict[str, Value] = {"company": "steelworks", "meter": METERS[0]}

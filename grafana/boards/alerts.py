@@ -54,6 +54,8 @@ class Alerts:
             override(say("warning"), decimals=0, thresholds=limits(UNKNOWN, OK, 1, None)),
             override(say("raised_a_day"), decimals=1, thresholds=limits(UNKNOWN, OK, MANAGEABLE, OVERLOAD)),
             override(say("in_flood"), unit="percentunit", decimals=2, thresholds=limits(UNKNOWN, OK, IN_FLOOD / 2, IN_FLOOD)),
+            override(say("acknowledged_share"), unit="percentunit", decimals=0, thresholds=limits(UNKNOWN, "text", None, None)),
+            override(say("to_acknowledge"), unit="s", decimals=0, thresholds=limits(UNKNOWN, "text", None, None)),
         )  # fmt: skip
 
     def _listed(self) -> Json:

@@ -7,7 +7,7 @@ from boards.company import UID as COMPANY
 from boards.meter import UID as METER
 from boards.parts import NOTHING, OK, TOOLTIP, UNKNOWN, Json, fields, legend, limits, override, panel, table, target, tiles
 from zonepulse.streams.queries.limits import LATE_ACT, LATE_WATCH, Limits
-from zonepulse.streams.queries.quality_queries import QualityQueries
+from zonepulse.streams.queries.quality_queries import MOST_DAYS, QualityQueries
 from zonepulse.streams.queries.texts import Texts
 
 UID: Final = "zp-data-quality"
@@ -29,7 +29,7 @@ class DataQuality:
     def _totals(self) -> Json:
         say = self._say
         return tiles(
-            say("quality_totals"), say("quality_totals_about", **looks.FULL), (0, 0, 24, 4), self._sql.totals(),
+            say("quality_totals"), say("quality_totals_about", days=MOST_DAYS, **looks.FULL), (0, 0, 24, 4), self._sql.totals(),
             override(say("complete"), **looks.COMPLETE_TILE),
             override(say("estimated"), **looks.ESTIMATED_TILE),
             override(say("without_value"), decimals=0, thresholds=limits(UNKNOWN, OK, 1, None)),

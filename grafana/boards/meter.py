@@ -3,7 +3,7 @@
 from typing import Final
 
 from boards import frame, looks, variables
-from boards.parts import NOTHING, WATCH, Json, fixed, limits, lines, matching, override, panel, table, target, tiles
+from boards.parts import NOTHING, UNKNOWN, WATCH, Json, fixed, limits, lines, matching, override, panel, table, target, tiles
 from zonepulse.streams.queries.alert_queries import AlertQueries
 from zonepulse.streams.queries.limits import Limits
 from zonepulse.streams.queries.meter_queries import MeterQueries
@@ -60,7 +60,9 @@ class Meter:
     def _power(self) -> Json:
         say = self._say
         return lines(
-            say("meter_power"), say("meter_power_about"), (0, 8, 14, 8), [target("A", self._sql.power(), series=True)], say("no_window"),
+            say("meter_power"), say("meter_power_about"), (0, 8, 14, 8),
+            [target("A", self._sql.power(), series=True), target("B", self._sql.expected(), series=True)], say("no_window"),
+            *(matching(f".* {say(f'expected_{end}')}", color=fixed(UNKNOWN), custom__lineWidth=1) for end in ("low", "high")),
             matching(f".*\\\\({say('estimated')}\\\\)", color=fixed(WATCH), custom__lineStyle={"fill": "dash", "dash": [6, 4]}),
             unit="short", decimals=2, displayName="${__field.labels.series}", interval=self._step,
         )  # fmt: skip

@@ -28,6 +28,11 @@ def basis(say: Texts) -> Json:
     return _variable("basis", say("basis"), variable_queries.bases(), _one("location"), depends=True)
 
 
+def period(say: Texts) -> Json:
+    """Year, month or day."""
+    return _variable("period", say("period"), variable_queries.periods(), _one("month"))
+
+
 def companies(say: Texts) -> Json:
     """Any companies, and those that belong to none."""
     return _variable("company", say("company"), variable_queries.companies(say), _ALL, depends=True)

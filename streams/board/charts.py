@@ -13,7 +13,8 @@ from markupsafe import Markup
 
 Point = tuple[int, float | None]
 """Epoch milliseconds, value."""
-WIDTH: Final = 720
+WIDE: Final = 720
+"""Of a chart over more than half of a page; text is drawn as large on a narrower one if its width is less."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 10, 24
 
 
@@ -36,6 +37,7 @@ class Axes:
     ticks: Sequence[tuple[int, str]]
     number: Callable[[float], str]
     height: int = 240
+    width: int = WIDE
     limits: Sequence[tuple[float, str]] = ()
     from_zero: bool = True
 
@@ -136,7 +138,7 @@ class _Place:
 
     def __init__(self, axes: Axes, low: float, high: float) -> None:
         self._axes, self._low, self._high = axes, low, high
-        self.bottom = axes.height - _BOTTOM
+        self.bottom, self.right = axes.height - _BOTTOM, axes.width - _RIGHT
 
     def __call__(self, ms: float, value: float | None) -> tuple[float, float]:
         return self.x(ms), self.y(value or 0.0)
@@ -144,7 +146,7 @@ class _Place:
     def x(self, ms: float) -> float:
         """Within the frame."""
         share_of_time = (ms - self._axes.from_ms) / (self._axes.to_ms - self._axes.from_ms)
-        return _LEFT + min(max(share_of_time, 0.0), 1.0) * (WIDTH - _LEFT - _RIGHT)
+        return _LEFT + min(max(share_of_time, 0.0), 1.0) * (self.right - _LEFT)
 
     def y(self, value: float) -> float:
         """High values lie high."""
@@ -173,17 +175,17 @@ def _stroke(places: Sequence[tuple[float, float]], kind: str) -> Markup:
 
 def _limit(value: float, kind: str, at: _Place) -> Markup:
     y = at.y(value)
-    return Markup('<line class="limit {}" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(kind, _LEFT, WIDTH - _RIGHT, y, y)
+    return Markup('<line class="limit {}" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(kind, _LEFT, at.right, y, y)
 
 
 def _svg(axes: Axes, at: _Place, marks: Sequence[float], drawn: Sequence[Markup]) -> Markup:
     grid = [
         Markup(
             '<line class="grid" x1="{0}" x2="{1}" y1="{2:.1f}" y2="{2:.1f}"/><text class="tick end" x="{3}" y="{4:.1f}">{5}</text>'
-        ).format(_LEFT, WIDTH - _RIGHT, at.y(value), _LEFT - 6, at.y(value) + 4, axes.number(value))
+        ).format(_LEFT, at.right, at.y(value), _LEFT - 6, at.y(value) + 4, axes.number(value))
         for value in marks
     ]
     for ms, text in axes.ticks:
         grid.append(Markup('<text class="tick" x="{:.1f}" y="{}">{}</text>').format(at.x(ms), axes.height - 6, text))
-    head = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(WIDTH, axes.height, axes.label)
+    head = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(axes.width, axes.height, axes.label)
     return head + Markup("").join([*grid, *drawn]) + Markup("</svg>")

@@ -1,6 +1,7 @@
 """The pages behind the zone's: a company, a meter, alerts, the factors."""
 
 import json
+import math
 from collections import defaultdict
 from typing import Any
 
@@ -9,7 +10,7 @@ from zonepulse.streams.board.charts import Line
 from zonepulse.streams.board.facts import HOUR_MS, Answer, Zone
 from zonepulse.streams.board.store import Row
 from zonepulse.streams.board.words import NOTHING, Words
-from zonepulse.streams.board.zone_view import SEVERITY_KINDS, axes, company_name, rule_name, to_ms
+from zonepulse.streams.board.zone_view import NARROW, SEVERITY_KINDS, axes, company_name, rule_name, to_ms
 from zonepulse.streams.queries.limits import COMPLETE
 
 _MICRO = 1e6
@@ -52,6 +53,35 @@ def company_view(zone: Zone, answer: Answer, words: Words, company: str) -> dict
     }  # fmt: skip
 
 
+def explain_view(zone: Zone, answer: Answer, words: Words, company: str) -> dict[str, Any]:
+    """The chain behind a company's newest kilograms: windows, their scopes and carriers, and of each register amount x factor = mass."""
+    windows: dict[int, dict[tuple[int, str], list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in answer["explain"]:
+        windows[to_ms(row["time"])][int(row["scope"]), str(row["carrier"])].append(row)
+    return {
+        "company": company,
+        "name": company_name(zone, company, words),
+        "windows": [
+            {
+                "ms": ms,
+                "when": words.moment(ms),
+                "kg": _mass([row for rows in parts.values() for row in rows], words),
+                "parts": [
+                    {"scope": scope, "carrier": carrier, "kg": _mass(rows, words), "rows": rows}
+                    for (scope, carrier), rows in sorted(parts.items())
+                ],
+            }
+            for ms, parts in sorted(windows.items(), reverse=True)
+        ],
+    }
+
+
+def _mass(rows: list[Row], words: Words) -> str:
+    """What is known of it; a dash where nothing is."""
+    known = [row["mass"] for row in rows if row["mass"] is not None]
+    return words.number(math.fsum(known), 3) if known else NOTHING
+
+
 def meter_view(zone: Zone, answer: Answer, words: Words, meter: str) -> dict[str, Any]:
     """A meter's page: a chart and a table a register."""
     units = {(m.id, r.id): r.base_unit for m in zone.registry.meters for r in m.registers}
@@ -67,7 +97,10 @@ def meter_view(zone: Zone, answer: Answer, words: Words, meter: str) -> dict[str
         points = [(int(r["start_ms"]), None if r["value_micro"] is None else r["value_micro"] / _MICRO) for r in rows]
         title = f"{meter} {register}, {unit}"
         chart = charts.bars(
-            [Line(register, "scope2", points)], int(rows[0]["length_s"]) * 1000, weak, axes(answer, words, title, height=160)
+            [Line(register, "scope2", points)],
+            int(rows[0]["length_s"]) * 1000,
+            weak,
+            axes(answer, words, title, height=180, width=NARROW),
         )
         parts.append({
             "register": register, "unit": unit, "chart": chart, "carrier": rows[0]["carrier"], "direction": rows[0]["direction"],

@@ -89,6 +89,10 @@ class Facts:
         row = [r for r in zone["emitters"] if r["company_id"] == company]
         return Answer(own.to_ms, {**own.rows, "emitters": row})
 
+    async def of_explanation(self, asked: Asked, company: str) -> Answer:
+        """What a company's newest kilograms are made of."""
+        return await self._answer(f"explain {company}", asked, {"explain": self._carbon.explain()}, company=company)
+
     async def of_meter(self, asked: Asked, meter: str) -> Answer:
         """A meter's page; it must be one of the registry."""
         return await self._answer(f"meter {meter}", asked, {"windows": detail_queries.METER}, meter=meter)

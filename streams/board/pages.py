@@ -27,6 +27,8 @@ from zonepulse.streams.queries.texts import LANGUAGE_NAMES
 _REGISTRY_S: Final = 30.0
 """How old the registry may be before it is read anew."""
 _UTC: Final = "UTC"
+CYCLE_S: Final = 20
+"""How long a big screen shows a page unless its address says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class _Page:
     request: web.Request
     words: Words
     asked: Asked
+    cycle_s: int
     zone: Zone
     facts: Facts
 
@@ -64,6 +67,7 @@ class Pages:
         return [
             web.get("/", self._page(self._show_zone)),
             web.get("/company/{company}", self._page(self._show_company)),
+            web.get("/explain/{company}", self._page(self._show_explanation)),
             web.get("/meter/{meter}", self._page(self._show_meter)),
             web.get("/alerts", self._page(self._show_alerts)),
             web.get("/alert/{fingerprint}", self._page(self._show_alert)),
@@ -104,10 +108,10 @@ class Pages:
                 return self._message(request, Words(language, _UTC), None, "no_registry", 503)
             words = Words(language, zone.limits.timezone)
             try:
-                asked = asked_of(request.query)
+                asked, cycle_s = asked_of(request.query), cycle_s_of(request.query)
             except ValueError as bad:
                 return self._message(request, words, zone, "bad_address", 400, str(bad))
-            page = _Page(request, words, asked, zone, Facts(zone, self._store, self._answers, _now_ms))
+            page = _Page(request, words, asked, cycle_s, zone, Facts(zone, self._store, self._answers, _now_ms))
 
             async def render() -> str:
                 template, shown = await show(page)
@@ -166,6 +170,11 @@ class Pages:
         answer = await page.facts.of_company(page.asked, company)
         return "company.html.j2", detail_views.company_view(page.zone, answer, page.words, company) | {"to_ms": answer.to_ms}
 
+    async def _show_explanation(self, page: _Page) -> tuple[str, dict[str, Any]]:
+        company = page.zone.companies[page.request.match_info["company"]].id
+        answer = await page.facts.of_explanation(page.asked, company)
+        return "explain.html.j2", detail_views.explain_view(page.zone, answer, page.words, company) | {"to_ms": answer.to_ms}
+
     async def _show_meter(self, page: _Page) -> tuple[str, dict[str, Any]]:
         meter = page.request.match_info["meter"]
         if meter not in page.zone.owner:
@@ -190,7 +199,8 @@ class Pages:
         return "numbers.html.j2", {"factors": answer["factors"], "to_ms": answer.to_ms}
 
     def _render(self, template: str, page: _Page, shown: Mapping[str, Any]) -> str:
-        return self._jinja.get_template(template).render(self._frame(page.request, page.words, page.zone, page.asked), **shown)
+        frame = self._frame(page.request, page.words, page.zone, page.asked, page.cycle_s)
+        return self._jinja.get_template(template).render(frame, **shown)
 
     def _message(
         self, request: web.Request, words: Words, zone: Zone | None, key: str, status: int, detail: str = ""
@@ -200,9 +210,9 @@ class Pages:
         frame = self._frame(request, words, zone, Asked())
         return _html(self._jinja.get_template("message.html.j2").render(frame, **shown), words.language, status)
 
-    def _frame(self, request: web.Request, words: Words, zone: Zone | None, asked: Asked) -> dict[str, Any]:
+    def _frame(self, request: web.Request, words: Words, zone: Zone | None, asked: Asked, cycle_s: int = 0) -> dict[str, Any]:
         """What every template has. Addresses keep what this one chose."""
-        chosen = {key: request.query[key] for key in ("lang", "basis", "at", "run") if key in request.query}
+        chosen = {key: request.query[key] for key in ("lang", "basis", "at", "run", "cycle") if key in request.query}
 
         def link(path: str, **changes: str | None) -> str:
             kept = {key: value for key, value in (chosen | changes).items() if value}
@@ -213,7 +223,8 @@ class Pages:
             "zone_name": words.name(zone.limits.zone_name, zone.limits.zone) if zone else "zonepulse", "version": self._version,
             "timezone": zone.limits.timezone if zone else _UTC, "refresh_s": self._refresh_s, "share": charts.share,
             "part": lambda text: quote(str(text), safe=""), "graded": zone_view.graded, "limits": zone.limits if zone else None,
-            "may_subscribe": self._subscribing is not None,
+            "may_subscribe": self._subscribing is not None, "cycle_s": cycle_s, "each_s": CYCLE_S,
+            "next_page": link(_after(request.path, zone)) if zone and cycle_s else "",
         }  # fmt: skip
 
 
@@ -225,6 +236,20 @@ def asked_of(query: Mapping[str, str]) -> Asked:
     if not RUN.fullmatch(run):
         raise ValueError(f"run={run[:80]}: not the name of a run")
     return Asked(basis, run, None if at is None else _instant(at))
+
+
+def cycle_s_of(query: Mapping[str, str]) -> int:
+    """How long a big screen shows a page before the next one; 0: it stays. Raises ValueError naming the value and what is expected."""
+    text = query.get("cycle", "")
+    if text and not (text.isascii() and text.isdigit() and 5 <= int(text[:6]) <= 3_600):
+        raise ValueError(f"cycle={text[:80]}: expected whole seconds from 5 to 3600")
+    return int(text or 0)
+
+
+def _after(path: str, zone: Zone) -> str:
+    """The page that a big screen shows after this one: the zone, each company, the alerts, and again."""
+    around = ["/", *(f"/company/{quote(company, safe='')}" for company in zone.companies), "/alerts"]
+    return around[(around.index(path) + 1) % len(around)] if path in around else "/"
 
 
 def _instant(text: str) -> int:

@@ -20,14 +20,19 @@ from zonepulse.streams.screen import Stop
 
 HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; worker-src 'self'; img-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-_STATIC: Final = {"board.css": "text/css", "board.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_STATIC: Final = {
+    "board.css": "text/css",
+    "board.js": "text/javascript",
+    "stream.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
 _ENDING_S: Final = 1.0
 log = logging.getLogger(__name__)
 
@@ -71,6 +76,11 @@ class Board:
                 f"the board cannot listen on {where}: {error.strerror}; choose another by --port or ZONEPULSE_BOARD_PORT"
             ) from error
         self.port = int(self._runner.addresses[0][1])
+
+    @property
+    def streams(self) -> int:
+        """Event streams that are open."""
+        return self._beat.listeners
 
     @property
     def address(self) -> str:

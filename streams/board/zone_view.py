@@ -20,6 +20,8 @@ from zonepulse.streams.queries.limits import (
 from zonepulse.streams.queries.zone_live_queries import BUILT_IN_RULES, REASONS
 
 _MS_PER_S: Final = 1000
+NARROW: Final = 520
+"""Of a chart over less than half of a page."""
 STATUS_KINDS: Final = {"blind": "unknown", "act": "act", "watch": "watch", "all_right": "ok"}
 SEVERITY_KINDS: Final = {"critical": "act", "warning": "watch", "info": "ok"}
 
@@ -150,7 +152,7 @@ def _by_source(answer: Answer, source: str) -> list[tuple[int, float | None]]:
 
 def _sources(zone: Zone, answer: Answer, words: Words) -> Any:
     series = [Line(words(source), f"from-{source}", _by_source(answer, source)) for source in ("grid", "own")]
-    return charts.stacked(series, zone.limits.window_s * _MS_PER_S, axes(answer, words, words("sources_title")))
+    return charts.stacked(series, zone.limits.window_s * _MS_PER_S, axes(answer, words, words("sources_title"), width=NARROW))
 
 
 def _source_rows(answer: Answer, words: Words) -> list[tuple[str, ...]]:

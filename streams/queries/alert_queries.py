@@ -10,7 +10,9 @@ from zonepulse.streams.queries.sql_parts import (
     Queries,
     bucket,
     company_names,
+    moments,
     named,
+    on_clock,
     quoted,
     step_of,
     step_s_of,
@@ -24,6 +26,8 @@ SLOT_S: Final = 600
 _RAISED: Final = "$__timeFilter_ms(starts_at)"
 _COUNTED: Final = f"zonepulse.alerts_final WHERE {MINE} AND {CHOSEN} AND severity != 'info' AND {_RAISED}"
 """What asked a person for something in the range."""
+_ACKNOWLEDGED_MS: Final = "JSONExtractInt(evidence, 'acknowledged', 'at_ms')"
+"""When somebody acknowledged an alert last; 0: nobody."""
 _PLACE: Final = "if(meter = '', if(company = '', toString(node), toString(company)), toString(meter))"
 STATES: Final = 12
 """Lines of the timeline: the rules and places that were open longest."""
@@ -36,13 +40,17 @@ class AlertQueries(Queries):
         return translated("rule", rule_words(self._limits, self._say))
 
     def counts(self) -> str:
-        """One row: open critical ones and warnings, how many are raised a day, the share of ten-minute slots in flood."""
+        """One row: open critical ones and warnings, how many are raised a day, the share of ten-minute slots in flood, how soon they are
+        acknowledged."""
         seconds = "dateDiff('second', $__fromTime_ms, $__toTime_ms)"
         return f"""\
 SELECT (SELECT countIf(severity = 'critical') FROM zonepulse.alerts_final WHERE {MINE} AND {CHOSEN} AND {OPEN}) {self._as("critical")},
   (SELECT countIf(severity = 'warning') FROM zonepulse.alerts_final WHERE {MINE} AND {CHOSEN} AND {OPEN}) {self._as("warning")},
   sum(slot_alerts) * 86400 / nullIf({seconds}, 0) {self._as("raised_a_day")},
-  countIf(slot_alerts >= {FLOOD}) * {SLOT_S} / nullIf({seconds}, 0) {self._as("in_flood")}
+  countIf(slot_alerts >= {FLOOD}) * {SLOT_S} / nullIf({seconds}, 0) {self._as("in_flood")},
+  (SELECT countIf({_ACKNOWLEDGED_MS} > 0) / nullIf(count(), 0) FROM {_COUNTED}) {self._as("acknowledged_share")},
+  (SELECT quantileExactOrNullIf(0.5)({_ACKNOWLEDGED_MS} - toUnixTimestamp64Milli(starts_at), {_ACKNOWLEDGED_MS} > 0) / 1000
+    FROM {_COUNTED}) {self._as("to_acknowledge")}
 FROM (SELECT toStartOfInterval(starts_at, toIntervalSecond({SLOT_S})) AS slot, count() AS slot_alerts FROM {_COUNTED} GROUP BY slot)"""
 
     def listed(self, where: str = CHOSEN) -> str:
@@ -63,28 +71,35 @@ ORDER BY is_open DESC, a.impact_kg DESC NULLS LAST, {severity_order}, a.starts_a
 
     def raised(self) -> str:
         """Alerts raised a step of whole hours by severity; zero-filled, since none is a fact."""
-        step = step_of(3_600)
+        step_s, timezone = step_s_of(3_600), self._limits.timezone
         counts = ", ".join(f"countIf(severity = '{key}') {self._as(key)}" for key in SEVERITIES)
         return f"""\
-SELECT {bucket("starts_at", step, self._limits.timezone)} AS time, {counts}
+SELECT {moments(step_s, timezone)} FROM (
+SELECT {bucket("starts_at", step_s, timezone)} AS time, {counts}
 FROM zonepulse.alerts_final WHERE {MINE} AND {CHOSEN} AND {_RAISED}
 GROUP BY time
-ORDER BY time WITH FILL FROM {bucket("$__fromTime", step, self._limits.timezone)} TO $__toTime STEP {step}"""
+ORDER BY time WITH FILL FROM {bucket("$__fromTime", step_s, timezone)} TO {on_clock("$__toTime", step_s, timezone)}
+  STEP {step_of(3_600)})
+ORDER BY time"""
 
     def states(self) -> str:
         """The worst open severity of each step (1 info to 3 critical), of the rules and places that were open longest."""
-        step_s = step_s_of(self._limits.window_s)
+        step_s = self._step_s
         begin = f"toUnixTimestamp({self._bucket('$__fromTime')})"
+
+        def clock(moment: str) -> str:
+            return f"toUnixTimestamp({on_clock(moment, step_s, self._limits.timezone)})"
+
         seen = f"{MINE} AND {CHOSEN} AND starts_at <= $__toTime_ms AND (state != 'resolved' OR ends_at >= $__fromTime_ms)"
         ends = "if(state = 'resolved', ends_at, $__toTime_ms)"
         return f"""\
-SELECT * FROM (
+SELECT {self._moments} FROM (
   SELECT fromUnixTimestamp64Milli(toInt64({begin} + number * {step_s}) * 1000) AS time, label, nullIf(max(level), 0) AS state_of
   FROM (
     SELECT trimRight(concat({self._what()}, ' ', {_PLACE})) AS label, 4 - indexOf({list(SEVERITIES)}, toString(severity)) AS level,
       arrayJoin(range(
-        toUInt32(intDiv(greatest(toUnixTimestamp(starts_at), {begin}) - {begin}, {step_s})),
-        toUInt32(intDiv(least(toUnixTimestamp({ends}), toUnixTimestamp($__toTime)) - {begin}, {step_s})) + 1)) AS number
+        toUInt32(intDiv(greatest({clock("starts_at")}, {begin}) - {begin}, {step_s})),
+        toUInt32(intDiv(least({clock(ends)}, {clock("$__toTime")}) - {begin}, {step_s})) + 1)) AS number
     FROM zonepulse.alerts_final WHERE {seen}
       AND (rule, meter, company, node) IN (SELECT rule, meter, company, node FROM zonepulse.alerts_final WHERE {seen}
         GROUP BY rule, meter, company, node

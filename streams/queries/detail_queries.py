@@ -1,9 +1,11 @@
-"""The SQL of the pages behind the zone's: a company, a meter, an alert, the factors. Columns are keys, the same in every language."""
+"""The SQL of the pages behind the zone's (a company, a meter, an alert, the factors) and of a report's month. Columns are keys, the same in
+every language.
+"""
 
 from typing import Final
 
 from zonepulse.streams.queries.limits import COMPLETE, Limits
-from zonepulse.streams.queries.sql_parts import CHOSEN, MINE, NOW, OPEN, PARTS, STANDING
+from zonepulse.streams.queries.sql_parts import CHOSEN, MINE, NOW, OPEN, PARTS, STANDING, quoted
 
 _RANGE: Final = "$__timeFilter_ms(start)"
 _SEVERITY_ORDER: Final = "indexOf(['critical', 'warning', 'info'], toString(severity))"
@@ -45,6 +47,14 @@ SELECT toString(factor_id) AS factor_id, toString(rung) AS rung, source, toStrin
 FROM zonepulse.explain WHERE {MINE} AND {_RANGE} AND factor_id != ''
 GROUP BY factor_id, rung, source, published, confidence, unit ORDER BY mg DESC NULLS LAST, factor_id LIMIT 200"""
 """The factors that answered in the range."""
+FACTORS_BY_BASIS: Final = f"""\
+SELECT toString(basis) AS basis, scope, toString(factor_id) AS factor_id, toString(rung) AS rung, toString(base_unit) AS unit,
+  min(factor_mg) / 1e6 AS low, max(factor_mg) / 1e6 AS high, sumOrNull(co2e_mg) AS mg,
+  any(toString(source)) AS source, any(toString(source_url)) AS source_url, any(toString(published)) AS published,
+  any(toString(confidence)) AS confidence
+FROM zonepulse.explain WHERE {MINE} AND {CHOSEN} AND {_RANGE} AND factor_id != ''
+GROUP BY basis, scope, factor_id, rung, unit ORDER BY basis, scope, mg DESC NULLS LAST, factor_id, rung"""
+"""What each factor bore in the month, of the companies chosen."""
 PULSE: Final = f"""\
 SELECT (SELECT toUnixTimestamp64Milli(maxOrNull(start)) FROM zonepulse.intensity WHERE {STANDING} AND start <= {NOW}) AS newest_window_ms,
   (SELECT count() FROM zonepulse.intervals WHERE {STANDING} AND {_RANGE}) AS windows"""
@@ -53,10 +63,20 @@ SELECT (SELECT toUnixTimestamp64Milli(maxOrNull(start)) FROM zonepulse.intensity
 
 def company_hours(limits: Limits) -> str:
     """mg of a company by hour of the zone's clock and scope; `complete` is what its meters covered of what they should."""
-    zone = "'" + limits.timezone.replace("'", "") + "'"
     return f"""\
-SELECT toUnixTimestamp64Milli(toDateTime64(toStartOfHour(start, {zone}), 3)) AS time_ms, scope, sumOrNull(co2e_mg) AS mg,
+SELECT toUnixTimestamp64Milli(toDateTime64(toStartOfHour(start, {quoted(limits.timezone)}), 3)) AS time_ms, scope, sumOrNull(co2e_mg) AS mg,
   sum(covered_ms) / nullIf(sum(expected_ms), 0) AS complete, ifNull(complete < {COMPLETE}, 1) AS is_provisional
 FROM zonepulse.totals_final
 WHERE {MINE} AND entity_kind = 'company' AND entity = ${{company:singlequote}} AND {PARTS} AND {_RANGE}
+GROUP BY time_ms, scope ORDER BY time_ms, scope"""
+
+
+def days(limits: Limits) -> str:
+    """mg of the entity's scope 1 and 2 (location) by day of the zone's calendar; provisional where too little was covered."""
+    return f"""\
+SELECT toUnixTimestamp64Milli(toDateTime64(toStartOfDay(start, {quoted(limits.timezone)}), 3)) AS time_ms, scope,
+  sumOrNull(co2e_mg) AS mg, ifNull(sum(covered_ms) < {COMPLETE} * sum(expected_ms), 1) AS is_provisional
+FROM zonepulse.totals_final
+WHERE {MINE} AND entity_kind = ${{kind:singlequote}} AND entity = ${{entity:singlequote}}
+  AND carrier = '' AND scope > 0 AND basis = 'location' AND {_RANGE}
 GROUP BY time_ms, scope ORDER BY time_ms, scope"""

@@ -6,6 +6,8 @@ from zonepulse.streams.queries.sql_parts import MINE, NOW, Queries, quoted, tran
 from zonepulse.streams.queries.zone_live_queries import QUALITIES
 
 METER: Final = f"zonepulse.intervals_final WHERE {MINE} AND meter = ${{meter:singlequote}} AND $__timeFilter_ms(start)"
+NEIGHBOURS: Final = 12
+"""Meters that are compared at most, the chosen one among them."""
 _LETTERS: Final = (
     f"zonepulse.dead_letters_final WHERE {MINE} AND position(value, ${{meter:singlequote}}) > 0 AND $__timeFilter_ms(received_at)"
 )
@@ -30,7 +32,7 @@ FROM {METER}"""
         """Mean units an hour of each register; where a step is partly estimated, apart."""
         weak = quoted(f" ({self._say('estimated')})")
         return f"""\
-SELECT * FROM (
+SELECT {self._moments} FROM (
   SELECT {self._bucket("start")} AS time, concat(CAST(register AS String), if(estimated_micro > 0, {weak}, '')) AS series,
     sumOrNull(value_micro) / 1e6 / nullIf(countIf(value_micro IS NOT NULL) * any(length_s) / 3600, 0) AS power
   FROM {METER}
@@ -38,10 +40,23 @@ SELECT * FROM (
   ORDER BY series, time WITH FILL STEP {self._step})
 ORDER BY time, series"""
 
+    def expected(self) -> str:
+        """The band in which detectors expected each register, in units an hour; of zones that keep it."""
+        ends = ", ".join(f"({quoted(' ' + self._say(f'expected_{end}'))}, {end})" for end in ("low", "high"))
+        return f"""\
+SELECT {self._moments} FROM (
+  SELECT {self._bucket("start")} AS time, concat(CAST(register AS String), side.1) AS series,
+    toNullable(avg(side.2 / length_s * 3600)) AS power
+  FROM (SELECT start, register, length_s, arrayJoin([{ends}]) AS side FROM zonepulse.expected_final
+    WHERE {MINE} AND meter = ${{meter:singlequote}} AND $__timeFilter_ms(start))
+  GROUP BY time, series
+  ORDER BY series, time WITH FILL STEP {self._step})
+ORDER BY time, series"""
+
     def quality(self) -> str:
         """The worst quality of each step, a line a register."""
         return f"""\
-SELECT * FROM (
+SELECT {self._moments} FROM (
   SELECT {self._bucket("start")} AS time, CAST(register AS String) AS channel,
     toNullable(toUInt8(max(indexOf({list(QUALITIES)}, toString(quality)) - 1))) AS q
   FROM {METER}
@@ -68,10 +83,8 @@ FROM {_LETTERS} ORDER BY received_at DESC, partition, offset, item LIMIT 100"""
 
     def neighbours(self) -> str:
         """Registers of the same carrier, direction and node: what they counted, now and in as long a stretch before."""
-        same = (
-            "(node, carrier, direction) IN (SELECT node, carrier, direction FROM zonepulse.registry_meters_final"
-            " WHERE zone = ${zone:singlequote} AND meter = ${meter:singlequote})"
-        )
+        known = "zonepulse.registry_meters_final WHERE zone = ${zone:singlequote}"
+        same = f"(node, carrier, direction) IN (SELECT node, carrier, direction FROM {known} AND meter = ${{meter:singlequote}})"
         span = "toIntervalSecond(dateDiff('second', $__fromTime, $__toTime))"
         return f"""\
 SELECT toString(meter) {self._as("meter")}, toString(register) {self._as("register")}, any(toString(company)) {self._as("company")},
@@ -80,5 +93,6 @@ SELECT toString(meter) {self._as("meter")}, toString(register) {self._as("regist
     / nullIf(sumOrNullIf(value_micro, start < $__fromTime_ms), 0) - 1 {self._as("vs_before")},
   sumIf(covered_ms, start >= $__fromTime_ms) / nullIf(sumIf(length_s, start >= $__fromTime_ms) * 1000, 0) {self._as("complete")}
 FROM zonepulse.intervals_final WHERE {MINE} AND start >= $__fromTime_ms - {span} AND start <= $__toTime_ms
-  AND {same}
+  AND {same} AND meter IN (SELECT DISTINCT meter FROM {known} AND {same}
+    ORDER BY meter = ${{meter:singlequote}} DESC, meter LIMIT {NEIGHBOURS})
 GROUP BY meter, register ORDER BY meter = ${{meter:singlequote}} DESC, meter, register LIMIT 30"""

@@ -2,9 +2,12 @@
 
 from typing import Final
 
-from zonepulse.streams.queries.sql_parts import CHOSEN, MINE, Queries, bucket, named, quoted, step_of
+from zonepulse.streams.queries.sql_parts import CHOSEN, DAY_S, MINE, Queries, bucket, moments, named, quoted, step_of, step_s_of
 
-MINE_IN_RANGE: Final = f"zonepulse.intervals_final WHERE {MINE} AND {CHOSEN} AND $__timeFilter_ms(start)"
+MOST_DAYS: Final = 31
+"""Windows of single meters have no sums: of a longer range its last days are looked at."""
+_RANGE: Final = f"$__timeFilter_ms(start) AND start > $__toTime_ms - INTERVAL {MOST_DAYS} DAY"
+MINE_IN_RANGE: Final = f"zonepulse.intervals_final WHERE {MINE} AND {CHOSEN} AND {_RANGE}"
 WORST: Final = 30
 """Meters of the map of days: those with least."""
 
@@ -25,15 +28,15 @@ FROM (SELECT meter, register, sum(covered_ms) AS seen, sum(length_s) * 1000 AS d
 
     def days(self) -> str:
         """The share of each zone day that a meter covered, of the meters with least; a day without a row is no value."""
-        step = step_of(86_400)
+        step_s, timezone = step_s_of(DAY_S), self._limits.timezone
         return f"""\
-SELECT * FROM (
-  SELECT {bucket("start", step, self._limits.timezone)} AS time, CAST(meter AS String) AS label,
+SELECT {moments(step_s, timezone)} FROM (
+  SELECT {bucket("start", step_s, timezone)} AS time, CAST(meter AS String) AS label,
     toNullable(sum(covered_ms) / (sum(length_s) * 1000)) AS complete_share
   FROM {MINE_IN_RANGE} AND meter IN (SELECT meter FROM {MINE_IN_RANGE}
     GROUP BY meter ORDER BY sum(covered_ms) / sum(length_s), meter LIMIT {WORST})
   GROUP BY time, label
-  ORDER BY label, time WITH FILL STEP {step})
+  ORDER BY label, time WITH FILL STEP {step_of(DAY_S)})
 ORDER BY time, label"""
 
     def gateways(self) -> str:

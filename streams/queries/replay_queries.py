@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from zonepulse.streams.queries.sql_parts import MINE, NOW, PARTS, Queries, bucket, company_names, quoted, step_of
+from zonepulse.streams.queries.sql_parts import DAY_S, MINE, NOW, PARTS, Queries, bucket, company_names, moments, quoted, step_s_of
 
 BOTH: Final = "run IN ('live', ${run:singlequote}) AND zone = ${zone:singlequote}"
 """Live and the chosen run."""
@@ -67,18 +67,20 @@ ORDER BY abs(d.run_mg - d.live_mg) DESC NULLS LAST, d.id LIMIT 100"""
 
     def days(self) -> str:
         """Tonnes that the run has more than live, a zone day; null where one of the two has none."""
-        step = step_of(86_400)
+        step_s, timezone = step_s_of(DAY_S), self._limits.timezone
         return f"""\
-SELECT {bucket("start", step, self._limits.timezone)} AS time,
+SELECT {moments(step_s, timezone)} FROM (
+SELECT {bucket("start", step_s, timezone)} AS time,
   (sumOrNullIf(co2e_mg, {_OF_RUN}) - sumOrNullIf(co2e_mg, run = 'live')) / 1e9 {self._as("change")}
 FROM zonepulse.totals_final WHERE {BOTH} AND entity_kind = 'zone' AND {PARTS} AND {STRETCH}
-GROUP BY time ORDER BY time"""
+GROUP BY time)
+ORDER BY time"""
 
     def intensity(self) -> str:
         """The zone's g/kWh on the chosen basis, live and of the run."""
         names = f"if(run = 'live', {quoted(self._say('of_live'))}, {quoted(self._say('of_run'))})"
         return f"""\
-SELECT * FROM (
+SELECT {self._moments} FROM (
   SELECT {self._bucket("start")} AS time, {names} AS series,
     sumOrNull(co2e_mg) / nullIf(sumOrNull(energy_micro), 0) * 1000 AS g
   FROM zonepulse.intensity_final WHERE {BOTH} AND node = '' AND basis = ${{basis:singlequote}} AND g_per_kwh IS NOT NULL AND {STRETCH}

@@ -31,6 +31,11 @@ SELECT basis FROM (SELECT 'location' AS basis UNION DISTINCT SELECT toString(bas
 ORDER BY indexOf(['location', 'market', 'nodal'], basis)"""
 
 
+def periods() -> str:
+    """Of indicators, the longest first."""
+    return "SELECT arrayJoin(['year', 'month', 'day']) AS period"
+
+
 def companies(say: Texts) -> str:
     """The companies with results, then the zone itself: alerts and meters that belong to no company."""
     return f"""\

@@ -11,22 +11,27 @@ from zonepulse.streams.queries.sql_parts import (
     CHOSEN,
     CHOSEN_INTENSITY,
     FULL,
-    INTENSITY,
     MINE,
     NEWEST_FULL,
     NEWEST_VALUE,
     NOW,
+    OF_ZONE,
     OPEN,
     PARTS,
     ZONE_CARBON,
     ZONE_TOTALS,
     Queries,
     bucket,
+    chosen_sums,
     company_names,
+    moments,
     named,
+    on_clock,
     quoted,
     step_of,
     step_s_of,
+    summed,
+    sums,
     translated,
 )
 from zonepulse.streams.queries.texts import Texts
@@ -155,30 +160,34 @@ FROM {ZONE_TOTALS}
     def curve(self) -> str:
         """Measured and provisional intensity; the provisional line overlaps a point on both sides."""
         return f"""\
+WITH {summed(self._step_s)}
+SELECT {self._moments} FROM (
 SELECT time, if(p = 0, g, NULL) {self._as("measured")},
   if(p = 1 OR lagInFrame(p) OVER around = 1 OR leadInFrame(p) OVER around = 1, g, NULL) {self._as("provisional")}
 FROM (
   SELECT time, g, ifNull(estimated >= {ESTIMATED_WATCH} OR covered < {COMPLETE} * expected, 1) AS p
   FROM (
     SELECT {self._bucket("start")} AS time,
-      sumOrNull(co2e_mg) / nullIf(sumOrNull(energy_micro), 0) * 1000 AS g,
-      sumOrNull(estimated_share * energy_micro) / nullIf(sumOrNull(energy_micro), 0) AS estimated,
+      sumOrNull(co2e_mg) / nullIf(sumOrNull(valued_micro), 0) * 1000 AS g,
+      sumOrNull(estimated_micro) / nullIf(sumOrNull(energy_micro), 0) AS estimated,
       sum(covered_ms) AS covered, sum(expected_ms) AS expected
-    FROM {CHOSEN_INTENSITY} AND g_per_kwh IS NOT NULL AND $__timeFilter_ms(start)
+    FROM {chosen_sums()} WHERE valued_micro > 0
     GROUP BY time))
 WINDOW around AS (ORDER BY time ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING)
-ORDER BY time WITH FILL STEP {self._step}"""
+ORDER BY time WITH FILL STEP {self._step})
+ORDER BY time"""
 
     def curve_before(self, days: int, key: str) -> str:
         """The full windows of so many days before, at today's time."""
-        shifted = f"start + INTERVAL {days} DAY"
         return f"""\
-SELECT {self._bucket(shifted)} AS time,
-  sumOrNull(co2e_mg) / nullIf(sumOrNull(energy_micro), 0) * 1000 {self._as(key)}
-FROM {CHOSEN_INTENSITY} AND g_per_kwh IS NOT NULL AND {FULL}
-  AND $__timeFilter_ms({shifted})
+WITH {summed(self._step_s, days)}
+SELECT {self._moments} FROM (
+SELECT {self._bucket(f"start + INTERVAL {days} DAY")} AS time,
+  sumOrNull(co2e_mg) / nullIf(sumOrNull(valued_micro), 0) * 1000 {self._as(key)}
+FROM {chosen_sums(days)} WHERE valued_micro > 0 AND {FULL}
 GROUP BY time
-ORDER BY time WITH FILL STEP {self._step}"""
+ORDER BY time WITH FILL STEP {self._step})
+ORDER BY time"""
 
     def wrong_now(self) -> str:
         """Open alerts, one row for a rule and company, the worst first."""
@@ -201,17 +210,17 @@ ORDER BY indexOf({list(SEVERITIES)}, severity), first_start DESC LIMIT 50"""
         """Mean kW of grid import and own generation."""
         step, power = self._step, "/ 1e6 / nullIf(hours, 0)"
         grid, own = quoted(self._say("grid")), quoted(self._say("own"))
+        zone = sums("intensity", "node", "node = '' AND basis = 'location'")
+        imported = sums("totals", "entity", f"{OF_ZONE} AND carrier = 'electricity' AND scope = 2 AND basis = 'location'")
         return f"""\
-SELECT * FROM (
+WITH {summed(self._step_s)}
+SELECT {self._moments} FROM (
   SELECT time, named_power.1 AS source, named_power.2 AS power
   FROM (
     SELECT {self._bucket("i.start")} AS time,
-      sumOrNull(i.energy_micro) AS all_micro, sumOrNull(t.energy_micro) AS grid_micro, count() * any(i.length_s) / 3600 AS hours
-    FROM (SELECT start, length_s, energy_micro FROM {INTENSITY}
-      AND energy_micro IS NOT NULL AND {FULL} AND $__timeFilter_ms(start)) AS i
-    INNER JOIN (SELECT start, energy_micro FROM {ZONE_TOTALS}
-      AND carrier = 'electricity' AND scope = 2 AND basis = 'location'
-      AND energy_micro IS NOT NULL AND $__timeFilter_ms(start)) AS t ON t.start = i.start
+      sumOrNull(i.energy_micro) AS all_micro, sumOrNull(t.energy_micro) AS grid_micro, sum(i.length_s) / 3600 AS hours
+    FROM (SELECT start, length_s, energy_micro FROM {zone} WHERE energy_micro IS NOT NULL AND {FULL}) AS i
+    INNER JOIN (SELECT start, energy_micro FROM {imported} WHERE energy_micro IS NOT NULL) AS t ON t.start = i.start
     GROUP BY time)
   ARRAY JOIN [({grid}, grid_micro {power}), ({own}, (all_micro - grid_micro) {power})] AS named_power
   ORDER BY source, time WITH FILL STEP {step})
@@ -254,17 +263,17 @@ GROUP BY company_name, company_id HAVING countIf({today}) > 0
 ORDER BY {named(self._say("today"))} DESC LIMIT 50"""
 
     def quality(self) -> str:
-        """The worst quality of each step, of the twelve registers with most gaps; grey when nothing was closed at all."""
-        step, step_s = self._step, step_s_of(self._limits.window_s)
+        """The worst quality of each step, of the twelve registers with most gaps in the last day; grey when nothing was closed at all."""
+        step, step_s = self._step, self._step_s
         mine = f"{MINE} AND {CHOSEN} AND $__timeFilter_ms(start)"
         return f"""\
-SELECT * FROM (
+SELECT {self._moments} FROM (
   SELECT * FROM (
     SELECT {self._bucket("start")} AS time, concat(meter, ' ', register) AS channel,
       toNullable(toUInt8(max(indexOf({list(QUALITIES)}, toString(quality)) - 1))) AS q
     FROM zonepulse.intervals_final WHERE {mine}
       AND (meter, register) IN (
-        SELECT meter, register FROM zonepulse.intervals_final WHERE {mine}
+        SELECT meter, register FROM zonepulse.intervals_final WHERE {mine} AND start > $__toTime_ms - INTERVAL 1 DAY
         GROUP BY meter, register
         ORDER BY countIf(quality = 'missing') DESC, countIf(quality = 'estimated') DESC, meter, register LIMIT 12)
     GROUP BY time, channel
@@ -277,15 +286,18 @@ ORDER BY time, channel"""
 
     def rejected(self) -> str:
         """Dead letters a step of whole hours, one column a group of reasons; zero-filled, since none is a fact."""
-        step = step_of(3_600)
+        step_s, timezone = step_s_of(3_600), self._limits.timezone
         counts = [f"countIf(reason IN ({', '.join(map(quoted, reasons))})) {self._as(key)}" for key, reasons in REASONS.items()]
         lines = ",\n  ".join(counts)
         return f"""\
-SELECT {bucket("received_at", step, self._limits.timezone)} AS time,
+SELECT {moments(step_s, timezone)} FROM (
+SELECT {bucket("received_at", step_s, timezone)} AS time,
   {lines}
 FROM zonepulse.dead_letters_final WHERE {MINE} AND $__timeFilter_ms(received_at)
 GROUP BY time
-ORDER BY time WITH FILL FROM {bucket("$__fromTime", step, self._limits.timezone)} TO $__toTime STEP {step}"""
+ORDER BY time WITH FILL FROM {bucket("$__fromTime", step_s, timezone)} TO {on_clock("$__toTime", step_s, timezone)}
+  STEP {step_of(3_600)})
+ORDER BY time"""
 
     def alert_marks(self) -> str:
         """Annotations: critical alerts and those of the zone, as regions."""

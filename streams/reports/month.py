@@ -16,7 +16,7 @@ from zonepulse.schemas.tables.results import DEAD_LETTERS, FINAL_TABLES, TABLES
 from zonepulse.schemas.zone_file.indicator_sets import shipped_sets
 from zonepulse.streams.indicators.store import Ask
 from zonepulse.streams.indicators.stored_sums import stored_sums
-from zonepulse.streams.queries import detail_queries, report_queries
+from zonepulse.streams.queries import detail_queries
 from zonepulse.streams.queries.limits import Limits, limits_of
 from zonepulse.streams.queries.macros import TimeRange, Value, with_macros, with_variables
 from zonepulse.streams.queries.quality_queries import QualityQueries
@@ -61,8 +61,8 @@ def read_month(registry: Registry, entity: Entity, period: Period, ask: Ask) -> 
     asked = _Asked(ask, registry, entity, span_ms)
     quality = QualityQueries(limits, Keys())
     questions = {
-        "factors": report_queries.FACTORS,
-        "days": report_queries.days(limits),
+        "factors": detail_queries.FACTORS_BY_BASIS,
+        "days": detail_queries.days(limits),
         "quality": quality.totals(),
         "methods": quality.methods(),
         "alerts": detail_queries.ALERTS,

@@ -207,7 +207,7 @@ def test_every_name_in_the_sql_is_a_column_of_the_tables_it_reads(name: str) -> 
     for query in queries(FILES[name]):
         sql = re.sub(r"'(?:[^'\\]|\\.)*'", "''", query["rawSql"])
         read = set(re.findall(rf"\b{DATABASE}\.(\w+)", sql))
-        known = set.union(*(tables[table] for table in read))
+        known = set[str]().union(*(tables[table] for table in read))
         aliases = set(re.findall(r"\bAS (\w+)", sql)) | set(re.findall(r"WINDOW (\w+)", sql)) | set(re.findall(r"\b(\w+) ->", sql))
         plain = re.sub(r'"(?:[^"\\]|\\.)*"|\$\{?\w+(?::\w+)?\}?', " ", sql)
         names = set(re.findall(r"(?<![\w.])(?:[a-z]\.)?([a-z][a-z_0-9]*)\b(?!\s*\(|\.)", plain))

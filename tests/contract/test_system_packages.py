@@ -40,7 +40,7 @@ class TestScript:
         for name in ("bash", "dirname", "make", "mkdir", "mktemp", "rm", "find", "head", "cp"):
             (programs / name).symlink_to(shutil.which(name) or name)
         self.program(programs, "python3", f'exec {sys.executable} "$@"')
-        for name in ("java", "javac", "mvn", "promtool", "prometheus-alertmanager", "amtool"):
+        for name in ("java", "javac", "mvn", "promtool", "prometheus-alertmanager", "amtool", "chromium"):
             self.program(programs, name, "exit 0")
         self.program(programs, "id", "echo 1000")
         for path in (row[2] for row in ROWS if row[1] == "file"):
@@ -76,11 +76,12 @@ class TestScript:
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.count("\n") == 1 and done.stderr.endswith("apt-get install default-jdk-headless maven\n")
 
-    def test_the_demo_needs_no_tool_of_the_tests(self, machine: Path) -> None:
-        (machine / "promtool").unlink()
+    @pytest.mark.parametrize(("program", "package"), [("promtool", "prometheus"), ("chromium", "chromium")])
+    def test_the_demo_needs_no_tool_of_the_tests(self, machine: Path, program: str, package: str) -> None:
+        (machine / program).unlink()
         assert self.run(machine, "demo").returncode == 0
         done = self.run(machine, "test")
-        assert (done.returncode, done.stderr.count("apt-get install prometheus\n")) == (1, 1)
+        assert (done.returncode, done.stderr.count(f"apt-get install {package}\n")) == (1, 1)
 
     def test_root_installs_what_is_missing_and_says_so(self, machine: Path) -> None:
         (machine / "java").unlink()

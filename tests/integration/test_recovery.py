@@ -1,19 +1,25 @@
 """Any part may die at any moment: what is left in the store is what the oracle says."""
 
 import re
+import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from clickhouse_connect.driver.client import Client
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from live_parts import create_topics, process, produce_many, wait_until
 from patience import patience_s
+from zone_runs import piece
 
+from zonepulse.schemas.tables.results import FINAL_TABLES
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams import exit_codes
+from zonepulse.streams.archive.archive import Archive, stretches
 from zonepulse.streams.chaos.data import chaos_sample, chaos_zone_yaml
 from zonepulse.streams.chaos.run import RESTART
 from zonepulse.streams.control.registry_topic import publish
@@ -21,21 +27,26 @@ from zonepulse.streams.demo.drain import Drain
 from zonepulse.streams.demo.run import PREFIX, Feed, Progress, oracle_differences, readings_of
 from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.embedded.zone_stack import ZoneStack
+from zonepulse.streams.kafka.log_facts import admin_of, ends_of, partitions_of, topic_ids
 
 pytestmark = [pytest.mark.integration, pytest.mark.long]
 JUMPING_CLOCK = Path(__file__).with_name("jumping_clock")
+RECORDS = 40_000
 STALLED = Path(__file__).with_name("stalled_worker.py")
 
 
 @pytest.mark.timeout(1800)
-def test_workers_come_and_go_on_hosts_whose_clocks_jump_and_go_on_from_their_snapshots(tmp_path: Path) -> None:
-    sample = chaos_sample(20_000, 3)
-    zone_yaml = chaos_zone_yaml(sample.changes)
+def test_workers_come_and_go_on_hosts_whose_clocks_jump_kafka_is_lost_and_the_store_is_lost(tmp_path: Path) -> None:
+    whole = chaos_sample(1, 3)
+    sample, zone_yaml = piece(whole, 0, RECORDS), chaos_zone_yaml(whole.changes)
     zone = parse_zone(zone_yaml).zone
     with ZoneStack(4, tmp_path, is_simulated=True, restart=RESTART) as stack:
         publish(stack.kafka, PREFIX, parse_zone(zone_yaml), 4, timestamp_ms=int(sample.arrival_ms[0]))
         stack.start_workers()
-        feed = Feed(stack.kafka, sample, 4, zone, 86_400 / 30)
+        archive = {"ZONEPULSE_ARCHIVE": str(tmp_path / "archive"), "ZONEPULSE_ARCHIVE_AGE_S": "1"}
+        stack.start_worker("archive", extra=archive)
+        most = len(sample) * 4 // 5
+        feed = Feed(stack.kafka, piece(sample, 0, most), 4, zone, 86_400 / 90, closes=False)
         progress = Progress(stack.kafka, 4)
         try:
             wait_until(lambda: progress.closed_tick() > 0, 90, "the workers are ready")
@@ -45,19 +56,77 @@ def test_workers_come_and_go_on_hosts_whose_clocks_jump_and_go_on_from_their_sna
                 stack.start_worker(task, "1", {"PYTHONPATH": str(JUMPING_CLOCK)})
             wait_until(lambda: goes_on(stack, "intervals-1"), 60, "the second intervals worker holds partitions")
             for task in ("intervals", "ledger"):  # scale in: the first ones leave for good
-                worker = stack.workers[f"{task}-0"]
-                stack.supervisor.forget(worker)
-                assert worker.stop() == 0
+                assert end(stack, f"{task}-0") == 0
             stack.workers["intervals-1"].stop()  # the supervisor starts it again
-            wait_until(lambda: feed.is_done, 120, "all is sent")
-            wait_until(Drain(stack.kafka, progress, feed.end_ms // zone.tick_ms).is_through, 240, "all is through")
-            with stack.client() as client:
-                found = oracle_differences(readings_of(stack.kafka), client, zone_yaml, 4)
+            wait_until(lambda: feed.is_done, 120, "most is sent")
         finally:
             feed.stop()
             progress.close()
+        wait_until(lambda: goes_on(stack, "ledger-1"), 90, "the zone stage has moved with its books")
+        wait_until(lambda: is_archived(stack, tmp_path / "archive"), 60, "the archive has all of it")
+        file = tmp_path / "zone.backup"
+        zonepulse(stack, "backup", "take", str(file))
+        for name in ("archive-0", "intervals-1", "ledger-1", "store-0"):
+            end(stack, name)
+        stack.broker.stop()
+        shutil.rmtree(stack.broker.folder)
+        stack.broker.start()
+        zonepulse(stack, "backup", "restore", str(file), "--readings", **archive)
+        stack.start_workers()
+        feed = Feed(stack.kafka, piece(sample, most), 4, zone, 86_400 / 60)
+        progress = Progress(stack.kafka, 4)
+        try:
+            feed.start()
+            wait_until(lambda: feed.is_done, 120, "all is sent")
+            wait_until(Drain(stack.kafka, progress, feed.end_ms // zone.tick_ms).is_through, 240, "all is through")
+        finally:
+            feed.stop()
+            progress.close()
+        with stack.client() as client:
+            found = oracle_differences(readings_of(stack.kafka), client, zone_yaml, 4)
+            kept = final_rows(client)
         assert {name: lines[:3] for name, lines in found.items() if lines} == {}
-        assert goes_on(stack, "ledger-1"), "the zone stage moved with its books"
+
+        end(stack, "store-0")
+        stack.clickhouse_process.stop()
+        shutil.rmtree(tmp_path / "clickhouse")
+        stack.clickhouse_process.start()
+        zonepulse(stack, "migrate")
+        zonepulse(stack, "checkpoints", "begin", "store")
+        stack.start_worker("store")
+        with stack.client() as client:
+            wait_until(lambda: {name: len(final_rows(client)[name]) for name in kept} == {n: len(r) for n, r in kept.items()}, 120,
+                       "the store has as many rows as before")  # fmt: skip
+            again = final_rows(client)
+        assert {name for name in kept if kept[name] != again[name]} == set()
+
+
+def end(stack: ZoneStack, name: str) -> int | None:
+    """A worker leaves for good; its exit code."""
+    worker = stack.workers[name]
+    stack.supervisor.forget(worker)
+    return worker.stop()
+
+
+def zonepulse(stack: ZoneStack, *words: str, **environment: str) -> None:
+    command = [sys.executable, "-m", "zonepulse.streams.cli.main", *words]
+    done = subprocess.run(command, env=stack.worker_environment | environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def is_archived(stack: ZoneStack, folder: Path) -> bool:
+    """Whether the files reach every partition's end."""
+    topic = f"{PREFIX}readings"
+    with admin_of(stack.kafka) as admin:
+        ends = ends_of(admin, partitions_of(admin, [topic]))
+        files = Archive(str(folder), "chaos", topic, topic_ids(admin, [topic])[topic]).files()
+    return all(stretches(files.get(tp.partition, [])) == [(0, at.end)] for tp, at in ends.items())
+
+
+def final_rows(client: Client) -> dict[str, list[str]]:
+    """What readers see of every table, in an order that says nothing."""
+    found = {name: client.query(f"SELECT * FROM {name}_final WHERE run = 'live'").result_rows for name in FINAL_TABLES}
+    return {name: sorted(map(repr, rows)) for name, rows in found.items()}
 
 
 def goes_on(stack: ZoneStack, worker: str) -> bool:

@@ -119,7 +119,8 @@ def _chosen(board: Dashboard, size: Size, number: int) -> dict[str, Value]:
     companies = [f"c-{i:05}" for i in range(size.companies)]
     one = number * 37 % size.companies
     known: dict[str, Value] = {
-        "run": "live", "zone": size.zone, "basis": "location", "company": [*companies, "(zone)"], "meter": f"m-{one:05}-000",
+        "run": "live", "zone": size.zone, "basis": "location", "period": "month",
+        "company": [*companies, "(zone)"], "meter": f"m-{one:05}-000",
     }  # fmt: skip
     many = {v["name"] for v in board["templating"]["list"] if v["multi"]}
     return known if "company" in many else known | {"company": companies[one]}

@@ -1,9 +1,9 @@
-// Moves the page: one event stream while the page is seen, none while it is hidden. Each beat loads the page's content anew.
+// Moves the page: it hears the beats of stream.js while it is seen, and at each loads its content anew.
 "use strict";
 (() => {
   const root = document.documentElement;
   if (root.dataset.live !== "yes") return;
-  let source = null, dead = 0, loading = false, again = false, retry = 0, everyS = Number(root.dataset.refresh);
+  let dead = 0, loading = false, again = false, everyS = Number(root.dataset.refresh);
   const broken = (is) => root.classList.toggle("broken", is);
 
   const load = async () => {
@@ -32,26 +32,30 @@
     dead = setTimeout(() => broken(true), 1000 * Math.max(3 * everyS, 6));
   };
 
-  const listen = () => {
-    clearTimeout(retry);
-    if (source || document.hidden) return;
-    source = new EventSource("/events");
-    source.addEventListener("hello", (event) => { everyS = JSON.parse(event.data).every_s; alive(); load(); });
-    source.addEventListener("beat", load);
-    source.onerror = () => {
-      if (source && source.readyState === EventSource.CLOSED) {
-        source = null;
-        broken(true);
-        retry = setTimeout(listen, 5000);
-      }
-    };
+  // A big screen goes on to the next page, once that is there: it never stands before a browser's own message.
+  const turn = async () => {
+    const answer = await fetch(root.dataset.next, { signal: AbortSignal.timeout(30000) }).catch(() => null);
+    if (answer?.ok) location.replace(root.dataset.next); else setTimeout(turn, 1000 * root.dataset.cycle);
+  };
+  if (root.dataset.cycle) setTimeout(turn, 1000 * root.dataset.cycle);
+
+  const heard = ({ kind, every_s }) => {
+    if (kind === "lost") { broken(true); return; }
+    if (kind === "hello") everyS = every_s;
+    load();
   };
 
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) { source?.close(); source = null; clearTimeout(dead); } else { alive(); listen(); }
-  });
-  addEventListener("pagehide", () => { source?.close(); source = null; });
-  addEventListener("pageshow", listen);
-  alive();
-  listen();
+  const shared = () => {
+    const worker = new SharedWorker("/static/stream.js", { name: "zonepulse" });
+    worker.onerror = () => { listen = streamOf(heard); look(!document.hidden); };
+    worker.port.onmessage = ({ data }) => heard(data);
+    return (isSeen) => worker.port.postMessage(isSeen);
+  };
+
+  const look = (isSeen) => { if (isSeen) alive(); else clearTimeout(dead); listen(isSeen); };
+  let listen = window.SharedWorker ? shared() : streamOf(heard);
+  document.addEventListener("visibilitychange", () => look(!document.hidden));
+  addEventListener("pagehide", () => look(false));
+  addEventListener("pageshow", (event) => { if (event.persisted) look(true); });
+  look(!document.hidden);
 })();

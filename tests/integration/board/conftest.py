@@ -3,18 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from board_parts import Zone
-from demo_store import DAYS, UNTIL_MS, fill
-
-from zonepulse.schemas.zone_file.read import parse_zone
-from zonepulse.streams.demo.data import demo_zone_yaml
-from zonepulse.streams.embedded.clickhouse.process import ClickHouseProcess
+from board_parts import Zone, demo_zone
 
 
 @pytest.fixture(scope="session")
 def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
-    server = ClickHouseProcess(tmp_path_factory.mktemp("clickhouse"))
-    server.start()
-    registry = parse_zone(demo_zone_yaml(UNTIL_MS, DAYS))
-    yield Zone(server, registry, fill(server, registry))
-    server.stop()
+    with demo_zone(tmp_path_factory.mktemp("board")) as zone:
+        yield zone

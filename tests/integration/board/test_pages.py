@@ -127,6 +127,19 @@ def test_the_hours_of_a_company_are_the_ledgers_and_what_is_missing_is_no_zero(z
     assert any("–" in row for row in drawn), "the last hours wait for their meters"
 
 
+def test_the_chain_behind_a_companys_kilograms_is_the_ledgers_rows(zone: Zone) -> None:
+    company, words = "steelworks", Words("en", zone.registry.zone.timezone)
+    (shown,) = get(zone, f"/explain/{company}?at={AT}")
+    sums = re.findall(r'<span class="sum">([^<]*)</span>', shown.text)
+    rows = [r for r in zone.list("emissions") if r["company"] == company and r["basis"] == "location"]
+    newest = max(r["start"] for r in rows)
+    of_newest = [r for r in rows if r["start"] == newest]
+    assert len(sums) > len(of_newest) > 0
+    masses = [re.search(r"= (.*) kg$", one)[1] for one in sums[: len(of_newest)]]  # type: ignore[index]
+    known = ["–" if r["co2e_mg"] is None else words.number(r["co2e_mg"] / 1e6, 4) for r in of_newest]
+    assert sorted(masses) == sorted(known)
+
+
 def test_a_meters_windows_are_its_intervals(zone: Zone) -> None:
     meter = zone.registry.meters[0].id
     (shown,) = get(zone, f"/meter/{meter}?at={AT}")
@@ -208,7 +221,7 @@ def test_a_beat_reaches_every_stream_and_one_too_many_is_told_to_come_back(zone:
     ("path", "status"),
     [
         ("/company/nobody", 404), ("/meter/%27%20OR%201=1", 404), ("/alert/%5C%27", 404), ("/alert/0000", 404), ("/nothing", 404),
-        ("/?basis=x", 400), ("/?at=yesterday", 400), ("/?at=2026-01-01T00:00:00", 400), ("/?run=a%27b", 400),
+        ("/?basis=x", 400), ("/?cycle=1", 400), ("/?at=yesterday", 400), ("/?at=2026-01-01T00:00:00", 400), ("/?run=a%27b", 400),
     ],
 )  # fmt: skip
 def test_an_address_that_names_nothing_is_answered_in_plain_words(zone: Zone, path: str, status: int) -> None:

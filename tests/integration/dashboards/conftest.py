@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from dashboard_board import WHAT_IF, Board, at
+from dashboard_board import METERS, WHAT_IF, Board, at
 from demo_store import DAY_MS, DAYS, UNTIL_MS, connect, insert_registry, keep_indicators, run_demo
 
 from zonepulse.schemas.tables.results import TABLES
@@ -41,6 +41,7 @@ def board(server: ClickHouseProcess, writer: Client) -> Iterator[Board]:
     keep_indicators(writer, registry)
     insert_a_run(writer, registry.zone.id)
     insert_messages(writer, registry.zone.id)
+    insert_bands(writer, registry.zone.id)
     with connect(server, READER) as client:
         yield Board(client, registry, rows)
 
@@ -91,3 +92,13 @@ def insert_messages(writer: Client, zone: str) -> None:
             "purpose": "now", "outcome": outcome, "attempts": 2, "ended_at": at(UNTIL_MS), "error": error, "revision": 1,
         }  # fmt: skip
         writer.insert("deliveries", [list(row.values())], column_names=list(row))
+
+
+def insert_bands(writer: Client, zone: str) -> None:
+    """What detectors expected of two windows; the demo's zone does not keep it."""
+    for ago in (1, 2):
+        row = {
+            "run": "live", "zone": zone, "company": "", "meter": METERS[0], "register": "1.8.0", "start": at(UNTIL_MS - ago * 900_000),
+            "length_s": 900, "low": 5.0, "high": 7.5, "revision": 1,
+        }  # fmt: skip
+        writer.insert("expected", [list(row.values())], column_names=list(row))

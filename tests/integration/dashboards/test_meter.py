@@ -42,3 +42,8 @@ def test_refused_readings_that_name_a_meter_are_shown_with_it(board: Board) -> N
     week = TimeRange(UNTIL_MS - DAYS * DAY_MS - DAY_MS, UNTIL_MS)
     frame = board.panel("Refused readings that name it", time=week, meter=meter)
     assert reason in frame.column("reason") and all(meter in text for text in frame.column("what was sent"))
+
+
+def test_the_expected_band_is_drawn_as_a_rate_like_what_it_is_compared_with(board: Board) -> None:
+    band = {(series, power) for _, series, power in board.panel("Mean rate", "B").rows if power is not None}
+    assert band == {("1.8.0 at least", 20.0), ("1.8.0 at most", 30.0)}
