@@ -13,6 +13,7 @@ from boards.parts import (
     fixed,
     limits,
     lines,
+    matching,
     override,
     table,
     target,
@@ -59,7 +60,7 @@ class Park:
         say = self._say
         return lines(
             say("park_core"), say("park_core_about"), (10, 0, 14, 8), [target("A", self._sql.core(), series=True)], say("no_indicator"),
-            override(say("bound"), color=fixed(ACT), custom__lineWidth=1, custom__lineStyle={"fill": "dash", "dash": [2, 4]}),
+            matching(say("bound"), color=fixed(ACT), custom__lineWidth=1, custom__lineStyle={"fill": "dash", "dash": [2, 4]}),
             unit="suffix:tCO₂/tce", decimals=2, displayName="${__field.labels.series}", interval="1d", custom={"showPoints": "always"},
         )  # fmt: skip
 

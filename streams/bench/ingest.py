@@ -91,8 +91,10 @@ def _measure_form(stack: Stack, options: Options, form: Form, baselines: dict[st
 
 
 def _measure_detectors(stack: Stack, options: Options, tell: Tell) -> dict[str, Any]:
-    """Rates to interval blocks with every channel's detectors on and off in turn, the first of a pair changing; what is lost by medians."""
+    """Rates to interval blocks, and the workers' CPU, with every channel's detectors on and off in turn, the first of a pair changing; what
+    is lost by medians. On a machine that does other work only the CPU tells."""
     rates: dict[str, list[float]] = {"on": [], "off": []}
+    cpu: dict[str, list[float]] = {"on": [], "off": []}
     form = FORMS[options.forms[0]]
     for i in range(options.detectors):
         for name in ("on", "off") if i % 2 else ("off", "on"):
@@ -100,9 +102,17 @@ def _measure_detectors(stack: Stack, options: Options, tell: Tell) -> dict[str, 
             trial.prepare(stack)
             if not any(rates.values()):
                 bare_kernels(trial.load, _kafka_data(stack), trial.readings_topic)  # compiles and caches them
-            rates[name].append(to_blocks(stack, trial)["readings_per_s"])
-            tell(f"{form.name}, detectors {name}: {rates[name][-1]:,.0f} readings/s")
-    return {"form": form.name, "readings_per_s": rates, "loss": 1 - median(rates["on"]) / median(rates["off"])}
+            found = to_blocks(stack, trial)
+            rates[name].append(found["readings_per_s"])
+            cpu[name].append(sum(found["cpu_s_per_million"].values()))
+            tell(f"{form.name}, detectors {name}: {rates[name][-1]:,.0f} readings/s, {cpu[name][-1]:.2f} CPU s a million")
+    return {
+        "form": form.name,
+        "readings_per_s": rates,
+        "cpu_s_per_million": cpu,
+        "loss": 1 - median(rates["on"]) / median(rates["off"]),
+        "cpu_loss": 1 - median(cpu["off"]) / median(cpu["on"]),
+    }
 
 
 def _kafka_data(stack: Stack) -> Path:

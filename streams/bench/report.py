@@ -17,7 +17,7 @@ def print_report(found: dict[str, Any]) -> None:
     if detectors := found.get("detectors"):
         rates = {name: ", ".join(count(round(rate)) for rate in each) for name, each in detectors["readings_per_s"].items()}
         facts = [("readings/s, detectors on", rates["on"]), ("detectors off", rates["off"]), ("lost", f"{detectors['loss']:.1%}")]
-        print_facts([("form", detectors["form"]), *facts])
+        print_facts([("form", detectors["form"]), *facts, ("lost by CPU", f"{detectors['cpu_loss']:.1%}")])
         return
     _print_forms(found)
     _print_baselines(found)

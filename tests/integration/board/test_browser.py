@@ -1,8 +1,8 @@
 """The board in a real headless Chromium: every page in three languages, live, frozen, without JavaScript, and ten at once."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import pytest
 from board_parts import Zone, addresses, running
@@ -91,10 +91,9 @@ async def intensity_is(page: Page, text: str) -> None:
 
 
 def say(zone: Zone, g_per_kwh: float) -> None:
-    now_s = time.time()
     with connect(zone.server, WRITER) as writer:
         name = zone.registry.zone.id
-        row = ["seen-live", name, "zone", name, round(now_s), 900.0, g_per_kwh, 441.0, 3, 3]
+        row = ["seen-live", name, "zone", name, datetime.now(UTC), 900.0, g_per_kwh, 441.0, 3, 3]
         writer.insert("live", [row], column_names=LIVE_COLUMNS)
 
 
