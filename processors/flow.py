@@ -69,8 +69,11 @@ class ReadingColumns(NamedTuple):
 
 # --- interval rows, as windows make them ---------------------------------------------------------------------------------------
 BIT_ESTIMATED, BIT_CORRECTED = 1 << 8, 1 << 9
-"""Bits 1 to 7 of `bits` say which methods (schemas.results.METHODS) have a part in the window."""
+"""Bits 1 to 7 of `bits`, and M_MANUAL, say which methods (schemas.results.METHODS) have a part in the window."""
 M_REGISTER, M_INTERVAL, M_POWER, M_SENDER, M_INTERPOLATED, M_SWAP_GAP, M_RESET = 2, 4, 8, 16, 32, 64, 128
+M_MANUAL = 1 << 10
+MANUAL_METHOD, METHOD_MASK = 8, 15
+"""Of `bits` of a row, which name one method by its place."""
 ROW: Final = np.dtype(
     [
         ("channel", "i8"),

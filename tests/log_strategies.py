@@ -306,13 +306,13 @@ def _fields(draw: Draw, register: Register, facts: dict[str, Any], ts: int, valu
     if odd == 0:
         fields["seq"] = draw(st.sampled_from((0, 1, 2, 2**32 - 1)))
     elif odd in (1, 2):
-        fields["quality"] = draw(st.sampled_from(("estimated", "corrected", "measured")))
+        fields["quality"] = draw(st.sampled_from(("estimated", "corrected", "measured", "manual")))
     elif odd == 3:
         fields["unit"] = draw(st.sampled_from((facts["unit"], facts["unit"], "furlong", "kWh")))
     elif odd == 5 and draw(st.booleans()):
         fields["ts"] = ts // 1000
     elif odd == 4:
-        fields |= {"seq": draw(st.integers(0, 2)), "quality": draw(st.sampled_from(("estimated", "corrected")))}
+        fields |= {"seq": draw(st.integers(0, 2)), "quality": draw(st.sampled_from(("estimated", "corrected", "manual")))}
     return fields
 
 

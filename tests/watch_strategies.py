@@ -46,7 +46,19 @@ def watched(draw: Any) -> Watched:
         | {"for": draw(st.sampled_from(("60m", "120m"))), "keep_firing": draw(st.sampled_from(("60m", "5h")))}
         for on in draw(st.lists(st.sampled_from(("company", "meter", "register")), max_size=1))
     ]
-    return Watched(zone_text(*meters, zone=zone, calendars=calendars, rules=rules), records)
+    return Watched(zone_text(*meters, zone=zone, calendars=calendars, rules=rules, budgets=_budgets(draw)), records)
+
+
+def _budgets(draw: Any) -> list[dict[str, Any]]:
+    """About as large as what the meters use."""
+    of = st.tuples(
+        st.sampled_from(("c1", None)), st.sampled_from(("2026-10", "2026-11", "2026")), st.sampled_from((1, 500, 2_000, 5_000, 60_000)),
+        st.sampled_from(("kWh", "kgCO2e")), st.sampled_from(("location", "market")),
+    )  # fmt: skip
+    return [
+        {"id": f"b{i}", "company": company, "period": period, "amount": amount, "unit": unit, "basis": basis}
+        for i, (company, period, amount, unit, basis) in enumerate(draw(st.lists(of, max_size=3)))
+    ]
 
 
 def _meter(draw: Any, number: int) -> dict[str, Any]:

@@ -279,6 +279,10 @@ CALENDARS = [
     {"id": "night", "hours": ["23:15", "00:45"]},
 ]
 """Hours that begin and end near BASE, whatever day it is."""
+BUDGETS = [
+    {"id": "zone", "period": "2026", "amount": 100, "unit": "kgCO2e", "basis": "market"},
+    {"id": "own", "company": "c0", "period": "2026-10", "amount": 1, "unit": "kWh"},
+]
 TARIFFS = [
     {"id": "t", "carrier": "electricity", "price": 0.72, "currency": "CNY", "unit": "kWh", "source": "s", "valid_from": "2026-01-01"},
     {
@@ -344,6 +348,7 @@ def zones(draw: Draw, *, may_move: bool = False) -> dict[str, Any]:
         "factors": draw(factors(window)),
         "calendars": CALENDARS,
         "tariffs": draw(st.sampled_from(([], TARIFFS[:1], TARIFFS))),
+        "budgets": draw(st.sampled_from(([], [], BUDGETS))),
         "rules": [draw(rules(i, window)) for i in range(draw(st.integers(0, 3)))],
     }
 

@@ -35,6 +35,7 @@ from zonepulse.processors.bases.basis import Given, Posted
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.detection.rules import Alert
 from zonepulse.processors.flow import ROW, UNSET, Rows, new_rows
+from zonepulse.processors.ledger.budget_burn import BudgetBurn
 from zonepulse.processors.ledger.horizon import OldRows, reach_ms
 from zonepulse.processors.ledger.impact import Impact
 from zonepulse.processors.ledger.inhibition import Inhibition
@@ -116,6 +117,7 @@ class Ledger:
         self._entries = self._entry_rows()
         self.impact = Impact(channels.registry, table)
         self.watches = Watches(channels, self.plan, self.impact)
+        self.budgets = BudgetBurn(channels, self.plan)
 
     # --- input ----------------------------------------------------------------------------------------------------------------
 
@@ -205,7 +207,7 @@ class Ledger:
 
     def _use(self, channels: Channels) -> None:
         """Go on under another registry version: sums move to the accumulators of the same name, rules keep their state."""
-        windows, plan, held, watches = self.windows, self.plan, self.held(), self.watches
+        windows, plan, held, watches, budgets = self.windows, self.plan, self.held(), self.watches, self.budgets.held()
         self.floor = self.horizon(self.applied)
         version = channels.registry.version
         self.versions = {n: c for n, c in self.versions.items() if n >= version}
@@ -217,6 +219,7 @@ class Ledger:
         self.watches.resume(watches.held())
         given_up = [*watches.given_up(self.watches, self.applied), *self.inhibition.use(channels, self.applied)]
         self.candidates += [(row["revision"], 0, row) for row in given_up]
+        self.budgets.resume(budgets)
 
     def held(self) -> dict[str, Any]:
         """What the bases hold, by name."""
@@ -444,7 +447,9 @@ class Ledger:
         """Sum the periods and judge the windows that are ready at ticks first..last, between which nothing changes."""
         if last < first:
             return
-        self._made.periods += self._periods.due(UNSET if self.owes_periods else first, last, self.whole_from)
+        due = self._periods.due(UNSET if self.owes_periods else first, last, self.whole_from)
+        self._made.periods += due
+        results.alerts += self.budgets.take(due)
         self.owes_periods = False
         results.proposed += self.watches.judge(first, last, self._due, self.windows)
         for basis in self.bases:

@@ -35,7 +35,10 @@ def freeze_ledger(ledger: Ledger, next_offset: int, *, is_whole: bool = False) -
 
 
 def _alerts(ledger: Ledger) -> Arrays:
-    found = {"watches": ledger.watches.held(), "inhibition": ledger.inhibition.held(), "life": ledger.life.held()}
+    found = {
+        "watches": ledger.watches.held(), "inhibition": ledger.inhibition.held(), "life": ledger.life.held(),
+        "budgets": ledger.budgets.held(),
+    }  # fmt: skip
     return {"json": np.frombuffer(msgspec.json.encode(found), np.uint8)}
 
 
@@ -131,6 +134,7 @@ def _restore_alerts(ledger: Ledger, chunk: Arrays) -> None:
     ledger.watches.resume(found["watches"])
     ledger.inhibition.resume(found["inhibition"])
     ledger.life.resume(found["life"])
+    ledger.budgets.resume(found.get("budgets", ()))  # a snapshot of a version that did not judge them
     ledger.alerts_frozen = zlib.crc32(chunk["json"].tobytes())
 
 

@@ -32,7 +32,17 @@ from zonepulse.processors.flow import (
 from zonepulse.processors.kernel import kernel
 from zonepulse.processors.metering.records import Channel, Policy, Reading, Readings
 from zonepulse.processors.metering.registers import energy_micro, is_impossible
-from zonepulse.processors.metering.state import CHUNK_CHANNELS, CONFLICT, CONFLICT_NEW, CORRECTED, ESTIMATED, GONE, IMPOSSIBLE, NEW
+from zonepulse.processors.metering.state import (
+    CHUNK_CHANNELS,
+    CONFLICT,
+    CONFLICT_NEW,
+    CORRECTED,
+    ESTIMATED,
+    GONE,
+    IMPOSSIBLE,
+    MANUAL,
+    NEW,
+)
 
 SMALLEST_RING, LARGEST_FIRST_RING = 8, 1024
 LIMIT_ENERGY = 1 << 62
@@ -40,7 +50,7 @@ HUGE = 1e250
 """Out of range in every unit; no product of less overflows."""
 EASY_FACTOR = 512
 """Times a register below 2**53 it is in range."""
-SEQ = (1 << 40) - 1
+SEQ = (1 << 33) - 1
 DIRTY, POOL_USED, LATEST_TS, IS_URGENT = 0, 1, 2, 3
 """Places in `counts`. IS_URGENT: a channel may have rows to be made although no window becomes due."""
 TICK, NEXT_MS, DUE_MS, OPEN_MS = 0, 1, 2, 3
@@ -121,6 +131,14 @@ def pack(state: State, pool: Readings) -> None:
 
 
 @kernel
+def quality_flags(quality: int) -> int:
+    """Of a reading, by its place in schemas.readings.QUALITIES."""
+    if quality == 3:
+        return ESTIMATED | MANUAL
+    return ESTIMATED if quality == 1 else CORRECTED if quality == 2 else 0
+
+
+@kernel
 def supersede(entry: Reading, reg: int, meta: int) -> int:
     """A second reading of a key, against the one that counts. 0: nothing changes; 1: the old one got a conflict; 2: replaced in place;
     3: the old one is GONE and the new one must be inserted behind it (with `conflict_of` flags)."""
@@ -130,7 +148,7 @@ def supersede(entry: Reading, reg: int, meta: int) -> int:
             return 0
         entry.meta |= CONFLICT if entry.meta & NEW else CONFLICT_NEW
         return 1
-    shown = ESTIMATED | CORRECTED | -1 << VERSION_SHIFT
+    shown = ESTIMATED | CORRECTED | MANUAL | -1 << VERSION_SHIFT
     same_flags = (entry.meta & shown) == (meta & shown)
     if not differs and same_flags:
         entry.meta = (entry.meta & 255) | (meta >> 8 << 8)
@@ -272,7 +290,7 @@ def admit(items: ReadingColumns, start: int, stop: int, clock: Ints, state: Stat
             return i
         state.touched[place // CHUNK_CHANNELS] = 1
         begin = period_begin(facts.clock, version, ts) if version.kind == INTERVAL else ts
-        flags = ESTIMATED if items.quality[i] == 1 else (CORRECTED if items.quality[i] == 2 else 0)
+        flags = quality_flags(items.quality[i])
         reg = np.int64(np.rint(value * version.scale))
         if version.kind != CUMULATIVE:
             if version.kind == INTERVAL:

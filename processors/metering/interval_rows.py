@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import LABELS, Channels
 from zonepulse.processors.channels.versions import version_at
-from zonepulse.processors.flow import BIT_CORRECTED, BIT_ESTIMATED, ROW, Rows
+from zonepulse.processors.flow import BIT_CORRECTED, BIT_ESTIMATED, METHOD_MASK, ROW, Rows
 from zonepulse.schemas.messages.dead_letters import DeadLetter
 from zonepulse.schemas.tables.interval_block import INTERVAL_BLOCK
 from zonepulse.schemas.tables.results import ALERTS, DEAD_LETTERS, EXPECTED, INTERVALS, METHODS, QUALITIES, Table
@@ -67,7 +67,7 @@ def interval_batch(rows: Rows, channels: Channels) -> pa.RecordBatch:
     missing, was_missing = rows["cov"] == 0, rows["was_cov"] == 0
     bits = _plain(rows["bits"])
     zone = channels.registry.zone
-    method = np.where(missing, 0, bits & 7).astype(np.int32)
+    method = np.where(missing, 0, bits & METHOD_MASK).astype(np.int32)
     columns: dict[str, Any] = version_labels(channels, _plain(rows["version"])) | {
         "zone": constant(zone.id, n),
         "start": times(_plain(rows["start"])),

@@ -26,6 +26,7 @@ from zonepulse.processors.flow import (
     BIT_ESTIMATED,
     M_INTERPOLATED,
     M_INTERVAL,
+    M_MANUAL,
     M_POWER,
     M_REGISTER,
     M_RESET,
@@ -45,6 +46,8 @@ from zonepulse.processors.metering.state import (
     ESTIMATED,
     GONE,
     IMPOSSIBLE,
+    MANUAL,
+    MARK_MANUAL,
     NEW,
     NO_HOLD,
     TOO_LONG,
@@ -204,6 +207,8 @@ def segment_bits(flags: int) -> int:
     bits = 0
     if flags & ESTIMATED:
         bits |= M_SENDER | BIT_ESTIMATED
+    if flags & MARK_MANUAL:
+        bits |= M_MANUAL
     if flags & CORRECTED:
         bits |= BIT_CORRECTED
     return bits
@@ -325,8 +330,10 @@ def is_visible(meta: int, old: bool) -> bool:
 
 @kernel
 def reading_flags(meta: int, old: bool) -> int:
-    """ESTIMATED and CORRECTED of a reading; a conflict of its key is a correction."""
+    """ESTIMATED, CORRECTED and MARK_MANUAL of a reading; a conflict of its key is a correction."""
     flags = meta & (ESTIMATED | CORRECTED)
+    if meta & MANUAL:
+        flags |= MARK_MANUAL
     if meta & CONFLICT or (not old and meta & CONFLICT_NEW):
         flags |= CORRECTED
     return flags

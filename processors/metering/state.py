@@ -18,6 +18,10 @@ ESTIMATED, CORRECTED, CONFLICT, NEW, GONE, CONFLICT_NEW, IMPOSSIBLE, JOINED = 1,
 """Sender says estimated, corrected; another integer register existed for the key; arrived since the channel's rows were last made;
 superseded since then (kept for the old view); the conflict arrived since then; a power or interval value that is never booked (at one
 ts before the possible one); of equal held readings the last that is kept, with no silence since the one before it."""
+MANUAL: Final = 1 << 47
+"""Given by somebody; ESTIMATED as well."""
+MARK_MANUAL: Final = 4
+"""The same in `marks`, whose other bits are ESTIMATED and CORRECTED."""
 
 # --- a channel's state ------------------------------------------------------------------------------------------------------------
 HEAD: Final = np.dtype(

@@ -18,9 +18,11 @@ from zonepulse.processors.detection.meter.rules import IMPOSSIBLE as IMPOSSIBLE_
 from zonepulse.processors.flow import (
     BIT_CORRECTED,
     BIT_ESTIMATED,
+    M_MANUAL,
     M_REGISTER,
     M_RESET,
     M_SWAP_GAP,
+    MANUAL_METHOD,
     NEVER,
     ROW,
     TRANSITION,
@@ -150,9 +152,11 @@ def prepare(work: Work, head: Head, ring: Readings, past: int, n: int, base: int
 def quality_bits(bits: int) -> int:
     """What of `bits` shows in a row: the last method and whether any part is estimated, else corrected."""
     method = 0
-    for m in range(1, 8):
+    for m in range(1, MANUAL_METHOD):
         if bits >> m & 1:
             method = m
+    if bits & M_MANUAL:
+        method = MANUAL_METHOD
     if bits & BIT_ESTIMATED:
         return method | BIT_ESTIMATED
     return method | (bits & BIT_CORRECTED)

@@ -77,7 +77,11 @@ def command_schema() -> Schema:
     text = {"type": "string", "maxLength": MAX_TEXT}
     properties: dict[str, Schema] = {
         "kind": {"enum": list(KINDS)},
-        "target": text | {"description": "skip: topic/partition/offset; of an alert: fingerprint/starts_at; maintenance: labels"},
+        "target": text
+        | {
+            "description": "skip: topic/partition/offset; of an alert: fingerprint/starts_at; maintenance: labels;"
+            " amend: METER REGISTER FROM_MS COUNT"
+        },
         "who": text,
         "why": text,
         "until_ms": {"type": ["integer", "null"], "minimum": 0, "description": f"needed by {', '.join(NEEDS_UNTIL)}"},

@@ -83,6 +83,17 @@ Ledger rules
                         imbalance row; a window that is not covered in time, or whose imbalance is null, keeps the state. Resolved by a
                         judged window that explains its energy; ends_at = its start. `value` = what is missing, kWh; evidence
                         {"inflow_micro": i, "node": n, "outflow_micro": o}.
+    budget_burn         label budget; `company` is filled but is no label; severity `warning`. Once a day of the zone's calendar, at the
+                        tick in which its last window is due (never again: later revisions raise and clear nothing), every budget in
+                        whose period the day lies and whose entity has a row in it takes what was used that day: the electricity used
+                        (kWh), or what is known of the sums of scope 1 and of scope 2 on its basis (kgCO2e). A day without a row makes
+                        those before it unknown. The rate over n days is what they used per time, over amount per length of the
+                        period, of the last n days or, near the period's begin, all since then; it is unknown where one of them is, or
+                        was before the budget came. fast: n = 1 (a year's budget 7), slow: 7 (30). Both above 1 -> raised, starts_at =
+                        the day's begin; not both -> resolved, ends_at = the day's begin; one unknown keeps the state. On the period's
+                        last day nothing is raised, and what is raised is resolved, ends_at = its end. `value` = fast, expected_high =
+                        1; evidence {"amount": a, "budget": b, "fast": f, "period": p, "slow": s, "spent_micro": since the period
+                        began or null, "unit": u}, of kgCO2e also {"basis": b}.
     rules of the registry   on the zone, or (label of their scope) company, site, node, meter, or meter and register. `n(for)`
                         consecutive judged windows breach -> raised, starts_at = start of the first, `value` = that of the window that
                         raised it, expected_high = above, expected_low = below. Clear = the `clear` bound holds (default: no breach).

@@ -9,6 +9,7 @@ A command is a JSON object `{"kind", "target", "who", "why", "until_ms", "made_a
 | maintenance | `rule=...`, `meter=...` and the like, separated by blanks | kept for the alert's life cycle |
 | hand_over | a hand-over as JSON (`hand_overs.py`) | the live tasks go on from other states; none of it is in a replay |
 | keep | eight hexadecimal digits | the live tasks keep their states under this name, for runs to begin with |
+| amend | `METER REGISTER FROM_MS COUNT` | nothing: it says who gave the readings of quality `manual` from then until `until_ms`, and why |
 
 Place in time: the ingest time of a record of `zp.commands` is the largest timestamp up to it; a command applies at the tick k that
 contains its ingest time, (k - 1) x tick <= t < k x tick. A skip names a place and holds whenever that place is read. An empty record
@@ -28,8 +29,9 @@ ON_AN_ALERT: Final = ("acknowledge", "snooze", "comment")
 ABOUT_ALERTS: Final = (*ON_AN_ALERT, "maintenance")
 HAND_OVER: Final = "hand_over"
 KEEP: Final = "keep"
-KINDS: Final = (SKIP, *ABOUT_ALERTS, HAND_OVER, KEEP)
-NEEDS_UNTIL: Final = ("snooze", "maintenance")
+AMEND: Final = "amend"
+KINDS: Final = (SKIP, *ABOUT_ALERTS, HAND_OVER, KEEP, AMEND)
+NEEDS_UNTIL: Final = ("snooze", "maintenance", AMEND)
 MAX_TEXT: Final = 2_000
 """Characters of `who`, `why` and `target`."""
 MAX_BYTES: Final = 100_000
@@ -139,10 +141,13 @@ def _check(command: Command) -> None:
     elif command.kind == KEEP:
         if not is_name(command.target):
             raise BadCommand(f"target {command.target[:80]!r}: write eight hexadecimal digits")
+    elif command.kind == AMEND:
+        if len(parts := command.target.split(" ")) != 4 or not (_is_count(parts[2], _INT64) and _is_count(parts[3], _INT64)):
+            raise BadCommand(f"target {command.target!r}: write METER REGISTER FROM_MS COUNT")
     elif not command.target.strip():
         raise BadCommand("a maintenance needs a target, such as meter=TC-0042-E1")
     if command.kind in NEEDS_UNTIL and command.until_ms is None:
-        raise BadCommand(f"a {command.kind} needs until_ms: it ends by itself")
+        raise BadCommand(f"a command `{command.kind}` needs until_ms, when it ends")
 
 
 def _is_count(text: str, limit: int) -> bool:

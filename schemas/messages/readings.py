@@ -22,7 +22,8 @@ MAX_ITEMS: Final = 100_000
 TS_LIMIT: Final = 1 << 61
 """Times beyond this are clamped; they end as `future` or `late`."""
 SEQ_LIMIT: Final = 1 << 32
-QUALITIES: Final = {"measured": 0, "estimated": 1, "corrected": 2}
+QUALITIES: Final = {"measured": 0, "estimated": 1, "corrected": 2, "manual": 3}
+"""`manual`: given by somebody in place of one that is missing or wrong; estimated. Its JSON says who, why and on which evidence."""
 WHOLE_RECORD: Final = -1
 ARROW_MAGIC: Final = b"\xff\xff\xff\xff"
 

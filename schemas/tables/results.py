@@ -280,5 +280,5 @@ TABLES: Final = {table.name: table for table in _DECLARED}
 FINAL_TABLES: Final = tuple(table.name for table in _DECLARED if table.is_final)
 """What `replay file --out` writes."""
 QUALITIES: Final = ("missing", "measured", "corrected", "estimated")
-METHODS: Final = ("", "register", "interval", "power", "sender", "interpolated", "swap_gap", "reset")
+METHODS: Final = ("", "register", "interval", "power", "sender", "interpolated", "swap_gap", "reset", "manual")
 """In order of precedence: the last that applies names the row."""

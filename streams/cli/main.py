@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "top": Command("top", "top", "Show a running zone in the terminal."),
     "board": Command("board", "board", "Show the zone in a browser."),
     "produce": Command("produce", "produce", "Send the readings of files to Kafka."),
+    "readings": Command("readings.command", "app", "Give values where a meter was out; see who gave which."),
     "convert": Command("convert", "convert", "Look at files of readings; write them in one form."),
     "replay": Command("replay.command", "app", "Run readings through the ledger again, from files or Kafka."),
     "sql": Command("sql", "sql", "Ask the store in SQL."),

@@ -36,7 +36,15 @@ from zonepulse.streams.queries.sql_parts import (
 )
 from zonepulse.streams.queries.texts import Texts
 
-BUILT_IN_RULES: Final = (*(rule.id for rule in RULES), *SILENT_GROUPS, *SHORT, "no_factor", "flow_residual", "unexplained_energy")
+BUILT_IN_RULES: Final = (
+    *(rule.id for rule in RULES),
+    *SILENT_GROUPS,
+    *SHORT,
+    "no_factor",
+    "flow_residual",
+    "unexplained_energy",
+    "budget_burn",
+)
 SEVERITIES: Final = ("critical", "warning", "info")
 QUALITIES: Final = ("measured", "corrected", "estimated", "missing")
 """From good to bad; the place is the number a panel maps back to a word."""

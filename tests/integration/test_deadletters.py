@@ -173,6 +173,55 @@ def test_unknown_meters_are_counted_in_every_form(site: Zone) -> None:
     assert "A" in site.run("registry", "unknown").stdout
 
 
+def amended(site: Zone, file: Path, *more: str) -> dict[str, Any]:
+    return site.object("readings", "amend", file, "--by", "L. Chen", "--why", "gateway burnt", "--evidence", "log book 7", *more)
+
+
+def test_the_values_of_an_outage_are_given_once_they_are_right_and_listed(site: Zone, tmp_path: Path) -> None:
+    quarter, file = 900_000, tmp_path / "outage.csv"
+    first = NOW_MS // quarter * quarter - 4 * quarter
+    old = first - 24 * quarter
+    rows = [f"M,1.8.0,{ts},{value}" for ts, value in ((first, 10), (first + quarter, 11), (first + 2 * quarter, 12), (old, 1))]
+
+    def write(*lines: str) -> None:
+        file.write_text("meter,register,ts,value\n" + "\n".join(lines) + "\n")
+
+    for wrong, said in (
+        ("nobody,1.8.0,{ts},1", "no meter 'nobody'"),
+        ("M,9.9,{ts},1", "unknown_register"),
+        ("M,1.8.0,x,1", "malformed"),
+    ):
+        write(*rows, wrong.format(ts=first))
+        refused = site.run("readings", "amend", file, "--by", "L", "--why", "w", "--evidence", "e")
+        assert refused.exit_code != 0 and said in refused.stderr, refused.output
+    write(*rows)
+    (would,) = amended(site, file, "--dry-run")["amendments"]
+    assert (would["meter"], would["values"], would["late"], would["measured windows"]) == ("M", 4, 1, 0)
+    assert site.sent() == [] and site.object("readings", "list")["amendments"] == []
+    assert "--include-late" in site.run("readings", "amend", file, "--dry-run", "--by", "L", "--why", "w", "--evidence", "e").output
+    amended(site, file)
+    said = [json.loads(record.value) for record in site.sent()]
+    assert [one["value"] for one in said] == [1, 10, 11, 12]
+    assert {(one["quality"], one["by"], one["why"], one["evidence"], "seq" in one) for one in said} == {
+        ("manual", "L. Chen", "gateway burnt", "log book 7", False)
+    }
+    (listed,) = site.object("readings", "list")["amendments"]
+    assert (listed["by"], listed["register"], listed["values"]) == ("L. Chen", "1.8.0", 4)
+    assert listed["why"] == "gateway burnt (evidence: log book 7)"
+
+    with site.stack.client() as client:
+        client.command(
+            "INSERT INTO intervals (run, zone, meter, register, start, length_s, value_micro, covered_ms, quality, revision) VALUES"
+            f" ('live', 'z', 'M', '1.8.0', fromUnixTimestamp64Milli(toInt64({first})), 900, 1, 900000, 'measured', 1)"
+        )
+    refused = site.run("readings", "amend", file, "--by", "L", "--why", "w", "--evidence", "e")
+    assert refused.exit_code == 2 and "pass --replace" in refused.stderr
+    (replaced,) = amended(site, file, "--replace")["amendments"]
+    assert replaced["measured windows"] == 1
+    assert {json.loads(record.value).get("seq") for record in site.sent()[4:]} == {2**32 - 1}
+    assert len(site.object("readings", "list", "--meter", "M")["amendments"]) == 2
+
+
 def test_the_store_keeps_the_indicators_of_the_days_that_are_due_and_of_what_is_given(site: Zone, tmp_path: Path) -> None:
     """One `WINDOW` of a day: 1 kWh of company a, and its period."""
     columns = (

@@ -9,6 +9,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from zonepulse.oracle.alerts import FactorWatch, NodeWatch, ResidualWatch, Subject, Transition
+from zonepulse.oracle.budgets import Budgets
 from zonepulse.oracle.carbon.book import Book, RowKey, TableRow
 from zonepulse.oracle.carbon.entries import Entered
 from zonepulse.oracle.carbon.factors import FactorTable
@@ -58,6 +59,7 @@ class Ledger:
         self._watches = self._make_watches()
         self._node_watches = [NodeWatch(registry, node=name) for name in registry.network.nodes]
         self._reader = Reader(registry, self._book)
+        self._budgets = Budgets(registry, self._book)
         self._watches_of: defaultdict[Entity, list[RuleWatch]] = defaultdict(list)
         for watch in self._watches:
             self._watches_of[watch.subject].append(watch)
@@ -71,7 +73,7 @@ class Ledger:
     def transitions(self) -> list[Transition]:
         """The alerts of the ledger's rules."""
         judged = [transition for watch in (*self._watches, *self._node_watches) for transition in watch.transitions]
-        return [*self._factor_watch.transitions, *self._residual_watch.transitions, *judged]
+        return [*self._factor_watch.transitions, *self._residual_watch.transitions, *judged, *self._budgets.transitions]
 
     def live(self, events: list[Event], until_tick: int) -> None:
         """Apply the rows of all partitions and the manual entries, and close every tick up to `until_tick`."""
@@ -194,6 +196,7 @@ class Ledger:
         return self._reader.read(watch.subject, self._window(number), self._plan(start_ms)[0], start_ms)
 
     def _judge(self, until_tick: int) -> None:
+        self._budgets.judge(until_tick)
         for watch in self._watches:
             while (number := watch.next_window()) is not None:
                 found = self._facts(watch, number)

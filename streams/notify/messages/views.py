@@ -23,7 +23,7 @@ from zonepulse.streams.notify.messages.words import Words, clean
 from zonepulse.streams.notify.routing.facts import Directory, Row, is_visible
 
 STATES: Final = {"raised": "", "resolved": "Resolved", "escalated": "Escalated", "repeated": "Still on"}
-BASE_UNIT_RULES: Final = frozenset(RULE_TEXTS) - {"unexplained_energy", "flow_residual", "no_factor"}
+BASE_UNIT_RULES: Final = frozenset(RULE_TEXTS) - {"unexplained_energy", "flow_residual", "no_factor", "budget_burn"}
 
 
 class Hidden(PermissionError):

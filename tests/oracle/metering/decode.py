@@ -19,7 +19,7 @@ MAX_TEXT_BYTES: Final = 64_000_000
 """Of the texts of an Arrow stream that rows share."""
 ARROW_TYPE: Final = b"application/vnd.apache.arrow.stream"
 JSON_TYPE: Final = b"application/json"
-QUALITIES: Final = ("measured", "estimated", "corrected")
+QUALITIES: Final = ("measured", "estimated", "corrected", "manual")
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 FIRST_MS: Final = 10**11
 """Milliseconds since 1970 below it are taken for seconds."""

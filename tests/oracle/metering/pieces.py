@@ -2,9 +2,9 @@
 
 from typing import NamedTuple, TypeAlias
 
-REGISTER, INTERVAL, POWER, SENDER, INTERPOLATED, SWAP_GAP, RESET = range(1, 8)
+REGISTER, INTERVAL, POWER, SENDER, INTERPOLATED, SWAP_GAP, RESET, MANUAL = range(1, 9)
 """How a piece was made, in order of precedence."""
-METHODS = ("", "register", "interval", "power", "sender", "interpolated", "swap_gap", "reset")
+METHODS = ("", "register", "interval", "power", "sender", "interpolated", "swap_gap", "reset", "manual")
 
 
 class Point(NamedTuple):
@@ -14,6 +14,8 @@ class Point(NamedTuple):
     energy: int
     estimated: bool = False
     corrected: bool = False
+    manual: bool = False
+    """Given by somebody; estimated as well."""
 
 
 class Piece(NamedTuple):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from zonepulse.oracle.metering import verdicts
-from zonepulse.oracle.metering.pieces import INTERPOLATED, INTERVAL, POWER, SENDER, Entry, Mark, Pages, Piece, Point, add
+from zonepulse.oracle.metering.pieces import INTERPOLATED, INTERVAL, MANUAL, POWER, SENDER, Entry, Mark, Pages, Piece, Point, add
 from zonepulse.oracle.metering.readings import Reading
 from zonepulse.oracle.metering.verdicts import Shown, State
 from zonepulse.oracle.zone.registry import Change, Facts, Policy
@@ -22,7 +22,7 @@ class Sample(NamedTuple):
         end_ms = min(until_ms, self.point.ts_ms + self.facts.period_ms * 3 // 2, self.facts.valid_to_ms)
         if end_ms <= self.point.ts_ms:
             return []
-        method = SENDER if self.point.estimated else POWER
+        method = MANUAL if self.point.manual else SENDER if self.point.estimated else POWER
         return [Piece(self.point.ts_ms, end_ms, self.point.energy, method, self.point.estimated, self.point.corrected, True)]
 
 
@@ -71,7 +71,8 @@ class Series:
         return series
 
     def _taken(self, reading: Reading, is_corrected: bool, is_after_silence: Callable[[int], bool]) -> "Series":
-        point = Point(reading.ts_ms, reading.energy, reading.quality == "estimated", is_corrected)
+        is_manual = reading.quality == "manual"
+        point = Point(reading.ts_ms, reading.energy, is_manual or reading.quality == "estimated", is_corrected, is_manual)
         if reading.facts.kind == "power":
             return replace(self._ended()._released(point.ts_ms), sample=Sample(point, reading.facts))
         if reading.facts.kind == "interval":
@@ -85,7 +86,7 @@ class Series:
 
     def _period(self, point: Point, reading: Reading) -> Piece:
         is_split = reading.facts.period_ms > self.register.policy.window_ms
-        method = INTERPOLATED if is_split else SENDER if point.estimated else INTERVAL
+        method = MANUAL if point.manual else INTERPOLATED if is_split else SENDER if point.estimated else INTERVAL
         return Piece(reading.starts_ms, point.ts_ms, point.energy, method, is_split or point.estimated, point.corrected)
 
     def _refused(self, reading: Reading) -> "Series":

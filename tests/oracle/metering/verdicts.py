@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from zonepulse.oracle.metering.pieces import (
     INTERPOLATED,
+    MANUAL,
     REGISTER,
     RESET,
     SENDER,
@@ -274,7 +275,8 @@ def _booked(state: State, shown: Shown, advance: int, decided_ms: int, begin_ms:
         state = state.write(_across(gap, segment))
     is_sent_estimated = last.estimated or point.estimated
     is_long = begin_ms is not None or 2 * segment.duration_ms > 3 * min(facts.period_ms, policy.window_ms)
-    method = INTERPOLATED if is_long else SENDER if is_sent_estimated else REGISTER
+    is_manual = last.manual or point.manual
+    method = MANUAL if is_manual else INTERPOLATED if is_long else SENDER if is_sent_estimated else REGISTER
     piece = Piece(*segment, method, is_long or is_sent_estimated, last.corrected or point.corrected)
     return replace(state.write(piece), segment=segment)
 

@@ -242,6 +242,20 @@ class Tariff:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """What may be used, in kWh or kg CO2e, from the first day of a period to before its end."""
+
+    id: str
+    company: str
+    period: str
+    first: date
+    end: date
+    unit: str
+    basis: str
+    amount: Fraction
+
+
+@dataclass(frozen=True, slots=True)
 class Calendar:
     """Working hours: minutes of the local day, ISO dates."""
 
@@ -275,6 +289,7 @@ class Registry:
     calendars: dict[str, Calendar] = field(default_factory=dict)
     tariffs: list[Tariff] = field(default_factory=list)
     """Of electricity, in the order of the file."""
+    budgets: list[Budget] = field(default_factory=list)
     contracts: list[Contract] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
 

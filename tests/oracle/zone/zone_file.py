@@ -10,7 +10,7 @@ import yaml
 from zonepulse.oracle.zone.carbon_sections import read_contract, read_entry, read_network
 from zonepulse.oracle.zone.factor_rows import read_factors, read_gwps
 from zonepulse.oracle.zone.if97 import saturated_or_at
-from zonepulse.oracle.zone.registry import ALWAYS, FOREVER, Calendar, Change, Facts, Policy, Registry, Rule, Tariff
+from zonepulse.oracle.zone.registry import ALWAYS, FOREVER, Budget, Calendar, Change, Facts, Policy, Registry, Rule, Tariff
 from zonepulse.oracle.zone.units import micro_units
 from zonepulse.oracle.zone.yaml_times import duration_ms, instant_ms
 
@@ -185,6 +185,14 @@ def _tariff(row: dict[str, Any], timezone: ZoneInfo) -> Tariff:
     return Tariff(row.get("company") or "", Fraction(row["price"]) / kwh, row["currency"], *valid)
 
 
+def _budget(row: dict[str, Any]) -> Budget:
+    year, _, month = row["period"].partition("-")
+    first = date(int(year), int(month or 1), 1)
+    end = date(first.year + 1, 1, 1) if not month else date(first.year + first.month // 12, first.month % 12 + 1, 1)
+    basis = row.get("basis") or "location"
+    return Budget(row["id"], row.get("company") or "", row["period"], first, end, row["unit"], basis, Fraction(row["amount"]))
+
+
 def read_registry(zone_yaml: str, factors_csv: str) -> Registry:
     """The registry from the text of zone.yaml and of the shipped factor table."""
     tree = _clean(yaml.load(zone_yaml, Loader=_LOADER))
@@ -206,6 +214,7 @@ def read_registry(zone_yaml: str, factors_csv: str) -> Registry:
         sites={s["id"]: (s.get("company") or "", s.get("node") or "") for s in sites.values()},
         calendars={row["id"]: _calendar(row) for row in tree.get("calendars") or ()},
         tariffs=[_tariff(row, timezone) for row in tree.get("tariffs") or () if row["carrier"] == "electricity"],
+        budgets=[_budget(row) for row in tree.get("budgets") or ()],
         network=read_network(tree.get("network") or {}, timezone),
         contracts=[read_contract(row, timezone) for row in tree.get("contracts") or ()],
         entries=entries,

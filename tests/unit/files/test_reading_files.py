@@ -208,7 +208,7 @@ CELLS = st.fixed_dictionaries(
         "value": st.none() | st.floats() | st.integers(-(2**53), 2**53).map(float),
         "unit": st.sampled_from(["kWh", None]),
         "seq": st.none() | st.integers(-1, 2**32),
-        "quality": st.sampled_from(["measured", "estimated", "corrected", "good", None]),
+        "quality": st.sampled_from(["measured", "estimated", "corrected", "manual", "good", None]),
     }
 )
 

@@ -162,3 +162,39 @@ def test_lateness_and_future_are_inclusive() -> None:
 def test_a_window_is_first_emitted_at_its_end_and_delay_and_revised_at_most_once_a_tick() -> None:
     rows = rows_of(zone_text(meter(IMPORT), zone={"delay": "3m"}), LATE[:3])
     assert {row["start"].strftime("%H:%M"): row["revision"] for row in rows["intervals"]}["10:00"] == at("10:46") // 60_000
+
+
+OUTAGE = (("10:00", reading("10:00", 100)), ("11:00", reading("11:00", 140)))
+GIVEN = tuple(("11:10", reading(ts, value, quality="manual")) for ts, value in (("10:15", 101), ("10:30", 102), ("10:45", 139)))
+
+
+def test_values_given_by_hand_shape_an_outage_and_keep_its_sum() -> None:
+    flat = windows(rows_of(zone_text(meter(IMPORT)), log(*OUTAGE, ("12:00", b"[]"))))
+    assert [flat[start] for start in ("10:00", "10:45")] == [(10_000_000, 10_000_000, 900)] * 2
+    rows = rows_of(zone_text(meter(IMPORT)), log(*OUTAGE, *GIVEN, ("12:00", b"[]")))
+    found = windows(rows)
+    assert [found[start] for start in ("10:00", "10:15", "10:30", "10:45")] == [
+        (1_000_000, 1_000_000, 900), (1_000_000, 1_000_000, 900), (37_000_000, 37_000_000, 900), (1_000_000, 1_000_000, 900),
+    ]  # fmt: skip
+    assert {(row["quality"], row["method"]) for row in rows["intervals"] if row["covered_ms"]} == {("estimated", "manual")}
+
+
+def test_what_the_meter_delivers_later_counts_before_what_was_given_by_hand() -> None:
+    late = ("11:20", reading("10:15", 110)), ("11:20", reading("10:30", 120)), ("11:20", reading("10:45", 130))
+    rows = rows_of(zone_text(meter(IMPORT)), log(*OUTAGE, *GIVEN, *late, ("12:00", b"[]")))
+    covered = [row for row in rows["intervals"] if row["covered_ms"]]
+    assert [(row["value_micro"], row["quality"], row["method"]) for row in covered] == [(10_000_000, "corrected", "register")] * 4
+
+
+def test_what_was_given_in_place_of_the_meter_s_own_stays_until_it_is_given_again() -> None:
+    kw = {**IMPORT, "kind": "interval"}
+    last = 2**32 - 1
+    sent = [
+        ("10:15", reading("10:15", 5, seq=9)), ("10:20", reading("10:15", 3, quality="manual", seq=last)),
+        ("10:25", reading("10:15", 5, seq=10)),
+    ]  # fmt: skip
+    (row,) = [r for r in rows_of(zone_text(meter(kw)), log(*sent, ("12:00", b"[]")))["intervals"] if r["covered_ms"]]
+    assert (row["value_micro"], row["quality"], row["method"]) == (3_000_000, "estimated", "manual")
+    again = ("10:30", reading("10:15", 4, quality="manual", seq=last))
+    (row,) = [r for r in rows_of(zone_text(meter(kw)), log(*sent, again, ("12:00", b"[]")))["intervals"] if r["covered_ms"]]
+    assert (row["value_micro"], row["estimated_micro"], row["method"]) == (4_000_000, 4_000_000, "manual")

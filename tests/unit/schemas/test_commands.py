@@ -25,7 +25,7 @@ ALERT = f"{'0' * 16}/1790784900000"
 OVER = HandOver("0123abcd", "0123abcd", "repaired", 5, 9)
 TARGETS = {
     SKIP: "readings/3/217", "acknowledge": ALERT, "snooze": ALERT, "comment": ALERT, "maintenance": "meter=TC-0042-E1",
-    HAND_OVER: OVER.encode().decode(), KEEP: "0123abcd",
+    HAND_OVER: OVER.encode().decode(), KEEP: "0123abcd", "amend": "TC-0042-E1 1.8.0 1790784900000 4",
 }  # fmt: skip
 
 
@@ -50,6 +50,7 @@ def test_a_command_of_every_kind_comes_back(kind: str) -> None:
         ({"kind": "hand_over", "target": "run"}, "no hand-over"),
         ({"kind": "hand_over", "target": HandOver("../..", "0123abcd", "r", 5, 9).encode().decode()}, "names id"),
         ({"kind": "hand_over", "target": HandOver("0123abcd", "0123abcd", "r", 9, 9).encode().decode()}, "begins before it ends"),
+        ({"kind": "amend", "target": "TC-0042-E1 1.8.0 4", "until_ms": 1}, "METER REGISTER FROM_MS COUNT"),
     ],
 )  # fmt: skip
 def test_what_is_no_command_is_told_why(change: dict[str, object], words: str) -> None:

@@ -1,0 +1,1 @@
+"""`zonepulse readings`: values that people give in place of a meter's."""
