@@ -49,6 +49,8 @@ class _Watched:
         self.first, self.end = (_local_ms(day) for day in (self.period.first, self.period.end))
         self.begin_ms, self.end_ms = (int(to_utc(channels.clock, at)) for at in (self.first, self.end))
         self.amount = budget.amount * MICRO
+        self.identity = budget.id, budget.company, budget.period, budget.unit, budget.basis
+        """What its state is of: a budget of which one of these is changed is another one; its amount may be."""
         self.series = _series_of(budget, channels.registry.zone.id, plan)
         self.state = _State()
 
@@ -101,7 +103,7 @@ class BudgetBurn:
     """The budgets of one registry version; what they hold goes on to the next."""
 
     def __init__(self, channels: Channels, plan: AggregationPlan) -> None:
-        self._zone = channels.registry.zone.id
+        self._zone, self._tick_ms = channels.registry.zone.id, channels.registry.zone.tick_ms
         budgets: tuple[Budget, ...] = entities_of(channels.registry, BUDGETS)
         self._watched = [_Watched(one, channels, plan) for one in budgets]
 
@@ -120,15 +122,22 @@ class BudgetBurn:
                     found += one.take((begin, end, sum(known) if known else None), tick, self._zone)
         return found
 
+    def given_up(self, later: "BudgetBurn", applied: int) -> Iterator[dict[str, Any]]:
+        """What ends, behind tick `applied`, the alerts of budgets that a later registry version does not have."""
+        known = {one.identity for one in later._watched}
+        for one in self._watched:
+            if one.state.raised is not None and one.identity not in known:
+                yield one._row("resolved", applied * self._tick_ms, applied + 1, self._zone)
+
     def held(self) -> list[list[Any]]:
         """By budget what a snapshot keeps, as JSON."""
-        return [[one.budget.id, one.state.days, one.state.spent, one.state.raised] for one in self._watched]
+        return [[one.identity, one.state.days, one.state.spent, one.state.raised] for one in self._watched]
 
     def resume(self, held: Sequence[Any]) -> None:
         """Go on from what was held; budgets that are not there any more are left out."""
-        found = {name: rest for name, *rest in held}
+        found = {tuple(identity): rest for identity, *rest in held}
         for one in self._watched:
-            if (kept := found.get(one.budget.id)) is not None:
+            if (kept := found.get(one.identity)) is not None:
                 days, spent, raised = kept
                 one.state = _State([(begin, end, used) for begin, end, used in days], spent, tuple(raised) if raised else None)
 

@@ -207,7 +207,7 @@ class Ledger:
 
     def _use(self, channels: Channels) -> None:
         """Go on under another registry version: sums move to the accumulators of the same name, rules keep their state."""
-        windows, plan, held, watches, budgets = self.windows, self.plan, self.held(), self.watches, self.budgets.held()
+        windows, plan, held, watches, budgets = self.windows, self.plan, self.held(), self.watches, self.budgets
         self.floor = self.horizon(self.applied)
         version = channels.registry.version
         self.versions = {n: c for n, c in self.versions.items() if n >= version}
@@ -217,9 +217,10 @@ class Ledger:
         self.windows.adopt(windows, plan, self.plan, self.progress)
         self.resume(held)
         self.watches.resume(watches.held())
+        self.budgets.resume(budgets.held())
         given_up = [*watches.given_up(self.watches, self.applied), *self.inhibition.use(channels, self.applied)]
+        given_up += budgets.given_up(self.budgets, self.applied)
         self.candidates += [(row["revision"], 0, row) for row in given_up]
-        self.budgets.resume(budgets)
 
     def held(self) -> dict[str, Any]:
         """What the bases hold, by name."""

@@ -5,6 +5,11 @@ from typing import Any
 
 from small_logs import DAY, IMPORT, MINUTE, alerts, log, meter, reading, rows_of, zone_text
 
+from zonepulse.processors.accounting.plan import compile_accounts
+from zonepulse.processors.channels.table import compile_registry
+from zonepulse.processors.ledger.budget_burn import BudgetBurn
+from zonepulse.schemas.zone_file.read import parse_zone
+
 HOURS = 60 * MINUTE
 HOURLY = {**IMPORT, "kind": "interval", "period": "60m"}
 MARCH = DAY - 3 * 24 * HOURS
@@ -55,3 +60,24 @@ def test_emissions_are_those_of_the_basis_and_of_the_zone_all_of_them() -> None:
     for of in ({"basis": "location"}, {"basis": "market"}, {"company": "c1"}):
         found = burns({"unit": "kgCO2e", "amount": 100} | of, month(*[2.0] * 3))
         assert [json.loads(one["evidence"])["basis"] for one in found] == [of.get("basis", "location")]
+
+
+def test_of_a_budget_that_is_taken_out_or_made_another_one_the_alert_ends() -> None:
+    def burn(*budgets: dict[str, Any]) -> BudgetBurn:
+        text = zone_text(
+            meter(HOURLY), budgets=[{"id": "b", "period": "2026-03", "unit": "kWh", "amount": 744} | one for one in budgets]
+        )
+        channels = compile_registry(parse_zone(text), 1)
+        return BudgetBurn(channels, compile_accounts(channels))
+
+    before = burn({})
+    ((identity, *_),) = before.held()
+    before.resume([[identity, [[MARCH, MARCH + 24 * HOURS, 48_000_000]], 48_000_000, [MARCH, 2.0, {"budget": "b"}]]])
+    tick = MARCH // MINUTE + 3_000
+    assert list(before.given_up(burn({"amount": 800}), tick)) == [], "it is the same budget"
+    for later in (burn(), burn({"period": "2026-04"})):
+        (row,) = before.given_up(later, tick)
+        assert (row["state"], row["ends_at"], row["revision"]) == ("resolved", tick * MINUTE, tick + 1)
+        before.resume([[identity, [[MARCH, MARCH + 24 * HOURS, 48_000_000]], 48_000_000, [MARCH, 2.0, {"budget": "b"}]]])
+        later.resume(before.held())
+        assert all(not days for _, days, _, _ in later.held())
