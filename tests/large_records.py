@@ -32,7 +32,7 @@ from zonepulse.schemas.messages.records import CONTENT_TYPE, RecordSpans
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.subscribers import BadSubscriber
 from zonepulse.schemas.registry.wire import by_version, decode_factor, to_entities
-from zonepulse.streams.checkpoints.checkpoint import Checkpoints
+from zonepulse.streams.checkpoints.checkpoint import manifests_of
 from zonepulse.streams.checkpoints.log import Found
 from zonepulse.streams.clickhouse.registry_rows import RegistryRows
 from zonepulse.streams.clickhouse.stored_rows import rows_of
@@ -301,8 +301,7 @@ def consume_checkpoints() -> Iterator[tuple[str, Callable[[], object]]]:
     def one(key: str, value: bytes) -> None:
         found = Found()
         found.put(0, 1, key.encode(), value)
-        for name, manifest in found.manifests.items():
-            Checkpoints._manifest(name, manifest)
+        manifests_of(found)
 
     start = b'{"schema":%d,"generation":1,"owner":"0","next_offset":1,"chunks":[],"facts":' % SCHEMA
     for name, value in plain():

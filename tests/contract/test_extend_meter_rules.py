@@ -159,7 +159,7 @@ print(json.dumps([int(out.used[1]), int(out.transitions[0].rule), int(out.transi
 @pytest.mark.integration
 def test_a_twin_in_the_oracle_judges_it(tmp_path: Path) -> None:
     tree = with_rule(Extended(tmp_path))
-    assert [line.partition(" ")[0] for line in tree.run(JUDGED)] == ["alerts"] * 3, (
+    assert {line.partition(" ")[0] for line in tree.run(JUDGED)} == {"alerts", "alert_events"}, (
         "without a twin the oracle knows of no such alert"
     )
     tree.alter(
@@ -169,5 +169,5 @@ def test_a_twin_in_the_oracle_judges_it(tmp_path: Path) -> None:
     )
     assert tree.run(JUDGED) == []
     tree.alter("oracle/metering/channel_alerts.py", ("value / 1e6, severity", "value / 1e3, severity"))
-    (wrong,) = tree.run(JUDGED)
-    assert ": value is " in wrong
+    wrong = tree.run(JUDGED)
+    assert wrong and all(": value is " in line for line in wrong)

@@ -46,7 +46,7 @@ def stack() -> Iterator[Stack]:
 
 
 class Zone:
-    """A zone of its own on the stack, whose store holds no dead letters yet."""
+    """A zone of its own on the stack, whose store holds nothing of it yet."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack, self.prefix = stack, next(_prefixes)
@@ -55,7 +55,8 @@ class Zone:
         ensure_topics(stack.kafka, self.prefix, N)
         publish(stack.kafka, self.prefix, parse_zone(SMALL), N)
         with stack.client() as client:
-            client.command("TRUNCATE TABLE dead_letters")
+            for table in ("dead_letters", "intervals"):
+                client.command(f"TRUNCATE TABLE {table}")
 
     def run(self, *arguments: object) -> Result:
         return CliRunner().invoke(app, [str(a) for a in arguments], env=self.environment)
