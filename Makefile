@@ -17,7 +17,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emi
 export PATH := $(CURDIR)/.venv/tools:$(PATH)
 # Both cores; a file's tests stay together, so that the servers of a module start once, and the longest files begin first.
 UNITS := -n 2 --dist worksteal
-SERVERS := -n 5 --dist loadfile --no-loadscope-reorder
+SERVERS := -n 4 --dist loadfile --no-loadscope-reorder
 # A broker that lives for seconds is worth neither the thorough compiler nor reading its classes anew: a start takes 2.5 CPU seconds, not 6.
 BRIEF_JVM := -XX:TieredStopAtLevel=1
 KAFKA_ARCHIVE := .venv/kafka.jsa
