@@ -1,6 +1,6 @@
 """budget_burn: budgets that go too fast, day by day of the zone's calendar (schemas/messages/alerts.py is the contract)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
@@ -44,14 +44,14 @@ class _State:
 class _Watched:
     """A budget, where its sums come from, and how it stands."""
 
-    def __init__(self, budget: Budget, channels: Channels, plan: AggregationPlan) -> None:
+    def __init__(self, budget: Budget, channels: Channels, series: Mapping[tuple[Any, ...], list[int]]) -> None:
         self.budget, self.period = budget, parse_period(budget.period)
         self.first, self.end = (_local_ms(day) for day in (self.period.first, self.period.end))
         self.begin_ms, self.end_ms = (int(to_utc(channels.clock, at)) for at in (self.first, self.end))
         self.amount = budget.amount * MICRO
         self.identity = budget.id, budget.company, budget.period, budget.unit, budget.basis
         """What its state is of: a budget of which one of these is changed is another one; its amount may be."""
-        self.series = _series_of(budget, channels.registry.zone.id, plan)
+        self.series = [i for name in _sums_of(budget, channels.registry.zone.id) for i in series.get(name, ())]
         self.state = _State()
 
     def take(self, day: Day, tick: int, zone: str) -> Iterator[dict[str, Any]]:
@@ -105,7 +105,10 @@ class BudgetBurn:
     def __init__(self, channels: Channels, plan: AggregationPlan) -> None:
         self._zone, self._tick_ms = channels.registry.zone.id, channels.registry.zone.tick_ms
         budgets: tuple[Budget, ...] = entities_of(channels.registry, BUDGETS)
-        self._watched = [_Watched(one, channels, plan) for one in budgets]
+        series: dict[tuple[Any, ...], list[int]] = {}
+        for i, (_, *name) in enumerate(series_names(plan, 0) if budgets else ()):
+            series.setdefault(tuple(name), []).append(i)
+        self._watched = [_Watched(one, channels, series) for one in budgets]
 
     def take(self, due: Sequence[Rows]) -> list[dict[str, Any]]:
         """Transitions of the days among these PERIOD_SUM rows, each of one period: those that are due for the first time."""
@@ -142,16 +145,12 @@ class BudgetBurn:
                 one.state = _State([(begin, end, used) for begin, end, used in days], spent, tuple(raised) if raised else None)
 
 
-def _series_of(budget: Budget, zone: str, plan: AggregationPlan) -> list[int]:
-    """The series that a budget adds up: the use of electricity, or the sums of scope 1 and 2 on its basis."""
+def _sums_of(budget: Budget, zone: str) -> list[tuple[Any, ...]]:
+    """The series that a budget adds up, by what they are called: the use of electricity, or the sums of scope 1 and 2 on its basis."""
     entity = ("company", budget.company) if budget.company else ("zone", zone)
-    wanted = {(ELECTRICITY, 0, "")} if budget.unit == "kWh" else {("", 1, "location"), ("", 2, budget.basis)}
-    names = series_names(plan, 0)
-    return [
-        i
-        for i, (_, *of, carrier, scope, basis) in enumerate(names)
-        if (tuple(of), (carrier, scope, basis)) in {(entity, w) for w in wanted}
-    ]
+    if budget.unit == "kWh":
+        return [(*entity, ELECTRICITY, 0, "")]
+    return [(*entity, "", 1, "location"), (*entity, "", 2, budget.basis)]
 
 
 def _local_ms(day: date) -> int:

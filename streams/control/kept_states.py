@@ -37,8 +37,8 @@ def keep_states(broker: str, prefix: str, partitions: int, replication: int, kno
     states.create(partitions + 1, replication)
     tell(broker, prefix, Command(KEEP, name, who, "", made_at_ms=round(time.time() * 1000)))
     _forget(broker, prefix, names_of(known)[: -(MOST - 1)])
-    deadline = time.monotonic() + wait_s
-    while len(asyncio.run(states.read(range(partitions + 1)))) <= partitions:
+    deadline, missing = time.monotonic() + wait_s, set(range(partitions + 1))
+    while missing := missing - asyncio.run(states.read(missing)).keys():
         if time.monotonic() > deadline:
             return ""
         time.sleep(POLL_S)
