@@ -151,6 +151,11 @@ State = Literal["raised", "updated", "resolved", "acknowledged"]
 STATES: Final = get_args(State)
 EVENTS: Final = ("series_restarted", "gap_too_long")
 """Rules whose alerts are events: several of a fingerprint may be open."""
+PIPELINE_RULES: Final = (
+    "ops_no_data", "ops_poison", "ops_readings_lost", "ops_registry_missing", "ops_replay_differs", "ops_row_too_old", "ops_sum_refused",
+    "ops_task_gone", "ops_undelivered",
+)  # fmt: skip
+"""About the pipeline; each has a page of what to do in deploy/runbooks."""
 SILENT: Final = "silent_channel"
 SILENT_GROUPS: Final = ("silent_gateway", "silent_site", "silent_zone")
 """Of the channels that share a gateway, a site, or nothing but the zone."""
