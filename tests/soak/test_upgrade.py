@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from kafka import TopicPartition
 from live_parts import wait_until
-from patience import patience_s
+from patience import slowness
 from release_state import FILE, read
 from released import released
 from typer.testing import CliRunner
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(7200)]
 READINGS = int(os.environ.get("ZONEPULSE_SOAK_READINGS", "500000"))
 SENT_IN_S = 240.0
 """On a quiet machine: all of it happens while readings flow."""
-WHILE_TICKS = 60
+WHILE_TICKS = 30
 """So long the zone works between two exchanges."""
 IN_ORDER = ("ledger", "intervals", "store")
 """As CHANGELOG.md says: who reads a form before who writes it. Back, the other way round."""
@@ -70,7 +70,7 @@ def test_a_rolling_upgrade_and_its_rollback_change_no_row(tmp_path: Path) -> Non
             for number in range(count):
                 stack.start_worker(task, str(number), old, python)
         feed, progress = (
-            Feed(stack.kafka, sample, PARTITIONS, zone.zone, span_s / patience_s(SENT_IN_S)),
+            Feed(stack.kafka, sample, PARTITIONS, zone.zone, span_s / (slowness() * SENT_IN_S)),
             Progress(stack.kafka, PARTITIONS),
         )
 
