@@ -249,6 +249,9 @@ def test_advice_is_worked_out_from_the_rows(zone: Zone) -> None:
     assert "are metered in only 0" in said["power_factor"]["missing"] and "hourly profile" in said["unmatched_contracts"]["missing"]
     text = run(zone, *asked, "--explain")
     assert "best_kw" in text and "payback_years" in text and "no advice on" in text
+    german = json.loads(run(zone, *asked[:4], "--language", "de", "--json"))["advice"][0]
+    assert german["name"] == "Grundlast nachts" and german["because"].startswith("sie folgt der Jahreszeit")
+    assert german["calculation"]["months"] == months and "deren Summe" in german["calculation"]["formula"]
     assert "did you mean `c2`" in run(zone, "advice", "c22", code=2)
 
 
