@@ -59,8 +59,8 @@ def licences(name: str) -> list[LicenseExpression | DisjunctiveLicense]:
         said = metadata(name)
     except PackageNotFoundError:
         return []
-    for text in (said.get("License-Expression"), said.get("License")):
-        if text and text.strip() not in _UNNAMED and len(text) < _LONGEST:
+    for text in (*(said.get_all("License-Expression") or ()), *(said.get_all("License") or ())):
+        if text.strip() not in _UNNAMED and len(text) < _LONGEST:
             return _named(text.strip())
     return [one for text in _classified(said) for one in _named(text)]
 

@@ -11,6 +11,8 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 from small_logs import IMPORT, meter, zone_text
 
+from zonepulse.processors.ledger.ledger import Ledger
+from zonepulse.processors.ledger.snapshot import freeze_ledger
 from zonepulse.processors.metering.snapshot import Frozen
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.checkpoints.checkpoint import Checkpoints, save
@@ -73,6 +75,20 @@ def test_a_ledger_that_ends_while_its_snapshot_is_being_made_ends_quietly() -> N
         return sent.keys
 
     assert asyncio.run(ends()) == []
+
+
+def test_the_first_snapshot_of_a_restored_ledger_is_whole() -> None:
+    async def frozen_again() -> Frozen:
+        registry = parse_zone(zone_text(meter(IMPORT)))
+        registries = RegistryStore(lambda: {registry.version: registry}, 1, {registry.version: registry})
+        sent = Sent()
+        task = LedgerTask(BRIEF, registries, cast(Outbox, sent), checkpoints_of(sent), Metrics(CollectorRegistry()))
+        whole = freeze_ledger(Ledger(await registries.first()), 0)
+        restored = await task._ledger_of(whole.facts, [whole.chunks[number] for number in range(whole.count)])
+        return freeze_ledger(restored, 0)
+
+    found = asyncio.run(frozen_again())
+    assert set(found.chunks) == set(range(found.count)), "there is nothing yet that the others could be taken from"
 
 
 def test_a_snapshot_of_a_state_that_was_given_up_is_not_written_under_the_hold_of_the_next() -> None:
