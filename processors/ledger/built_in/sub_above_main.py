@@ -123,9 +123,9 @@ class SubAboveMain(Compared):
         found = {name: rest for name, *rest in held}
         for family in self._families:
             if (kept := found.get(family.named.name)) is not None:
-                family.next_start, family.tick, pending, *state, raised = kept
+                family.next_start, family.tick, pending, excess, run, since, main, sub, raised = kept
                 family.resume(pending)
-                family.state = _State(*state, tuple(raised) if raised else None)
+                family.state = _State(excess, run, since, main, sub, tuple(raised) if raised else None)
 
 
 def _families(channels: Channels) -> Iterator[_Family]:
