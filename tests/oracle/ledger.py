@@ -18,10 +18,10 @@ from zonepulse.oracle.carbon.plan import Entity, Key, Plan, plan_at
 from zonepulse.oracle.carbon.windows import Window
 from zonepulse.oracle.grid import Grid
 from zonepulse.oracle.metering.fold import MISSING, Row
+from zonepulse.oracle.metering.plants import PlantWatch
 from zonepulse.oracle.network.network import Topology, topology_at
 from zonepulse.oracle.network.nodal import Nodal, Snapshot
 from zonepulse.oracle.network.nodal_rows import write as write_nodal
-from zonepulse.oracle.plants import PlantWatch
 from zonepulse.oracle.rule_facts import Found, Reader, families_of, family_facts, plant_facts, plants_of, subjects_of
 from zonepulse.oracle.rules import RuleWatch
 from zonepulse.oracle.zone.registry import Registry
