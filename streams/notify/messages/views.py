@@ -24,7 +24,7 @@ from zonepulse.streams.notify.messages.words import Words, clean
 from zonepulse.streams.notify.routing.facts import Directory, Row, is_visible
 
 STATES: Final = {"raised": "", "resolved": "Resolved", "escalated": "Escalated", "repeated": "Still on"}
-BASE_UNIT_RULES: Final = frozenset(RULE_TEXTS) - {"unexplained_energy", "flow_residual", "no_factor", "budget_burn"}
+UNITS_OF_RULES: Final = {"unexplained_energy": "kWh", "sub_above_main": "kWh", "pv_low": "kWh/kWp"}
 
 
 class Hidden(PermissionError):
@@ -162,8 +162,8 @@ def _unit(row: Row, known: Directory) -> str:
     rule, meter = known.rules.get(row.rule), known.meters.get(row.meter)
     if rule is not None:
         return UNITS.get(rule[0], "")
-    if row.rule == "unexplained_energy":
-        return "kWh"
+    if row.rule in UNITS_OF_RULES:
+        return UNITS_OF_RULES[row.rule]
     register = row.facts().get("register")
     if meter is not None and isinstance(register, str) and register in meter.registers:
         return meter.registers[register][0]
