@@ -233,7 +233,7 @@ def test_a_live_value_is_the_intensity_now_until_it_is_null(board: Board, writer
 
 def test_budgets_burn_as_the_days_of_the_ledger_say(board: Board) -> None:
     """The sample begins within the month, so what is used since its begin is not known."""
-    drawn = {row[0]: row[3:] for row in board.panel("How fast budgets go").rows}
+    drawn = {row[0]: row[4:] for row in board.panel("How fast budgets go").rows}
     used = (("electricity", 0, ""),)
     sums = {
         "steelworks": ("steelworks", "energy_micro", used), "office-park": ("office-park", "energy_micro", used),
