@@ -41,8 +41,14 @@ _SENDS_SEQ: Final = frozenset({"gw-mill-1"})
 
 
 def demo_zone_yaml(until_ms: int, days: int = DEFAULT_DAYS, seed: int = DEFAULT_SEED, planted: Sequence[Planted] = ()) -> str:
-    """The sample zone's zone.yaml with the meter exchange that `demo_sample` of the same arguments makes and that is on record."""
+    """The sample zone's zone.yaml with the meter exchange that `demo_sample` of the same arguments makes and that is on record.
+
+    Where faults are planted its windows are an hour long: detectors learn from measured windows alone, and a quarter of an hour is an
+    estimate where a meter sends each hour, as most of these do.
+    """
     text, homes = _zone_template(), _Table("citylearn2022.parquet")
+    if planted:
+        text = text.replace("\n  window: 15m\n", "\n  window: 60m\n")
     changes = known_changes(load_series(planted), until_ms, days, seed, utc_offset_ms=UTC_OFFSET_MS)
     stretch = Stretch(until_ms, days, UTC_OFFSET_MS)
     filled = {"meter_changes": "".join(_change_line(c) for c in changes), "inputs": given.inputs(stretch)}
