@@ -22,7 +22,7 @@ class Company(NamedTuple):
 
 
 COMPANIES: Final = (
-    Company("steelworks", 2_400, 9_800_000, 48_000), Company("office-park", 0, 4_100_000, 60_000),
+    Company("steelworks", 2_400, 9_800_000, 48_000), Company("office-park", 0, 4_100_000, 52_000),
     Company("bakery", 21_000, 310_000, 2_600), Company("laundry", 9_500, 120_000, 2_000), Company("tea-house", 3_900, 95_000, 600),
     Company("garden-quarter", 0, 84_000, 1_500), Company("garden-court", 0, 86_000, 1_500), Company("garden-row", 0, 71_000, 1_200),
 )  # fmt: skip

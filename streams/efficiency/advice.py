@@ -21,6 +21,7 @@ from zonepulse.schemas.registry.tariffs import TARIFFS, Tariff
 from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.schemas.units import MICRO
 from zonepulse.schemas.values import instant_text
+from zonepulse.streams.efficiency.advice_words import AdviceWords
 from zonepulse.streams.indicators.store import Ask
 
 _MINE: Final = """\
@@ -145,9 +146,11 @@ def _residual(rows: list[dict[str, Any]]) -> float | None:
     return sum(row["co2e_mg"] for row in market) * 1000 / energy if energy else None
 
 
-def document(one: Advice | Absent, zone: ZoneInfo) -> Mapping[str, Any]:
-    """For machines."""
+def document(one: Advice | Absent, zone: ZoneInfo, say: AdviceWords) -> Mapping[str, Any]:
+    """For machines; `name`, `because`, `missing` and the formula are in the reader's language."""
+    name = {"kind": one.kind, "name": say(one.kind)}
     if isinstance(one, Absent):
-        return {"kind": one.kind, "missing": one.why}
+        return name | {"missing": say.said(one.why)}
     windows = [{"from": instant_text(w.from_ms, zone), "to": instant_text(w.to_ms, zone), "kwh": w.kwh} for w in one.windows]
-    return asdict(one) | {"windows": windows}
+    calculation = {"formula": say(f"formula_{one.kind}"), **one.calculation}
+    return name | asdict(one) | {"because": say.said(one.because), "calculation": calculation, "windows": windows}

@@ -14,8 +14,8 @@ from zones import SMALL
 from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.streams.cli.main import app
 from zonepulse.streams.reports.page import shown
+from zonepulse.streams.reports.report import Column, Table
 from zonepulse.streams.reports.sheets import csv_text, decimal_text, document, workbook
-from zonepulse.streams.reports.tables import Column, Table
 from zonepulse.streams.reports.words import REPORT_TEXTS, ReportWords
 
 TABLE = Table(
@@ -89,7 +89,8 @@ def test_decimals_are_written_out(value: Fraction | float, text: str) -> None:
         (["zone", "--month", "2026-13"], "--month: '2026-13' is no period"),
         (["zone", "--language", "fr"], "--language 'fr': write en, de or zh"),
         (["zone", "--format", "pdfs"], "--format 'pdfs': did you mean `pdf`?"),
-        (["company", "c"], "company 'c': there are a, b"),
+        (["company", "c"], "'c' is no company of zone z: there are a, b"),
+        (["network"], "zone z has no networks: add one to `efficiency_networks` of zone.yaml"),
     ],
 )
 def test_what_it_cannot_do_is_told_with_a_remedy(tmp_path: Path, arguments: list[str], said: str) -> None:
