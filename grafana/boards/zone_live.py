@@ -36,8 +36,8 @@ from boards.parts import (
     thresholds,
     value_mappings,
 )
-from zonepulse.streams.queries.budget_queries import VERDICTS, BudgetQueries
 from zonepulse.streams.queries.limits import ESTIMATED_WATCH, LATE_ACT, LATE_WATCH, Limits
+from zonepulse.streams.queries.park_queries import BUDGET_VERDICTS, BudgetQueries
 from zonepulse.streams.queries.texts import Texts
 from zonepulse.streams.queries.zone_live_queries import REASONS, ZoneLiveQueries
 
@@ -275,7 +275,7 @@ class ZoneLive:
         rate = {"decimals": 2, "noValue": NOTHING, "custom__width": 110, "custom__cellOptions": cell("color-text")} | {
             "color": {"mode": "thresholds"}, "thresholds": limits(OK, None, 1, None)
         }  # fmt: skip
-        words = value_mappings([(word, say(word), colour) for word, colour in zip(VERDICTS, (WATCH, OK), strict=True)])
+        words = value_mappings([(word, say(word), colour) for word, colour in zip(BUDGET_VERDICTS, (WATCH, OK), strict=True)])
         return table(
             say("budgets"), say("budgets_about"), (0, 26, 24, 5), self._budget_sql.budgets(), say("no_budget"),
             override(say("who"), **looks.NAME),

@@ -10,10 +10,10 @@ from zonepulse.schemas.registry.model import Company, Registry
 from zonepulse.streams.board.shared import Shared
 from zonepulse.streams.board.store import Row, Store
 from zonepulse.streams.queries import detail_queries
-from zonepulse.streams.queries.budget_queries import BudgetQueries
 from zonepulse.streams.queries.carbon_queries import CarbonQueries
 from zonepulse.streams.queries.limits import Limits, limits_of
 from zonepulse.streams.queries.macros import TimeRange, Value
+from zonepulse.streams.queries.park_queries import BudgetQueries
 from zonepulse.streams.queries.texts import Keys
 from zonepulse.streams.queries.zone_live_queries import ZoneLiveQueries
 
