@@ -35,7 +35,10 @@ from zonepulse.processors.bases.basis import Given, Posted
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.detection.rules import Alert
 from zonepulse.processors.flow import ROW, UNSET, Rows, new_rows
-from zonepulse.processors.ledger.budget_burn import BudgetBurn
+from zonepulse.processors.ledger.built_in.budget_burn import BudgetBurn
+from zonepulse.processors.ledger.built_in.compared import Compared
+from zonepulse.processors.ledger.built_in.pv_low import PvLow
+from zonepulse.processors.ledger.built_in.sub_above_main import SubAboveMain
 from zonepulse.processors.ledger.horizon import OldRows, reach_ms
 from zonepulse.processors.ledger.impact import Impact
 from zonepulse.processors.ledger.inhibition import Inhibition
@@ -47,6 +50,8 @@ from zonepulse.processors.metering.interval_rows import versions_of
 from zonepulse.schemas.registry.model import FOREVER
 from zonepulse.schemas.tables.results import EMISSIONS
 
+COMPARED: Final[tuple[type[Compared], ...]] = (SubAboveMain, PvLow)
+"""Rules that compare channels. A new one is a file in built_in and its place here."""
 UNKNOWN: Final = UNSET
 """Version of a waiting row that the registry version in use has no channel version for: it waits for the one that it was made with."""
 
@@ -118,6 +123,7 @@ class Ledger:
         self.impact = Impact(channels.registry, table)
         self.watches = Watches(channels, self.plan, self.impact)
         self.budgets = BudgetBurn(channels, self.plan)
+        self.compared: tuple[Compared, ...] = tuple(rule(channels, self.impact) for rule in COMPARED)
 
     # --- input ----------------------------------------------------------------------------------------------------------------
 
@@ -208,6 +214,7 @@ class Ledger:
     def _use(self, channels: Channels) -> None:
         """Go on under another registry version: sums move to the accumulators of the same name, rules keep their state."""
         windows, plan, held, watches, budgets = self.windows, self.plan, self.held(), self.watches, self.budgets
+        compared = self.compared
         self.floor = self.horizon(self.applied)
         version = channels.registry.version
         self.versions = {n: c for n, c in self.versions.items() if n >= version}
@@ -218,8 +225,12 @@ class Ledger:
         self.resume(held)
         self.watches.resume(watches.held())
         self.budgets.resume(budgets.held())
+        for now, before in zip(self.compared, compared, strict=True):
+            now.resume(before.held())
         given_up = [*watches.given_up(self.watches, self.applied), *self.inhibition.use(channels, self.applied)]
         given_up += budgets.given_up(self.budgets, self.applied)
+        for now, before in zip(self.compared, compared, strict=True):
+            given_up += before.given_up(now.names, self.applied)
         self.candidates += [(row["revision"], 0, row) for row in given_up]
 
     def held(self) -> dict[str, Any]:
@@ -354,6 +365,8 @@ class Ledger:
         emissions = new_rows(EMISSION, len(rows))
         emissions = emissions[: post(windows.plan, windows.sums, rows, slots, emissions)]
         self.watches.take(rows, emissions)
+        for one in self.compared:
+            one.take(rows)
         emissions = emissions[emissions["changed"] == 1]
         after = new_rows(SERIES_VALUE, n + 1)
         after = after[: changed_series(windows.plan, windows.sums, before, n, after, self._length, tick)]
@@ -453,6 +466,8 @@ class Ledger:
         results.alerts += self.budgets.take(due)
         self.owes_periods = False
         results.proposed += self.watches.judge(first, last, self._due, self.windows)
+        for one in self.compared:
+            results.proposed += one.judge(first, last, self._due, self.windows)
         for basis in self.bases:
             results.proposed += basis.judge(first, last, self._due, self.windows)
 

@@ -37,7 +37,7 @@ def freeze_ledger(ledger: Ledger, next_offset: int, *, is_whole: bool = False) -
 def _alerts(ledger: Ledger) -> Arrays:
     found = {
         "watches": ledger.watches.held(), "inhibition": ledger.inhibition.held(), "life": ledger.life.held(),
-        "budgets": ledger.budgets.held(),
+        "budgets": ledger.budgets.held(), "compared": {one.rule: one.held() for one in ledger.compared},
     }  # fmt: skip
     return {"json": np.frombuffer(msgspec.json.encode(found), np.uint8)}
 
@@ -134,7 +134,9 @@ def _restore_alerts(ledger: Ledger, chunk: Arrays) -> None:
     ledger.watches.resume(found["watches"])
     ledger.inhibition.resume(found["inhibition"])
     ledger.life.resume(found["life"])
-    ledger.budgets.resume(found.get("budgets", ()))  # a snapshot of a version that did not judge them
+    ledger.budgets.resume(found["budgets"])
+    for one in ledger.compared:
+        one.resume(found["compared"][one.rule])
     ledger.alerts_frozen = zlib.crc32(chunk["json"].tobytes())
 
 

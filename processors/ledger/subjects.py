@@ -8,14 +8,15 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from zonepulse.processors.accounting.plan import (
-    Interval,
-    expected_steps,
-)
+import numpy as np
+
+from zonepulse.processors.accounting.plan import Interval, expected_steps
 from zonepulse.processors.accounting.window_sums import WindowSums
+from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.detection.rules import Judge, RuleState
 from zonepulse.processors.flow import UNSET
 from zonepulse.processors.ledger.window_facts import Facts
+from zonepulse.schemas.registry.model import MeterVersion, Register, Site
 from zonepulse.schemas.rules.scopes import Scope
 
 Due = Callable[[int], int]
@@ -146,13 +147,17 @@ class OfChannels(Subject):
         estimated = sum(row[0] * row[2] for row in power)
         return Facts(
             cov=sum(row[3] for row in rows),
-            expected=self._number[max(0, bisect_right(self._from, start) - 1)] * self._length_ms,
+            expected=self._expected(start),
             energy=energy,
             co2e=sum(known) if known else None,
             quantity=alone and alone[1],
             share=(alone[2], alone[1]) if alone else None if energy is None else (estimated, energy),
             rate=_rate([row for row in covered if row[0] or alone]),
         )
+
+    def _expected(self, start: int) -> int:
+        """What all channels that are registered then would cover."""
+        return self._number[max(0, bisect_right(self._from, start) - 1)] * self._length_ms
 
     def pending(self) -> list[Any]:
         """As Subject has it."""
@@ -161,6 +166,35 @@ class OfChannels(Subject):
     def resume(self, pending: list[Any]) -> None:
         """As Subject has it."""
         self._rows = {start: {channel: (s, v, e, c, mg) for channel, s, v, e, c, mg in rows} for start, rows in pending}
+
+
+class OfParts(OfChannels):
+    """A subject whose channels are judged beside one another."""
+
+    def __init__(self, named: Named, counts: Mapping[int, Count], length_ms: int) -> None:
+        super().__init__(named, (), counts, length_ms)
+
+    def _facts(self, start: int) -> Facts:
+        rows = self._rows[start]
+        return Facts(
+            cov=sum(row[3] for row in rows.values()),
+            expected=self._expected(start),
+            parts=tuple((channel, sign * value) for channel, (sign, value, _, cov, _) in sorted(rows.items()) if cov > 0),
+        )
+
+
+def version_number(channels: Channels, meter: MeterVersion, register: Register) -> int:
+    """The channel version that a register of a meter version is."""
+    channel = channels.index[meter.id, register.id]
+    first = int(channels.first[channel])
+    starts = channels.versions["valid_from"][first : first + int(channels.count[channel])]
+    return first + int(np.searchsorted(starts, meter.valid_from_ms))
+
+
+def where_is(versions: Sequence[MeterVersion], sites: Mapping[str, Site], at: int) -> Where:
+    """Where a meter is, by the version of it that is valid then, else the first."""
+    site = sites[next((m for m in versions if m.valid_from_ms <= at < m.valid_to_ms), versions[0]).site]
+    return Where(site.company, versions[0].id, site.node)
 
 
 def _rate(rows: Sequence[Sequence[Any]]) -> tuple[int, int] | None:

@@ -42,11 +42,11 @@ from zonepulse.processors.detection.rules import Alert, Excess, Judge, RuleState
 from zonepulse.processors.detection.working_hours import WorkingHours
 from zonepulse.processors.flow import Rows
 from zonepulse.processors.ledger.impact import Impact
-from zonepulse.processors.ledger.subjects import Count, Due, Named, OfChannels, OfSeries, Subject, Where
+from zonepulse.processors.ledger.subjects import Count, Due, Named, OfChannels, OfSeries, Subject, Where, version_number, where_is
 from zonepulse.processors.ledger.window_facts import Facts, excess, grams, indicator
 from zonepulse.schemas.registry.calendar import offsets_of
 from zonepulse.schemas.registry.calendars import CALENDARS
-from zonepulse.schemas.registry.model import MeterVersion, Register, Registry, Rule
+from zonepulse.schemas.registry.model import MeterVersion, Registry, Rule
 from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.rules.scopes import Scope, is_on, names_on
 from zonepulse.schemas.units import MICRO
@@ -312,7 +312,7 @@ def _counts(channels: Channels, scopes: set[str]) -> dict[str, dict[str, dict[in
         span = (meter.valid_from_ms, meter.valid_to_ms)
         holes = merged(validity.get(meter.parent, [])) if meter.role == "sub" and meter.parent else []
         for register in meter.registers:
-            version = _version(channels, meter, register)
+            version = version_number(channels, meter, register)
             is_power = register.carrier == "electricity"
             sign = USE_SIGN[register.direction] if is_power else 0
             if "register" in scopes:
@@ -324,13 +324,6 @@ def _counts(channels: Channels, scopes: set[str]) -> dict[str, dict[str, dict[in
     return found
 
 
-def _version(channels: Channels, meter: MeterVersion, register: Register) -> int:
-    channel = channels.index[meter.id, register.id]
-    first = int(channels.first[channel])
-    starts = channels.versions["valid_from"][first : first + int(channels.count[channel])]
-    return first + int(np.searchsorted(starts, meter.valid_from_ms))
-
-
 def _named(channels: Channels, scope: str) -> Iterator[tuple[str, Named]]:
     """Sites, meters or registers by name."""
     registry = channels.registry
@@ -339,20 +332,14 @@ def _named(channels: Channels, scope: str) -> Iterator[tuple[str, Named]]:
     for meter in registry.meters:
         versions[meter.id].append(meter)
 
-    def of_meter(meter: str, at: int) -> Where:
-        """By the version that is valid then, else the first."""
-        mine = versions[meter]
-        site = sites[next((m for m in mine if m.valid_from_ms <= at < m.valid_to_ms), mine[0]).site]
-        return Where(site.company, meter, site.node)
-
     if scope == "site":
         for name, site in sites.items():
             yield name, Named("site", name, {"site": name}, _same(Where(site.company, node=site.node)))
     elif scope == "meter":
         for name in names_on("meter", registry):
-            yield name, Named("meter", name, {"meter": name}, partial(of_meter, name))
+            yield name, Named("meter", name, {"meter": name}, partial(where_is, versions[name], sites))
     else:
         for meter_id, register_id in dict.fromkeys((m.id, r.id) for m in registry.meters for r in m.registers):
             labels = {"meter": meter_id, "register": register_id}
-            named = Named("register", f"{meter_id}/{register_id}", labels, partial(of_meter, meter_id))
+            named = Named("register", f"{meter_id}/{register_id}", labels, partial(where_is, versions[meter_id], sites))
             yield named.name, named

@@ -21,6 +21,8 @@ class Facts(NamedTuple):
     """Estimated and all of what `estimated_share` is about."""
     rate: tuple[int, int] | None = None
     """Co2e of an energy (of a register's quantity) above 0: what more of it is valued at."""
+    parts: tuple[tuple[int, int], ...] = ()
+    """Of a subject whose channels are judged beside one another: each that is covered, and what it counts."""
 
 
 def indicator(name: str, facts: Facts, length_ms: int) -> float | None:

@@ -121,7 +121,7 @@ def _booked(registry: Registry, closed_ms: int) -> dict[str, frozenset[Hashable]
     facts: dict[str, set[Hashable]] = {}
     for version in registry.meters:
         if version.valid_from_ms < closed_ms:
-            registers = tuple(r if r.detect is None else replace(r, detect=None) for r in version.registers)
+            registers = tuple(replace(r, detect=None, kwp=None) for r in version.registers)
             seen = replace(version, registers=registers, valid_to_ms=min(version.valid_to_ms, closed_ms))
             facts.setdefault(version.id, set()).add((seen, site.get(version.site)))
     return {meter: frozenset(seen) for meter, seen in facts.items()}

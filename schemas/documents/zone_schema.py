@@ -105,6 +105,7 @@ def _meter() -> Schema:
             "parent": ref("id", "of a sub meter: the meter it is part of"),
             "registers": said(registers, "OBIS code, or any stable name -> register"),
             "detect": _detect("of its registers that do not say it themselves"),
+            "kwp": number("peak power of its panels, kW: what others under the same sky are compared by (pv_low)"),
             **validity(),
         },
         "id",
@@ -148,6 +149,7 @@ def _register() -> Schema:
         "counts": said({"type": "boolean"}, "false: in no total, such as a tariff register beside the total", True),
         "ef": number("kg CO2e per base unit of a generation register", 0),
         "detect": _detect("on, off, or those that may speak; absent: as the meter says"),
+        "kwp": number("of a generation register: peak power of its panels, kW; absent: as the meter says"),
         "steam": said(steam, "of carrier steam in t or kg: counts GJ, its enthalpy by IAPWS-IF97; max_power is then GJ per hour"),
     }
     gas_in_m3 = {"carrier": {"enum": list(GASES)}, "unit": {"pattern": "^m3(/h)?$"}}

@@ -69,7 +69,8 @@ Detectors (intervals stage; labels meter, register; severity `info` of record, `
                         judged window at which none fires that may speak, or none may; ends_at = its start. `value`, `expected_low`,
                         `expected_high` (null where the hour is unknown) and evidence are those of the window that raised it: {"score":
                         times its limit, "windows": measured windows the baseline had seen, "register": r, "beyond_micro": what was
-                        counted above (+) or below (-) the expected band since}; only the last goes on until it is resolved.
+                        counted above (+) or below (-) the expected band since, of level_shift, night_use and zero_run the middle of the
+                        band}; only the last goes on until it is resolved.
 Ledger rules
     no_factor           labels company, carrier; severity `critical`. An emissions row with energy and without a factor. starts_at = start
                         of the earliest such row in the tick that raised it. Resolved at the first later tick that has an emissions
@@ -83,6 +84,27 @@ Ledger rules
                         imbalance row; a window that is not covered in time, or whose imbalance is null, keeps the state. Resolved by a
                         judged window that explains its energy; ends_at = its start. `value` = what is missing, kWh; evidence
                         {"inflow_micro": i, "node": n, "outflow_micro": o}.
+    sub_above_main      label meter; severity `warning`. Of a meter that `sub` meters name as parent, by counting registers of
+                        electricity; not where it also counts what leaves (export, charge), or on whose site a generation,
+                        production or storage meter counts. A judged window takes what main and subs counted, import + consumption
+                        + generation + discharge - export - charge; covered is what all those registered then cover; a window that
+                        is not covered in time, or in which only main or only subs are registered, keeps the state. E = max(0, E +
+                        50 x (subs - main) - |main| - |subs|): what the subs have above both errors of 2 % (class 2 of IEC
+                        62053-21:2020). n(24h) windows in a row with E > 0 -> raised, starts_at = start of the first; E begins anew
+                        with the sign turned, and so the alert is resolved, ends_at = start of the first of those. `value` = subs -
+                        main in the windows that raised it, kWh; evidence {"main_micro": m, "sub_micro": s, "windows": n}.
+    pv_low              labels meter, register; severity `warning`. Of generation registers of electricity with `kwp`, all those of the zone
+                        together, day by day of its calendar. A window of the group is judged as others are, covered by all those that
+                        are registered. A register's yield is the sum over the day's windows in which it is covered of
+                        floor(1000 x micro-kWh / W), W = 1000 kwp by the version valid at the window's start, else its first. A window is
+                        lit where the value of one is above 0; a yield is known where its register is covered in three quarters of the
+                        day's lit windows, one or more. With two or more other known yields, and u, their (n - 1) // 2-th of n, of at
+                        least 1 kWh per kWp, the day tells of the register: low is yield < 3/5 u, meagre is yield < 4/5 u. Told at the
+                        tick of the group's first window of a later day. The third day in a row that is low, or the seventh that is
+                        meagre, among those that tell, raises; starts_at = begin of the first of them. Resolved by a day that is not
+                        meagre; ends_at = its begin. `value` = yield, kWh per kWp, expected_low = 4/5 u, of the day that raised it;
+                        evidence {"days": d, "missing_micro": sum over them of floor((u - yield) x W / 1000), "register": r, "share":
+                        yield / u}, and as impact the missing energy in kWh and, by tariff, in money.
     budget_burn         label budget; `company` is filled but is no label; severity `warning`. Once a day of the zone's calendar, at the
                         tick in which its last window is due (never again: later revisions raise and clear nothing), every budget in
                         whose period the day lies and whose entity has a row in it takes what was used that day: the electricity used
@@ -151,6 +173,11 @@ State = Literal["raised", "updated", "resolved", "acknowledged"]
 STATES: Final = get_args(State)
 EVENTS: Final = ("series_restarted", "gap_too_long")
 """Rules whose alerts are events: several of a fingerprint may be open."""
+PIPELINE_RULES: Final = (
+    "ops_no_data", "ops_poison", "ops_readings_lost", "ops_registry_missing", "ops_replay_differs", "ops_row_too_old", "ops_sum_refused",
+    "ops_task_gone", "ops_undelivered",
+)  # fmt: skip
+"""About the pipeline; each has a page of what to do in deploy/runbooks."""
 SILENT: Final = "silent_channel"
 SILENT_GROUPS: Final = ("silent_gateway", "silent_site", "silent_zone")
 """Of the channels that share a gateway, a site, or nothing but the zone."""

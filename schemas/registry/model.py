@@ -128,6 +128,8 @@ class Register:
     """Whether totals count it; a tariff register beside the total does not."""
     detect: tuple[Detector, ...] | None = None
     """Detectors that may speak of it: None = all, () = off."""
+    kwp: Fraction | None = None
+    """Of a generation register: peak power of its panels, kW."""
 
 
 @dataclass(frozen=True, slots=True)

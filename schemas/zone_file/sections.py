@@ -47,13 +47,15 @@ _ZONE_KEYS: Final = (
     "id", "name", "factor_regions", "timezone", "key", "window", "tick", "live", "delay", "lateness", "future", "idle", "max_gap",
     "vee", "gwp", "factors_as_of", "alert_budget", "calendar", "expected",
 )  # fmt: skip
-_METER_KEYS: Final = ("id", "site", "gateway", "role", "parent", "registers", "detect", "valid_from", "valid_to")
+_METER_KEYS: Final = ("id", "site", "gateway", "role", "parent", "registers", "detect", "kwp", "valid_from", "valid_to")
 _REGISTER_KEYS: Final = (
     "carrier", "direction", "kind", "unit", "reference", "multiplier", "modulus", "max_power", "period", "ef",
-    "steam", "on_reset", "stamp", "offset", "counts", "detect",
+    "steam", "on_reset", "stamp", "offset", "counts", "detect", "kwp",
 )  # fmt: skip
 DEFAULT_WINDOW_MS: Final = 900_000
 _Detect = tuple[Detector, ...] | None
+_OfAll = tuple[_Detect, Fraction | None]
+"""What a meter says of those of its registers that do not say it themselves: detectors, peak power."""
 
 
 def read_zone(place: Place) -> ZonePolicy:
@@ -93,22 +95,22 @@ def read_meter(place: Place, clock: Clock, window_ms: int) -> MeterVersion:
     f = Fields(place, _METER_KEYS)
     meter, site, role = f.need("id", IDENTIFIER), f.need("site", IDENTIFIER), f.need("role", _ROLE)
     start, end = clock.validity(f)
-    detect = f.read("detect", _DETECT, None)
-    registers_in: Reader[tuple[Register, ...]] = Reader(lambda p: _read_registers(p, window_ms, detect), (), '{"1.8.0": {...}}')
+    of_all = f.read("detect", _DETECT, None), f.read("kwp", optional(_KWP), None)
+    registers_in: Reader[tuple[Register, ...]] = Reader(lambda p: _read_registers(p, window_ms, of_all), (), '{"1.8.0": {...}}')
     registers = f.need("registers", registers_in)
     return MeterVersion(
         meter, site, f.read("gateway", IDENTIFIER, ""), role, f.read("parent", IDENTIFIER, ""), registers, start, end
     )
 
 
-def _read_registers(place: Place, window_ms: int, detect: _Detect) -> tuple[Register, ...]:
+def _read_registers(place: Place, window_ms: int, of_all: _OfAll) -> tuple[Register, ...]:
     members = place.members()
     if not members and isinstance(place.node.value, list):
         place.fail("the meter has no registers", 'add one, such as "1.8.0": {carrier: electricity, ...}')
-    return tuple(_read_register(IDENTIFIER.read(key), value, window_ms, detect) for key, value in members)
+    return tuple(_read_register(IDENTIFIER.read(key), value, window_ms, of_all) for key, value in members)
 
 
-def _read_register(register: str, place: Place, window_ms: int, detect: _Detect) -> Register:
+def _read_register(register: str, place: Place, window_ms: int, of_all: _OfAll) -> Register:
     f = Fields(place, _REGISTER_KEYS)
     carrier, kind, unit = f.need("carrier", IDENTIFIER), f.need("kind", _KIND), f.need("unit", TEXT)
     reference = f.read("reference", optional(_REFERENCE), None)
@@ -135,7 +137,8 @@ def _read_register(register: str, place: Place, window_ms: int, detect: _Detect)
         stamp=f.read("stamp", _STAMP, "end"),
         offset_ms=f.read("offset", DURATION, 0),
         counts=f.read("counts", TRUTH, True),
-        detect=f.read("detect", _DETECT, detect),
+        detect=f.read("detect", _DETECT, of_all[0]),
+        kwp=f.read("kwp", optional(_KWP), of_all[1]),
     )
 
 
@@ -145,6 +148,14 @@ def _read_detect(place: Place) -> _Detect:
         named = {_DETECTOR.read(item) for item in place.items()}
         return tuple(name for name in get_args(Detector) if name in named)
     return None if _IS_ON.read(place) == "on" else ()
+
+
+def _read_kwp(place: Place) -> Fraction:
+    peak = NUMBER.read(place)
+    if 1000 * peak < 1:
+        place.fail(f"{place.shown} is no peak power", "write the panels' kW in full sun, such as 4.5")
+        return Fraction(1)
+    return peak
 
 
 def _read_budget(place: Place) -> Fraction:
@@ -159,6 +170,7 @@ _DETECTOR: Final[Reader[Detector]] = one_of(*get_args(Detector))
 _IS_ON: Final = one_of("on", "off")
 _DETECT: Final[Reader[_Detect]] = Reader(_read_detect, None, "[unusual, zero_run]")
 _BUDGET: Final = Reader(_read_budget, ALERT_BUDGET, "0.009")
+_KWP: Final = Reader(_read_kwp, Fraction(1), "4.5")
 
 
 def _max_power(f: Fields, base_unit: str) -> Fraction:

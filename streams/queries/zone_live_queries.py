@@ -43,6 +43,8 @@ BUILT_IN_RULES: Final = (
     "no_factor",
     "flow_residual",
     "unexplained_energy",
+    "sub_above_main",
+    "pv_low",
     "budget_burn",
 )
 SEVERITIES: Final = ("critical", "warning", "info")

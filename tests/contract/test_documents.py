@@ -21,6 +21,7 @@ from zonepulse.schemas.documents.asyncapi import SCHEMA_FORMAT
 from zonepulse.schemas.documents.build import committed, documents
 from zonepulse.schemas.messages.alerts import fingerprint
 from zonepulse.schemas.messages.dead_letters import decode_dead_letter
+from zonepulse.schemas.messages.hand_overs import HEADER, KEPT, HandOver
 from zonepulse.schemas.messages.readings import ARROW_SCHEMA, REASONS, decode, item_bytes
 from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.topics import TOPICS
@@ -284,6 +285,16 @@ def test_the_asyncapi_document_has_every_topic_and_every_message_has_a_channel()
     assert sent == set(ASYNCAPI["components"]["messages"])
     done = {operation["channel"]["$ref"].rpartition("/")[2] for operation in ASYNCAPI["operations"].values()}
     assert done == set(channels)
+
+
+def test_a_hand_over_is_told_by_a_header_of_what_it_made() -> None:
+    made = HandOver("0123abcd", "0123abcd", "r", 5, 9, order=7)
+    headers = {name: m["headers"].get("properties", {}) for name, m in ASYNCAPI["components"]["messages"].items() if "headers" in m}
+    described = {name: found[HEADER] for name, found in headers.items() if HEADER in found}
+    assert {"intervalBlock", "alertCandidates", "alert", "totals"} <= set(described) and "live" not in described
+    for header in [*described.values(), schema("dead_letter")["properties"][HEADER]]:
+        Draft202012Validator(header["contentSchema"]).validate(json.loads(made.encode()))
+    assert {name for name, found in headers.items() if KEPT in found} == {"intervalBlock", "alertCandidates"}
 
 
 def test_json_schemas_in_the_asyncapi_document_name_their_dialect() -> None:

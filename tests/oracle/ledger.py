@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from typing import NamedTuple
 
-from zonepulse.oracle.alerts import FactorWatch, NodeWatch, ResidualWatch, Subject, Transition
+from zonepulse.oracle.alerts import FactorWatch, FamilyWatch, NodeWatch, ResidualWatch, Subject, Transition
 from zonepulse.oracle.budgets import Budgets
 from zonepulse.oracle.carbon.book import Book, RowKey, TableRow
 from zonepulse.oracle.carbon.entries import Entered
@@ -18,10 +18,11 @@ from zonepulse.oracle.carbon.plan import Entity, Key, Plan, plan_at
 from zonepulse.oracle.carbon.windows import Window
 from zonepulse.oracle.grid import Grid
 from zonepulse.oracle.metering.fold import MISSING, Row
+from zonepulse.oracle.metering.plants import PlantWatch
 from zonepulse.oracle.network.network import Topology, topology_at
 from zonepulse.oracle.network.nodal import Nodal, Snapshot
 from zonepulse.oracle.network.nodal_rows import write as write_nodal
-from zonepulse.oracle.rule_facts import Found, Reader, subjects_of
+from zonepulse.oracle.rule_facts import Found, Reader, families_of, family_facts, plant_facts, plants_of, subjects_of
 from zonepulse.oracle.rules import RuleWatch
 from zonepulse.oracle.zone.registry import Registry
 
@@ -58,6 +59,8 @@ class Ledger:
         self._residual_watch = ResidualWatch(registry.policy.zone)
         self._watches = self._make_watches()
         self._node_watches = [NodeWatch(registry, node=name) for name in registry.network.nodes]
+        self._families = [FamilyWatch(registry, meter=name) for name in families_of(registry)]
+        self._plants = PlantWatch(registry, plants=plants_of(registry))
         self._reader = Reader(registry, self._book)
         self._budgets = Budgets(registry, self._book)
         self._watches_of: defaultdict[Entity, list[RuleWatch]] = defaultdict(list)
@@ -72,7 +75,8 @@ class Ledger:
     @property
     def transitions(self) -> list[Transition]:
         """The alerts of the ledger's rules."""
-        judged = [transition for watch in (*self._watches, *self._node_watches) for transition in watch.transitions]
+        watches = (*self._watches, *self._node_watches, *self._families, self._plants)
+        judged = [transition for watch in watches for transition in watch.transitions]
         return [*self._factor_watch.transitions, *self._residual_watch.transitions, *judged, *self._budgets.transitions]
 
     def live(self, events: list[Event], until_tick: int) -> None:
@@ -84,7 +88,7 @@ class Ledger:
         for tick in sorted(t for t in by_tick if t <= until_tick):
             self._judge(tick - 1)
             self._apply(by_tick[tick], tick)
-            for watch in (*self._watches, *self._node_watches):
+            for watch in (*self._watches, *self._node_watches, *self._families, self._plants):
                 watch.changed(tick)
         self._judge(until_tick)
 
@@ -115,6 +119,11 @@ class Ledger:
             facts = self._plan(self._grid.start_ms(event.window))[0].facts.get(event.channel)
             for subject in (("register", f"{meter}/{register}"), ("meter", meter), ("site", facts.site if facts else "")):
                 self._see(subject, event.window)
+            for family in self._families:
+                if facts and family.meter in (meter, facts.parent) and self._family_facts(family, event.window) is not None:
+                    family.see(event.window)
+            if event.channel in self._plants.plants and self._plant_facts(event.window) is not None:
+                self._plants.see(event.window)
         for number, entity in touched:
             self._write_entity(number, entity, tick)
             if entity != self._zone:
@@ -195,6 +204,13 @@ class Ledger:
         start_ms = self._grid.start_ms(number)
         return self._reader.read(watch.subject, self._window(number), self._plan(start_ms)[0], start_ms)
 
+    def _family_facts(self, family: FamilyWatch, number: int) -> tuple[bool, tuple[int, int] | None] | None:
+        plan = self._plan(self._grid.start_ms(number))[0]
+        return family_facts(family.meter, self._window(number), plan, self._registry.policy.window_ms)
+
+    def _plant_facts(self, number: int) -> tuple[bool, dict[Key, int]] | None:
+        return plant_facts(self._window(number), self._plan(self._grid.start_ms(number))[0], self._registry.policy.window_ms)
+
     def _judge(self, until_tick: int) -> None:
         self._budgets.judge(until_tick)
         for watch in self._watches:
@@ -217,3 +233,19 @@ class Ledger:
                 if tick is None:
                     break
                 node.judge(number, entering["energy_micro"] or 0, row["energy_micro"] if is_covered else None, tick)
+
+        for family in self._families:
+            while (number := family.next_window()) is not None:
+                facts = self._family_facts(family, number)
+                assert facts is not None
+                tick = family.due(until_tick, facts[0], number)
+                if tick is None:
+                    break
+                family.judge(number, facts[1], tick)
+        while (number := self._plants.next_window()) is not None:
+            made = self._plant_facts(number)
+            assert made is not None
+            tick = self._plants.due(until_tick, made[0], number)
+            if tick is None:
+                break
+            self._plants.judge(number, made[1], tick)

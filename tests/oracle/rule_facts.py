@@ -28,6 +28,56 @@ def subjects_of(rule: Rule, registry: Registry) -> list[tuple[str, str]]:
     return [(rule.on, name) for name in names if not rule.only or any(fnmatchcase(name, one) for one in rule.only)]
 
 
+def families_of(registry: Registry) -> list[str]:
+    """Meters that others name as their main meter; none that counts what leaves, or on whose site something else feeds in."""
+    versions = [facts for found in registry.channels.values() for facts in found if facts.carrier == "electricity" and facts.counts]
+    fed = {facts.site for facts in versions if facts.role in ("generation", "production", "storage")}
+    named = sorted({facts.parent for facts in versions if facts.role == "sub" and facts.parent})
+    own = {name: [facts for facts in versions if facts.meter == name] for name in named}
+    return [name for name in named if own[name] and not any(facts.site in fed or _USE[facts.direction] < 0 for facts in own[name])]
+
+
+def family_facts(meter: str, window: Window, plan: Plan, length_ms: int) -> tuple[bool, tuple[int, int] | None] | None:
+    """Whether all of a family's registers cover the window, and what main and subs count then; None: none of them has a row."""
+    family = {
+        key: facts
+        for key, facts in plan.facts.items()
+        if facts.carrier == "electricity"
+        and facts.counts
+        and (facts.meter == meter or (facts.role, facts.parent) == ("sub", meter))
+    }
+    rows = {key: window.rows[key] for key in family if key in window.rows}
+    if not rows:
+        return None
+    is_covered = sum(row.covered_ms for row in rows.values()) == len(family) * length_ms
+    counted = [
+        [_USE[family[key].direction] * (row.value or 0) for key, row in rows.items() if (family[key].meter == meter) == is_main]
+        for is_main in (True, False)
+    ]
+    return is_covered, (sum(counted[0]), sum(counted[1])) if is_covered and counted[0] and counted[1] else None
+
+
+def plants_of(registry: Registry) -> list[Key]:
+    """Generation registers of electricity whose peak power is known."""
+    return [
+        key
+        for key, versions in registry.channels.items()
+        if any(f.kwp is not None and (f.carrier, f.direction) == ("electricity", "generation") for f in versions)
+    ]
+
+
+def plant_facts(window: Window, plan: Plan, length_ms: int) -> tuple[bool, dict[Key, int]] | None:
+    """Whether all plants cover the window, and what those that are covered made; None: none of them has a row."""
+    plants = [
+        key for key, f in plan.facts.items() if f.kwp is not None and (f.carrier, f.direction) == ("electricity", "generation")
+    ]
+    rows = {key: window.rows[key] for key in plants if key in window.rows}
+    if not rows:
+        return None
+    made = {key: row.value or 0 for key, row in rows.items() if row.covered_ms > 0}
+    return sum(row.covered_ms for row in rows.values()) == len(plants) * length_ms, made
+
+
 @dataclass
 class Reader:
     """Reads what a subject says of a window; None: there is no row yet that it is judged by."""

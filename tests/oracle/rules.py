@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
-from zonepulse.oracle.alerts import Transition, Turns, canonical, raised, resolved
+from zonepulse.oracle.alerts import Transition, Turns, canonical, place_of, raised, resolved
 from zonepulse.oracle.detection import LIMITS, NAMES, Channel, slot_and_day, strictness
 from zonepulse.oracle.grid import Grid
 from zonepulse.oracle.hours import is_open
@@ -184,10 +184,10 @@ class RuleWatch(Turns):
             meter, _, register = name.rpartition("/")
             labels |= {"meter": meter, "register": register}
             evidence |= {"register": register}
-            columns = self._of_meter(meter, starts_at)
+            columns = place_of(self.registry, meter, starts_at)
         elif scope == "meter":
             labels |= {"meter": name}
-            columns = self._of_meter(name, starts_at)
+            columns = place_of(self.registry, name, starts_at)
         elif scope == "site":
             labels |= {"site": name}
             evidence |= {"site": name}
@@ -208,13 +208,6 @@ class RuleWatch(Turns):
             expected_low=self._band[0] if self._band else self.rule.below,
             **columns,
         )
-
-    def _of_meter(self, meter: str, at_ms: int) -> dict[str, str]:
-        """Company and node of the version that is valid then, else of the first one."""
-        found = [facts for (name, _), versions in self.registry.channels.items() if name == meter for facts in versions]
-        valid = [facts for facts in found if facts.valid_from_ms <= at_ms < facts.valid_to_ms]
-        one = valid[0] if valid else min(found, key=lambda facts: facts.valid_from_ms)
-        return {"company": one.company, "node": one.node}
 
     def _breaches(self, value: float) -> bool:
         rule = self.rule

@@ -5,8 +5,9 @@ from typing import Any, Final
 import numpy as np
 
 from zonepulse.processors.detection.channel.baseline import learn, spread_at
-from zonepulse.processors.detection.channel.level_shift import judge_day
-from zonepulse.processors.detection.channel.night_use import judge_lows, judge_night
+from zonepulse.processors.detection.channel.days.level_shift import judge_day
+from zonepulse.processors.detection.channel.days.night_use import judge_lows, judge_night
+from zonepulse.processors.detection.channel.days.week import NIGHT_HOURS, close_hour
 from zonepulse.processors.detection.channel.off_hours import judge_off_hours
 from zonepulse.processors.detection.channel.record import judge_record
 from zonepulse.processors.detection.channel.reverse_flow import judge_reverse_flow
@@ -24,7 +25,6 @@ from zonepulse.processors.detection.channel.state import (
 )
 from zonepulse.processors.detection.channel.stuck import judge_stuck
 from zonepulse.processors.detection.channel.unusual import judge_unusual
-from zonepulse.processors.detection.channel.week import NIGHT_HOURS, close_hour
 from zonepulse.processors.detection.channel.zero_run import judge_zero_run
 from zonepulse.processors.kernel import kernel
 

@@ -5,15 +5,8 @@ from typing import Final
 import numpy as np
 
 from zonepulse.processors.channels.table import DETECTORS as NAMED
-from zonepulse.processors.detection.channel import (
-    level_shift,
-    night_use,
-    off_hours,
-    record,
-    reverse_flow,
-    unusual,
-    zero_run,
-)
+from zonepulse.processors.detection.channel import off_hours, record, reverse_flow, unusual, zero_run
+from zonepulse.processors.detection.channel.days import level_shift, night_use
 from zonepulse.processors.detection.channel.state import CHANNEL, NAMES, STUCK, Detector, new_channel
 from zonepulse.processors.flow import Rows, new_rows
 

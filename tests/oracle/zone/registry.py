@@ -70,6 +70,8 @@ class Facts:
     counts: bool = True
     detect: frozenset[str] = frozenset()
     """Detectors that may speak."""
+    kwp: Fraction | None = None
+    """Peak power of a plant, kW."""
 
     def reg(self, value: float) -> int:
         """Micro-units on the register: one float64 product, rounded half to even. OverflowError beyond float64."""

@@ -118,6 +118,7 @@ def _facts(meter: _Node, name: str, register: _Node, site: _Node, policy: Policy
         is_daily=register["kind"] == "interval" and period_ms == 86_400_000,
         counts=register.get("counts") != "false",
         detect=_detect(meter, register),
+        kwp=_optional(register.get("kwp") or meter.get("kwp")),
     )
 
 

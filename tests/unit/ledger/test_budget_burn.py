@@ -7,7 +7,7 @@ from small_logs import DAY, IMPORT, MINUTE, alerts, log, meter, reading, rows_of
 
 from zonepulse.processors.accounting.plan import compile_accounts
 from zonepulse.processors.channels.table import compile_registry
-from zonepulse.processors.ledger.budget_burn import BudgetBurn
+from zonepulse.processors.ledger.built_in.budget_burn import BudgetBurn
 from zonepulse.schemas.zone_file.read import parse_zone
 
 HOURS = 60 * MINUTE

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
+from zonepulse.processors.detection.channel.days.week import NIGHTS, WEEK, beyond_lows, keep_last, second_of
 from zonepulse.processors.detection.channel.state import Detector
-from zonepulse.processors.detection.channel.week import NIGHTS, WEEK, beyond_lows, keep_last, second_of
 from zonepulse.processors.kernel import kernel
 
 DETECTOR: Final = Detector(
