@@ -69,7 +69,8 @@ Detectors (intervals stage; labels meter, register; severity `info` of record, `
                         judged window at which none fires that may speak, or none may; ends_at = its start. `value`, `expected_low`,
                         `expected_high` (null where the hour is unknown) and evidence are those of the window that raised it: {"score":
                         times its limit, "windows": measured windows the baseline had seen, "register": r, "beyond_micro": what was
-                        counted above (+) or below (-) the expected band since}; only the last goes on until it is resolved.
+                        counted above (+) or below (-) the expected band since, of level_shift, night_use and zero_run the middle of the
+                        band}; only the last goes on until it is resolved.
 Ledger rules
     no_factor           labels company, carrier; severity `critical`. An emissions row with energy and without a factor. starts_at = start
                         of the earliest such row in the tick that raised it. Resolved at the first later tick that has an emissions

@@ -29,7 +29,7 @@ from zonepulse.streams.chaos.plan import ChaosStuck, Fault, Kind, Place, planned
 from zonepulse.streams.chaos.replays import Replays
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.drain import Drain
-from zonepulse.streams.demo.run import PREFIX, STORE_GROUP, Feed, Progress, oracle_differences
+from zonepulse.streams.demo.run import PREFIX, STORE_GROUP, WORKER_GROUPS, Feed, Progress, oracle_differences
 from zonepulse.streams.embedded.processes.supervisor import Restart
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 
@@ -118,8 +118,9 @@ class Chaos:
         return answers[0]
 
     def wait(self, holds: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
-        """Returns once `holds`; a broker that is away is asked again. Raises ChaosStuck after `patience_s`."""
-        deadline = time.monotonic() + patience_s
+        """Returns once `holds`; a broker that is away is asked again. Raises ChaosStuck when nothing has moved for `patience_s`: on a busy
+        machine everything takes longer, and is no worse for it."""
+        deadline, before = time.monotonic() + patience_s, self._moved()
         while True:
             if self.feed.failure is not None:
                 raise ChaosStuck(f"sending failed: {self.feed.failure}") from self.feed.failure
@@ -127,8 +128,18 @@ class Chaos:
                 if holds():
                     return
             if time.monotonic() > deadline:
-                raise ChaosStuck(f"still waiting for {what} after {patience_s:.0f} s; {self._state()}")
+                if (now := self._moved()) == before:
+                    raise ChaosStuck(f"still waiting for {what}, and nothing has moved for {patience_s:.0f} s; {self._state()}")
+                deadline, before = time.monotonic() + patience_s, now
             time.sleep(_POLL_S)
+
+    def _moved(self) -> tuple[object, ...]:
+        """Differs from before as long as anything gets on: the sending, or a task in its logs."""
+        commits = list[object]()
+        for group in WORKER_GROUPS:
+            with suppress(KafkaError):  # the broker is away
+                commits.append(self.progress.committed(group))
+        return self.feed.sent, commits
 
     def _state(self) -> str:
         workers = ", ".join(f"{n} {'runs' if w.is_running else f'ended with {w.exit_code}'}" for n, w in self.stack.workers.items())

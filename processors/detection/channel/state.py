@@ -13,6 +13,8 @@ UNUSUAL, LEVEL_SHIFT, NIGHT_USE, STUCK, ZERO_RUN, REVERSE_FLOW, OFF_HOURS, RECOR
 DETECTORS: Final = len(NAMES)
 RULES: Final = (STUCK, ZERO_RUN, REVERSE_FLOW, OFF_HOURS)
 """Detectors whose score is 1 at a rule of their own."""
+LASTING: Final = (LEVEL_SHIFT, NIGHT_USE, ZERO_RUN)
+"""Detectors of what may go on within the band of each window."""
 SLOTS: Final = 168
 """Hours of a week of the zone's calendar; Monday 00:00 is 0, a holiday counts as Sunday."""
 
