@@ -1,4 +1,5 @@
-"""Periods of the calendar, as people write them: a year `2026`, a month `2026-03`, a day `2026-03-04`."""
+"""Periods of the calendar, as people write them: a year `2026`, a month `2026-03`, a day `2026-03-04`; and, to ask for, the twelve months
+that end with a month, `P1Y/2026-03` (ISO 8601: a duration and its end)."""
 
 import re
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ PeriodKind = Literal["day", "month", "year"]
 KINDS: Final[tuple[PeriodKind, ...]] = ("day", "month", "year")
 """From the shortest to the longest."""
 _TEXT: Final = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
+YEAR_TO: Final = "P1Y/"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_YEAR: Final = 1990
 LAST_YEAR: Final = 2100
@@ -53,6 +55,16 @@ def parse_period(text: str) -> Period:
     if match[2]:
         return Period(text, "month", first, date(year + month // 12, month % 12 + 1, 1))
     return Period(text, "year", first, date(year + 1, 1, 1))
+
+
+def parse_asked(text: str) -> Period:
+    """A period that is asked for: also the twelve months that end with one. Raises BadValue."""
+    if not text.startswith(YEAR_TO):
+        return parse_period(text)
+    last = parse_period(text.removeprefix(YEAR_TO))
+    if last.kind != "month":
+        raise BadValue(f"{shortened(text)!r} ends with no month", f"write the last of the twelve months, such as {YEAR_TO}2026-03")
+    return Period(text, "year", last.end.replace(year=last.end.year - 1), last.end)
 
 
 def midnight_ms(day: date, zone: ZoneInfo) -> int:

@@ -8,8 +8,9 @@ from zones import small, zone
 from zonepulse.processors.indicators.answers import Answer, Known, Missing
 from zonepulse.processors.indicators.facts import facts_of
 from zonepulse.processors.indicators.sums import Entity
-from zonepulse.schemas.indicators.periods import parse_period
+from zonepulse.schemas.indicators.periods import parse_asked
 from zonepulse.schemas.problems import RegistryError
+from zonepulse.schemas.values import BadValue
 from zonepulse.schemas.zone_file.read import parse_zone
 
 ZONE, A = Entity("zone", "z"), Entity("company", "a")
@@ -25,7 +26,7 @@ def entry(name: str, quantity: str, period: str, value: object, company: str = "
 
 def of(entity: Entity, quantity: str, period: str, *entries: str) -> Answer:
     facts = facts_of(zone(more="inputs:\n" + "".join(entries)))
-    return facts.given.of(entity, facts.companies, quantity, parse_period(period))
+    return facts.given.of(entity, facts.companies, quantity, parse_asked(period))
 
 
 def refused(*entries: str) -> str:
@@ -44,6 +45,24 @@ def test_months_make_up_a_year_and_days_a_month() -> None:
     assert of(A, "revenue_cny", "2026", *months) == Known(Fraction(78))
     days = [entry(f"d{d}", "revenue_cny", f"2026-02-{d:02}", 2, "a") for d in range(1, 29)]
     assert of(A, "revenue_cny", "2026", months[0], *days, *months[2:]) == Known(Fraction(78 - 2 + 56))
+
+
+def test_months_make_up_the_year_that_ends_with_one_of_them() -> None:
+    months = [entry(f"m{n}", "revenue_cny", f"{2025 + n // 12}-{n % 12 + 1:02}", n, "a") for n in range(15)]
+    assert of(A, "revenue_cny", "P1Y/2026-03", *months) == Known(Fraction(sum(range(3, 15))))
+    assert of(A, "revenue_cny", "P1Y/2025-12", *months) == of(A, "revenue_cny", "2025", *months)
+    assert of(A, "revenue_cny", "P1Y/2026-04", *months) == Missing("revenue_cny", "input_gap", ("2026-04-01",))
+
+
+@pytest.mark.parametrize("text", ["P1Y/2026", "P1Y/2026-03-04", "P1Y/", "P2Y/2026-03"])
+def test_a_year_that_ends_with_no_month_is_refused(text: str) -> None:
+    with pytest.raises(BadValue):
+        parse_asked(text)
+
+
+def test_a_year_ends_where_its_last_month_does() -> None:
+    one = parse_asked("P1Y/2024-02")
+    assert (one.kind, str(one.first), str(one.end)) == ("year", "2023-03-01", "2024-03-01")
 
 
 def test_where_both_stand_the_longest_counts() -> None:
