@@ -5,7 +5,7 @@ from typing import Any
 
 from zonepulse.oracle.alerts import Transition, canonical
 from zonepulse.oracle.carbon.factors import FactorTable, emission_mg
-from zonepulse.oracle.hours import is_open
+from zonepulse.oracle.zone.hours import is_open
 from zonepulse.oracle.zone.registry import Registry
 
 _DETECTORS = ("unusual", "level_shift", "night_use", "zero_run", "reverse_flow", "off_hours", "record")

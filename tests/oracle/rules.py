@@ -10,8 +10,8 @@ from typing import Any
 from zonepulse.oracle.alerts import Transition, Turns, canonical, place_of, raised, resolved
 from zonepulse.oracle.detection import LIMITS, NAMES, Channel, slot_and_day, strictness
 from zonepulse.oracle.grid import Grid
-from zonepulse.oracle.hours import is_open
 from zonepulse.oracle.impact import of_energy
+from zonepulse.oracle.zone.hours import is_open
 from zonepulse.oracle.zone.registry import Rule
 
 Look = Callable[[str], float | None]

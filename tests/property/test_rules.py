@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from zone_strategies import CALENDARS, OF_ALL, TARIFFS, expressions
 from zones import small, zone
 
-from zonepulse.oracle.hours import is_open
 from zonepulse.oracle.impact import of_energy
 from zonepulse.oracle.rules import answer
+from zonepulse.oracle.zone.hours import is_open
 from zonepulse.oracle.zone.zone_file import read_registry
 from zonepulse.processors.accounting.factor_table import FactorTable
 from zonepulse.processors.detection.expressions import compile_expression
