@@ -105,7 +105,7 @@ _REASONS: Final[dict[Why, Text]] = {
 def reason(missing: Missing, entity: Entity, period: str, language: str) -> str:
     """Why there is no number, and how to get one."""
     company = f", company: {entity.id}" if entity.kind == "company" else ""
-    last = period.removeprefix(YEAR_TO)  # of a year that ends with a month: its months are given one by one
+    last = period.removeprefix(YEAR_TO).partition("T")[0]  # of a year that ends with a month: its months are given one by one
     written = last if parse_period(last).kind == "month" else f'"{last}"'  # YAML takes the others for numbers and dates
     words = {
         "quantity": missing.quantity,

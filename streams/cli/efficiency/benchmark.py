@@ -64,6 +64,8 @@ def benchmark(
         asked = parse_asked(period)
     except BadValue as error:
         raise BadInput(f"--period: {error}") from error
+    if asked.kind == "hour":
+        raise BadInput(f"--period {period}: choose a day, month or year")
     earlier = earlier_reports(records, one.id)
     with store() as ask:
         sums = stored_sums(registry, *asked.span_ms(registry.zone.timezone), ask)

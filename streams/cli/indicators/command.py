@@ -28,7 +28,10 @@ def indicators(
     chosen: Annotated[str, typer.Option("--set", metavar="ID", help="One set of indicators. Default: all of them.")] = "",
     period: Annotated[
         str,
-        typer.Option(metavar="PERIOD", help="2026, 2026-03, 2026-03-04, or P1Y/2026-03: the year to March. Default: this month."),
+        typer.Option(
+            metavar="PERIOD",
+            help="2026, 2026-03, 2026-03-04, 2026-03-04T08, or P1Y/2026-03: the year to March. Default: this month.",
+        ),
     ] = "",
     of: Annotated[str, typer.Option(metavar="ID", help="The zone's or a company's id. Default: all.")] = "",
     language: Annotated[str, typer.Option(help="en, de or zh.")] = "en",
