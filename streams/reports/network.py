@@ -20,6 +20,8 @@ from zonepulse.streams.reports.report import Column, Report, Table
 from zonepulse.streams.reports.savings_tables import SavingsTables
 from zonepulse.streams.reports.words import ReportWords
 
+_FEW: Final = 3
+"""Members that a remark names."""
 DIGESTED: Final = ("intervals", "totals")
 """Tables that savings are made from."""
 
@@ -74,16 +76,26 @@ def network_report(found: NetworkMonth, reader: Reader, shown: Mapping[str, Disc
     return Report(
         title=say("network_title"),
         name=say.name(found.network.name, found.network.id),
-        period=say("until_month", first=found.asked.first.isoformat(), month=say.month(found.period)),
+        period=_period(found, say),
         zone=say.name(zone.name, zone.id),
         state=" ".join((_for_whom(found, reader, say), say("settled" if found.is_settled else "unsettled"))),
         tables=[
             _Summary(found, reader, shown, say).table(),
-            *([*named, *tables.records(found.network.id)] if own else []),
+            *(one for one in (*named, *tables.records(found.network.id)) if one.rows),
             *_snapshots(found),
             _digests(found, say),
         ],
         method=_method(found, say),
+    )
+
+
+def _period(found: NetworkMonth, say: ReportWords) -> str:
+    """The months of the year until the report's."""
+    month = say.month(found.period)
+    return (
+        month
+        if found.period.first == found.asked.first
+        else say("until_month", first=say.month_name(found.asked.first), month=month)
     )
 
 
@@ -143,7 +155,8 @@ class _Summary:
         if not self._reader.moderator:
             return self._shown[name].saved if name in self._shown else None
         figure = self._found.figures[name]
-        return figure.total() if figure.parts or figure.missing else Saved(0.0, 0.0)
+        is_nothing = not figure.parts and not figure.missing and not name.startswith("target")
+        return Saved(0.0, 0.0) if is_nothing else figure.total()
 
     def _attained(self, name: str, asked: Asked) -> float | None:
         """Of the network's target, where both are of all members."""
@@ -161,8 +174,9 @@ class _Summary:
     def _remark(self, figure: Figure) -> str:
         say, shown = self._say, self._shown.get(figure.id)
         if figure.missing:
-            who = ", ".join(self._names[one] for one in figure.missing) if self._reader.moderator else ""
-            return say("no_answer_of", who=who) if who else say("no_answer_of_some", count=len(figure.missing))
+            few = self._reader.moderator and len(figure.missing) <= _FEW
+            who = ", ".join(self._names[one] for one in figure.missing)
+            return say("no_answer_of", who=who) if few else say("no_answer_of_some", count=len(figure.missing))
         if self._reader.moderator:
             return ""
         if shown is None:

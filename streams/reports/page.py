@@ -16,6 +16,10 @@ from zonepulse.streams.reports.words import ReportWords
 
 _SMALL: Final = 4
 """Significant digits of a number that its column's decimals would round away."""
+_SHORT: Final = 9
+"""Characters of a text that stands on one line: Chinese would be broken anywhere."""
+_WHOLE: Final = 12
+"""Rows of a table that no page break divides."""
 
 
 def html(report: Report, say: ReportWords, made_ms: int) -> str:
@@ -80,11 +84,31 @@ class _Said(logging.Handler):
             self.missing.add(str(record.args[0]))
 
 
+class _Cell(NamedTuple):
+    """Text of a table; one that is short never wraps."""
+
+    text: str
+    kind: str
+
+    @classmethod
+    def of(cls, text: str, column: Column) -> "_Cell":
+        """`n`: a number, `s`: short."""
+        is_number = column.kind in ("number", "factor", "share")
+        return cls(text, "n" if is_number else "s" if len(text) <= _SHORT else "")
+
+
 def _shown(table: Table, say: ReportWords) -> dict[str, Any]:
-    """A table as text."""
-    heads = [{"text": say(column.key), "is_number": column.kind in ("number", "factor", "share")} for column in table.columns]
-    rows = [[shown(cell, column, say) for cell, column in zip(row, table.columns, strict=True)] for row in table.rows]
-    return {"id": table.id, "title": table.title or say(table.id), "heads": heads, "rows": rows, "note": table.note}
+    """A table as text, without the columns that have nothing in any row."""
+    kept = [n for n in range(len(table.columns)) if any(row[n] not in (None, "") for row in table.rows)]
+    columns = [table.columns[n] for n in kept]
+    return {
+        "id": table.id,
+        "title": table.title or say(table.id),
+        "heads": [_Cell.of(say(column.key), column) for column in columns],
+        "rows": [[_Cell.of(shown(row[n], table.columns[n], say), table.columns[n]) for n in kept] for row in table.rows],
+        "note": table.note,
+        "is_whole": len(table.rows) <= _WHOLE,
+    }
 
 
 def shown(cell: Any, column: Column, say: ReportWords) -> str:

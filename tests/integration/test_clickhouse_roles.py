@@ -25,7 +25,7 @@ EVERYTHING = "<everything><grants><query>GRANT ALL ON *.*</query></grants></ever
 ASK = """
 import json, sys
 from chdb.state.sqlitelike import Connection
-made, roles, statements = json.load(sys.stdin)
+made, roles, statements, script = json.load(sys.stdin)
 with Connection(sys.argv[1]) as c:
     def ask(sql):
         try:
@@ -41,6 +41,8 @@ with Connection(sys.argv[1]) as c:
         c.query(f"SET ROLE {role}")
         told[role] = [[ask(sql) for sql in some] for some in statements]
     c.query("SET ROLE everything")
+    for sql in script:
+        c.query(f"EXPLAIN AST {sql}")
     users = c.query("SELECT name FROM system.users ORDER BY name", "TSVRaw").bytes().decode().split()
     quotas = c.query("SELECT name FROM system.quotas ORDER BY name", "TSVRaw").bytes().decode().split()
 print(json.dumps([told, users, quotas]))
@@ -78,6 +80,10 @@ ACTIONS = {
 }  # fmt: skip
 
 
+SCRIPT = re.findall(r'"((?:SELECT|INSERT|DROP) [^"]+)"', ACCESS.with_name("qualify.sh").read_text("utf-8"))
+"""The statements of the script for a real server, which the engine is to understand."""
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, dict[str, str]], list[str], list[str]]:
     """Of each role what the engine says to each action: done, refused, or both."""
@@ -89,7 +95,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, dict[str, 
     text = text.replace("<profiles>", "<profiles><default/>", 1).replace("<quotas>", "<quotas><default/>", 1)
     config = folder / "access.xml"
     config.write_text(text.replace("<clickhouse>", f"<clickhouse><users_config>{config}</users_config>", 1))
-    asked = msgspec.json.encode([every_statement(), roles, list(ACTIONS.values())])
+    asked = msgspec.json.encode([every_statement(), roles, list(ACTIONS.values()), SCRIPT])
     where = f"{folder / 'store'}?config-file={config}"
     done = subprocess.run([sys.executable, "-c", ASK, where], input=asked, capture_output=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
@@ -115,3 +121,8 @@ def test_the_engine_reads_every_user_and_quota(told: tuple[dict[str, dict[str, s
     _, users, quotas = told
     assert set(users) == {"default", "migrate", "store", "notify", "replay", "operator", "dashboards", "board"}
     assert set(quotas) == {"default", "zonepulse_read"}
+
+
+def test_the_script_for_a_real_server_is_one() -> None:
+    subprocess.run(["bash", "-n", str(ACCESS.with_name("qualify.sh"))], check=True)
+    assert len(SCRIPT) > 5
