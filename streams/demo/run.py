@@ -212,8 +212,8 @@ class Progress:
         self._consumer.seek_to_beginning(self._blocks)
 
     def _asked(self, ask: Callable[[], T]) -> T:
-        """What a client answers. kafka-python 3.0 can wait for ever where one of several brokers dies under a question, whatever time-out it
-        was given: then new clients take the place of these. Raises KafkaTimeoutError."""
+        """What a client answers. kafka-python 3.0 can wait for ever where one of several brokers dies under a question, whatever time-out
+        it was given: then new clients take the place of these. Raises KafkaTimeoutError."""
         found = Future[T]()
 
         def answer() -> None:

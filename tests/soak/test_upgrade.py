@@ -35,8 +35,8 @@ SENT_IN_S = 240.0
 WHILE_TICKS = 30
 """So long the zone works between two exchanges."""
 OTHERWISE_SAID = {"alerts", "alert_events"}
-"""The release's rules of alerts are others (one cause one alert, impact, silent groups), and it writes no table of transitions: what it says
-after the way back is not what these sources would say."""
+"""The release's rules of alerts are others (one cause one alert, impact, silent groups), and it writes no table of transitions: what it
+says after the way back is not what these sources would say."""
 IN_ORDER = ("ledger", "intervals", "store")
 """As CHANGELOG.md says: who reads a form before who writes it. Back, the other way round."""
 
