@@ -26,6 +26,7 @@ from zonepulse.streams.chaos.kinds import BY_NAME, KINDS
 from zonepulse.streams.chaos.log_copy import LogCopy
 from zonepulse.streams.chaos.parts import WORKERS, of_cluster
 from zonepulse.streams.chaos.plan import ChaosStuck, Fault, Kind, Place, planned, stream_seconds
+from zonepulse.streams.chaos.replays import Replays
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.drain import Drain
 from zonepulse.streams.demo.run import PREFIX, STORE_GROUP, WORKER_GROUPS, Feed, Progress, oracle_differences
@@ -63,6 +64,7 @@ class Chaos:
     struck: list[Struck] = field(default_factory=list)
     aside: set[Place] = field(default_factory=set)
     """Hostile records that must be dead letters, and that the oracle does not judge."""
+    replays: Replays = field(default_factory=Replays)
 
     def run(self, faults: list[Fault]) -> None:
         """Strike, wait for recovery, strike again; returns when the whole stream has come through. Raises ChaosStuck."""
@@ -195,6 +197,7 @@ def run_chaos(
                 letters = Letters(chaos.aside)
                 found = oracle_differences(log.records, client, chaos.zone_yaml, PARTITIONS, os.cpu_count() or 1, letters.judged)
                 found["hostile_records"] = letters.missing()
+                found["replays"] = chaos.replays.differences(is_eaten=bool(log.lost))
         finally:
             feed.stop()
             progress.close()
@@ -213,6 +216,7 @@ def _report(seed: int, readings: int, chaos: Chaos, found: dict[str, list[str]],
         "struck": [{**asdict(s.fault), "at_s": s.at_s, "recovery_s": s.recovery_s} for s in chaos.struck],
         "recovery_s": {"median": statistics.median(recovery), "longest": max(recovery)} if recovery else None,
         "lost_offsets": {str(p): lost for p, lost in sorted(chaos.log.lost.items())},
+        "replays": {replay.name: replay.attempts for replay, _ in chaos.replays.begun},
         "deaths": [f"{d.name}: exit code {d.exit_code}" for d in chaos.stack.supervisor.deaths],
         "seconds": round(seconds, 1),
         "differences": len(lines),

@@ -116,10 +116,10 @@ def _members(registry: Registry, companies: tuple[str, ...], network: str, asked
     known = [by_measures(registry, company, network, asked) for company in companies]
     spans = {one.company: _span(registry, one, asked) for one in known}
     first = min((span[0] for span in spans.values() if not isinstance(span, Refused)), default=None)
-    if first is None:
-        return tuple(replace(one, carriers=_refused(registry, one.company, spans[one.company])) for one in known)
-    meters = stored_days(registry, companies, first, asked.end, ask)
-    kg = stored_intensity(registry, companies, asked.first, asked.end, ask)
+    meters, kg = Meters(asked.first, asked.end, {}), dict[tuple[str, str], Fraction]()
+    if first is not None:
+        meters = stored_days(registry, companies, first, asked.end, ask)
+        kg = stored_intensity(registry, companies, asked.first, asked.end, ask)
     return tuple(replace(one, carriers=_carriers(registry, one.company, spans[one.company], meters, kg, asked)) for one in known)
 
 
@@ -127,14 +127,6 @@ def _span(registry: Registry, one: MemberSavings, asked: Asked) -> tuple[date, d
     efficiency: Efficiency = whole_of(registry, EFFICIENCY)
     changes = [change for change in efficiency.static_changes if change.company == one.company]
     return baseline_span(one.target.base_year if one.target else asked.base_year, asked.first, asked.end, changes)
-
-
-def _refused(registry: Registry, company: str, why: Any) -> tuple[CarrierSavings, ...]:
-    return tuple(CarrierSavings(carrier, None, None, None, None, why) for carrier in _carriers_of(registry, company))
-
-
-def _carriers_of(registry: Registry, company: str) -> list[str]:
-    return sorted(filter(is_energy, facts_of(registry).base_units.get(company, {})))
 
 
 def _carriers(
@@ -145,14 +137,11 @@ def _carriers(
     kg: Mapping[tuple[str, str], Fraction],
     asked: Asked,
 ) -> tuple[CarrierSavings, ...]:
+    carriers = sorted(filter(is_energy, facts_of(registry).base_units.get(company, {})))
     if isinstance(span, Refused):
-        return _refused(registry, company, span)
-    return tuple(
-        _of_carrier(
-            carrier, company_history(registry, company, carrier, meters, asked.weather), kg.get((company, carrier)), span, asked
-        )
-        for carrier in _carriers_of(registry, company)
-    )
+        return tuple(CarrierSavings(carrier, None, None, None, None, span) for carrier in carriers)
+    histories = {carrier: company_history(registry, company, carrier, meters, asked.weather) for carrier in carriers}
+    return tuple(_of_carrier(carrier, one, kg.get((company, carrier)), span, asked) for carrier, one in histories.items())
 
 
 def _of_carrier(

@@ -14,6 +14,7 @@ REPORT_TEXTS: Final[dict[str, dict[str, str]]] = yaml.safe_load(
     (files("zonepulse.streams.reports") / "texts.yaml").read_text("utf-8")
 )
 """Key -> language -> text."""
+_MONTH_NAMES: Final = {"en": "MMMM", "de": "MMMM", "zh": "M月"}
 _MONTHS: Final = {"en": "MMMM y", "de": "MMMM y", "zh": "y年M月"}
 
 
@@ -30,7 +31,7 @@ class ReportWords(Words):
 
     def month_name(self, day: date) -> str:
         """Of the month that a day is in, without the year."""
-        return str(format_date(day, "MMMM", locale=LOCALES[self.language]))
+        return str(format_date(day, _MONTH_NAMES[self.language], locale=LOCALES[self.language]))
 
     def word(self, text: str) -> str:
         """A word of the ledger in the reader's language, as it is where there is none."""

@@ -30,7 +30,7 @@ from zonepulse.streams.embedded.zone_stack import ZoneStack
 from zonepulse.streams.kafka.consumer_groups import commit_offsets, coordinated
 from zonepulse.streams.kafka.interval_codec import interval_blocks
 from zonepulse.streams.kafka.topics_admin import ensure_topics
-from zonepulse.streams.workers.warm_up import warm_up
+from zonepulse.streams.kernels.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 START_MS = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1000)

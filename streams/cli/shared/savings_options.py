@@ -66,6 +66,7 @@ def asked_savings(registry: Registry, first: date, end: date, how: How) -> Asked
     """Of the days [first, end), as far as they have passed. Raises BadInput."""
     text = read_text(Path(how.weather)) if how.weather and Path(how.weather).is_file() else None
     source, series = weather_series(registry, how.weather, text) or ("", None)
+    source = source if text is None else Path(source).name
     passed = max(first + timedelta(days=1), min(end, today_in(registry)))
     return Asked(
         first, passed, how.base_year or first.year - 1, "month" if how.monthly else "day", how.unverified, series, source
