@@ -96,7 +96,7 @@ def measure(name: str, budget: float) -> dict[str, Any]:
             alerts += int(clean[WARM_UP:].sum())
             hours += (24 * meter.days[WARM_UP:][clean[WARM_UP:]]).tolist()
             for fault, length in HOURS.items():
-                for at in places(number, fault, len(meter.values)):
+                for at in places(number, fault):
                     said = raises(meter, with_fault(meter, fault, at), limit)
                     new = np.flatnonzero(said[at : at + length] & ~clean[at : at + length])
                     one = tally[fault]
