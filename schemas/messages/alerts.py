@@ -64,10 +64,11 @@ Detectors (intervals stage; labels meter, register; severity `info` of record, `
                         register with the sign turned. Hour of the week and day are those of the zone's clock; in `zone.calendar` a
                         holiday is as a Sunday, a workday at a weekend as a Friday. Which may speak says the version valid at the
                         window's start; `stuck` counts for what is learned, and the rule about meters tells it.
-                        A channel says one thing at a time: of those that begin to fire at one window the first of reverse_flow, wrong_unit,
-                        wrong_ct, zero_run, off_hours, night_use, level_shift, unusual, record is raised, starts_at = start of the window. One that
-                        begins later is raised only where it is of a graver severity; the first is then resolved before it. Resolved by a
-                        judged window at which none fires that may speak, or none may; ends_at = its start. `value`, `expected_low`,
+                        A channel says one thing at a time: of those that begin to fire at one window the first of reverse_flow,
+                        wrong_unit, wrong_ct, zero_run, off_hours, night_use, level_shift, unusual, record is raised, starts_at = start of
+                        the window. One that begins later is raised only where it is of a graver severity; the first is then resolved
+                        before it. Resolved by a judged window at which none fires that may speak, or none may; ends_at = its start.
+                        `value`, `expected_low`,
                         `expected_high` (null where the hour is unknown) and evidence are those of the window that raised it: {"score":
                         times its limit, "windows": measured windows the baseline had seen, "register": r, "beyond_micro": what was
                         counted above (+) or below (-) the expected band since}; only the last goes on until it is resolved.

@@ -13,7 +13,7 @@ RULED = ("stuck", "zero_run", "reverse_flow", "off_hours", "wrong_unit", "wrong_
 NAMES = (
     "unusual", "level_shift", "night_use", "stuck", "zero_run", "reverse_flow", "off_hours", "record", "wrong_unit", "wrong_ct",
 )  # fmt: skip
-LIMITS = dict(zip(NAMES, (4.5197, 1.2145, 4.6334, 1.9174, 1.8399, 1.0, 2.2183, 0.7469, 1.5, 1.5), strict=True))
+LIMITS = dict(zip(NAMES, (3.0346, 0.6763, 4.8583, 1.8644, 1.9812, 1.0, 2.9424, 0.8451, 1.8298, 6.2473), strict=True))
 """Scores at which they speak, at 0.009 alerts a channel-month."""
 
 
@@ -262,7 +262,7 @@ class Channel:
         return found
 
     def scale(self) -> dict[str, float]:
-        """Three days that are off by one factor: a power of ten within e^0.35, or a step of transformers within e^0.1."""
+        """Three days that are off by one factor: a power of ten, but a tenth, within e^0.7, or a step of transformers within e^0.1."""
         used, known = sum_in_order(self.in_day), [x for x in self.expected if x is not None]
         if len(known) == len(self.expected):
             expected = sum_in_order(known)
@@ -275,7 +275,7 @@ class Channel:
         self.ratios.append(ratio)
         last = self.ratios[-3:]
         far = max(min(last), min(-x for x in last), 0.0) if len(last) == 3 else 0.0
-        score = far / max(0.1, self.farthest)
+        score = far / max(0.05, self.farthest)
         if not self.until and len(self.off) >= 3:
             self.farthest = max(self.farthest, self.off[-3])
         self.off.append(far)
@@ -287,7 +287,7 @@ class Channel:
         if len(last) < 3:
             return {}
         power = floor(last[0] / log(10) + 0.5)
-        if power and all(abs(x - power * log(10)) <= 0.35 for x in last):
+        if power not in (-1, 0) and all(abs(x - power * log(10)) <= 0.7 for x in last):
             return {"wrong_unit": score}
         if any(all(abs(x - log(step)) <= 0.1 for x in last) for step in (1 / 3, 1 / 2, 2 / 3, 3 / 2, 2, 3)):
             return {"wrong_ct": score}

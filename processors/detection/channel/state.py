@@ -113,7 +113,7 @@ SETTINGS: Final = np.dtype(
 )
 ALERT_BUDGET: Final = 0.009
 """Alerts shown a channel-month."""
-LIMITS: Final = (4.5197, 1.2145, 4.6334, 1.9174, 1.8399, 1.0, 2.2183, 0.7469, 1.5, 1.5)
+LIMITS: Final = (3.0346, 0.6763, 4.8583, 1.8644, 1.9812, 1.0, 2.9424, 0.8451, 1.8298, 6.2473)
 """Scores of NAMES at ALERT_BUDGET, fitted by `zonepulse detect bench` on all its meters."""
 STRICTNESS: Final = ((ALERT_BUDGET, 1.0), (0.25, 0.2))
 """(budget, strictness): between those for which `zonepulse detect bench` fits limits, about; what live workers go by."""

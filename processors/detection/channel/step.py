@@ -96,7 +96,7 @@ def close_night(s: Any, out: Any) -> None:
 
 @kernel
 def gather(s: Any, per_day: int, slot: int, day: int, value: float, expected: float, out: Any) -> None:
-    """Put a window, and what was expected of it, to its hour and day; the hour, night and day before are closed by the first window of another."""
+    """Put a window, and what was expected of it, to its hour and day; those before are closed by the first of another."""
     is_new_day = day != s.day
     if is_new_day or slot != s.hour:
         close_hour(s, per_day)

@@ -8,8 +8,8 @@ from zonepulse.processors.detection.channel.days.week import keep_last
 from zonepulse.processors.kernel import kernel
 
 DAYS: Final = 3
-LEAST: Final = 0.1
-"""No channel is taken to be steadier than a tenth."""
+LEAST: Final = 0.05
+"""No channel is taken to be steadier than a twentieth."""
 
 
 @kernel
