@@ -65,6 +65,9 @@ cases: .venv/.ready ## run case files (DIR=tests/cases)
 dashboards: .venv/.ready ## write grafana/dashboards anew (ARGS="--zone zone.yaml" for a zone of your own)
 	$(BIN)/python grafana/build.py $(ARGS)
 
+sbom: dev ## write sbom.cdx.json: what zonepulse is made of, with licences (CycloneDX)
+	$(BIN)/python -m zonepulse.deploy.sbom > sbom.cdx.json
+
 contracts: .venv/.ready ## write schemas/contracts anew: JSON Schemas and the AsyncAPI document
 	$(BIN)/python -m zonepulse.schemas.documents.build schemas/contracts
 

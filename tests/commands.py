@@ -17,7 +17,7 @@ from typing import Any
 
 from patience import patience_s
 
-LOADED = ("zonepulse.streams.cli.main", "zonepulse.streams.cli.replay.command", "zonepulse.streams.cli.registry.command")
+LOADED = ("zonepulse.streams.cli.main", "zonepulse.streams.cli.replay.command", "zonepulse.streams.cli.registry.command", "warmed")
 
 
 @cache

@@ -21,6 +21,7 @@ from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.chaos.data import chaos_sample, chaos_zone_yaml
 
+FILE = Path(__file__).parent / "data" / "release.zst"
 PARTITIONS = 2
 RECORDS = 4_500
 FETCH = 100

@@ -289,6 +289,10 @@ TARIFFS = [
         "id": "own", "carrier": "electricity", "company": "c0", "price": 700, "currency": "EUR", "unit": "MWh", "source": "s",
         "valid_from": "2026-01-01", "valid_to": "2026-10-02",
     },
+    {
+        "id": "in-hours", "carrier": "electricity", "price": 1.1, "currency": "CNY", "unit": "kWh", "source": "s",
+        "valid_from": "2026-01-01", "calendar": CALENDARS[0]["id"],
+    },
 ]  # fmt: skip
 
 
@@ -347,7 +351,7 @@ def zones(draw: Draw, *, may_move: bool = False) -> dict[str, Any]:
         "meter_changes": draw(changes(found, window)),
         "factors": draw(factors(window)),
         "calendars": CALENDARS,
-        "tariffs": draw(st.sampled_from(([], TARIFFS[:1], TARIFFS))),
+        "tariffs": draw(st.sampled_from(([], TARIFFS[:1], TARIFFS[:2], TARIFFS))),
         "budgets": draw(st.sampled_from(([], [], BUDGETS))),
         "rules": [draw(rules(i, window)) for i in range(draw(st.integers(0, 3)))],
     }

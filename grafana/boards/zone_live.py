@@ -21,6 +21,7 @@ from boards.parts import (
     WATCH,
     Json,
     bars,
+    cell,
     fields,
     fixed,
     legend,
@@ -30,10 +31,13 @@ from boards.parts import (
     pattern_mappings,
     reduced,
     stat,
+    table,
     target,
     thresholds,
+    value_mappings,
 )
 from zonepulse.streams.queries.limits import ESTIMATED_WATCH, LATE_ACT, LATE_WATCH, Limits
+from zonepulse.streams.queries.park_queries import BUDGET_VERDICTS, BudgetQueries
 from zonepulse.streams.queries.texts import Texts
 from zonepulse.streams.queries.zone_live_queries import REASONS, ZoneLiveQueries
 
@@ -46,7 +50,7 @@ class ZoneLive:
 
     def __init__(self, zone: Limits, say: Texts) -> None:
         self._zone, self._say, self._sql = zone, say, ZoneLiveQueries(zone, say)
-        self._full = looks.FULL
+        self._budget_sql, self._full = BudgetQueries(zone, say), looks.FULL
 
     def dashboard(self) -> Json:
         """All of it."""
@@ -63,6 +67,7 @@ class ZoneLive:
             self._emitters(),
             self._quality(),
             self._rejected(),
+            self._budgets(),
         ]
         chosen = [variables.run(say), variables.zone(zone, say), variables.basis(say), variables.companies(say)]
         return frame.dashboard(UID, "zone_live", zone, say, chosen, panels, (self._sql.alert_marks(), [say("curve")]))
@@ -263,6 +268,22 @@ class ZoneLive:
         return bars(
             say("rejected"), say("rejected_about"), (14, 19, 10, 7), self._sql.rejected(), say("no_rejected"), *colours,
             stacked=True, unit="short", decimals=0, min=0, interval="1h",
+        )  # fmt: skip
+
+    def _budgets(self) -> Json:
+        say = self._say
+        rate = {"decimals": 2, "noValue": NOTHING, "custom__width": 110, "custom__cellOptions": cell("color-text")} | {
+            "color": {"mode": "thresholds"}, "thresholds": limits(OK, None, 1, None)
+        }  # fmt: skip
+        words = value_mappings([(word, say(word), colour) for word, colour in zip(BUDGET_VERDICTS, (WATCH, OK), strict=True)])
+        return table(
+            say("budgets"), say("budgets_about"), (0, 26, 24, 5), self._budget_sql.budgets(), say("no_budget"),
+            override(say("who"), **looks.NAME),
+            override("company_id", **looks.HIDDEN),
+            override(say("spent_share"), **looks.SHARE),
+            override(say("elapsed_share"), **looks.SHARE),
+            *(override(say(key), **rate) for key in ("fast", "slow")),
+            override(say("verdict"), custom__cellOptions=cell("color-text"), mappings=words, custom__width=110),
         )  # fmt: skip
 
 

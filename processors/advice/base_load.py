@@ -13,6 +13,7 @@ from zonepulse.processors.advice.hours import (
     Advice,
     Confidence,
     Hours,
+    Said,
     Window,
     mean_or_none,
     month_text,
@@ -51,7 +52,7 @@ def _base_load(kind: str, hours: Hours, chosen: npt.NDArray[np.bool_]) -> Advice
         if mine.sum() >= _LEAST_HOURS:
             rows.append((month, int((chosen & (months == month)).sum()), float(np.median(hours.use_kwh[mine])), mine))
     if len(rows) < _FEW_MONTHS:
-        return Absent(kind, f"only {len(rows)} months have {_LEAST_HOURS} such hours covered by readings, {_FEW_MONTHS} are needed")
+        return Absent(kind, Said("too_few_months", (len(rows), _LEAST_HOURS, _FEW_MONTHS)))
     lowest = sorted(rows, key=lambda row: row[2])
     best_month, _, best_kw, _ = lowest[0]
     parts: list[dict[str, Any]] = [
@@ -76,7 +77,6 @@ def _base_load(kind: str, hours: Hours, chosen: npt.NDArray[np.bool_]) -> Advice
         confidence,
         because,
         {
-            "formula": "kwh = hours x (median_kw - best_kw); kwh_a = its sum; kg_a, cny_a = sums of kwh x g_per_kwh / 1000, x cny_per_kwh",
             "best_month": month_text(best_month),
             "best_kw": best_kw,
             "lower_quartile_kw": float(low_kw),
@@ -97,14 +97,14 @@ def _season(medians: Sequence[tuple[int, float]]) -> float:
     return 1 - float(np.mean((kw - wave @ coefficients) ** 2)) / variance if variance > 0 else 0.0
 
 
-def _confidence(months: int, is_near: bool, season: float) -> tuple[Confidence, str]:
+def _confidence(months: int, is_near: bool, season: float) -> tuple[Confidence, Said]:
     if season >= _MOST_SEASON:
-        return "low", "it follows the season: heating or cooling may be what differs"
+        return "low", Said("season")
     if months >= _MANY_MONTHS and is_near:
-        return "high", "nearly every month is known, and another one was nearly as low"
+        return "high", Said("near_best")
     if months >= _MANY_MONTHS:
-        return "medium", "nearly every month is known, but no other was as low"
-    return "low", f"only {months} months are known"
+        return "medium", Said("lone_best")
+    return "low", Said("few_months", (months,))
 
 
 def _windows(hours: Hours, chosen: npt.NDArray[np.bool_], best_kw: float) -> tuple[Window, ...]:

@@ -6,9 +6,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from zonepulse.processors.advice.hours import Absent, Advice, Floats, Hours, Window
-
-from zonepulse.processors.advice.hours import HOUR_MS, MOST_WINDOWS  # isort: skip
+from zonepulse.processors.advice.hours import HOUR_MS, MOST_WINDOWS, Absent, Advice, Floats, Hours, Said, Window
 
 _HUNDREDTH: Final = 0.01
 _LEAST_MONTHS: Final = 11
@@ -27,7 +25,7 @@ def power_factor(
     """`months`: active kWh and reactive kvarh of each."""
     kind = "power_factor"
     if len(months) < _LEAST_MONTHS:
-        return Absent(kind, f"active and reactive energy are metered in only {len(months)} of the last twelve months")
+        return Absent(kind, Said("few_reactive", (len(months),)))
     rows = [
         {
             "month": month,
@@ -40,8 +38,7 @@ def power_factor(
     ]
     if rule is None:
         lowest = min(rows, key=lambda row: float(row["power_factor"] or 0))
-        found = f"the lowest is {lowest['power_factor']:.3f} in {lowest['month']}"
-        return Absent(kind, f"the contract's rule is not given (--power-factor LEAST:PERCENT); {found}")
+        return Absent(kind, Said("no_rule", (float(lowest["power_factor"] or 0), str(lowest["month"]))))
     cny: float | None = 0.0
     for row in rows:
         below = max(0.0, rule.least - float(row["power_factor"] or 0)) / _HUNDREDTH
@@ -49,16 +46,15 @@ def power_factor(
         row["cny"] = None if price is None else float(row["kwh"] or 0) * float(price) * rule.percent / 100 * below
         cny = None if cny is None or row["cny"] is None else cny + float(row["cny"])
     if all(float(row["power_factor"] or 0) >= rule.least for row in rows):
-        return Absent(kind, f"no month is below {rule.least:g}: there is nothing to do")
+        return Absent(kind, Said("none_below", (rule.least,)))
     return Advice(
         kind,
         0.0,
         0.0,
         cny,
         "high",
-        "billed quantities are metered",
+        Said("billed"),
         {
-            "formula": "cny = kwh x cny_per_kwh x percent / 100 x (least - power_factor) / 0.01 of each month below least",
             "least": rule.least,
             "percent": rule.percent,
             "months": rows,
@@ -74,12 +70,12 @@ def unmatched(hours: Hours, contracted_kwh: Floats, residual_g_per_kwh: float | 
     known = np.isfinite(hours.import_kwh)
     drawn, offered = np.where(known, hours.import_kwh, 0.0), np.where(known, contracted_kwh, 0.0)
     if not offered.any():
-        return Absent(kind, "no contract has an hourly profile: give `hourly` to those in `contracts` of zone.yaml")
+        return Absent(kind, Said("no_profile"))
     matched = np.minimum(np.maximum(drawn, 0.0), offered)
     lapsed, open_kwh = offered - matched, np.maximum(drawn, 0.0) - matched
     movable = float(min(lapsed.sum(), open_kwh.sum()))
     if not movable:
-        return Absent(kind, "every contracted kWh is used in its hour, or nothing else is drawn")
+        return Absent(kind, Said("all_matched"))
     top = np.argsort(-lapsed, kind="stable")[:MOST_WINDOWS]
     return Advice(
         kind,
@@ -87,9 +83,8 @@ def unmatched(hours: Hours, contracted_kwh: Floats, residual_g_per_kwh: float | 
         None if residual_g_per_kwh is None else movable * residual_g_per_kwh / 1000,
         None,
         "medium",
-        "what another profile, or a battery, could match at most",
+        Said("at_most"),
         {
-            "formula": "kwh_a = the lesser of lapsed and unmatched; score = matched / drawn",
             "contracted_kwh": float(offered.sum()),
             "matched_kwh": float(matched.sum()),
             "lapsed_kwh": float(lapsed.sum()),

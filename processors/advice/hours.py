@@ -21,6 +21,21 @@ LEAST_COVERED: Final = 0.9
 MOST_WINDOWS: Final = 5
 
 
+Reason = Literal[
+    "season", "near_best", "lone_best", "few_months", "who_can_wait", "simulated", "exports_more", "billed", "at_most",
+    "too_few_hours", "too_few_months", "few_days_intensity", "few_days_price", "flat_intensity", "flat_price", "no_yield", "yield_gaps",
+    "no_longitude", "noon_off", "few_reactive", "no_rule", "none_below", "no_profile", "all_matched",
+]  # fmt: skip
+"""Why advice is as sure as it is, and why there is none."""
+
+
+class Said(NamedTuple):
+    """A reason, and what it names; people read it in their language."""
+
+    why: Reason
+    about: tuple[int | float | str, ...] = ()
+
+
 class Window(NamedTuple):
     """Hours that show it, [from_ms, to_ms), and the energy that could be saved or moved in them."""
 
@@ -38,7 +53,7 @@ class Advice:
     kg_a: float | None
     cny_a: float | None
     confidence: Confidence
-    because: str
+    because: Said
     """Of the confidence."""
     calculation: Mapping[str, Any]
     """What the amounts are made of: they can be worked out again by hand."""
@@ -49,7 +64,7 @@ class Absent(NamedTuple):
     """Advice that cannot be given, and why."""
 
     kind: str
-    why: str
+    why: Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +114,7 @@ class Hours:
         known, needed = int(self.known.sum()), int(LEAST_COVERED * HOURS_A_YEAR)
         if known >= needed:
             return None
-        return Absent(kind, f"only {known} hours of the last twelve months are covered by readings, {needed} are needed")
+        return Absent(kind, Said("too_few_hours", (known, needed)))
 
 
 def mean_or_none(values: Floats) -> float | None:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from zonepulse.processors.advice.hours import HOUR_MS, LEAST_COVERED, MOST_WINDOWS, Absent, Advice, Floats, Hours, Window
+from zonepulse.processors.advice.hours import HOUR_MS, LEAST_COVERED, MOST_WINDOWS, Absent, Advice, Floats, Hours, Said, Window
 
 DAYS_A_YEAR: Final = 365
 _LOW, _HIGH = 0.1, 0.9
@@ -34,12 +34,10 @@ def shift(hours: Hours, by: By) -> Advice | Absent:
         rows.append((moved, gain, g, cny))
         windows += [Window(hours.start_ms(int(begin) + i), hours.start_ms(int(begin) + i) + HOUR_MS, kwh) for i, _, kwh in best[:1]]
     if len(rows) < LEAST_COVERED * DAYS_A_YEAR:
-        what = "intensity" if by == "intensity" else "tariff"
-        return Absent(kind, f"of only {len(rows)} days use and {what} are known hour by hour")
+        return Absent(kind, Said("few_days_intensity" if by == "intensity" else "few_days_price", (len(rows),)))
     moved, gain = sum(row[0] for row in rows), sum(row[1] for row in rows)
     if gain <= 0:
-        remedy = "register an hourly signal as a factor" if by == "intensity" else "there is nothing to move for"
-        return Absent(kind, f"the {by} is the same in all hours of a day; {remedy}")
+        return Absent(kind, Said("flat_intensity" if by == "intensity" else "flat_price"))
     scale = DAYS_A_YEAR / len(rows)
     g, cny = (sum(row[n] for row in rows) for n in (2, 3))
     return Advice(
@@ -48,14 +46,12 @@ def shift(hours: Hours, by: By) -> Advice | Absent:
         g / 1000 * scale if np.isfinite(g) else None,
         cny * scale if np.isfinite(cny) else None,
         "low",
-        "nobody has said yet which of these loads can wait",
+        Said("who_can_wait"),
         {
-            "formula": "kwh_a = moved_kwh x 365 / days; kg_a = saved_g / 1000 x 365 / days; cny_a = saved_cny x 365 / days",
             "days": len(rows),
             "moved_kwh": float(moved),
             "saved_g": float(g) if np.isfinite(g) else None,
             "saved_cny": float(cny) if np.isfinite(cny) else None,
-            "bounds": "10 % and 90 % quantile of the hour of the day, working days and weekends apart",
         },
         tuple(sorted(windows, key=lambda one: -one.kwh)[:MOST_WINDOWS]),
     )

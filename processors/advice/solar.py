@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from zonepulse.processors.advice.hours import HOUR_MS, Absent, Advice, Floats, Hours
+from zonepulse.processors.advice.hours import HOUR_MS, Absent, Advice, Floats, Hours, Said
 
 SIZES: Final = (0.1, 0.25, 0.5, 1.0, 1.5)
 """PV, kW per kW of the greatest hour."""
@@ -94,14 +94,14 @@ def solar(hours: Hours, yield_kwh: Floats | None, longitude: float | None, price
     if (absent := hours.too_few(kind)) is not None:
         return absent
     if yield_kwh is None:
-        return Absent(kind, "what a kW of PV yields here is not known; give its hours with --pv, columns start and kwh_per_kw")
+        return Absent(kind, Said("no_yield"))
     if not np.isfinite(yield_kwh).all() or (yield_kwh < 0).any():
-        return Absent(kind, f"the yield is not known, or below zero, in {int((~(yield_kwh >= 0)).sum())} of the last year's hours")
+        return Absent(kind, Said("yield_gaps", (int((~(yield_kwh >= 0)).sum()),)))
     if longitude is None:
-        return Absent(kind, "the place's longitude is needed to see that the yield peaks at solar noon; give --longitude")
+        return Absent(kind, Said("no_longitude"))
     off_h = solar_noon_off_h(hours.first_ms, yield_kwh, longitude)
     if abs(off_h) > MOST_OFF_H:
-        return Absent(kind, f"the yield's centre lies {off_h:+.1f} h from solar noon at {longitude:g} degrees; mend its time zone")
+        return Absent(kind, Said("noon_off", (off_h, longitude)))
     peak_kw = float(np.max(hours.use_kwh[hours.known]))
     sizes = [(part * peak_kw, simulate(hours, yield_kwh, part * peak_kw, 0.0, prices)) for part in SIZES]
     fitting = [(kw, run) for kw, run in sizes if run.used >= LEAST_SHARE * run.generated]
@@ -113,11 +113,8 @@ def solar(hours: Hours, yield_kwh: Floats | None, longitude: float | None, price
         alone.kg,
         alone.cny,
         "medium" if fitting else "low",
-        "simulated with the company's own hours and the given yield"
-        if fitting
-        else f"even the smallest size exports more than {1 - LEAST_SHARE:.0%}",
+        Said("simulated") if fitting else Said("exports_more", (1 - LEAST_SHARE,)),
         {
-            "formula": "kwh_a = used = sum over hours of min(load, pv_kw x yield); generated = used + exported + lost + without_load",
             "pv_kw": pv_kw,
             "yield_kwh_per_kw": float(yield_kwh.sum()),
             "greatest_hour_kw": peak_kw,

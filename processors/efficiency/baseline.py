@@ -20,12 +20,23 @@ from zonepulse.processors.efficiency.history import By, Day, History
 from zonepulse.processors.efficiency.regression import Floats, Regression, regress, squares
 
 Why = Literal[
-    "no_variables", "short", "gaps", "no_use", "mean", "not_accepted", "static_change", "no_production", "no_days", "whole_months"
+    "no_variables",
+    "short",
+    "late",
+    "gaps",
+    "no_use",
+    "mean",
+    "not_accepted",
+    "static_change",
+    "new_baseline",
+    "no_production",
+    "no_days",
+    "whole_months",
 ]
-"""no_variables: neither weather nor production; short: less than twelve months; gaps: too many days without energy or variables;
-no_use: no energy is used; mean: nothing explains it better than its mean; not_accepted: the model is not good enough;
-static_change: one lies within; no_production: not of a day that is to be explained; no_days: no day has energy; whole_months: a model of
-months explains whole months."""
+"""no_variables: neither weather nor production; short: less than twelve months; late: they are not over when the reporting period begins;
+gaps: too many days without energy or variables; no_use: no energy is used; mean: nothing explains it better than its mean; not_accepted:
+the model is not good enough; static_change: one lies within; new_baseline: one leaves no twelve months before the period; no_production:
+not of a day that is to be explained; no_days: no day has energy; whole_months: a model of months explains whole months."""
 LEAST_DAYS: Final = 365
 MOST_MISSING: Final = 0.1
 """Part of the days that may lack something."""
@@ -114,8 +125,7 @@ class _Row(NamedTuple):
 def refusal(baseline: Baseline) -> Refused | None:
     """Why nothing is counted with a model that was fitted, if so."""
     missed = [one for one in baseline.judged if one.verdict == "missed"]
-    sign = {True: "above", False: "below"}
-    texts = (f"{j.criterion.statistic} is {j.value:.3g}, {sign[j.criterion.is_most]} {j.criterion.bound:g}" for j in missed)
+    texts = (f"{j.criterion.statistic} {j.value:.3g} {'>' if j.criterion.is_most else '<'} {j.criterion.bound:g}" for j in missed)
     return Refused("not_accepted", tuple(texts)) if missed else None
 
 

@@ -195,14 +195,14 @@ def baseline_span(base_year: int, first: date, end: date, changes: Iterable[Stat
     ends = date(base_year + 1, 1, 1)
     for at, what in sorted((date.fromisoformat(one.on), one.what) for one in changes):
         if first < at < end:
-            return Refused("static_change", (at.isoformat(), what, "the reporting period"))
+            return Refused("static_change", (at.isoformat(), what))
         if at <= begins or at >= end:
             continue
         begins, ends = at, _a_year_later(at)
         if ends > first:
-            return Refused("static_change", (at.isoformat(), what, f"a new baseline, which is whole on {ends}"))
+            return Refused("new_baseline", (at.isoformat(), what, ends.isoformat()))
     if ends > first:
-        return Refused("short", (f"the baseline ends on {ends}, the reporting period begins on {first}",))
+        return Refused("late", (ends.isoformat(), first.isoformat()))
     return begins, ends
 
 

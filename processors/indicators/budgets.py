@@ -12,12 +12,9 @@ from zonepulse.processors.indicators.facts import Facts
 from zonepulse.processors.indicators.measured import Measured
 from zonepulse.processors.indicators.sums import Entity, Sums
 from zonepulse.schemas.indicators.periods import PeriodKind
-from zonepulse.schemas.registry.budgets import Budget
+from zonepulse.schemas.registry.budgets import FAST_DAYS, SLOW_DAYS, Budget
 
 _DAY_MS: Final = 86_400_000
-FAST_MS: Final[dict[PeriodKind, int]] = {"month": _DAY_MS, "year": 7 * _DAY_MS}
-SLOW_MS: Final[dict[PeriodKind, int]] = {"month": 7 * _DAY_MS, "year": 30 * _DAY_MS}
-"""The last day and week of a month's budget, week and 30 days of a year's: our choice, no norm's."""
 SpentIn = Callable[[int, int], Answer]
 """What is used in [from_ms, to_ms), in the budget's unit."""
 
@@ -58,7 +55,8 @@ def burn(budget: Budget, kind: PeriodKind, span_ms: tuple[int, int], at_ms: int,
     at_ms = min(at_ms, to_ms)
     if at_ms <= from_ms:
         return Missing(budget.id, "no_rows", ("its period, which has not begun",))
-    sums = [spent_in(max(from_ms, at_ms - length), at_ms) for length in (at_ms - from_ms, FAST_MS[kind], SLOW_MS[kind])]
+    fast_ms, slow_ms = FAST_DAYS[kind] * _DAY_MS, SLOW_DAYS[kind] * _DAY_MS
+    sums = [spent_in(max(from_ms, at_ms - length), at_ms) for length in (at_ms - from_ms, fast_ms, slow_ms)]
     for answer in sums:
         if isinstance(answer, Missing):
             return answer
@@ -66,7 +64,7 @@ def burn(budget: Budget, kind: PeriodKind, span_ms: tuple[int, int], at_ms: int,
     a_ms = budget.amount / (to_ms - from_ms)
     rates = [
         known.value / (min(length, at_ms - from_ms) * a_ms)
-        for known, length in ((fast, FAST_MS[kind]), (slow, SLOW_MS[kind]))
+        for known, length in ((fast, fast_ms), (slow, slow_ms))
     ]  # fmt: skip
     return Burn(
         budget,

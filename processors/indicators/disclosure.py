@@ -99,6 +99,11 @@ def report(members: Iterable[Member], policy: Policy = POLICY, earlier: Sequence
     return Report(_beside(_blocks(members, policy), earlier, policy))
 
 
+def report_of(groups: Iterable[Iterable[str]]) -> Report:
+    """An earlier report, of which only the blocks of companies are known."""
+    return Report([frozenset(Member(company, "", "", Fraction(0), Fraction(0)) for company in group) for group in groups])
+
+
 def _blocks(members: Iterable[Member], policy: Policy) -> list[frozenset[Member]]:
     """Cells of sector and size band that the policy allows; the others joined until it does, or left out if it never does."""
     cells: dict[tuple[str, str], set[Member]] = defaultdict(set)

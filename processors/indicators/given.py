@@ -48,6 +48,8 @@ class Given:
 
 def _added(quantity: str, period: Period, entries: Sequence[tuple[Period, Fraction]]) -> Answer:
     """The longest inputs that follow one another from the period's first day to its last."""
+    if period.kind == "hour":
+        return Missing(quantity, "short", ("day",))
     inside = [(one, value) for one, value in entries if period.contains(one)]
     at, total = period.first, Fraction(0)
     while at < period.end:

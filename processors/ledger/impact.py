@@ -6,11 +6,10 @@ from typing import Any, Final
 
 from zonepulse.processors.accounting.factor_table import FactorTable
 from zonepulse.processors.accounting.posting import co2e_mg
-from zonepulse.schemas.carriers import ELECTRICITY, carrier
+from zonepulse.processors.detection.prices import Prices
+from zonepulse.schemas.carriers import ELECTRICITY
 from zonepulse.schemas.messages.alerts import CHANNEL_DETECTORS
 from zonepulse.schemas.registry.model import Register, Registry
-from zonepulse.schemas.registry.sections import entities_of
-from zonepulse.schemas.registry.tariffs import TARIFFS, Tariff
 from zonepulse.schemas.units import MICRO
 from zonepulse.schemas.values import canonical_json
 
@@ -21,24 +20,15 @@ class Impact:
     """By the tariffs and factors of one registry version."""
 
     def __init__(self, registry: Registry, factors: FactorTable) -> None:
-        self._registry, self._factors = registry, factors
-        tariffs: tuple[Tariff, ...] = entities_of(registry, TARIFFS)
-        known = carrier(ELECTRICITY).quantities
-        of_power = [one for one in tariffs if one.carrier == ELECTRICITY and known.get(one.unit, ("", 1))[0] == "kWh"]
-        self._tariffs = sorted(of_power, key=lambda one: one.company == "")
+        self._registry, self._factors, self._prices = registry, factors, Prices(registry)
 
     def of_energy(self, micro: int, company: str, at: int) -> dict[str, Any]:
-        """Evidence of micro-kWh of electricity: what they cost by the tariff that is valid then, the company's own first."""
+        """Evidence of micro-kWh of electricity: what they cost by the tariff that holds then, the company's own first."""
         found: dict[str, Any] = {"impact_kwh": micro / MICRO}
-        for tariff in self._tariffs:
-            if (
-                tariff.company in ("", company)
-                and tariff.valid_from_ms <= at
-                and (tariff.valid_to_ms is None or at < tariff.valid_to_ms)
-            ):
-                units = carrier(ELECTRICITY).quantities[tariff.unit][1]
-                return found | {"impact_cost": float(Fraction(micro, MICRO) * tariff.price / units), "currency": tariff.currency}
-        return found
+        price = self._prices.at(ELECTRICITY, "kWh", company, at)
+        if price is None:
+            return found
+        return found | {"impact_cost": float(Fraction(micro, MICRO) * price.of_unit), "currency": price.tariff.currency}
 
     def of_detector(self, row: dict[str, Any]) -> dict[str, Any]:
         """A detector's row with what lies beyond the expected band, above or below: an error either way. Other rows as they are."""

@@ -88,7 +88,7 @@ def check_schema(found: int) -> None:
     if found != SCHEMA:
         raise BadSnapshot(
             f"the snapshot has schema version {found}, this program reads {SCHEMA}: run the version that wrote it,"
-            " or delete the checkpoint topic and let the log be read again"
+            " or let the task begin with its log: zonepulse checkpoints begin TASK"
         )
 
 
@@ -97,7 +97,7 @@ def check_layout(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
     if array.dtype != dtype:
         raise BadSnapshot(
             f"{name} of the snapshot have fields {array.dtype.names}, this program has {dtype.names}: run the version that wrote it,"
-            " or delete the checkpoint topic and let the log be read again"
+            " or let the task begin with its log: zonepulse checkpoints begin TASK"
         )
 
 

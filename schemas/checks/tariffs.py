@@ -24,9 +24,10 @@ def check_tariffs(registry: Registry, report: Report) -> None:
             report.add(f"{path}.valid_from", f"{other.id!r} is valid then as well", "end that one first: give it a `valid_to`")
 
 
-def _price_of(one: Tariff) -> tuple[str, str, str]:
+def _price_of(one: Tariff) -> tuple[str, str, str, str]:
+    """What at most one may say at a time; where hours of calendars overlap, no price is known in them."""
     base, _ = carrier(one.carrier).quantities.get(one.unit, (one.unit, None))
-    return one.carrier, one.company, base
+    return one.carrier, one.company, base, one.calendar
 
 
 def _overlap(first: Tariff, second: Tariff) -> bool:

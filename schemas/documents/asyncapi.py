@@ -5,13 +5,15 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from zonepulse.schemas.documents.message_schemas import handed_over_schema
+from zonepulse.schemas.messages.hand_overs import HEADER, KEPT
 from zonepulse.schemas.messages.readings import ARROW_SCHEMA
 from zonepulse.schemas.messages.records import ARROW, CONTENT_TYPE, JSON, REGISTRY
 from zonepulse.schemas.messages.tasks import EVERY_FOLLOWS, EVERY_SENDS, PARTIES, TASKS, Sends
 from zonepulse.schemas.messages.topics import DEFAULT_PREFIX, RESULTS, TOPICS, Topic
 from zonepulse.schemas.tables.column_notes import COLUMN_NOTES, READING_NOTES
 from zonepulse.schemas.tables.interval_block import INTERVAL_BLOCK
-from zonepulse.schemas.tables.results import INTERVALS, TABLES, Table
+from zonepulse.schemas.tables.results import DELIVERIES, INTERVALS, LIVE, TABLES, Table
 
 Node = dict[str, Any]
 VERSION: Final = "0.2.0"
@@ -19,6 +21,14 @@ VERSION: Final = "0.2.0"
 SCHEMA_FORMAT: Final = "application/schema+json;version=2020-12"
 _BINDING: Final = "0.5.0"
 _INTEGER_TEXT: Final = {"type": "string", "pattern": "^[0-9]+$"}
+_HANDED_OVER: Final[Node] = {HEADER: handed_over_schema()}
+_KEPT: Final[Node] = {
+    KEPT: {
+        "type": "string",
+        "pattern": "^[0-9a-f]{8}$",
+        "description": "only once the partition's state was kept: under which name it was last",
+    }
+}
 
 
 def asyncapi() -> Node:
@@ -101,7 +111,7 @@ def _described() -> Node:
         "liveSums": _live_sums(),
         **{name: _result(TABLES[name]) for name in RESULTS.messages},
         "alertCandidates": _alert_candidates(),
-        "alert": _message("One transition of an alert", "fingerprint/starts_at", _file("alert")),
+        "alert": _message("One transition of an alert", "fingerprint/starts_at", _file("alert"), _headers(_HANDED_OVER)),
         "command": _message("What somebody tells the zone", "kind/target", _file("command")),
         "commandTime": _message("Carries time and nothing else", "none", {"type": "array", "maxItems": 0}),
         "subscriber": _message("A subscriber, or a wish", "subscriber id, or id/wish", _file("subscriber")),
@@ -135,7 +145,8 @@ def _interval_block() -> Node:
         "meter_version": "of the register, counted in order of time from 0; absent in blocks of earlier programs"
     }
     payload = _arrow(INTERVALS.name, INTERVAL_BLOCK, notes, metadata)
-    return _message("Interval rows, sorted by revision, at most 900 kB", "source partition", payload, content_type=ARROW)
+    headers = _headers(_HANDED_OVER | _KEPT)
+    return _message("Interval rows, sorted by revision, at most 900 kB", "source partition", payload, headers, ARROW)
 
 
 def _live_sums() -> Node:
@@ -166,14 +177,16 @@ def _alert_candidates() -> Node:
         "Transitions of alerts that a task proposes",
         "source partition",
         payload,
-        content_type=ARROW,
+        _headers(_HANDED_OVER | _KEPT),
+        ARROW,
         about="Between zonepulse's own agents: the ledger writes them to `alerts`, each with the tick that is its revision.",
     )
 
 
 def _result(table: Table) -> Node:
     payload = _arrow(table.name, table.arrow_schema, COLUMN_NOTES)
-    return _message(f"Rows of table {table.name}", table.name, payload, content_type=ARROW)
+    headers = None if table in (LIVE, DELIVERIES) else _headers(_HANDED_OVER)
+    return _message(f"Rows of table {table.name}", table.name, payload, headers, ARROW)
 
 
 def _dead_letter() -> Node:

@@ -10,6 +10,7 @@ from zonepulse.schemas.documents.parts import DIALECT, Schema
 from zonepulse.schemas.messages.alerts import State
 from zonepulse.schemas.messages.commands import KINDS, MAX_TEXT, NEEDS_UNTIL
 from zonepulse.schemas.messages.dead_letters import UNDELIVERED, DeadLetter
+from zonepulse.schemas.messages.hand_overs import HEADER, HandOver
 from zonepulse.schemas.messages.readings import MAX_ITEMS, QUALITIES, REASONS, SEQ_LIMIT
 from zonepulse.schemas.registry.model import ALWAYS, FOREVER, Rule, ZonePolicy
 from zonepulse.schemas.registry.subscribers import Subscriber, Wish
@@ -127,8 +128,19 @@ def dead_letter_schema() -> Schema:
     return {
         **_head("dead letter", "Headers of a dead letter; numbers are decimal text. Key and value are the original bytes."),
         "type": "object",
-        "properties": {name: notes[name] for name in headers},
+        "properties": {name: notes[name] for name in headers} | {HEADER: handed_over_schema()},
         "required": [name for name in headers if name not in ("expected_partition", "size", "sha256")],
+    }
+
+
+def handed_over_schema() -> Schema:
+    """The header of a record that a state made which was handed over (hand_overs.HandOver)."""
+    (reference,), components = msgspec.json.schema_components((HandOver,))
+    return {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "description": "only of what a state made that was handed over: by which command, which its run's rows name too",
+        "contentSchema": components[reference["$ref"].rpartition("/")[2]],
     }
 
 

@@ -71,7 +71,8 @@ Detectors (intervals stage; labels meter, register; severity `info` of record, `
                         `value`, `expected_low`,
                         `expected_high` (null where the hour is unknown) and evidence are those of the window that raised it: {"score":
                         times its limit, "windows": measured windows the baseline had seen, "register": r, "beyond_micro": what was
-                        counted above (+) or below (-) the expected band since}; only the last goes on until it is resolved.
+                        counted above (+) or below (-) the expected band since, of level_shift, night_use and zero_run the middle of the
+                        band}; only the last goes on until it is resolved.
 Ledger rules
     no_factor           labels company, carrier; severity `critical`. An emissions row with energy and without a factor. starts_at = start
                         of the earliest such row in the tick that raised it. Resolved at the first later tick that has an emissions
@@ -174,6 +175,11 @@ State = Literal["raised", "updated", "resolved", "acknowledged"]
 STATES: Final = get_args(State)
 EVENTS: Final = ("series_restarted", "gap_too_long")
 """Rules whose alerts are events: several of a fingerprint may be open."""
+PIPELINE_RULES: Final = (
+    "ops_no_data", "ops_poison", "ops_readings_lost", "ops_registry_missing", "ops_replay_differs", "ops_row_too_old", "ops_sum_refused",
+    "ops_task_gone", "ops_undelivered",
+)  # fmt: skip
+"""About the pipeline; each has a page of what to do in deploy/runbooks."""
 SILENT: Final = "silent_channel"
 SILENT_GROUPS: Final = ("silent_gateway", "silent_site", "silent_zone")
 """Of the channels that share a gateway, a site, or nothing but the zone."""

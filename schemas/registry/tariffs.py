@@ -1,4 +1,4 @@
-"""tariffs: what a carrier costs, with the source. Where none is given, nothing is said of money."""
+"""tariffs: what a carrier costs, with the source, in all hours or in those of a calendar. Where none is given, nothing is said of money."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,6 +24,8 @@ class Tariff:
     valid_from_ms: int
     valid_to_ms: int | None
     """None: until further notice."""
+    calendar: str = ""
+    """In whose hours alone it holds; '' in all hours in which none with a calendar does."""
 
 
 TARIFFS: Final = Section(
@@ -40,5 +42,12 @@ TARIFFS: Final = Section(
         Field("source", "text", "where the price can be looked up: contract, publication; people read it", need=True),
         Field("valid_from", "moment", need=True),
         Field("valid_to", "moment", "absent: until further notice"),
+        Field(
+            "calendar",
+            "id",
+            "in whose hours alone it holds, such as peak or valley; absent: in all others",
+            default="",
+            of="calendars",
+        ),
     ),
 )

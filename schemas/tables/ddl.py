@@ -345,6 +345,12 @@ REGISTRY_SOURCES: Final = registry_storage(
     "source",
 )
 """`position` counts from 0 in the order of zone.yaml; `efficiency` and `initial_*` (micro-kWh, mg) are those of storages."""
+REGISTRY_BUDGETS: Final = registry_storage(
+    "registry_budgets",
+    (*_codes("budget", "company"), Column("period", "str"), *_codes("unit", "basis"), Column("amount", "f64")),
+    "budget",
+)
+"""`company` is '' for the zone's own, `period` a month 2026-03 or year 2026 of its calendar, `basis` that of kgCO2e."""
 
 _RESULT_STORAGES: Final = (
     FOLLOWED,
@@ -363,6 +369,7 @@ _REGISTRY_STORAGES: Final = (
     REGISTRY_NODES,
     REGISTRY_EDGES,
     REGISTRY_SOURCES,
+    REGISTRY_BUDGETS,
 )
 STORAGES: Final = (*_RESULT_STORAGES, *_REGISTRY_STORAGES)
 

@@ -104,15 +104,12 @@ class ArchiveTask:
             tp = TP(batch.topic, batch.partition)
             for part, day in _by_day(batch, self._pending.get(tp)):
                 rows = await asyncio.to_thread(table_of, part)
-                if self.batches is None or not self.batches.is_current(batch):
-                    return
-                begin = self._begin(tp, int(part.offset[0]))
-                waiting = self._pending.get(tp)
+                begin, waiting = self._begin(tp, int(part.offset[0])), self._pending.get(tp)
                 if waiting is not None and (waiting.day != day or waiting.next != begin):
                     await self._write(tp)
-                    waiting = None
-                if waiting is None:
-                    waiting = self._pending[tp] = Pending(begin, begin, day)
+                if self.batches is None or not self.batches.is_current(batch):
+                    return
+                waiting = self._pending.setdefault(tp, Pending(begin, begin, day))
                 waiting.tables.append(rows)
                 waiting.bytes += rows.nbytes
                 waiting.next = self._next[tp] = part.next_offset

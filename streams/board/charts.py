@@ -40,14 +40,30 @@ class Axes:
     width: int = WIDE
     limits: Sequence[tuple[float, str]] = ()
     from_zero: bool = True
+    band: "Band | None" = None
+    mark_ms: int | None = None
+    """A moment that a line across marks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """What was expected between two times."""
+
+    from_ms: int
+    to_ms: int
+    low: float
+    high: float
 
 
 def lines(series: Sequence[Line], axes: Axes) -> Markup:
     """Lines; a lone point between gaps is a dot."""
     values = [v for line in series for _, v in line.points if v is not None]
-    low, high, marks = scale([*values, *(value for value, _ in axes.limits)], axes.from_zero)
+    band = () if axes.band is None else (axes.band.low, axes.band.high)
+    low, high, marks = scale([*values, *band, *(value for value, _ in axes.limits)], axes.from_zero)
     at = _Place(axes, low, high)
     drawn = [_limit(value, kind, at) for value, kind in axes.limits if low <= value <= high]
+    drawn += [] if axes.mark_ms is None else [_mark(axes.mark_ms, at)]
+    drawn += [] if axes.band is None else [_band(axes.band, at)]
     for line in series:
         for run in _runs(line.points):
             drawn.append(_stroke([at(ms, v) for ms, v in run], f"line {line.kind}"))
@@ -176,6 +192,18 @@ def _stroke(places: Sequence[tuple[float, float]], kind: str) -> Markup:
 def _limit(value: float, kind: str, at: _Place) -> Markup:
     y = at.y(value)
     return Markup('<line class="limit {}" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(kind, _LEFT, at.right, y, y)
+
+
+def _mark(ms: int, at: _Place) -> Markup:
+    return Markup('<line class="mark" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>').format(at.x(ms), _TOP, at.bottom)
+
+
+def _band(band: Band, at: _Place) -> Markup:
+    """At least as wide as can be seen."""
+    (x, y), (right, bottom) = at(band.from_ms, band.high), at(band.to_ms, band.low)
+    return Markup('<rect class="band" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
+        x, y, max(right - x, 8), max(bottom - y, 2)
+    )
 
 
 def _svg(axes: Axes, at: _Place, marks: Sequence[float], drawn: Sequence[Markup]) -> Markup:

@@ -6,11 +6,11 @@ from collections import defaultdict
 from typing import Any
 
 from zonepulse.streams.board import charts
-from zonepulse.streams.board.charts import Line
-from zonepulse.streams.board.facts import HOUR_MS, Answer, Zone
+from zonepulse.streams.board.charts import Axes, Line
+from zonepulse.streams.board.facts import DAY_MS, HOUR_MS, Answer, Zone
 from zonepulse.streams.board.store import Row
 from zonepulse.streams.board.words import NOTHING, Words
-from zonepulse.streams.board.zone_view import NARROW, SEVERITY_KINDS, axes, company_name, rule_name, to_ms
+from zonepulse.streams.board.zone_view import NARROW, SEVERITY_KINDS, axes, budgets, company_name, rule_name, to_ms
 from zonepulse.streams.queries.limits import COMPLETE
 
 _MICRO = 1e6
@@ -43,6 +43,7 @@ def company_view(zone: Zone, answer: Answer, words: Words, company: str) -> dict
             for ms, scopes in sorted(by_time.items(), reverse=True)
         ],
         "alerts": [alert(zone, row, words) for row in answer["alerts"] if row["company"] == company],
+        "budgets": budgets(zone, answer, words),
         "meters": [_meter(zone, row, words) for row in answer["meters"]],
         "contracts": [row for row in answer["contracts"] if row["company"] in (company, company_name(zone, company, words),
                       zone.companies[company].name.get("en"))],
@@ -116,6 +117,7 @@ def meter_view(zone: Zone, answer: Answer, words: Words, meter: str) -> dict[str
 
 def alert(zone: Zone, row: Row, words: Words) -> dict[str, Any]:
     """One alert as a line."""
+    impact = _impact(row)
     return {
         **row,
         "title": rule_name(zone, str(row["rule"]), words),
@@ -123,16 +125,60 @@ def alert(zone: Zone, row: Row, words: Words) -> dict[str, Any]:
         "kind": SEVERITY_KINDS[row["severity"]],
         "began": words.moment(row["starts_ms"]),
         "ended": words.moment(row["ends_ms"]) if row["ends_ms"] is not None and not row["is_open"] else "",
+        "value_text": words.three_digits(row["value"]),
+        "band": _band(row["expected_low"], row["expected_high"], words),
+        "kg": words.three_digits(row["impact_kg"]),
+        "kwh": words.three_digits(impact.get("impact_kwh")),
+        "cost": f"{words.three_digits(cost)} {impact['currency']}" if (cost := impact.get("impact_cost")) is not None else NOTHING,
     }
 
 
 def alert_view(zone: Zone, answer: Answer, words: Words) -> dict[str, Any]:
-    """One alert with its evidence, and its earlier lives."""
+    """One alert with its evidence, the windows around its begin, and its earlier lives."""
     lives = [alert(zone, row, words) for row in answer["lives"]]
     newest = lives[0]
-    return {"alert": newest, "lives": lives[1:], "evidence": _evidence(newest["evidence"]),
-            "value": words.number(newest["value"], 2), "low": words.number(newest["expected_low"], 2),
-            "high": words.number(newest["expected_high"], 2), "impact": words.number(newest["impact_kg"], 1)}  # fmt: skip
+    units = {(m.id, r.id): r.base_unit for m in zone.registry.meters for r in m.registers}
+    return {
+        "alert": newest,
+        "lives": lives[1:],
+        "evidence": _evidence(newest["evidence"]),
+        "unit": units.get((newest["meter"], newest["register"]), ""),
+        "picture": _picture(answer, words, newest) if answer["around"] else "",
+    }
+
+
+def _picture(answer: Answer, words: Words, newest: Row) -> Any:
+    """The register's windows from a day before the alert's begin on, those of a week before, and what was expected of the first."""
+    rows, before, week_ms = answer["around"], answer["week_before"], 7 * DAY_MS
+    begin = int(newest["starts_ms"])
+    from_ms, to_ms = begin - DAY_MS, min(begin + DAY_MS, answer.to_ms)
+    series = [
+        Line(words("last_week"), "before", [(int(r["start_ms"]) + week_ms, _kg(r["value_micro"])) for r in before]),
+        Line(words("measured"), "ok", [(int(r["start_ms"]), _kg(r["value_micro"])) for r in rows]),
+    ]
+    low, high = newest["expected_low"], newest["expected_high"]
+    length_ms = int(rows[0]["length_s"]) * 1000
+    band = None if low is None or high is None else charts.Band(begin, begin + length_ms, low, high)
+    frame = Axes(words("around_title"), from_ms, to_ms, words.hour_ticks(from_ms, to_ms, 8), words.axis, band=band, mark_ms=begin)
+    return charts.lines(series, frame)
+
+
+def _band(low: float | None, high: float | None, words: Words) -> str:
+    """What was expected; a dash where nothing is known of it."""
+    if low is None and high is None:
+        return NOTHING
+    if low is None or high is None:
+        return ("≤ " if low is None else "≥ ") + words.three_digits(high if low is None else low)
+    return f"{words.three_digits(low)} … {words.three_digits(high)}"
+
+
+def _impact(row: Row) -> dict[str, Any]:
+    """What the evidence says of kWh and money; nothing where it cannot be read."""
+    try:
+        found = json.loads(row["evidence"] or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _covered(row: Row) -> float:
@@ -168,4 +214,5 @@ def _amount(micro: int | None, words: Words) -> str:
 
 
 def _kg(mg: int | None) -> float | None:
+    """Likewise micro-units as units."""
     return None if mg is None else mg / _MICRO

@@ -13,6 +13,7 @@ from zonepulse.streams.queries import detail_queries
 from zonepulse.streams.queries.carbon_queries import CarbonQueries
 from zonepulse.streams.queries.limits import Limits, limits_of
 from zonepulse.streams.queries.macros import TimeRange, Value
+from zonepulse.streams.queries.park_queries import BudgetQueries
 from zonepulse.streams.queries.texts import Keys
 from zonepulse.streams.queries.zone_live_queries import ZoneLiveQueries
 
@@ -66,6 +67,7 @@ class Facts:
         self.zone, self._store, self._shared, self._now_ms = zone, store, shared, now_ms
         unworded = replace(zone.limits, rule_texts={})  # own rules by their id too
         self._sql, self._carbon = ZoneLiveQueries(unworded, Keys()), CarbonQueries(unworded, Keys())
+        self._budgets = BudgetQueries(unworded, Keys())
 
     async def of_zone(self, asked: Asked) -> Answer:
         """The zone's page."""
@@ -76,6 +78,7 @@ class Facts:
                 "status": sql.status(), "intensity": sql.intensity_now(), "last_hour": sql.last_hour(), "day": sql.day_budget(),
                 "trust": sql.trust(), "curve": sql.curve(), "yesterday": sql.curve_before(1, "yesterday"), "sources": sql.sources(),
                 "emitters": sql.emitters(), "wrong": sql.wrong_now(), "letters": detail_queries.LETTERS, "pulse": detail_queries.PULSE,
+                "budgets": self._budgets.budgets(),
             },
         )  # fmt: skip
 
@@ -87,7 +90,9 @@ class Facts:
         }  # fmt: skip
         zone, own = await asyncio.gather(self.of_zone(asked), self._answer(f"company {company}", asked, mine, company=company))
         row = [r for r in zone["emitters"] if r["company_id"] == company]
-        return Answer(own.to_ms, {**own.rows, "emitters": row})
+        return Answer(
+            own.to_ms, {**own.rows, "emitters": row, "budgets": [r for r in zone["budgets"] if r["company_id"] == company]}
+        )
 
     async def of_explanation(self, asked: Asked, company: str) -> Answer:
         """What a company's newest kilograms are made of."""
@@ -102,17 +107,27 @@ class Facts:
         return await self._answer("alerts", asked, {"alerts": detail_queries.ALERTS})
 
     async def of_alert(self, asked: Asked, fingerprint: str) -> Answer:
-        """One alert and its evidence; `fingerprint` matches FINGERPRINT."""
-        return await self._answer(f"alert {fingerprint}", asked, {"lives": detail_queries.ALERT}, fingerprint=fingerprint)
+        """One alert, its evidence, and its register's windows around its begin and a week before; `fingerprint` matches FINGERPRINT."""
+        found = await self._answer(f"alert {fingerprint}", asked, {"lives": detail_queries.ALERT}, fingerprint=fingerprint)
+        newest, around = found.first("lives"), dict[str, list[Row]]()
+        of = {"meter": newest.get("meter", ""), "register": newest.get("register", "")}
+        if all(of.values()):
+            for name, before_ms in (("around", 0), ("week_before", 7 * DAY_MS)):
+                end_ms = min(newest["starts_ms"] + DAY_MS, found.to_ms) - before_ms
+                one = replace(asked, at_ms=end_ms)
+                span_ms = end_ms - (newest["starts_ms"] - DAY_MS - before_ms)
+                answer = await self._answer(f"{name} {fingerprint}", one, {name: detail_queries.AROUND}, span_ms, **of)
+                around[name] = answer[name]
+        return Answer(found.to_ms, {"around": [], "week_before": [], **found.rows, **around})
 
     async def of_factors(self, asked: Asked) -> Answer:
         """The factors that answered in the last day."""
         return await self._answer("factors", asked, {"factors": detail_queries.FACTORS})
 
-    async def _answer(self, page: str, asked: Asked, questions: Mapping[str, str], **more: Value) -> Answer:
+    async def _answer(self, page: str, asked: Asked, questions: Mapping[str, str], span_ms: int = DAY_MS, **more: Value) -> Answer:
         async def ask() -> Answer:
             to_ms = asked.at_ms or self._now_ms()
-            time = TimeRange(to_ms - DAY_MS, to_ms, self.zone.limits.window_s)
+            time = TimeRange(to_ms - span_ms, to_ms, self.zone.limits.window_s)
             variables = self._variables(asked) | more
             found = await asyncio.gather(*(self._store.ask(sql, variables, time) for sql in questions.values()))
             return Answer(to_ms, dict(zip(questions, found, strict=True)))

@@ -16,6 +16,7 @@ from zonepulse.streams.board.pages import Pages
 from zonepulse.streams.board.settings import BoardSettings
 from zonepulse.streams.board.store import Store
 from zonepulse.streams.board.subscribing import Register, Subscribing
+from zonepulse.streams.health import runbooks
 from zonepulse.streams.screen import Stop
 
 HEADERS: Final = {
@@ -58,6 +59,7 @@ class Board:
         app = web.Application(middlewares=[_protect], client_max_size=4_096)
         app.add_routes(self._pages.routes())
         app.add_routes([web.get("/events", Events(self._beat, self._settings.streams, lambda: self._is_ending).handle)])
+        app.add_routes([web.get("/runbook/{alert}", _runbook)])
         app.add_routes([web.get("/healthz", _healthy), web.get("/readyz", self._ready)])
         app.add_routes([web.get(f"/static/{name}", _static(name, kind)) for name, kind in _STATIC.items()])
         app.add_routes([web.get("/favicon.ico", _static("icon.svg", "image/svg+xml"))])
@@ -103,6 +105,14 @@ class Board:
 
 async def _healthy(_: web.Request) -> web.Response:
     return web.Response(text="alive\n", headers={"Cache-Control": "no-store"})
+
+
+async def _runbook(request: web.Request) -> web.Response:
+    """What to do about an alert of the machine, as it is written."""
+    try:
+        return web.Response(text=runbooks.page(request.match_info["alert"]))
+    except KeyError:
+        raise web.HTTPNotFound(text=f"there are: {', '.join(runbooks.names())}\n") from None
 
 
 def _static(name: str, kind: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

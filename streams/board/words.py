@@ -50,6 +50,11 @@ class Words(Texts):
         form = "#,##0" + ("." + "0" * decimals if decimals else "")
         return str(format_decimal(rounded, form, locale=self._locale))
 
+    def three_digits(self, value: float | None) -> str:
+        """As many decimals as three digits that count need, at most three."""
+        size = abs(value or 0.0)
+        return self.number(value, 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 or size == 0 else 3)
+
     def axis(self, value: float) -> str:
         """As many decimals as the value has, at most three."""
         return str(format_decimal(round(value, 3) + 0.0, "#,##0.###", locale=self._locale))

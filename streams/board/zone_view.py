@@ -8,7 +8,7 @@ from zonepulse.streams.board import charts
 from zonepulse.streams.board.charts import Axes, Line
 from zonepulse.streams.board.facts import DAY_MS, Answer, Zone
 from zonepulse.streams.board.store import Row
-from zonepulse.streams.board.words import Words
+from zonepulse.streams.board.words import NOTHING, Words
 from zonepulse.streams.queries.limits import (
     COMPLETE,
     COMPLETE_WATCH,
@@ -41,6 +41,7 @@ def zone_view(zone: Zone, answer: Answer, words: Words) -> dict[str, Any]:
         "emitters": [_emitter(zone, row, words) for row in answer["emitters"]],
         "wrong": [_wrong(zone, row, words) for row in answer["wrong"]],
         "letters": _letters(answer, words),
+        "budgets": budgets(zone, answer, words),
         "pulse": answer.first("pulse"),
         "old": _old(zone, answer, words),
         "has_limits": zone.limits.watch_g is not None or zone.limits.act_g is not None,
@@ -161,6 +162,16 @@ def _source_rows(answer: Answer, words: Words) -> list[tuple[str, ...]]:
     return [
         (words.clock(ms), words.number(kw, 1), words.number(own.get(ms), 1))
         for ms, kw in reversed(_by_source(answer, "grid")) if kw is not None
+    ]  # fmt: skip
+
+
+def budgets(zone: Zone, answer: Answer, words: Words) -> list[dict[str, Any]]:
+    """Each budget as a line."""
+    kinds = {"burning": "watch", "in_budget": "ok", None: "unknown"}
+    return [
+        {**row, "name": company_name(zone, str(row["company_id"]), words), "kind": kinds[row["verdict"]],
+         "word": words(row["verdict"]) if row["verdict"] else NOTHING}
+        for row in answer["budgets"]
     ]  # fmt: skip
 
 

@@ -26,9 +26,10 @@ from zonepulse.streams.chaos.kinds import BY_NAME, KINDS
 from zonepulse.streams.chaos.log_copy import LogCopy
 from zonepulse.streams.chaos.parts import WORKERS, of_cluster
 from zonepulse.streams.chaos.plan import ChaosStuck, Fault, Kind, Place, planned, stream_seconds
+from zonepulse.streams.chaos.replays import Replays
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.drain import Drain
-from zonepulse.streams.demo.run import PREFIX, STORE_GROUP, Feed, Progress, oracle_differences
+from zonepulse.streams.demo.run import PREFIX, STORE_GROUP, WORKER_GROUPS, Feed, Progress, oracle_differences
 from zonepulse.streams.embedded.processes.supervisor import Restart
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 
@@ -63,6 +64,7 @@ class Chaos:
     struck: list[Struck] = field(default_factory=list)
     aside: set[Place] = field(default_factory=set)
     """Hostile records that must be dead letters, and that the oracle does not judge."""
+    replays: Replays = field(default_factory=Replays)
 
     def run(self, faults: list[Fault]) -> None:
         """Strike, wait for recovery, strike again; returns when the whole stream has come through. Raises ChaosStuck."""
@@ -116,8 +118,9 @@ class Chaos:
         return answers[0]
 
     def wait(self, holds: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
-        """Returns once `holds`; a broker that is away is asked again. Raises ChaosStuck after `patience_s`."""
-        deadline = time.monotonic() + patience_s
+        """Returns once `holds`; a broker that is away is asked again. Raises ChaosStuck when nothing has moved for `patience_s`: on a busy
+        machine everything takes longer, and is no worse for it."""
+        deadline, before = time.monotonic() + patience_s, self._moved()
         while True:
             if self.feed.failure is not None:
                 raise ChaosStuck(f"sending failed: {self.feed.failure}") from self.feed.failure
@@ -125,8 +128,18 @@ class Chaos:
                 if holds():
                     return
             if time.monotonic() > deadline:
-                raise ChaosStuck(f"still waiting for {what} after {patience_s:.0f} s; {self._state()}")
+                if (now := self._moved()) == before:
+                    raise ChaosStuck(f"still waiting for {what}, and nothing has moved for {patience_s:.0f} s; {self._state()}")
+                deadline, before = time.monotonic() + patience_s, now
             time.sleep(_POLL_S)
+
+    def _moved(self) -> tuple[object, ...]:
+        """Differs from before as long as anything gets on: the sending, or a task in its logs."""
+        commits = list[object]()
+        for group in WORKER_GROUPS:
+            with suppress(KafkaError):  # the broker is away
+                commits.append(self.progress.committed(group))
+        return self.feed.sent, commits
 
     def _state(self) -> str:
         workers = ", ".join(f"{n} {'runs' if w.is_running else f'ended with {w.exit_code}'}" for n, w in self.stack.workers.items())
@@ -184,6 +197,7 @@ def run_chaos(
                 letters = Letters(chaos.aside)
                 found = oracle_differences(log.records, client, chaos.zone_yaml, PARTITIONS, os.cpu_count() or 1, letters.judged)
                 found["hostile_records"] = letters.missing()
+                found["replays"] = chaos.replays.differences(is_eaten=bool(log.lost))
         finally:
             feed.stop()
             progress.close()
@@ -202,6 +216,7 @@ def _report(seed: int, readings: int, chaos: Chaos, found: dict[str, list[str]],
         "struck": [{**asdict(s.fault), "at_s": s.at_s, "recovery_s": s.recovery_s} for s in chaos.struck],
         "recovery_s": {"median": statistics.median(recovery), "longest": max(recovery)} if recovery else None,
         "lost_offsets": {str(p): lost for p, lost in sorted(chaos.log.lost.items())},
+        "replays": {replay.name: replay.attempts for replay, _ in chaos.replays.begun},
         "deaths": [f"{d.name}: exit code {d.exit_code}" for d in chaos.stack.supervisor.deaths],
         "seconds": round(seconds, 1),
         "differences": len(lines),

@@ -208,9 +208,22 @@ class Checkpoints:
         """Whether the newest manifest is of this position: a state is a function of the log up to there."""
         return partition in self._holds and self._holds[partition].mark == mark
 
-    async def write(self, partition: int, frozen: Frozen, note: Note) -> None:
-        """Returns when chunks and manifest are acknowledged. One write at a time; a failed one ends the hold."""
-        hold = self._holds.pop(partition)
+    def hold(self, partition: int) -> Hold | None:
+        """Under which a state of this partition is frozen now and written then; None: it is given up."""
+        return self._holds.get(partition)
+
+    async def write(self, partition: int, hold: Hold, frozen: Frozen, note: Note) -> bool:
+        """Whether chunks and manifest are acknowledged; not where the hold was given up meanwhile: then it has no manifest.
+
+        One write at a time; a failed one ends the hold."""
+        try:
+            return self._holds.get(partition) is hold and await self._write(partition, hold, frozen, note)
+        except BaseException:
+            if self._holds.get(partition) is hold:
+                self.drop(partition)
+            raise
+
+    async def _write(self, partition: int, hold: Hold, frozen: Frozen, note: Note) -> bool:
         begun, size = time.monotonic(), 0
         for number, arrays in sorted(frozen.chunks.items()):
             data = await asyncio.to_thread(encode, arrays)
@@ -224,6 +237,8 @@ class Checkpoints:
                 await self._send(partition, key, piece)
             size += len(data)
         await self._outbox.flush()
+        if self._holds.get(partition) is not hold:
+            return False
         chunks = [hold.chunks[number] for number in range(frozen.count)]
         manifest = Manifest(SCHEMA, hold.generation, hold.owner, frozen.next_offset, frozen.facts, chunks, note)
         await self._send(partition, _manifest_key(partition, hold), msgspec.json.encode(manifest))
@@ -232,7 +247,7 @@ class Checkpoints:
         hold.next_offset, hold.mark = frozen.next_offset, _mark(frozen)
         hold.due_s = time.monotonic() + INTERVAL_S
         self._paced_until_s = max(begun + size / RATE_BYTES_S, self._paced_until_s)
-        self._holds[partition] = hold
+        return self._holds.get(partition) is hold
 
     async def clean(self, partition: int) -> None:
         """Tombstones for what the manifest just written does not name; they need no acknowledgement."""
@@ -275,15 +290,18 @@ async def save(
     outbox: Outbox,
     freeze: Callable[[], Awaitable[Frozen | None]],
 ) -> None:
-    """One checkpoint in its order; `freeze` runs while `turn` is held, None = the partition is gone. One at a time."""
+    """One checkpoint in its order; `freeze` runs while `turn` is held, None = the partition is gone. One at a time.
+
+    A partition may go at any await, also while its state is frozen: then nothing is said of it any more."""
     async with checkpoints.saving:
         async with turn:
             await outbox.flush()
-            frozen = await freeze()
-        if frozen is None or checkpoints.is_written(tp.partition, _mark(frozen)):
+            hold, frozen = checkpoints.hold(tp.partition), await freeze()
+        if hold is None or frozen is None or checkpoints.is_written(tp.partition, _mark(frozen)):
             return
         note = Note() if batches is None else batches.note(tp, frozen.next_offset, frozen.read_to)
-        await checkpoints.write(tp.partition, frozen, note)
+        if not await checkpoints.write(tp.partition, hold, frozen, note):
+            return
         if batches is not None:
             await batches.commit({tp: frozen.next_offset}, {tp: note})
         await checkpoints.clean(tp.partition)

@@ -114,6 +114,14 @@ class HandedStates:
             await consumer.stop()
 
 
+def forget_states(broker: str, prefix: str, names: Iterable[str]) -> None:
+    """Deletes those of these names that are there. Blocks. Raises KafkaError."""
+    topics = {HandedStates(broker, prefix, name).topic for name in names}
+    with admin_of(broker) as admin:
+        if gone := sorted(topics & set(admin.list_topics())):
+            admin.delete_topics(gone)
+
+
 async def _read(consumer: AIOKafkaConsumer, tp: TopicPartition) -> HandedState | None:
     consumer.assign([tp])
     await consumer.seek_to_beginning(tp)

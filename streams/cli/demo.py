@@ -10,6 +10,7 @@ from clickhouse_connect.driver.client import Client
 from rich.console import Console
 from rich.live import Live
 
+from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.shared.board_process import start_board
 from zonepulse.streams.cli.shared.grafana_hint import grafana_exports, print_lines
@@ -17,7 +18,9 @@ from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.data import DEFAULT_DAYS, DEFAULT_SEED, demo_sample, demo_zone_yaml
 from zonepulse.streams.demo.drain import Drain
+from zonepulse.streams.demo.findings import findings, said_since
 from zonepulse.streams.demo.going_on import DAYS_ON, GoingOn
+from zonepulse.streams.demo.planted import SHOWN_DAYS, Planted, planted
 from zonepulse.streams.demo.run import PREFIX, Feed, Progress, oracle_differences, readings_of
 from zonepulse.streams.demo.screen import View, save_picture, summary_tables, utc
 from zonepulse.streams.embedded.zone_stack import ZoneStack
@@ -52,8 +55,11 @@ class DemoFailed(RuntimeError):
 
 def demo(
     until: Annotated[str | None, typer.Option(help="end of the stretch, ISO 8601 with offset; default: the last full hour")] = None,
-    days: Annotated[int, typer.Option(help="length of the stretch", min=1, max=LONGEST_DAYS)] = DEFAULT_DAYS,
-    seed: Annotated[int, typer.Option(help="seed of the sprinkled faults")] = DEFAULT_SEED,
+    days: Annotated[
+        int,
+        typer.Option(help="length of the stretch; from 42 on, faults are planted in its last 14", min=1, max=LONGEST_DAYS),
+    ] = DEFAULT_DAYS,
+    seed: Annotated[int, typer.Option(help="seed of the sprinkled and planted faults")] = DEFAULT_SEED,
     speed_up: Annotated[float, typer.Option(help="times real time", min=1.0)] = 100_000.0,
     partitions: Annotated[int, typer.Option(help="partitions of zp.readings", min=1, max=64)] = 4,
     folder: Annotated[Path | None, typer.Option(help="keep the data here; default: a temporary folder")] = None,
@@ -106,9 +112,10 @@ def _run(
     stack: ZoneStack, console: Console, until_ms: int, days: int, seed: int, speed_up: float, picture: Path | None, more: int
 ) -> dict[str, Any]:
     end_ms, all_days = until_ms + more * DAY_MS, days + more
-    zone_yaml = demo_zone_yaml(end_ms, all_days, seed)
+    faults = planted(until_ms, end_ms, days, seed)
+    zone_yaml = demo_zone_yaml(end_ms, all_days, seed, faults)
     registry = parse_zone(zone_yaml)
-    sample = demo_sample(end_ms, all_days, seed, arrived=(-1, until_ms))
+    sample = demo_sample(end_ms, all_days, seed, arrived=(-1, until_ms), planted=faults)
     publish(stack.kafka, PREFIX, registry, stack.partitions, timestamp_ms=int(sample.arrival_ms[0]))
     stack.start_workers()
     inbox = stack.start_notify({"ZONEPULSE_NOTIFY_WAIT_S": str(_MAIL_WAIT_S)})
@@ -122,10 +129,19 @@ def _run(
                 _follow(stack, feed, progress, client, view, live, picture)
             seconds = time.monotonic() - begun
             console.print("the ledger is complete; the oracle reads the topic and checks every row")
-            return _summary(stack, client, zone_yaml, feed, seconds) | {"mails": _mails(inbox)}
+            found = _found(client, registry, faults, until_ms)
+            return _summary(stack, client, zone_yaml, feed, seconds) | found | {"mails": _mails(inbox)}
         finally:
             feed.stop()
             progress.close()
+
+
+def _found(client: Client, registry: Registry, faults: tuple[Planted, ...], until_ms: int) -> dict[str, Any]:
+    """What detection said in the days in which faults were planted, and how often without one."""
+    since_ms = until_ms - SHOWN_DAYS * DAY_MS
+    said = said_since(client, registry.zone.id, since_ms, registry.zone.tick_ms) if faults else []
+    registers = sum(len(meter.registers) for meter in registry.meters)
+    return {"planted_days": SHOWN_DAYS, "registers": registers} | findings(faults, said).as_json()
 
 
 def _mails(inbox: Path | None) -> list[str]:
@@ -191,7 +207,8 @@ def _summary(stack: ZoneStack, client: Client, zone_yaml: str, feed: Feed, secon
 def _following(stack: ZoneStack, until_ms: int, days: int, seed: int) -> GoingOn:
     """What the meters send after `until_ms`."""
     end_ms = until_ms + DAYS_ON * DAY_MS
-    sample = demo_sample(end_ms, days + DAYS_ON, seed, arrived=(until_ms, end_ms))
+    faults = planted(until_ms, end_ms, days, seed)
+    sample = demo_sample(end_ms, days + DAYS_ON, seed, arrived=(until_ms, end_ms), planted=faults)
     return GoingOn(stack.kafka, sample, stack.partitions)
 
 

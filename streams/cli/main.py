@@ -62,6 +62,7 @@ COMMANDS: Final = {
     "acl": Command("broker.acl", "app", "Show, write and check who may do what at Kafka."),
     "topics": Command("broker.topics", "app", "Make a zone's topics; show where a cluster's differ."),
     "doctor": Command("doctor.command", "doctor", "Check this machine and its servers; say how to mend them."),
+    "runbook": Command("doctor.runbook", "runbook", "What an alert about the machine means, and what to do."),
     "bench": Command("trials.bench", "bench", "Measure throughput and latency."),
     "chaos": Command("trials.chaos", "chaos", "Kill parts of a running zone; prove that nothing is lost."),
 }

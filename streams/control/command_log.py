@@ -84,6 +84,8 @@ class CommandReader:
             log.error("%s was made anew: it is read from its beginning; the commands read before hold", self._tp.topic)
             self._next, self._topic_id = 0, ""
             await consumer.seek_to_beginning(self._tp)
+        if self._next < end:
+            consumer.resume(self._tp)
         while self._next < end:
             records = (await consumer.getmany(self._tp, timeout_ms=500)).get(self._tp, ())
             position = await consumer.position(self._tp)
@@ -93,6 +95,7 @@ class CommandReader:
                 if record.offset >= self._next and record.value not in (None, HEARTBEAT):
                     found += self._told(record)
             self._next = max(self._next, position)
+        consumer.pause(self._tp)  # or it would go on asking for records until the next call
         return found
 
     async def _tell_lost(self, consumer: AIOKafkaConsumer, at: int) -> None:

@@ -6,7 +6,7 @@ Nothing is done by halves: without the command nobody looks at what is written, 
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from kafka import TopicPartition
@@ -16,7 +16,7 @@ from zonepulse.schemas.messages.hand_overs import HandOver, hand_over_in
 from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.messages.topics import ALERTS, DEADLETTERS, INTERVALS, RESULTS
 from zonepulse.streams.checkpoints.checkpoint import Manifest, manifests_of
-from zonepulse.streams.checkpoints.handed_states import HandedState, HandedStates
+from zonepulse.streams.checkpoints.handed_states import HandedState, HandedStates, forget_states
 from zonepulse.streams.checkpoints.log import CheckpointLog
 from zonepulse.streams.control.command_log import tell
 from zonepulse.streams.kafka.consumer_groups import committed
@@ -79,6 +79,12 @@ class HandingOver:
         ends = self._ends(*(topic.full_name(self._prefix) for topic in (INTERVALS, RESULTS, ALERTS, DEADLETTERS)))
         until(lambda: self._is_stored(ends), "the store has not written what the tasks made")
 
+    def forget_others(self, known: Sequence[HandOver]) -> None:
+        """Deletes the states of the hand-overs before this one, of all that are `known`: nobody goes on from them, or back to them, any
+        more. Raises KafkaError."""
+        place = next(i for i, one in enumerate(known) if one.id == self._hand_over.id)
+        forget_states(self._broker, self._prefix, _names(known[:place]) - _names(known[place:]))
+
     def _have_come(self, before: Mapping[int, HandedState]) -> bool:
         found = self._snapshots(INTERVALS_TASK.snapshots(self._prefix), self._partitions)
         return all(
@@ -108,3 +114,8 @@ class HandingOver:
         with admin_of(self._broker) as admin:
             known = committed(admin, STORE_TASK.group(self._prefix))
         return all(known.get(tp, 0) >= end for tp, end in ends.items())
+
+
+def _names(hand_overs: Iterable[HandOver]) -> set[str]:
+    """Of all states that they are about."""
+    return {name for one in hand_overs for name in (one.state, one.before)}

@@ -16,7 +16,7 @@ from zonepulse.processors.metering.snapshot import BadSnapshot
 from zonepulse.schemas.messages.commands import KEEP, Command, Told
 from zonepulse.schemas.messages.hand_overs import hand_over_in, kept_topic
 from zonepulse.schemas.messages.topics import READINGS
-from zonepulse.streams.checkpoints.handed_states import PROGRAM, HandedState, HandedStates
+from zonepulse.streams.checkpoints.handed_states import PROGRAM, HandedState, HandedStates, forget_states
 from zonepulse.streams.control.command_log import read_commands, tell
 from zonepulse.streams.kafka.log_facts import admin_of, partitions_of
 
@@ -36,7 +36,7 @@ def keep_states(broker: str, prefix: str, partitions: int, replication: int, kno
     states = HandedStates(broker, prefix, kept_topic(name))
     states.create(partitions + 1, replication)
     tell(broker, prefix, Command(KEEP, name, who, "", made_at_ms=round(time.time() * 1000)))
-    _forget(broker, prefix, names_of(known)[: -(MOST - 1)])
+    forget_states(broker, prefix, map(kept_topic, names_of(known)[: -(MOST - 1)]))
     deadline, missing = time.monotonic() + wait_s, set(range(partitions + 1))
     while missing := missing - asyncio.run(states.read(missing)).keys():
         if time.monotonic() > deadline:
@@ -48,13 +48,6 @@ def keep_states(broker: str, prefix: str, partitions: int, replication: int, kno
 def names_of(known: Sequence[Told]) -> list[str]:
     """Under which states were to be kept, the last at the end."""
     return [told.command.target for told in known if told.command.kind == KEEP]
-
-
-def _forget(broker: str, prefix: str, names: Sequence[str]) -> None:
-    topics = {HandedStates(broker, prefix, kept_topic(name)).topic for name in names}
-    with admin_of(broker) as admin:
-        if gone := sorted(topics & set(admin.list_topics())):
-            admin.delete_topics(gone)
 
 
 def read_kept(broker: str, prefix: str, name: str, partitions: int) -> States:

@@ -3,7 +3,7 @@
 Whose measurements they are, and what was done to them, is told in deploy/demo/SOURCES.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Final
@@ -19,10 +19,11 @@ from zonepulse.schemas.units import MS_PER_HOUR
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.demo import given
 from zonepulse.streams.demo.carbon import Measured, derived, sections
+from zonepulse.streams.demo.planted import SHOWN_DAYS, TAUGHT_DAYS, Planted, Planter
 from zonepulse.streams.demo.sample import Sample, known_changes, make_sample
 from zonepulse.streams.demo.sample_series import MS_PER_WEEK, Form, Series, Stretch
 
-DEFAULT_DAYS: Final = 14
+DEFAULT_DAYS: Final = TAUGHT_DAYS + SHOWN_DAYS
 DEFAULT_SEED: Final = 2026
 UTC_OFFSET_MS: Final = 8 * MS_PER_HOUR
 """Asia/Shanghai, which has no summer time."""
@@ -39,12 +40,19 @@ _SENDS_UNIT: Final = frozenset({"office-tower", "gw-tea-1", "gw-garden-b"})
 _SENDS_SEQ: Final = frozenset({"gw-mill-1"})
 
 
-def demo_zone_yaml(until_ms: int, days: int = DEFAULT_DAYS, seed: int = DEFAULT_SEED) -> str:
-    """The sample zone's zone.yaml with the meter exchange that `demo_sample` of the same arguments makes and that is on record."""
+def demo_zone_yaml(until_ms: int, days: int = DEFAULT_DAYS, seed: int = DEFAULT_SEED, planted: Sequence[Planted] = ()) -> str:
+    """The sample zone's zone.yaml with the meter exchange that `demo_sample` of the same arguments makes and that is on record.
+
+    Where faults are planted its windows are an hour long: detectors learn from measured windows alone, and a quarter of an hour is an
+    estimate where a meter sends each hour, as most of these do.
+    """
     text, homes = _zone_template(), _Table("citylearn2022.parquet")
-    changes = known_changes(load_series(), until_ms, days, seed, utc_offset_ms=UTC_OFFSET_MS)
+    if planted:
+        text = text.replace("\n  window: 15m\n", "\n  window: 60m\n")
+    changes = known_changes(load_series(planted), until_ms, days, seed, utc_offset_ms=UTC_OFFSET_MS)
     stretch = Stretch(until_ms, days, UTC_OFFSET_MS)
-    filled = {"meter_changes": "".join(_change_line(c) for c in changes), "inputs": given.inputs(stretch)} | sections(
+    filled = {"meter_changes": "".join(_change_line(c) for c in changes), "inputs": given.inputs(stretch)}
+    filled |= {"budgets": given.budgets(stretch)} | sections(
         homes.measured(homes["grid_kgco2_per_kwh"], 5),
         homes.measured(homes["solar_w_per_kw_01"], 1),
         _measured()["TC-0201-E1", "1.8.0"],
@@ -63,19 +71,22 @@ def demo_sample(
     *,
     faults: bool = True,
     arrived: tuple[int, int] | None = None,
+    planted: Sequence[Planted] = (),
 ) -> Sample:
     """The records that reach the sample zone in the `days` before `until_ms` (1 to 364). The same arguments give the same bytes.
 
     `arrived` (after, by) leaves those that arrive in between; see make_sample.
     """
-    return make_sample(load_series(), until_ms, days, seed, utc_offset_ms=UTC_OFFSET_MS, faults=faults, arrived=arrived)
+    return make_sample(load_series(planted), until_ms, days, seed, utc_offset_ms=UTC_OFFSET_MS, faults=faults, arrived=arrived)
 
 
-def load_series() -> tuple[Series, ...]:
+def load_series(planted: Sequence[Planted] = ()) -> tuple[Series, ...]:
     """The series of every register of the sample zone, in the order of its zone.yaml."""
-    registry, measured = parse_zone(_zone_template()), _measured()
+    registry = parse_zone(_zone_template())
     periods = {(m.id, r.id): r.period_ms for m in registry.meters for r in m.registers}
-    measured |= dict(derived(measured, periods))
+    planter = Planter(planted, periods, UTC_OFFSET_MS)
+    measured = planter.flows(_measured())
+    measured = planter.told(measured | dict(derived(measured, periods)))
     return tuple(
         _series(registry, meter, register, measured[meter.id, register.id])
         for meter in registry.meters

@@ -1,5 +1,7 @@
 """A zone in a terminal: what the demo and `zonepulse top` show; reads only the store."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import StringIO
@@ -14,9 +16,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from zonepulse.schemas.values import visible
+from zonepulse.streams.queries.texts import TEXTS
+
 _SEVERITY: Final = {"critical": "bold magenta", "warning": "yellow", "info": "cyan"}
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 _HEIGHT: Final = 8
+_MOST_NAMED: Final = 6
+"""False alarms that the summary names."""
 _SPARKS: Final = 64
 """Newest windows in the sparkline."""
 _INTENSITY: Final = """
@@ -28,8 +35,13 @@ WHERE run = 'live' AND zone = {zone:String} AND entity_kind = 'company' AND carr
   AND start > (SELECT max(start) FROM intensity WHERE run = 'live' AND zone = {zone:String}) - INTERVAL 1 DAY
 GROUP BY entity ORDER BY kg DESC NULLS LAST LIMIT 5"""
 _ALERTS: Final = """
-SELECT starts_at, severity, rule, company, meter, state FROM alerts_final
-WHERE run = 'live' AND zone = {zone:String} ORDER BY revision DESC, starts_at DESC LIMIT 6"""
+SELECT starts_at, toString(severity) AS severity, toString(rule) AS rule, if(meter = '', toString(company), toString(meter)) AS place,
+  value, expected_low AS low, expected_high AS high, impact_kg AS kg,
+  JSONExtract(evidence, 'impact_kwh', 'Nullable(Float64)') AS kwh, JSONExtract(evidence, 'impact_cost', 'Nullable(Float64)') AS cost,
+  JSONExtractString(evidence, 'currency') AS currency
+FROM alerts_final WHERE run = 'live' AND zone = {zone:String} AND state != 'resolved'
+ORDER BY indexOf(['critical', 'warning', 'info'], severity), impact_kg DESC NULLS LAST, starts_at DESC, fingerprint LIMIT 8"""
+"""What fires, the worst and costliest first, as `alerts list` has it."""
 _COUNTS: Final = """
 SELECT (SELECT count() FROM intervals_final WHERE run = 'live' AND zone = {zone:String}),
        (SELECT count() FROM dead_letters_final WHERE run = 'live' AND zone = {zone:String}),
@@ -51,7 +63,7 @@ class View:
     stage: str = "starting"
     intensity: list[tuple[datetime, float | None]] = field(default_factory=list)
     emitters: list[tuple[str, float | None]] = field(default_factory=list)
-    alerts: list[tuple[Any, ...]] = field(default_factory=list)
+    alerts: list[dict[str, Any]] = field(default_factory=list)
     counts: tuple[int, int, int] = (0, 0, 0)
 
     def refresh(self, client: Client) -> None:
@@ -59,7 +71,7 @@ class View:
         of = {"zone": self.zone}
         self.intensity = [(at, g) for at, g in reversed(client.query(_INTENSITY, of).result_rows)]
         self.emitters = [(name, kg) for name, kg in client.query(_EMITTERS, of).result_rows]
-        self.alerts = [tuple(row) for row in client.query(_ALERTS, of).result_rows]
+        self.alerts = list(client.query(_ALERTS, of).named_results())
         intervals, letters, alerts = client.query(_COUNTS, of).result_rows[0]
         self.counts = (intervals, letters, alerts)
 
@@ -104,12 +116,29 @@ class View:
 
     def _alerts(self) -> RenderableType:
         table = Table(expand=True, box=None, header_style="dim")
-        for column in ("since (UTC)", "severity", "rule", "company", "meter", "state"):
-            table.add_column(column)
-        for at, severity, rule, company, meter, state in self.alerts:
-            mark = Text(severity, style=_SEVERITY.get(severity, ""))
-            table.add_row(f"{at:%m-%d %H:%M}", mark, rule, company or "zone", meter, state)
-        return Panel(table, title="newest alerts", title_align="left", height=9)
+        for column in ("since (UTC)", "severity", "what", "where"):
+            table.add_column(column, no_wrap=True)
+        for column in ("value", "expected", "kWh", "kg CO2e", "cost"):
+            table.add_column(column, justify="right", no_wrap=True)
+        for row in self.alerts:
+            mark = Text(row["severity"], style=_SEVERITY.get(row["severity"], ""))
+            what, where = (visible(text) for text in (TEXTS.get(row["rule"], {}).get("en", row["rule"]), row["place"] or "zone"))
+            impact = (_amount(row["kwh"]), _amount(row["kg"]), _amount(row["cost"], row["currency"]))
+            table.add_row(f"{row['starts_at']:%m-%d %H:%M}", mark, what, where, _amount(row["value"]), _band(row), *impact)
+        title = "what fires, the worst and costliest first: value of a window, what was expected, and what lies beyond it"
+        return Panel(table, title=title, title_align="left", height=11)
+
+
+def _amount(value: float | None, unit: str = "") -> str:
+    """Three digits that count; empty where nothing is known."""
+    if value is None:
+        return ""
+    return f"{value:,.0f} {unit}".rstrip() if abs(value) >= 100 else f"{value:.3g} {unit}".rstrip()
+
+
+def _band(row: Mapping[str, Any]) -> str:
+    low, high = _amount(row["low"]), _amount(row["high"])
+    return f"{low} to {high}" if low and high else f"under {high}" if high else f"over {low}" if low else ""
 
 
 def _spark(value: float | None, low: float, high: float) -> str:
@@ -143,7 +172,32 @@ def summary_tables(summary: dict[str, Any]) -> RenderableType:
     for reason, count in summary["dead_letters"].items():
         facts.add_row(f"dead letters: {reason}", f"{count:,}")
     facts.add_row("differences from the oracle", str(summary["oracle_differences"]))
-    return Group(totals, facts)
+    return Group(totals, facts, *([_planted(summary)] if summary["planted"] else []))
+
+
+def _planted(summary: dict[str, Any]) -> RenderableType:
+    days, false = summary["planted_days"], summary["false_alarms"]
+    table = Table(
+        title=f"Faults that this demo planted in the last {days} days (invented), and what was said of them", title_justify="left"
+    )
+    for column in ("fault", "meter", "began (UTC)", "first alert", "after, h"):
+        table.add_column(column)
+    for column in ("alerts", "kWh", "kg CO2e", "CNY"):
+        table.add_column(column, justify="right")
+    for one in summary["planted"]:
+        first = TEXTS[one["rule"]]["en"] if one["rule"] else Text("not found", style="bold magenta")
+        delay = "" if one["delay_h"] is None else f"{one['delay_h']:,.1f}"
+        impact = (_amount(one[name]) for name in ("impact_kwh", "impact_kg", "impact_cny"))
+        begin = f"{datetime.fromtimestamp(one['begin_ms'] / 1000, UTC):%m-%d %H:%M}"
+        table.add_row(one["fault"].replace("_", " "), one["meter"], begin, first, delay, str(one["alerts"]), *impact)
+    said = Counter(f"{TEXTS[one['rule']]['en']} at {one['meter']}" for one in false)
+    lines = ", ".join(name if n == 1 else f"{name} ({n} times)" for name, n in said.most_common(_MOST_NAMED))
+    more = f" and {len(said) - _MOST_NAMED} more places" if len(said) > _MOST_NAMED else ""
+    table.caption = f"{len(false)} false alarms of detectors in {days} days on {summary['registers']} registers" + (
+        f": {lines}{more}" if false else ""
+    )
+    table.caption_justify = "left"
+    return table
 
 
 def _number(value: float | None) -> str:

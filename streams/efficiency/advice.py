@@ -12,15 +12,16 @@ from zonepulse.processors.advice.base_load import night_base_load, weekend_base_
 from zonepulse.processors.advice.grid import PowerFactorRule, power_factor, unmatched
 from zonepulse.processors.advice.hours import HOUR_MS, HOURS_A_YEAR, LEAST_COVERED, Absent, Advice, Floats, Hours
 from zonepulse.processors.advice.shifting import shift
-from zonepulse.processors.advice.solar import Prices, solar, yields
-from zonepulse.schemas.carriers import ELECTRICITY, carrier
+from zonepulse.processors.advice.solar import Prices as SolarPrices
+from zonepulse.processors.advice.solar import solar, yields
+from zonepulse.processors.detection.prices import Prices
+from zonepulse.schemas.carriers import ELECTRICITY
 from zonepulse.schemas.indicators.periods import midnight_ms
 from zonepulse.schemas.registry.model import Registry, Series
-from zonepulse.schemas.registry.sections import entities_of
-from zonepulse.schemas.registry.tariffs import TARIFFS, Tariff
 from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.schemas.units import MICRO
 from zonepulse.schemas.values import instant_text
+from zonepulse.streams.efficiency.advice_words import AdviceWords
 from zonepulse.streams.indicators.store import Ask
 
 _MINE: Final = """\
@@ -38,7 +39,7 @@ GROUP BY month, carrier"""
 _CURRENCY: Final = "CNY"
 
 
-_NO_PRICES: Final = Prices()
+_NO_PRICES: Final = SolarPrices()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Wanted:
 
     pv_kwh_per_kw: Series | None = None
     longitude: float | None = None
-    prices: Prices = _NO_PRICES
+    prices: SolarPrices = _NO_PRICES
     power_factor: PowerFactorRule | None = None
 
 
@@ -95,16 +96,12 @@ def _hours(registry: Registry, company: str, first_ms: int, rows: list[dict[str,
 
 
 def _prices(registry: Registry, company: str, first_ms: int) -> Floats:
-    """CNY per kWh of each hour: the company's own tariff, else everybody's; NaN where there is none."""
-    out = np.full(HOURS_A_YEAR, np.nan)
-    tariffs: tuple[Tariff, ...] = entities_of(registry, TARIFFS)
-    for owner in ("", company):
-        for one in tariffs:
-            if (one.carrier, one.company, one.currency) == (ELECTRICITY, owner, _CURRENCY):
-                _, kwh = carrier(ELECTRICITY).quantities[one.unit]
-                begin = max(0, -((first_ms - one.valid_from_ms) // HOUR_MS))
-                end = HOURS_A_YEAR if one.valid_to_ms is None else max(0, (one.valid_to_ms - first_ms) // HOUR_MS)
-                out[begin:end] = float(one.price / kwh)
+    """CNY per kWh of each hour, by the tariff that holds as it begins: the company's own, else everybody's; NaN where there is none."""
+    prices, out = Prices(registry), np.full(HOURS_A_YEAR, np.nan)
+    for i in range(HOURS_A_YEAR):
+        price = prices.at(ELECTRICITY, "kWh", company, first_ms + i * HOUR_MS)
+        if price is not None and price.tariff.currency == _CURRENCY:
+            out[i] = float(price.of_unit)
     return out
 
 
@@ -145,9 +142,11 @@ def _residual(rows: list[dict[str, Any]]) -> float | None:
     return sum(row["co2e_mg"] for row in market) * 1000 / energy if energy else None
 
 
-def document(one: Advice | Absent, zone: ZoneInfo) -> Mapping[str, Any]:
-    """For machines."""
+def document(one: Advice | Absent, zone: ZoneInfo, say: AdviceWords) -> Mapping[str, Any]:
+    """For machines; `name`, `because`, `missing` and the formula are in the reader's language."""
+    name = {"kind": one.kind, "name": say(one.kind)}
     if isinstance(one, Absent):
-        return {"kind": one.kind, "missing": one.why}
+        return name | {"missing": say.said(one.why)}
     windows = [{"from": instant_text(w.from_ms, zone), "to": instant_text(w.to_ms, zone), "kwh": w.kwh} for w in one.windows]
-    return asdict(one) | {"windows": windows}
+    calculation = {"formula": say(f"formula_{one.kind}"), **one.calculation}
+    return name | asdict(one) | {"because": say.said(one.because), "calculation": calculation, "windows": windows}

@@ -4,18 +4,16 @@ The record holds the blocks of companies that a report was made of: a later repo
 tell of few companies. Records are the moderator's: they hold names.
 """
 
-import json
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from zonepulse.processors.indicators.answers import Missing
-from zonepulse.processors.indicators.disclosure import POLICY, Figures, Member, Policy, Report, report
+from zonepulse.processors.indicators.disclosure import POLICY, Figures, Member, Policy, Report, report, report_of
 from zonepulse.processors.indicators.evaluate import Result, evaluate
 from zonepulse.processors.indicators.facts import Facts
 from zonepulse.processors.indicators.measured import Measured
@@ -23,6 +21,7 @@ from zonepulse.processors.indicators.sums import Entity, Sums
 from zonepulse.schemas.indicators.model import Indicator
 from zonepulse.schemas.indicators.periods import Period
 from zonepulse.schemas.registry.model import Registry
+from zonepulse.streams.efficiency import records
 from zonepulse.streams.indicators.words import reason
 from zonepulse.streams.screen import BadInput
 
@@ -30,6 +29,7 @@ BANDS_TCE: Final = (1_000, 5_000, 10_000)
 """Edges of the size bands, tce a year at the equal value. Our choice."""
 NO_SECTOR: Final = "-"
 _DAYS_A_YEAR: Final = 365
+_KIND: Final = "benchmark"
 
 
 class Left(NamedTuple):
@@ -172,39 +172,18 @@ def moderator_document(one: Benchmark) -> dict[str, Any]:
 
 
 def keep(one: Benchmark, folder: Path, named_to: str) -> Path:
-    """Writes the report's record, for its owner's eyes only. Raises BadInput: the folder cannot be written to."""
+    """Writes the report's record. Raises BadInput: the folder cannot be written to."""
     record = {
-        "report": one.id,
         "indicator": one.indicator.id,
         "period": one.period.text,
-        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "names_shown_to": named_to,
         "groups": [sorted(member.company for member in block) for block in one.report.blocks],
         "pseudonyms": dict(one.pseudonyms),
     }
-    path = folder / f"benchmark-{one.id}.json"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise BadInput(f"{path}: {(error.strerror or str(error)).lower()}; name a folder for records with --records") from error
-    return path
+    return records.keep(folder, _KIND, one.id, record)
 
 
 def earlier_reports(folder: Path, indicator: str) -> list[Report]:
     """The groups of reports of an indicator that were made before. Raises BadInput: a record cannot be read."""
-    found = []
-    for path in sorted(folder.glob("benchmark-*.json")):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if record["indicator"] == indicator:
-                found.append(Report([frozenset(_only_named(company) for company in group) for group in record["groups"]]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            remedy = "bring it back from a copy: without it a report may disclose somebody"
-            raise BadInput(f"{path}: no record of a benchmark ({error}); {remedy}") from error
-    return found
-
-
-def _only_named(company: str) -> Member:
-    return Member(str(company), "", "", Fraction(0), Fraction(0))
+    found = records.kept(folder, _KIND, "indicator", "groups")
+    return [report_of(record["groups"]) for record in found if record["indicator"] == indicator]

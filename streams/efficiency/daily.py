@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from zonepulse.processors.efficiency.baseline import Refused
@@ -37,6 +37,12 @@ FROM (SELECT * FROM intervals_final WHERE run = {run:String} AND zone = {zone:St
 WHERE t.value_micro IS NOT NULL AND startsWith(carrier, 'product:')
 GROUP BY company, carrier, day
 HAVING sum(t.covered_ms) >= {least:Float64} * count(DISTINCT t.meter, t.register) * {day_ms:Int64}"""
+_INTENSITY: Final = """\
+SELECT entity, carrier, sum(toInt128(t.co2e_mg)) AS co2e_mg, sum(toInt128(t.energy_micro)) AS energy_micro
+FROM (SELECT * FROM totals_final WHERE run = {run:String} AND zone = {zone:String} AND entity_kind = 'company' AND scope IN (1, 2)
+    AND basis = 'location' AND carrier != '' AND start >= fromUnixTimestamp64Milli({from_ms:Int64})
+    AND start < fromUnixTimestamp64Milli({to_ms:Int64}) AND entity IN {companies:Array(String)}) AS t
+WHERE t.energy_micro IS NOT NULL AND t.co2e_mg IS NOT NULL GROUP BY entity, carrier"""
 _KWH_PER_GJ: Final = Fraction(10**9, 3_600_000)
 _PRODUCT_UNITS: Final = "product_units"
 DailyUse = Mapping[tuple[str, str], Mapping[date, float]]
@@ -55,14 +61,7 @@ class Meters:
 def stored_days(registry: Registry, companies: tuple[str, ...], first: date, end: date, ask: Ask) -> Meters:
     """The live run's use of every day of [first, end), by company and carrier. Raises what `ask` raises."""
     zone, use = ZoneInfo(registry.zone.timezone), defaultdict[tuple[str, str], dict[date, float]](dict)
-    parameters = {
-        "run": LIVE_RUN,
-        "zone": registry.zone.id,
-        "timezone": registry.zone.timezone,
-        "from_ms": midnight_ms(first, zone),
-        "to_ms": midnight_ms(end, zone),
-        "companies": list(companies),
-    }
+    parameters = _parameters(registry, companies, first, end)
     for row in ask(_DAILY, parameters):
         day = date.fromisoformat(row["day"])
         length_ms = midnight_ms(day + timedelta(days=1), zone) - midnight_ms(day, zone)
@@ -73,6 +72,28 @@ def stored_days(registry: Registry, companies: tuple[str, ...], first: date, end
     for row in ask(_PRODUCTS, parameters | {"least": LEAST_COVERED, "day_ms": DAY_MS}):
         use[row["company"], row["carrier"]][date.fromisoformat(row["day"])] = row["energy_micro"] / MICRO
     return Meters(first, end, use)
+
+
+def stored_intensity(
+    registry: Registry, companies: tuple[str, ...], first: date, end: date, ask: Ask
+) -> dict[tuple[str, str], Fraction]:  # fmt: skip
+    """kg CO2e by location of a base unit that was used in [first, end), by company and carrier. Raises what `ask` raises."""
+    rows = ask(_INTENSITY, _parameters(registry, companies, first, end))
+    return {
+        (row["entity"], row["carrier"]): Fraction(row["co2e_mg"], row["energy_micro"]) for row in rows if row["energy_micro"] > 0
+    }
+
+
+def _parameters(registry: Registry, companies: tuple[str, ...], first: date, end: date) -> dict[str, Any]:
+    zone = ZoneInfo(registry.zone.timezone)
+    return {
+        "run": LIVE_RUN,
+        "zone": registry.zone.id,
+        "timezone": registry.zone.timezone,
+        "from_ms": midnight_ms(first, zone),
+        "to_ms": midnight_ms(end, zone),
+        "companies": list(companies),
+    }
 
 
 def company_history(registry: Registry, company: str, carrier: str, meters: Meters, weather: Series | None) -> History | Refused:

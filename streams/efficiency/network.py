@@ -1,21 +1,23 @@
 """An energy-efficiency network's savings: of each member by what its measures say and by what its meters say, and of them all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from fractions import Fraction
 from math import sqrt
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from zonepulse.processors.efficiency.baseline import Baseline, Refused, fit, refusal
 from zonepulse.processors.efficiency.history import By, History
 from zonepulse.processors.efficiency.savings import BottomUp, TopDown, baseline_span, bottom_up, top_down
 from zonepulse.processors.indicators.facts import facts_of
 from zonepulse.schemas.indicators.conversions import is_energy
+from zonepulse.schemas.indicators.periods import midnight_ms
 from zonepulse.schemas.registry.efficiency.networks import EFFICIENCY, Efficiency, EfficiencyNetwork, SavingsTarget, current_members
 from zonepulse.schemas.registry.model import Registry, Series
 from zonepulse.schemas.registry.sections import whole_of
-from zonepulse.streams.efficiency.daily import company_history, kwh_per_unit, stored_days
+from zonepulse.streams.efficiency.daily import Meters, company_history, kwh_per_unit, stored_days, stored_intensity
 from zonepulse.streams.efficiency.words import reason
 from zonepulse.streams.indicators.store import Ask
 
@@ -30,6 +32,14 @@ class Asked:
     """Of members without a target."""
     by: By = "day"
     judge_unverified: bool = False
+    weather: Series | None = None
+    source: str = ""
+    """Of the weather."""
+
+    def span_ms(self, timezone: str) -> tuple[int, int]:
+        """Epoch ms."""
+        zone = ZoneInfo(timezone)
+        return midnight_ms(self.first, zone), midnight_ms(self.end, zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +48,19 @@ class CarrierSavings:
 
     carrier: str
     kwh_per_unit: Fraction | None
+    kg_per_unit: Fraction | None
+    """kg CO2e by location: the mean of what was used in the period."""
     history: History | None
     baseline: Baseline | None
     """Also where it is not accepted."""
     found: TopDown | Refused
+
+
+class Saved(NamedTuple):
+    """An amount, and half its 90 % interval."""
+
+    amount: float
+    half_width: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +72,22 @@ class MemberSavings:
     measured: BottomUp
     carriers: tuple[CarrierSavings, ...]
 
-    def kwh(self) -> tuple[float, float] | None:
-        """What its meters say it saved of all carriers, and half the 90 % interval; None where one of them has no answer."""
-        total = variance = 0.0
-        for one in self.carriers:
-            if isinstance(one.found, Refused) or one.kwh_per_unit is None:
-                return None
-            total += one.found.saved * float(one.kwh_per_unit)
-            variance += (one.found.half_width * float(one.kwh_per_unit)) ** 2
-        return (total, sqrt(variance)) if self.carriers else None
+    def kwh(self) -> Saved | None:
+        """What its meters say it saved of all carriers; None where one of them has no answer."""
+        return _sum((one.found, one.kwh_per_unit) for one in self.carriers)
+
+    def kg(self) -> Saved | None:
+        """The same in kg CO2e, each carrier at its mean intensity in the period: what factors did is not in it."""
+        return _sum((one.found, one.kg_per_unit) for one in self.carriers)
+
+
+def _sum(parts: Iterable[tuple[TopDown | Refused, Fraction | None]]) -> Saved | None:
+    total, variance, known = 0.0, 0.0, False
+    for found, per_unit in parts:
+        if isinstance(found, Refused) or per_unit is None:
+            return None
+        total, variance, known = total + found.saved * float(per_unit), variance + (found.half_width * float(per_unit)) ** 2, True
+    return Saved(total, sqrt(variance)) if known else None
 
 
 def by_measures(registry: Registry, company: str, network: str, asked: Asked) -> MemberSavings:
@@ -72,40 +98,63 @@ def by_measures(registry: Registry, company: str, network: str, asked: Asked) ->
     return MemberSavings(company, target, bottom_up(measures, asked.first, asked.end), ())
 
 
-def member_savings(registry: Registry, company: str, network: str, asked: Asked, ask: Ask, weather: Series | None) -> MemberSavings:
+def member_savings(registry: Registry, company: str, network: str, asked: Asked, ask: Ask) -> MemberSavings:
     """Of one company; `network` '' = of a company as such. Raises what `ask` raises."""
+    (found,) = _members(registry, (company,), network, asked, ask)
+    return found
+
+
+def network_savings(registry: Registry, network: EfficiencyNetwork, asked: Asked, ask: Ask) -> tuple[MemberSavings, ...]:
+    """Of everybody who was a member in the period. Raises what `ask` raises."""
     efficiency: Efficiency = whole_of(registry, EFFICIENCY)
-    known = by_measures(registry, company, network, asked)
+    members = current_members(efficiency, network.id, asked.first.isoformat(), asked.end.isoformat())
+    return _members(registry, members, network.id, asked, ask)
+
+
+def _members(registry: Registry, companies: tuple[str, ...], network: str, asked: Asked, ask: Ask) -> tuple[MemberSavings, ...]:
+    """The store is asked once for all of them."""
+    known = [by_measures(registry, company, network, asked) for company in companies]
+    spans = {one.company: _span(registry, one, asked) for one in known}
+    first = min((span[0] for span in spans.values() if not isinstance(span, Refused)), default=None)
+    meters, kg = Meters(asked.first, asked.end, {}), dict[tuple[str, str], Fraction]()
+    if first is not None:
+        meters = stored_days(registry, companies, first, asked.end, ask)
+        kg = stored_intensity(registry, companies, asked.first, asked.end, ask)
+    return tuple(replace(one, carriers=_carriers(registry, one.company, spans[one.company], meters, kg, asked)) for one in known)
+
+
+def _span(registry: Registry, one: MemberSavings, asked: Asked) -> tuple[date, date] | Refused:
+    efficiency: Efficiency = whole_of(registry, EFFICIENCY)
+    changes = [change for change in efficiency.static_changes if change.company == one.company]
+    return baseline_span(one.target.base_year if one.target else asked.base_year, asked.first, asked.end, changes)
+
+
+def _carriers(
+    registry: Registry,
+    company: str,
+    span: tuple[date, date] | Refused,
+    meters: Meters,
+    kg: Mapping[tuple[str, str], Fraction],
+    asked: Asked,
+) -> tuple[CarrierSavings, ...]:
     carriers = sorted(filter(is_energy, facts_of(registry).base_units.get(company, {})))
-    changes = [one for one in efficiency.static_changes if one.company == company]
-    span = baseline_span(known.target.base_year if known.target else asked.base_year, asked.first, asked.end, changes)
     if isinstance(span, Refused):
-        found = [CarrierSavings(carrier, None, None, None, span) for carrier in carriers]
-    else:
-        meters = stored_days(registry, (company,), span[0], asked.end, ask)
-        histories = {carrier: company_history(registry, company, carrier, meters, weather) for carrier in carriers}
-        found = [_of_carrier(carrier, one, span, asked) for carrier, one in histories.items()]
-    return replace(known, carriers=tuple(found))
+        return tuple(CarrierSavings(carrier, None, None, None, None, span) for carrier in carriers)
+    histories = {carrier: company_history(registry, company, carrier, meters, asked.weather) for carrier in carriers}
+    return tuple(_of_carrier(carrier, one, kg.get((company, carrier)), span, asked) for carrier, one in histories.items())
 
 
-def _of_carrier(carrier: str, history: History | Refused, span: tuple[date, date], asked: Asked) -> CarrierSavings:
+def _of_carrier(
+    carrier: str, history: History | Refused, kg: Fraction | None, span: tuple[date, date], asked: Asked
+) -> CarrierSavings:  # fmt: skip
     if isinstance(history, Refused):
-        return CarrierSavings(carrier, None, None, None, history)
+        return CarrierSavings(carrier, None, kg, None, None, history)
     factor = kwh_per_unit(carrier, history.unit)
     model = fit(history.between(*span), asked.by, judge_unverified=asked.judge_unverified)
     if isinstance(model, Refused):
-        return CarrierSavings(carrier, factor, history, None, model)
+        return CarrierSavings(carrier, factor, kg, history, None, model)
     found = refusal(model) or top_down(model, history.between(asked.first, asked.end))
-    return CarrierSavings(carrier, factor, history, model, found)
-
-
-def network_savings(
-    registry: Registry, network: EfficiencyNetwork, asked: Asked, ask: Ask, weather: Series | None
-) -> tuple[MemberSavings, ...]:  # fmt: skip
-    """Of everybody who was a member in the period."""
-    efficiency: Efficiency = whole_of(registry, EFFICIENCY)
-    members = current_members(efficiency, network.id, asked.first.isoformat(), asked.end.isoformat())
-    return tuple(member_savings(registry, company, network.id, asked, ask, weather) for company in members)
+    return CarrierSavings(carrier, factor, kg, history, model, found)
 
 
 # --- as documents -------------------------------------------------------------------------------------------------------------------
@@ -123,12 +172,11 @@ def network_document(found: Sequence[MemberSavings], asked: Asked, language: str
 
 def member_document(one: MemberSavings, asked: Asked, language: str = "en") -> dict[str, Any]:
     """A member. kWh of final energy; `attained` are parts of the target."""
-    kwh = one.kwh()
     return {
         "company": one.company,
         "target": None if one.target is None else _target(one.target),
         "measures": _measured(one.measured, one.target),
-        "meters": None if kwh is None else _metered(*kwh, one.measured, one.target, asked),
+        "meters": _metered(one.kwh(), one.kg(), sum(one.measured.kwh.values(), Fraction(0)), one.target, asked),
         "carriers": [carrier_document(carrier, language) for carrier in one.carriers],
     }
 
@@ -155,15 +203,28 @@ def _measured(found: BottomUp, target: SavingsTarget | None) -> dict[str, Any]:
     }
 
 
-def _metered(kwh: float, half_width: float, measured: BottomUp, target: SavingsTarget | None, asked: Asked) -> dict[str, Any]:
-    due = None if target is None else float(target.kwh_a) * _years(asked)
+def _metered(
+    kwh: Saved | None, kg: Saved | None, measures_kwh: Fraction, target: SavingsTarget | None, asked: Asked
+) -> dict[str, Any] | None:  # fmt: skip
+    """None where the meters have no answer."""
+    if kwh is None:
+        return None
     return {
-        "kwh": kwh,
-        "low_kwh": kwh - half_width,
-        "high_kwh": kwh + half_width,
-        "less_measures_kwh": kwh - float(sum(measured.kwh.values())),
-        "attained": None if not due else kwh / due,
+        "kwh": kwh.amount,
+        "low_kwh": kwh.amount - kwh.half_width,
+        "high_kwh": kwh.amount + kwh.half_width,
+        "less_measures_kwh": kwh.amount - float(measures_kwh),
+        "attained": attained(kwh.amount, target.kwh_a if target else None, asked),
+        "kg": kg.amount if kg else None,
+        "low_kg": kg.amount - kg.half_width if kg else None,
+        "high_kg": kg.amount + kg.half_width if kg else None,
+        "attained_kg": attained(kg.amount, target.kg_a if target else None, asked) if kg else None,
     }
+
+
+def attained(saved: float, target_a: Fraction | float | None, asked: Asked) -> float | None:
+    """The part of a yearly target that is due in the period."""
+    return saved / (float(target_a) * _years(asked)) if target_a else None
 
 
 _DAYS_A_YEAR: Final = 365
@@ -178,6 +239,7 @@ def carrier_document(one: CarrierSavings, language: str = "en") -> dict[str, Any
     return {
         "carrier": one.carrier,
         "kwh_per_unit": None if one.kwh_per_unit is None else float(one.kwh_per_unit),
+        "kg_per_unit": None if one.kg_per_unit is None else float(one.kg_per_unit),
         "baseline": None if one.baseline is None else baseline_document(one.baseline),
         "savings": None
         if isinstance(one.found, Refused)
@@ -200,10 +262,8 @@ def _total(found: Sequence[MemberSavings], asked: Asked) -> dict[str, Any]:
     targets = [one.target for one in found if one.target is not None]
     measured = sum((sum(one.measured.kwh.values(), Fraction(0)) for one in found), Fraction(0))
     kwh_a, target = sum((one.measured.kwh_a for one in found), Fraction(0)), sum((one.kwh_a for one in targets), Fraction(0))
-    metered = [one.kwh() for one in found]
-    known = [one for one in metered if one is not None]
-    is_whole = bool(known) and len(known) == len(metered)
-    kwh, half_width = sum(one[0] for one in known), sqrt(sum(one[1] ** 2 for one in known))
+    kwh, kg = sum_of([one.kwh() for one in found]), sum_of([one.kg() for one in found])
+    whole = SavingsTarget("", "", 0, target, total_kg_target(targets)) if targets else None
     return {
         "members": len(found),
         "members_with_target": len(targets),
@@ -211,17 +271,23 @@ def _total(found: Sequence[MemberSavings], asked: Asked) -> dict[str, Any]:
         "measures_kwh": float(measured),
         "measures_kwh_a": float(kwh_a),
         "attained": float(kwh_a / target) if target else None,
-        "meters": {
-            "kwh": kwh,
-            "low_kwh": kwh - half_width,
-            "high_kwh": kwh + half_width,
-            "less_measures_kwh": kwh - float(measured),
-            "attained": kwh / (float(target) * _years(asked)) if target else None,
-        }
-        if is_whole
-        else None,
-        "members_without_meters": [one.company for one, kwh in zip(found, metered, strict=True) if kwh is None],
+        "meters": _metered(kwh, kg, measured, whole, asked),
+        "members_without_meters": [one.company for one in found if one.kwh() is None],
     }
+
+
+def sum_of(parts: Sequence[Saved | None]) -> Saved | None:
+    """Of members; None where one of them has no answer: no partial sum."""
+    known = [one for one in parts if one is not None]
+    if not known or len(known) < len(parts):
+        return None
+    return Saved(sum(one.amount for one in known), sqrt(sum(one.half_width**2 for one in known)))
+
+
+def total_kg_target(targets: Sequence[SavingsTarget]) -> Fraction | None:
+    """kg a year; None where a member has not set it."""
+    known = [one.kg_a for one in targets if one.kg_a is not None]
+    return sum(known, Fraction(0)) if known and len(known) == len(targets) else None
 
 
 def days_document(history: History) -> Mapping[str, Any]:

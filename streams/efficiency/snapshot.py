@@ -20,7 +20,7 @@ from zonepulse.streams.screen import BadInput
 FORMAT: Final = 1
 
 
-def content(registry: Registry, network: str, period: str, weather: str, found: Sequence[MemberSavings], asked: Asked) -> bytes:
+def content(registry: Registry, network: str, period: str, found: Sequence[MemberSavings], asked: Asked) -> bytes:
     """A snapshot's bytes: canonical JSON."""
     document: dict[str, Any] = {
         "format": FORMAT,
@@ -30,7 +30,7 @@ def content(registry: Registry, network: str, period: str, weather: str, found: 
         "registry_sha256": registry.sha256,
         "network": network,
         "period": period,
-        "weather": weather,
+        "weather": asked.source,
         "savings": network_document(found, asked),
         "days": {
             f"{member.company}/{one.carrier}": days_document(one.history)

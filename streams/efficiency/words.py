@@ -13,14 +13,19 @@ _REASONS: Final[dict[Why, Text]] = {
         "zh": "既无天气数据也无产量数据；请提供 --weather，或在 zone.yaml 的 `inputs` 中填写产量",
     },
     "short": {
-        "en": "a baseline needs twelve months before the reporting period ({about})",
-        "de": "eine Basislinie braucht zwölf Monate vor dem Berichtszeitraum ({about})",
-        "zh": "基线需要报告期之前的十二个月数据（{about}）",
+        "en": "a baseline needs twelve months, there are {0} days",
+        "de": "eine Basislinie braucht zwölf Monate, es sind {0} Tage",
+        "zh": "基线需要十二个月的数据，现有 {0} 天",
+    },
+    "late": {
+        "en": "a baseline needs twelve months before the reporting period: it ends on {0}, the period begins on {1}",
+        "de": "eine Basislinie braucht zwölf Monate vor dem Berichtszeitraum: Sie endet am {0}, der Zeitraum beginnt am {1}",
+        "zh": "基线需要报告期之前的十二个月数据：基线止于 {0}，报告期始于 {1}",
     },
     "gaps": {
-        "en": "more than a tenth of its days lack data ({about} days)",
-        "de": "mehr als einem Zehntel der Tage fehlen Daten ({about} Tage)",
-        "zh": "超过十分之一的日期缺少数据（{about} 天）",
+        "en": "more than a tenth of its days lack {0} ({1} days)",
+        "de": "mehr als einem Zehntel der Tage fehlt: {0} ({1} Tage)",
+        "zh": "超过十分之一的日期缺少{0}（{1} 天）",
     },
     "no_use": {
         "en": "no use of this carrier is metered then; `zonepulse doctor` looks at the zone",
@@ -38,9 +43,14 @@ _REASONS: Final[dict[Why, Text]] = {
         "zh": "模型未达到验收要求：{about}",
     },
     "static_change": {
-        "en": "a static factor changed ({about}); choose a period that does not need both sides of it",
-        "de": "ein statischer Faktor änderte sich ({about}); einen Zeitraum wählen, der nicht beide Seiten braucht",
-        "zh": "静态因素发生变化（{about}）；请选择不跨越该变化的时段",
+        "en": "a static factor changed within the period ({about}); choose one that does not need both sides of it",
+        "de": "ein statischer Faktor änderte sich im Zeitraum ({about}); einen wählen, der nicht beide Seiten braucht",
+        "zh": "报告期内静态因素发生变化（{about}）；请选择不跨越该变化的时段",
+    },
+    "new_baseline": {
+        "en": "a static factor changed on {0} ({1}): the new baseline is whole on {2}",
+        "de": "ein statischer Faktor änderte sich am {0} ({1}): Die neue Basislinie ist am {2} vollständig",
+        "zh": "静态因素于 {0} 发生变化（{1}）：新基线将于 {2} 完整",
     },
     "no_production": {
         "en": "what was made is not known of every day ({about}); give it in `inputs` of zone.yaml",
@@ -60,7 +70,17 @@ _REASONS: Final[dict[Why, Text]] = {
 }
 
 
+_PARTS: Final[dict[str, Text]] = {
+    "energy or production": {"en": "energy or production", "de": "Energie oder Produktion", "zh": "能耗或产量"},
+    "weather": {"en": "weather", "de": "Wetter", "zh": "天气"},
+    "degree days": {"en": "degree days", "de": "Gradtage", "zh": "度日数"},
+    "weekends": {"en": "weekends", "de": "Wochenenden", "zh": "周末"},
+}
+"""What a reason names by a word of its own."""
+
+
 def reason(refused: Refused, language: str = "en") -> str:
     """`not computable because ...`."""
-    text = _REASONS[refused.why][language].format(about=", ".join(refused.about))
+    about = [_PARTS[part][language] if part in _PARTS else part for part in refused.about]
+    text = _REASONS[refused.why][language].format(*about, about=", ".join(about))
     return BECAUSE[language].format(reasons=text)

@@ -5,7 +5,7 @@ from typing import Final
 from zonepulse.processors.indicators.answers import Missing, Why
 from zonepulse.processors.indicators.evaluate import Verdict
 from zonepulse.processors.indicators.sums import Entity
-from zonepulse.schemas.indicators.periods import parse_period
+from zonepulse.schemas.indicators.periods import YEAR_TO, parse_period
 from zonepulse.schemas.registry.model import Text
 
 COLUMNS: Final = ("indicator", "value", "unit", "electricity", "threshold", "verdict", "covered", "estimated", "remark")
@@ -105,7 +105,8 @@ _REASONS: Final[dict[Why, Text]] = {
 def reason(missing: Missing, entity: Entity, period: str, language: str) -> str:
     """Why there is no number, and how to get one."""
     company = f", company: {entity.id}" if entity.kind == "company" else ""
-    written = period if parse_period(period).kind == "month" else f'"{period}"'  # YAML takes the others for numbers and dates
+    last = period.removeprefix(YEAR_TO).partition("T")[0]  # of a year that ends with a month: its months are given one by one
+    written = last if parse_period(last).kind == "month" else f'"{last}"'  # YAML takes the others for numbers and dates
     words = {
         "quantity": missing.quantity,
         "written": written,

@@ -160,8 +160,8 @@ class BatchChannel:
         return self._consumer.note(tp, next_offset, read_to)
 
     async def seek(self, next_offsets: Mapping[TP, int]) -> None:
-        """Reads on from these offsets; batches on their way are dropped. Only for partitions held."""
-        self._consumer.renew(next_offsets)
+        """Reads on from these offsets; batches on their way are dropped. A partition that is no longer held is left out."""
+        self._consumer.renew({tp: offset for tp, offset in next_offsets.items() if tp in self._consumer.leases})
 
     def pause(self, tps: Iterable[TP]) -> None:
         """Fetches no more of these until `resume`; what is on the channel still comes. Ends with the lease: a new owner decides anew."""

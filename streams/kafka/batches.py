@@ -29,6 +29,8 @@ from zonepulse.streams.kafka.record_arrays import Fetch, cut, spans
 
 FETCH_WAIT_MS: Final = 100
 """How long the broker may hold an empty fetch. One fetch a broker is open: a long one for idle partitions holds busy ones up."""
+IDLE_FETCH_WAIT_MS: Final = 500
+"""The same while nothing comes from any partition; the first record that comes ends it."""
 FETCH_BYTES: Final = 4_000_000
 """Of one answer, unless a single message is larger. Its buffers are used again from answer to answer and stay in the processor's cache."""
 IDS_EVERY_S: Final = 10.0
@@ -44,6 +46,10 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_bytes = FETCH_BYTES
         consumer._isolation_level = "read_committed"
         return consumer
+
+    def hold_fetches(self, wait_ms: int) -> None:
+        """From the next fetch on, the broker holds an empty one so long."""
+        self._ensure_consumer()._fetcher._fetch_max_wait_ms = wait_ms
 
     async def _commit(self, offsets: Mapping[TP, Any]) -> bool:
         """Offsets, or offsets with notes. Faust would crash when none of the partitions is assigned any more: after a rebalance, a late
@@ -251,7 +257,10 @@ class BatchConsumer(driver.Consumer):
         if not wanted:  # to aiokafka an empty set means every partition
             await asyncio.sleep(0 if self._deliveries else BUSY_POLL_S)
             return {}
-        return await super()._getmany(wanted, timeout)
+        records = await super()._getmany(wanted, timeout)
+        is_idle = not (records or self._deliveries)
+        cast(_ConsumerThread, self._thread).hold_fetches(IDLE_FETCH_WAIT_MS if is_idle else FETCH_WAIT_MS)
+        return records
 
     async def _reposition(self) -> None:
         if lost := {tp: self.leases[tp].next_offset for tp in self._reread & self.leases.keys()}:

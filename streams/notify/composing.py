@@ -12,7 +12,7 @@ from zonepulse.streams.notify.channels.delivering import Outgoing
 from zonepulse.streams.notify.messages.pages import Message, Reader, compose, compose_question, compose_test
 from zonepulse.streams.notify.messages.payload import payload
 from zonepulse.streams.notify.messages.picture import History, draw
-from zonepulse.streams.notify.messages.views import Links
+from zonepulse.streams.notify.messages.views import Links, runbook_link
 from zonepulse.streams.notify.routing.facts import Directory, Row
 from zonepulse.streams.notify.routing.link_tokens import ALERT_LINK_MS, PATH, Action, Grant, token
 from zonepulse.streams.notify.routing.people import People
@@ -88,6 +88,7 @@ class Composer:
         return Links(
             board=f"{self._settings.board_url}/alert/{row.fingerprint}" if self._settings.board_url and is_told_all else "",
             grafana=f"{grafana}/d/{board}?from={row.starts_at - 86_400_000}&to={now_ms}" if grafana and is_told_all else "",
+            runbook=runbook_link(row.rule, self._settings.board_url if is_told_all else ""),
             acknowledge=self._link("acknowledge", subscriber, row.identity, until_ms),
             snooze=self._link("snooze", subscriber, row.identity, until_ms),
         )

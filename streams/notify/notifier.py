@@ -96,9 +96,15 @@ class Notifier:
         """Another one does."""
         async with self._turn:
             self._is_owner = False
-        for task in list(self._busy.values()):
-            await asyncio.wait([task])
-        await self._log.close()
+        await self.settled()
+        async with self._turn:
+            await self._log.close()
+
+    async def _save(self) -> None:
+        """What has changed is in the log; whoever owns the zone by now has read what was there before. While `_turn` is held."""
+        changes = self.state.take_changes()
+        if self._log.is_open:
+            await self._log.write(changes)
 
     def use(self, registry: Registry) -> None:
         """The newest version of the registry."""
@@ -114,7 +120,7 @@ class Notifier:
                 if i not in skipped:
                     await self._take(batch, topic, i, now_ms)
             reach("taken")
-            await self._log.write(self.state.take_changes())
+            await self._save()
         reach("saved")
         await self._outbox.flush()  # letters of what is put aside
         if self.batches is not None and self.batches.is_current(batch):
@@ -157,7 +163,7 @@ class Notifier:
         now_ms = now()
         async with self._turn:
             plan(self.state, self.people.everyone().values(), self.people.wishes, self.people.known, now_ms, self._pace)
-            await self._log.write(self.state.take_changes())
+            await self._save()
             reach("planned")
         await self._log_deliveries([p for p in self.state.parcels.values() if p.outcome])
         await self._attempt(due(self.state, self.breakers, set(self._busy), now_ms)[: max(0, MOST_AT_ONCE - len(self._busy))])
@@ -170,7 +176,7 @@ class Notifier:
             for row in rows:
                 told = parse_row(msgspec.json.encode({"zone": self.people.known.zone, **row}))
                 take_row(self.state, told, self.people.listening(), self.people.known, now())
-            await self._log.write(self.state.take_changes())
+            await self._save()
 
     def heard_of(self, rule: str) -> list[tuple[int, str]]:
         """starts_at and evidence of what `hear_of` told of a rule and is not over."""
@@ -187,15 +193,16 @@ class Notifier:
         if not parcels:
             return
         async with self._turn:
+            if not self._is_owner:
+                return
             for parcel in parcels:
                 parcel.attempts += 1
                 self.state.changed(PARCEL + parcel.key)
-            await self._log.write(self.state.take_changes())
-        marked_at = time.monotonic()
-        reach("marked")
-        for parcel in parcels:
-            task = asyncio.create_task(self._send(parcel, marked_at))
-            self._busy[parcel.target] = task
+            await self._save()
+            marked_at = time.monotonic()
+            reach("marked")
+            for parcel in parcels:
+                self._busy[parcel.target] = asyncio.create_task(self._send(parcel, marked_at))
 
     async def _send(self, parcel: Parcel, marked_at: float) -> None:
         try:
@@ -211,7 +218,7 @@ class Notifier:
                     breaker.note(result.outcome != "failed", now(), gap_ms(parcel.target))
                 if parcel.key in self.state.parcels:  # else the subscriber was forgotten meanwhile
                     settle(self.state, parcel, result, random.random(), now())
-                    await self._log.write(self.state.take_changes())
+                    await self._save()
             reach("settled")
             await self._log_deliveries([parcel])
         except KafkaError as error:
@@ -251,7 +258,7 @@ class Notifier:
         async with self._turn:
             if self._is_owner and parcel.key in self.state.parcels:
                 self.state.changed(PARCEL + parcel.key)
-                await self._log.write(self.state.take_changes())
+                await self._save()
                 return time.monotonic()
         return marked_at
 
@@ -287,7 +294,7 @@ class Notifier:
             for parcel in parcels:
                 if parcel.outcome and self.state.parcels.pop(parcel.key, None) is not None:
                     self.state.changed(PARCEL + parcel.key)
-            await self._log.write(self.state.take_changes())
+            await self._save()
 
 
 def now() -> int:

@@ -22,7 +22,7 @@ class Operations:
             return
         if self._settings.alertmanager_url:
             now_ms, known = self._now(), self._notifier.people.known
-            alerts = list(postable(list(self._notifier.state.alerts.values()), known, now_ms))
+            alerts = list(postable(list(self._notifier.state.alerts.values()), known, now_ms, self._settings.board_url))
             if problem := await post(self._settings.alertmanager_url, [*alerts, watchdog(known.zone, now_ms)]):
                 log.error("Alertmanager took not all of %d alerts: %s; they are sent again in a minute", len(alerts), problem)
         if self._settings.watchdog_url and (problem := await ask(self._settings.watchdog_url)):

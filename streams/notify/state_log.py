@@ -49,6 +49,11 @@ class StateLog:
         if found:
             await self._send(found)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it was read, and not closed since."""
+        return self._producer is not None
+
     async def close(self) -> None:
         """Ends the connection."""
         producer, self._producer = self._producer, None

@@ -16,16 +16,21 @@ WHERE {MINE} AND $__timeFilter_ms(received_at) GROUP BY reason ORDER BY letters 
 ALERTS: Final = f"""\
 SELECT fingerprint, toUnixTimestamp64Milli(starts_at) AS starts_ms, toUnixTimestamp64Milli(ends_at) AS ends_ms,
   toString(rule) AS rule, toString(severity) AS severity, toString(state) AS state, toString(company) AS company,
-  toString(meter) AS meter, toString(node) AS node, impact_kg, ({OPEN}) AS is_open
+  toString(meter) AS meter, toString(node) AS node, value, expected_low, expected_high, impact_kg, evidence, ({OPEN}) AS is_open
 FROM zonepulse.alerts_final WHERE {MINE} AND {CHOSEN} AND starts_at <= {NOW} AND ({OPEN} OR ends_at >= $__fromTime_ms)
-ORDER BY is_open DESC, {_SEVERITY_ORDER}, starts_ms DESC, fingerprint LIMIT 200"""
-"""Alerts that are open, and those that ended in the range."""
+ORDER BY is_open DESC, {_SEVERITY_ORDER}, impact_kg DESC NULLS LAST, starts_ms DESC, fingerprint LIMIT 200"""
+"""Alerts that are open, and those that ended in the range; the worst and costliest first."""
 ALERT: Final = f"""\
 SELECT fingerprint, toUnixTimestamp64Milli(starts_at) AS starts_ms, toUnixTimestamp64Milli(ends_at) AS ends_ms,
   toString(rule) AS rule, toString(severity) AS severity, toString(state) AS state, toString(company) AS company,
-  toString(meter) AS meter, toString(node) AS node, value, expected_low, expected_high, impact_kg, evidence, ({OPEN}) AS is_open
+  toString(meter) AS meter, JSONExtractString(evidence, 'register') AS register, toString(node) AS node, value, expected_low, expected_high,
+  impact_kg, evidence, ({OPEN}) AS is_open
 FROM zonepulse.alerts_final WHERE {MINE} AND fingerprint = ${{fingerprint:singlequote}} ORDER BY starts_at DESC LIMIT 20"""
 """Every life of one alert, the newest first."""
+AROUND: Final = f"""\
+SELECT toUnixTimestamp64Milli(start) AS start_ms, length_s, value_micro FROM zonepulse.intervals_final
+WHERE {MINE} AND meter = ${{meter:singlequote}} AND register = ${{register:singlequote}} AND {_RANGE} ORDER BY start"""
+"""The windows of a register."""
 METERS: Final = f"""\
 SELECT toString(meter) AS meter, toString(register) AS register, any(toString(carrier)) AS carrier, any(toString(direction)) AS direction,
   sumOrNull(value_micro) AS range_micro, toUnixTimestamp64Milli(max(start)) AS newest_ms,

@@ -114,6 +114,7 @@ class LiveTasks:
             handing.wait(self.wait_s)
         except NotTakenOver as error:
             raise CannotReplay(f"the live tasks go on from the state of {by.run}, but {error}") from error
+        handing.forget_others(self.known())
 
     def known(self) -> list[HandOver]:
         """Every hand-over up to now, the last one at the end. Raises KafkaError."""

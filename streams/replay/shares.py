@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 import time
 import traceback
 from collections.abc import AsyncIterator, Collection, Generator, Mapping, Sequence
@@ -138,13 +139,15 @@ async def _compiled(versions: Mapping[int, Registry], partitions: int) -> dict[i
 def made_by_processes(broker: str, prefix: str, plan: Plan, processes: int, going: Going | None = None) -> Generator[Made]:
     """What all partitions make, shared out to so many processes; always of the one whose time is furthest behind, so that little waits
     for it. Raises CannotReplay; RuntimeError with the traceback of a process that failed otherwise."""
-    spawn = multiprocessing.get_context("spawn")
+    server = multiprocessing.get_context("forkserver")  # which imports everything once for all of them
+    server.set_forkserver_preload([__name__])
     children, behind = [], dict[Connection, int]()
     try:
         for share in range(processes):
-            ours, theirs = spawn.Pipe(duplex=False)
+            ours, theirs = server.Pipe(duplex=False)
             numbers = range(share, len(plan.offsets), processes)
-            child = spawn.Process(target=_child, args=(broker, prefix, plan, numbers, theirs, going), daemon=True)
+            arguments = (dict(os.environ), broker, prefix, plan, numbers, theirs, going)
+            child = server.Process(target=_child, args=arguments, daemon=True)
             child.start()
             theirs.close()
             children.append(child)
@@ -168,7 +171,17 @@ def made_by_processes(broker: str, prefix: str, plan: Plan, processes: int, goin
             child.join()
 
 
-def _child(broker: str, prefix: str, plan: Plan, numbers: Collection[int], out: Connection, going: Going | None) -> None:
+def _child(
+    environment: Mapping[str, str],
+    broker: str,
+    prefix: str,
+    plan: Plan,
+    numbers: Collection[int],
+    out: Connection,
+    going: Going | None,
+) -> None:
+    os.environ.update(environment)  # its server may have been started in another one
+
     async def send() -> None:
         async for found in made(broker, prefix, plan, numbers, going=going):
             await asyncio.to_thread(out.send, found)

@@ -1,4 +1,4 @@
-"""Everything that a report says, asked of the store once: sums, factors, quality, indicators, alerts, digests. In no language."""
+"""Everything that a report says, asked of the store once: sums, factors, quality, indicators, savings, alerts, digests. In no language."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,13 +7,15 @@ from typing import Any, Final
 from zonepulse.processors.indicators.evaluate import Result, evaluate
 from zonepulse.processors.indicators.facts import Facts, facts_of
 from zonepulse.processors.indicators.sums import Entity, Sums
-from zonepulse.processors.ledger.horizon import reach_ms
 from zonepulse.schemas.indicators.model import IndicatorSet
 from zonepulse.schemas.indicators.periods import Period
+from zonepulse.schemas.registry.efficiency.networks import EFFICIENCY, Efficiency, current_members
 from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.registry.sections import whole_of
 from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.schemas.tables.results import DEAD_LETTERS, FINAL_TABLES, TABLES
 from zonepulse.schemas.zone_file.indicator_sets import shipped_sets
+from zonepulse.streams.efficiency.network import Asked, MemberSavings, member_savings, network_savings
 from zonepulse.streams.indicators.store import Ask
 from zonepulse.streams.indicators.stored_sums import stored_sums
 from zonepulse.streams.queries import detail_queries
@@ -21,7 +23,7 @@ from zonepulse.streams.queries.limits import Limits, limits_of
 from zonepulse.streams.queries.macros import TimeRange, Value, with_macros, with_variables
 from zonepulse.streams.queries.quality_queries import QualityQueries
 from zonepulse.streams.queries.texts import Keys
-from zonepulse.streams.replay.runs import NEWEST, digest_sql
+from zonepulse.streams.reports.provenance import digests, is_settled
 
 Row = Mapping[str, Any]
 THE_ZONE: Final = "(zone)"
@@ -44,16 +46,15 @@ class Month:
     indicators: Sequence[tuple[IndicatorSet, Sequence[Result]]]
     rows: Mapping[str, Sequence[Row]]
     """By question: factors, days, quality, methods, alerts, meters; digests have the table's name in `table`."""
-    applied_ms: int
-    """How far the ledger had come."""
+    savings: tuple[MemberSavings, ...]
+    """From the year's first day to the month's last: the company's own, the zone's networks' members'."""
+    asked: Asked
+    """Of the savings."""
+    is_settled: bool
+    """Whether no reading in time revises a window of the month any more."""
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether no reading in time revises a window of the month any more."""
-        return self.span_ms[1] <= self.applied_ms - reach_ms(self.registry.zone)
 
-
-def read_month(registry: Registry, entity: Entity, period: Period, ask: Ask) -> Month:
+def read_month(registry: Registry, entity: Entity, period: Period, asked_savings: Asked, ask: Ask) -> Month:
     """The month of an entity of the registry. Raises what `ask` raises."""
     facts, limits, span_ms = facts_of(registry), limits_of(registry), period.span_ms(registry.zone.timezone)
     sums = stored_sums(registry, *span_ms, ask)
@@ -68,9 +69,23 @@ def read_month(registry: Registry, entity: Entity, period: Period, ask: Ask) -> 
         "alerts": detail_queries.ALERTS,
     }
     rows = {name: asked.rows(sql) for name, sql in questions.items()}
-    rows |= {"meters": asked.meters(), "digests": asked.digests()}
+    rows |= {"meters": asked.meters(), "digests": digests(registry, DIGESTED, *span_ms, ask)}
     indicators = [(one, results) for one, results in found if results]
-    return Month(registry, facts, limits, entity, period, span_ms, sums, indicators, rows, asked.applied_ms())
+    savings = _savings(registry, entity, asked_savings, ask)
+    settled = is_settled(registry, span_ms[1], ask)
+    return Month(registry, facts, limits, entity, period, span_ms, sums, indicators, rows, savings, asked_savings, settled)
+
+
+def _savings(registry: Registry, entity: Entity, asked: Asked, ask: Ask) -> tuple[MemberSavings, ...]:
+    efficiency: Efficiency = whole_of(registry, EFFICIENCY)
+    if entity.kind == "zone":
+        return tuple(one for network in efficiency.networks for one in network_savings(registry, network, asked, ask))
+    mine = [one for one in efficiency.networks if entity.id in _members(efficiency, one.id, asked)]
+    return (member_savings(registry, entity.id, mine[0].id if mine else "", asked, ask),)
+
+
+def _members(efficiency: Efficiency, network: str, asked: Asked) -> tuple[str, ...]:
+    return current_members(efficiency, network, asked.first.isoformat(), asked.end.isoformat())
 
 
 class _Asked:
@@ -93,13 +108,3 @@ class _Asked:
     def meters(self) -> list[dict[str, Any]]:
         """Of the company; of a zone those of no company."""
         return self.rows(detail_queries.METERS, company=self._own_company)
-
-    def applied_ms(self) -> int:
-        """How far the ledger has come, at the least: the tick of its newest row in the store."""
-        (row,) = self._ask(NEWEST, {"run": LIVE_RUN, "zone": self._zone.id})
-        return int(row["tick"]) * self._zone.tick_ms
-
-    def digests(self) -> list[dict[str, Any]]:
-        """Of the whole zone's rows in the month, table by table, as `replay run` and `replay diff` make them."""
-        parameters = {"run": LIVE_RUN, "zone": self._zone.id, "from_ms": self._span_ms[0], "to_ms": self._span_ms[1]}
-        return [{"table": name, **self._ask(digest_sql(TABLES[name], ""), parameters)[0]} for name in DIGESTED]

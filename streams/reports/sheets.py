@@ -8,7 +8,7 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any, Final
 
-from zonepulse.streams.reports.tables import Column, Table
+from zonepulse.streams.reports.report import Column, Table
 from zonepulse.streams.reports.words import ReportWords
 
 _STARTS: Final = ("=", "+", "-", "@", "\t", "\r")

@@ -1,10 +1,9 @@
-"""A report's tables: exact values in columns of a kind, which a page rounds for its reader and a sheet keeps whole. Pure."""
+"""The tables of a month of a company or the zone. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final
 
 from zonepulse.processors.indicators.answers import Answer, Missing
 from zonepulse.processors.indicators.evaluate import LEAST_COVERED, MOST_ESTIMATED, Result, Value
@@ -19,31 +18,12 @@ from zonepulse.streams.board.zone_view import rule_name
 from zonepulse.streams.indicators import words as indicator_words
 from zonepulse.streams.indicators.report import bound_text
 from zonepulse.streams.reports.month import Month
+from zonepulse.streams.reports.report import Column, Table
+from zonepulse.streams.reports.savings_tables import SavingsTables
 from zonepulse.streams.reports.words import ReportWords
 
-Kind = Literal["text", "number", "factor", "share", "moment"]
 _MG_IN_T: Final = 10**9
 _KG_IN_T: Final = 1000
-
-
-class Column(NamedTuple):
-    """`key`: of its head's text; `decimals`: of a number on a page, of a factor at most."""
-
-    key: str
-    kind: Kind = "text"
-    decimals: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """`rows` have a cell a column: text, an exact number, a share of 1, epoch ms; None where it is not known."""
-
-    id: str
-    columns: tuple[Column, ...]
-    rows: Sequence[Sequence[Any]]
-    title: str = ""
-    """Where it is not the text of its id."""
-    note: str = ""
 
 
 _COVERED: Final = (Column("covered_share", "share", 1), Column("estimated", "share", 1))
@@ -54,6 +34,7 @@ class Tables:
 
     def __init__(self, month: Month, say: ReportWords) -> None:
         self._month, self._say = month, say
+        self._savings = SavingsTables(month.registry, month.savings, month.asked, say, is_own=month.entity.kind == "company")
         self._names = {one.id: say.name(one.name, one.id) for one in month.registry.companies}
 
     def all(self) -> list[Table]:
@@ -61,8 +42,17 @@ class Tables:
         own = [self.companies()] if self._month.entity.kind == "zone" else [self.meters()]
         quality = [self.quality(), self.methods()]
         return [
-            self.summary(), self.energy(), self.emissions(), *own, self.factors(), *quality, *self.indicators(), self.alerts(),
-            self.digests(),
+            self.summary(), self.energy(), self.emissions(), *own, self.factors(), *quality, *self.indicators(), *self._efficiency(),
+            self.alerts(), self.digests(),
+        ]  # fmt: skip
+
+    def _efficiency(self) -> list[Table]:
+        """Measures and savings; of a zone without members nothing."""
+        if not self._month.savings:
+            return []
+        of = self._savings
+        return [of.members(), of.measures(), of.savings()] if self._month.entity.kind == "zone" else [
+            of.measures(), of.savings(), of.carriers(),
         ]  # fmt: skip
 
     def summary(self) -> Table:

@@ -19,7 +19,7 @@ from zonepulse.processors.decoding.exact import registry_switches
 from zonepulse.processors.flow import UNSET
 from zonepulse.processors.live import PartialSums
 from zonepulse.processors.metering.partition import Partition
-from zonepulse.processors.metering.snapshot import Frozen, freeze_partition, restore_partition
+from zonepulse.processors.metering.snapshot import BadSnapshot, Frozen, freeze_partition, restore_partition
 from zonepulse.processors.metering.windows import new_out, new_work
 from zonepulse.schemas.messages.hand_overs import KEPT, HandOver, facts_of, hand_over_in, headers_of, kept_topic, order_of
 from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
@@ -65,6 +65,8 @@ class IntervalsTask:
         """Partitions given up with a final snapshot; the same, if nobody else went on from there."""
         self._hand_overs: dict[int, HandOver | None] = {}
         """By which each partition's state was handed over, if it was."""
+        self._refused: dict[int, int] = {}
+        """Of each partition, the order of the last hand-over whose state cannot be gone on from."""
         self._names: dict[int, str] = {}
         """Under which each partition's state was kept last."""
         self._heard: dict[int, float] = {}
@@ -183,29 +185,30 @@ class IntervalsTask:
         if hand_over is None:
             return
         for number in sorted(self._partitions):
-            if order_of(self._hand_overs.get(number)) >= hand_over.order:
+            if max(order_of(self._hand_overs.get(number)), self._refused.get(number, 0)) >= hand_over.order:
                 continue
             try:
-                found = (await HandedStates(self._broker, self._prefix, hand_over.state).read([number])).get(number)
-                start = await asyncio.to_thread(self._begin_of_log, number)
+                await self._take_over(number, hand_over)
             except (AioKafkaError, KafkaError) as error:
                 log.warning("the state handed over cannot be read: %s; trying again in %g s", error, LOOK_S)
                 return
-            if found is None or found.next_offset < start:
-                log.error(
-                    "hand-over %s has no state of partition %d from which the log, which begins at offset %d, can be read: promote"
-                    " another run that follows the log", hand_over.id, number, start,
-                )  # fmt: skip
-                return
-            await self._take_over(number, hand_over, found)
+            except BadSnapshot as bad:
+                self._refused[number] = hand_over.order
+                log.error("partition %d goes on as it is, not by hand-over %s: %s; promote another run that follows the log",
+                          number, hand_over.id, bad)  # fmt: skip
 
     def _begin_of_log(self, number: int) -> int:
         tp = TP(self._topic, number)
         with admin_of(self._broker) as admin:
             return ends_of(admin, [tp])[tp].start
 
-    async def _take_over(self, number: int, hand_over: HandOver, found: HandedState) -> None:
+    async def _take_over(self, number: int, hand_over: HandOver) -> None:
+        """Raises BadSnapshot: there is no state that can be gone on from; kafka and aiokafka errors."""
         tp = TP(self._topic, number)
+        found = (await HandedStates(self._broker, self._prefix, hand_over.state).read([number])).get(number)
+        start = await asyncio.to_thread(self._begin_of_log, number)
+        if found is None or found.next_offset < start:
+            raise BadSnapshot(f"it has no state from which the log, which begins at offset {start}, can be read")
         channels = await self._registries.version(found.facts["registry"])
         async with self._checkpoints.saving, self._folding:
             if (partition := self._partitions.get(number)) is None or self.batches is None or number in self._holds:
@@ -216,6 +219,8 @@ class IntervalsTask:
             await self._outbox.flush()
             before = self._marked(number, freeze_partition(partition, is_whole=True))
             await HandedStates(self._broker, self._prefix, hand_over.before).write({number: HandedState.of(before)})
+            if self._partitions.get(number) is not partition:
+                return  # somebody else's by now, who takes over too
             self._partitions[number], self._hand_overs[number] = made, hand_over
             self._checkpoints.begin_anew(number)
             self._keep_versions()
@@ -301,10 +306,10 @@ class IntervalsTask:
                 if not (is_skipped or has_come):
                     self._holds.say(number)
                     continue
-                await self._holds.end(number, self.quarantine.ops)
                 tp = TP(self._topic, number)
                 await self.batches.seek({tp: self._partitions[number].next_offset})
                 self.batches.resume([tp])
+                await self._holds.end(number, self.quarantine.ops)
 
     async def _send(self, partition: Partition, records: RecordSpans, made: Made) -> int:
         """Returns how many letters there were. What the piece before made is acknowledged by now, most likely: one is under way."""

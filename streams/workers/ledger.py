@@ -27,7 +27,7 @@ from zonepulse.processors.ledger.life_cycle import OPS
 from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
 from zonepulse.processors.ledger.step import Offer, book
 from zonepulse.processors.live import LiveView
-from zonepulse.processors.metering.snapshot import Arrays, Frozen
+from zonepulse.processors.metering.snapshot import Arrays, BadSnapshot, Frozen
 from zonepulse.schemas.messages.alerts import alert_key
 from zonepulse.schemas.messages.hand_overs import (
     HEADER,
@@ -104,6 +104,8 @@ class LedgerTask:
         """Given up with a final snapshot; the same, if nobody else went on from there."""
         self._hand_over: HandOver | None = None
         """By which the books were handed over, if they were."""
+        self._refused = 0
+        """The order of the last hand-over whose state cannot be gone on from."""
         self._takes = {0}
         """Orders of the hand-overs whose blocks are taken; 0: those of no hand-over."""
         self._name, self._names = "", dict[bytes, str]()
@@ -233,20 +235,23 @@ class LedgerTask:
         async with self._checkpoints.saving, self._turn:
             ledger = self._ledger
             is_mine = ledger is not None and self.batches is not None and self.batches.is_current(batch)
-            if ledger is None or not is_mine or hand_over.order <= order_of(self._hand_over):
+            if ledger is None or not is_mine or hand_over.order <= max(order_of(self._hand_over), self._refused):
                 return
             number = ledger.channels.partitions
-            found = (await HandedStates(self._broker, self._prefix, hand_over.state).read([number])).get(number)
-            if found is None:
-                log.error("hand-over %s has no state of the ledger: blocks that are made for it are left out", hand_over.id)
+            try:
+                facts, made = await self._handed(hand_over, number)
+            except BadSnapshot as bad:
+                self._refused = hand_over.order
+                log.error("blocks that are made for hand-over %s are left out: %s", hand_over.id, bad)
                 return
             await self._outbox.flush()
             frozen = await self.thread.run(lambda: freeze_ledger(ledger, self._places.low, is_whole=True))
             before = await asyncio.to_thread(HandedState.of, self._placed(frozen))
             await HandedStates(self._broker, self._prefix, hand_over.before).write({number: before})
-            made = await self._ledger_of(found.facts, await asyncio.to_thread(found.arrays))
-            self._take_facts(found.facts, int(batch.offset[0]))
-            self._takes = {*self._takes, hand_over.order} if "places" in found.facts else {hand_over.order}
+            if self._ledger is not ledger:
+                return  # somebody else's by now, who takes over too
+            self._take_facts(facts, int(batch.offset[0]))
+            self._takes = {*self._takes, hand_over.order} if "places" in facts else {hand_over.order}
             self._hand_over, self._ledger = hand_over, made
             self._checkpoints.begin_anew(0)
             log.info("the ledger goes on from the state of run %s, at tick %d", hand_over.run, made.applied)
@@ -259,6 +264,13 @@ class LedgerTask:
             await self._outbox.flush()
             if self.batches is not None and self._places.next_offset != int(batch.offset[0]):
                 await self.batches.seek({self._blocks: self._places.next_offset})
+
+    async def _handed(self, hand_over: HandOver, number: int) -> tuple[Mapping[str, Any], Ledger]:
+        """The books that were handed over, and their facts. Raises BadSnapshot: there are none that can be gone on from."""
+        found = (await HandedStates(self._broker, self._prefix, hand_over.state).read([number])).get(number)
+        if found is None:
+            raise BadSnapshot("it has no state of the ledger")
+        return found.facts, await self._ledger_of(found.facts, await asyncio.to_thread(found.arrays))
 
     async def _handle(self, ledger: Ledger, records: Fetch) -> None:
         skipped = set(self.commands.positions(records)) if self.commands is not None else set[int]()

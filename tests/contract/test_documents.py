@@ -21,10 +21,12 @@ from zonepulse.schemas.documents.asyncapi import SCHEMA_FORMAT
 from zonepulse.schemas.documents.build import committed, documents
 from zonepulse.schemas.messages.alerts import fingerprint
 from zonepulse.schemas.messages.dead_letters import decode_dead_letter
+from zonepulse.schemas.messages.hand_overs import HEADER, KEPT, HandOver
 from zonepulse.schemas.messages.readings import ARROW_SCHEMA, REASONS, decode, item_bytes
 from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.messages.topics import TOPICS
 from zonepulse.schemas.problems import RegistryError, Report
+from zonepulse.schemas.registry.sections import LISTS, entities_of
 from zonepulse.schemas.registry.wire import from_entities, split_key, to_entities
 from zonepulse.schemas.tables.column_notes import COLUMN_NOTES, READING_NOTES
 from zonepulse.schemas.tables.interval_block import INTERVAL_BLOCK
@@ -187,7 +189,8 @@ def test_gas_in_cubic_metres_needs_its_temperature() -> None:
 def test_the_example_zone_has_every_section_and_nothing_that_is_probably_not_meant() -> None:
     registry = parse_zone(ZONE)
     assert notices(registry) == []
-    assert all((registry.network.edges, registry.network.sources, registry.contracts, registry.entries))
+    without = [section.name for section in LISTS if not entities_of(registry, section)]
+    assert without == ["efficiency_networks.snapshots"], "a snapshot is declared by the digest of its file"
     assert {name for f in registry.factors for name in ("series", "fuel") if getattr(f, name)} == {"series", "fuel"}
     assert any(r.steam for m in registry.meters for r in m.registers)
     assert from_entities(dict(to_entities(registry))) == registry
@@ -282,6 +285,16 @@ def test_the_asyncapi_document_has_every_topic_and_every_message_has_a_channel()
     assert sent == set(ASYNCAPI["components"]["messages"])
     done = {operation["channel"]["$ref"].rpartition("/")[2] for operation in ASYNCAPI["operations"].values()}
     assert done == set(channels)
+
+
+def test_a_hand_over_is_told_by_a_header_of_what_it_made() -> None:
+    made = HandOver("0123abcd", "0123abcd", "r", 5, 9, order=7)
+    headers = {name: m["headers"].get("properties", {}) for name, m in ASYNCAPI["components"]["messages"].items() if "headers" in m}
+    described = {name: found[HEADER] for name, found in headers.items() if HEADER in found}
+    assert {"intervalBlock", "alertCandidates", "alert", "totals"} <= set(described) and "live" not in described
+    for header in [*described.values(), schema("dead_letter")["properties"][HEADER]]:
+        Draft202012Validator(header["contentSchema"]).validate(json.loads(made.encode()))
+    assert {name for name, found in headers.items() if KEPT in found} == {"intervalBlock", "alertCandidates"}
 
 
 def test_json_schemas_in_the_asyncapi_document_name_their_dialect() -> None:

@@ -1,12 +1,11 @@
 """What the last release left behind: its snapshots are gone on from with the same rows, or refused by their version; never misread."""
 
 from collections import defaultdict
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from core_runs import spans
-from release_state import PARTITIONS, ReleaseState, read
+from release_state import FILE, PARTITIONS, ReleaseState, read
 from snapshots import Shelves
 
 from zonepulse.oracle.metering.decode import Record
@@ -14,8 +13,6 @@ from zonepulse.processors.metering.snapshot import SCHEMA, BadSnapshot, decode
 from zonepulse.processors.zone_run import ZoneRun
 from zonepulse.schemas.tables.results import TABLES
 from zonepulse.schemas.zone_file.read import parse_zone
-
-FILE = Path(__file__).parents[1] / "data" / "release.zst"
 
 
 def rows(core: ZoneRun, log: list[list[Record]]) -> dict[str, pa.Table]:

@@ -173,6 +173,21 @@ def test_the_log_of_commands_is_read_past_a_tick_with_one_heartbeat_where_it_is_
     assert heartbeats_until_past(kafka, "sim.", far_ms, is_simulated=True, stamp_ms=far_ms) == (True, 0)
 
 
+def test_a_reader_of_commands_asks_for_records_only_where_there_are_some(kafka: str) -> None:
+    ensure_topics(kafka, "calm.", 1, replication=1, topics=[COMMANDS])
+
+    async def read() -> None:
+        reader = CommandReader(kafka, "calm.")
+        for offset in range(3):
+            await asyncio.to_thread(tell, kafka, "calm.", skip_of(Place("readings", 0, offset), "test"))
+            assert [told.command.target for told in await reader.read()] == [f"readings/0/{offset}"]
+            consumer = await reader._opened()
+            assert consumer.paused() == consumer.assignment() != set(), "else it goes on asking, ten times a second"
+        await reader.close()
+
+    asyncio.run(read())
+
+
 def offsets_told(kafka: str, prefix: str, steps: Iterable[Callable[[], object]]) -> tuple[list[list[int]], list[int]]:
     """Which skipped offsets a reader hears of after each step, and the counts of records that it calls lost.
     Its client, which fetches ahead, is another one for each step."""

@@ -72,7 +72,8 @@ def commands(resources: list[dict[str, Any]]) -> Iterator[list[str]]:
                 yield shlex.split(line.replace("%i", task).replace("%S", "/var/lib"))
     yield from (service["command"] for service in COMPOSE["services"].values() if "command" in service)
     yield from (container["args"] for container in containers(resources))
-    for text in ((DEPLOY / "README.md").read_text(), (ROOT / "SECURITY.md").read_text()):
+    pages = [DEPLOY / "README.md", ROOT / "SECURITY.md", *sorted((DEPLOY / "runbooks").glob("*.md"))]
+    for text in (page.read_text("utf-8") for page in pages):
         yield from (
             shlex.split(line)
             for line in re.findall(r"`zonepulse ((?:acl|backup|checkpoints|topics|migrate|registry|doctor)[A-Za-z .-]*)`", text)

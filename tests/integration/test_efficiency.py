@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -47,6 +48,13 @@ efficiency_networks:
     - {id: led, network: n, company: c0, title: LED, status: implemented, starts: 2025-01-01, kwh_a: {electricity: 36500},
        method: deemed, evidence: invoice}
 """  # fmt: skip
+SEVEN = ZONE.replace(
+    "  members: [{network: n, company: c0, joined: 2024-01-01}, {network: n, company: c1, joined: 2024-01-01}]\n",
+    "  members:\n" + "".join(f"    - {{network: n, company: {one}, joined: 2024-01-01}}\n" for one in COMPANIES[:7]),
+).replace("{network: n, company: c0, base_year: 2024, kwh_a: 40000}", ", ".join(
+    f"{{network: n, company: {one}, base_year: 2024, kwh_a: {40000 + i}}}" for i, one in enumerate(COMPANIES[:7])
+)) + "  reviews: [{id: r, network: n, company: c3, on: 2025-02-03, by: K. Maier, evidence: report 4}]\n"  # fmt: skip
+"""With a network of seven."""
 
 
 class Zone(NamedTuple):
@@ -85,6 +93,7 @@ def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
             for scope, basis, g_per_kwh in ((0, "", None), (2, "location", 450 + 100 * day_time)):
                 client.insert_arrow("totals", rows(company, at, use, scope, basis, g_per_kwh))
     (folder / "zone.yaml").write_text(ZONE, "utf-8")
+    (folder / "seven.yaml").write_text(SEVEN, "utf-8")
     days = [FIRST + timedelta(days=i) for i in range((END - FIRST).days)]
     lines = [f"{day},{temperature_c(day):.3f}" for day in days if day not in (date(2025, 3, 1), date(2025, 3, 2))]
     (folder / "weather.csv").write_text("\n".join(["start,temperature_c", *lines]) + "\n", "utf-8")
@@ -109,14 +118,14 @@ def rows(company: str, at: Any, use: Any, scope: int, basis: str, g_per_kwh: Any
     return pa.table(arrays)
 
 
-def run(zone: Zone, *arguments: str, code: int = 0) -> str:
+def run(zone: Zone, *arguments: str, code: int = 0, file: str = "zone.yaml") -> str:
     environment = {
         "ZONEPULSE_CLICKHOUSE_HOST": "127.0.0.1",
         "ZONEPULSE_CLICKHOUSE_PORT": str(zone.server.port),
         "ZONEPULSE_CLICKHOUSE_USER": READER,
         "ZONEPULSE_CLICKHOUSE_PASSWORD": zone.server.password(READER),
     }
-    result = CliRunner().invoke(app, [*arguments, "--zone", str(zone.folder / "zone.yaml")], env=environment)
+    result = CliRunner().invoke(app, [*arguments, "--zone", str(zone.folder / file)], env=environment)
     assert result.exit_code == code, result.output
     return result.output
 
@@ -240,4 +249,90 @@ def test_advice_is_worked_out_from_the_rows(zone: Zone) -> None:
     assert "are metered in only 0" in said["power_factor"]["missing"] and "hourly profile" in said["unmatched_contracts"]["missing"]
     text = run(zone, *asked, "--explain")
     assert "best_kw" in text and "payback_years" in text and "no advice on" in text
+    german = json.loads(run(zone, *asked[:4], "--language", "de", "--json"))["advice"][0]
+    assert german["name"] == "Grundlast nachts" and german["because"].startswith("sie folgt der Jahreszeit")
+    assert german["calculation"]["months"] == months and "deren Summe" in german["calculation"]["formula"]
     assert "did you mean `c2`" in run(zone, "advice", "c22", code=2)
+
+
+def reported(zone: Zone, out: Path, *arguments: str) -> tuple[dict[str, Any], str]:
+    """What a network's report says until June 2025: the document, and everything that is written."""
+    asked = (
+        "report",
+        "network",
+        "--month",
+        "2025-06",
+        "--weather",
+        str(zone.folder / "weather.csv"),
+        "--format",
+        "html",
+        "--format",
+        "csv",
+    )
+    records = ("--records", str(zone.folder / "records-network"))
+    said = json.loads(run(zone, *asked, *records, "--out", str(out), "--json", *arguments, file="seven.yaml"))
+    return said, "".join(Path(path).read_text("utf-8") for path in said["files"])
+
+
+def test_the_moderator_reads_every_member_and_the_sums_are_theirs(zone: Zone, tmp_path: Path) -> None:
+    said, text = reported(zone, tmp_path, "--moderator", "M. Wu")
+    tables, seven = said["tables"], COMPANIES[:7]
+    asked = ("network", "savings", "--period", "2025-06", "--weather", str(zone.folder / "weather.csv"), "--json")
+    june = json.loads(run(zone, *asked, file="seven.yaml"))["members"]
+    savings = {row["company"]: row for row in tables["savings"]}
+    assert list(savings) == list(seven) and {row["company"] for row in tables["baselines"]} == set(seven)
+    figures = {row["what"]: row for row in tables["network-summary"]}
+    meters = figures["Saved by meters"]
+    assert float(meters["amount_word"]) == pytest.approx(sum(float(row["by_meters_kwh"]) for row in savings.values()))
+    half = [(float(row["high_kwh"]) - float(row["low_kwh"])) / 2 for row in savings.values()]
+    assert float(meters["high_90"]) - float(meters["amount_word"]) == pytest.approx(sum(one**2 for one in half) ** 0.5)
+    assert float(figures["Target"]["amount_word"]) == sum(40000 + i for i in range(7))
+    assert float(meters["of_target"]) == pytest.approx(
+        float(meters["amount_word"]) / (sum(40000 + i for i in range(7)) * 181 / 365)
+    )
+    months = tables["savings-by-month"]
+    assert [row["month"] for row in months] == [f"2025-{month:02}" for month in range(1, 7)]
+    assert float(months[-1]["cumulative_kwh"]) == pytest.approx(float(meters["amount_word"]))
+    assert float(months[-1]["saved_kwh"]) == pytest.approx(sum(one["meters"]["kwh"] for one in june), rel=1e-6)
+    electricity = next(one for one in tables["savings-by-carrier"] if one["company"] == "c0")
+    used = sum(zone.kwh["c0"][8784 : 8784 + 181 * 24 - 1])  # the clocks went forward
+    assert float(electricity["used"]) == pytest.approx(used, abs=0.1)
+    kg = (450 * used + 100 * sum(u for u, t in zip(zone.kwh["c0"][8784:], hours()[1][8784:], strict=True)
+                                 if 8 <= t.hour < 18 and t.weekday() < 5 and t.month < 7)) / 1000  # fmt: skip
+    assert float(savings["c0"]["by_meters_kg"]) == pytest.approx(float(savings["c0"]["by_meters_kwh"]) * kg / used, rel=1e-4)
+    assert tables["reviews"][0]["company"] == "c3" and "For the moderator, M. Wu, alone" in text
+    assert all(Path(path).stat().st_mode & 0o77 == 0 for path in said["files"])
+    assert "does not moderate n" in run(zone, "report", "network", "--moderator", "L. Chen", code=2, file="seven.yaml")
+
+
+def named(text: str) -> set[str]:
+    return {one for one in COMPANIES if re.search(rf"\b{one}\b", text)}
+
+
+def test_what_everybody_reads_of_a_network_names_nobody_and_a_member_reads_itself(zone: Zone, tmp_path: Path) -> None:
+    said, text = reported(zone, tmp_path / "all")
+    figures = {row["what"]: row for row in said["tables"]["network-summary"]}
+    assert set(said["tables"]) == {"network-summary", "digests"}
+    assert not named(text) and "For everybody" in text
+    assert float(figures["Target"]["amount_word"]) == sum(40000 + i for i in range(7))
+    for hidden in ("Implemented measures, a year", "Saved by measures", "Number of measures", "Saved by meters"):
+        assert figures[hidden]["amount_word"] is None and "it would tell of a member" in figures[hidden]["remark"], hidden
+    own, of_c3 = reported(zone, tmp_path / "c3", "--company", "c3")
+    assert own["tables"]["network-summary"] == said["tables"]["network-summary"]
+    assert [row["company"] for row in own["tables"]["members"]] == ["c3"] and len(own["tables"]["savings"]) == 1
+    assert "For c3 alone" in of_c3 and named(of_c3) == {"c3"}
+    assert "was no member of n" in run(
+        zone, "report", "network", "--company", "c7", "--month", "2025-06", code=2, file="seven.yaml"
+    )
+
+
+def test_a_company_s_month_has_its_measures_and_savings(zone: Zone, tmp_path: Path) -> None:
+    asked = ("report", "company", "c0", "--month", "2025-06", "--weather", str(zone.folder / "weather.csv"), "--language", "de")
+    said = json.loads(run(zone, *asked, "--format", "html", "--out", str(tmp_path), "--json"))["tables"]
+    assert [(one["measure"], one["state"], one["kwh_a"]) for one in said["measures"]] == [("LED", "umgesetzt", "36500")]
+    (savings,) = said["savings"]
+    assert float(savings["by_measures_kwh"]) == pytest.approx(36500 * 181 / 365)
+    assert float(savings["low_kwh"]) < float(savings["by_meters_kwh"]) < float(savings["high_kwh"])
+    assert said["savings-by-carrier"][0]["days_substituted"] == "2"
+    without = json.loads(run(zone, *asked[:5], "--format", "html", "--out", str(tmp_path), "--json"))["tables"]
+    assert "neither weather nor production is known" in without["savings-by-carrier"][0]["remark"]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -73,7 +74,7 @@ def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
     rows = fill(server, parse_zone(text))
     (folder / "zone.yaml").write_text(text, "utf-8")
     (folder / "given.yaml").write_text(text.replace("\ninputs:\n", "\ninputs:\n" + GIVEN), "utf-8")
-    (folder / "budgets.yaml").write_text(text + BUDGETS, "utf-8")
+    (folder / "budgets.yaml").write_text(re.sub(r"\nbudgets:\n(  - .*\n)+", f"\n{BUDGETS}", text), "utf-8")
     yield Zone(server, rows, folder / "zone.yaml")
     server.stop()
 
@@ -333,6 +334,13 @@ def test_a_zone_s_report_names_its_companies_and_a_company_s_its_meters(zone: Zo
     sites = {site.id for site in registry.sites if site.company == "steelworks"}
     assert {one["meter"] for one in of_company["meters"]} == {meter.id for meter in registry.meters if meter.site in sites}
     assert of_zone["digests"] == of_company["digests"]
+    assert len(of_zone["members"]) == len(of_zone["savings"]) == len(registry.companies)
+    assert (
+        [one["measure"] for one in of_zone["measures"]][:1]
+        == [one["measure"] for one in of_company["measures"]]
+        == ["LED in hall 2"]
+    )
+    assert all("not computable because" in one["remark"] for one in of_company["savings-by-carrier"])
 
 
 def test_a_month_without_rows_has_dashes_and_no_zero(zone: Zone, tmp_path: Path) -> None:

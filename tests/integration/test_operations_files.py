@@ -9,6 +9,8 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from zonepulse.schemas.messages.alerts import PIPELINE_RULES
+from zonepulse.streams.health.runbooks import names, page
 from zonepulse.streams.metrics import Metrics
 
 pytestmark = pytest.mark.integration
@@ -36,6 +38,23 @@ def test_every_rule_has_an_example_a_remedy_and_a_severity() -> None:
     for rule in group["rules"]:
         assert rule["alert"] in examples, rule["alert"]
         assert rule["labels"]["severity"] in ("critical", "warning") and rule["annotations"]["remedy"], rule["alert"]
+
+
+def test_every_alert_about_the_machine_has_a_page_of_what_to_do() -> None:
+    (group,) = yaml.safe_load(RULES.read_text())["groups"]
+    assert {rule["alert"]: rule["annotations"]["runbook"] for rule in group["rules"]} == {
+        rule["alert"]: f"zonepulse runbook {rule['alert']}" for rule in group["rules"]
+    }
+    assert set(names()) == {rule["alert"] for rule in group["rules"]} | set(PIPELINE_RULES)
+    for name in names():
+        text = page(name)
+        assert text.startswith(f"# {name}\n") and "\n## Look\n" in text and "\n## Do\n" in text, name
+        assert set(re.findall(r"\]\((\w+)\.md\)", text)) <= set(names()), name
+
+
+def test_no_alert_of_the_pipeline_is_without_a_page() -> None:
+    sources = [path.read_text("utf-8") for room in ("processors", "streams") for path in (DEPLOY.parent / room).rglob("*.py")]
+    assert {rule for text in sources for rule in re.findall(r'"(ops_[a-z_]+)"', text)} - {"ops_rule"} == set(PIPELINE_RULES)
 
 
 def test_rules_ask_for_metrics_that_workers_have() -> None:

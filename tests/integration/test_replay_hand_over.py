@@ -3,11 +3,12 @@ goes on; what they make then is what a run of the whole log makes."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,11 +18,15 @@ import pytest
 from live_parts import produce, wait_until
 from typer.testing import CliRunner
 
+from zonepulse.schemas.messages.commands import HAND_OVER, Command
+from zonepulse.schemas.messages.hand_overs import HandOver
 from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.main import app
+from zonepulse.streams.control.command_log import tell
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.embedded.zone_stack import ZoneStack
+from zonepulse.streams.kafka.log_facts import admin_of
 from zonepulse.streams.workers.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
@@ -190,6 +195,7 @@ def test_live_workers_go_on_from_the_state_of_a_run_and_back_and_readers_see_eac
                     readers.stop()
                 assert readers.wrong == []
                 assert readers.sides == {True, False}
+                assert len(handed(stack)) == 2, "what others were handed is deleted"
             newest = "SELECT max(start) FROM totals WHERE run = 'repaired'"
             last = client.query(newest).first_row[0]
             wait_until(lambda: client.query(newest).first_row[0] > last, 60, "the live tasks make the run's rows, which has ended")
@@ -201,7 +207,27 @@ def test_live_workers_go_on_from_the_state_of_a_run_and_back_and_readers_see_eac
         zonepulse(stack, "run", "whole")
         whole = datetime.fromtimestamp((end - 6 * WINDOW_MS) / 1000, UTC).isoformat()
         zonepulse(stack, "diff", "live", "whole", "--from", "2026-03-01T12:00Z", "--to", whole)
+        refused = refuses_a_state_that_is_not_there(stack)
         begins_with_what_live_tasks_kept(stack, START_MS + kept_before * WINDOW_MS)
+        assert refused() == PARTITIONS, "said once, and not asked for again and again"
+
+
+def handed(stack: ZoneStack) -> list[str]:
+    """The topics of states that were handed over."""
+    with admin_of(stack.kafka) as admin:
+        return [name for name in admin.list_topics() if re.fullmatch(r"zp\.hand-over-[0-9a-f]{8}(-before)?", name)]
+
+
+def refuses_a_state_that_is_not_there(stack: ZoneStack) -> Callable[[], int]:
+    """How many partitions have said so."""
+    nothing = HandOver("0" * 8, "0" * 8, "lost", START_MS, START_MS + WINDOW_MS)
+    tell(stack.kafka, "zp.", Command(HAND_OVER, nothing.encode().decode(), "test", "", made_at_ms=1))
+
+    def said() -> int:
+        return stack.workers["intervals-0"].log.read_text().count("goes on as it is, not by hand-over 00000000")
+
+    wait_until(lambda: said() == PARTITIONS, 30, "each partition refuses it")
+    return said
 
 
 def begins_with_what_live_tasks_kept(stack: ZoneStack, from_ms: int) -> None:

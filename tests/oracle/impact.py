@@ -5,6 +5,7 @@ from typing import Any
 
 from zonepulse.oracle.alerts import Transition, canonical
 from zonepulse.oracle.carbon.factors import FactorTable, emission_mg
+from zonepulse.oracle.zone.hours import is_open
 from zonepulse.oracle.zone.registry import Registry
 
 _DETECTORS = (
@@ -15,10 +16,13 @@ _DETECTORS = (
 def of_energy(registry: Registry, micro: int, company: str, at_ms: int) -> dict[str, Any]:
     """Evidence of micro-kWh of electricity; a company's own tariff comes first."""
     found: dict[str, Any] = {"impact_kwh": micro / 1_000_000}
-    for tariff in sorted(registry.tariffs, key=lambda one: one.company == ""):
-        if tariff.company in ("", company) and tariff.valid_from_ms <= at_ms < tariff.valid_to_ms:
-            return found | {"impact_cost": float(micro * tariff.per_kwh / 1_000_000), "currency": tariff.currency}
-    return found
+    valid = [one for one in registry.tariffs if one.company in ("", company) and one.valid_from_ms <= at_ms < one.valid_to_ms]
+    mine = [one for one in valid if one.company == company] or valid
+    within = [one for one in mine if one.calendar and is_open(registry.calendars[one.calendar], at_ms, registry)]
+    holds = within or [one for one in mine if not one.calendar]
+    if len(holds) != 1:
+        return found
+    return found | {"impact_cost": float(micro * holds[0].per_kwh / 1_000_000), "currency": holds[0].currency}
 
 
 def of_detector(row: Transition, registry: Registry, factors: FactorTable) -> Transition:

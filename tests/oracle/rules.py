@@ -4,7 +4,6 @@ import ast
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any
 
@@ -12,7 +11,8 @@ from zonepulse.oracle.alerts import Transition, Turns, canonical, place_of, rais
 from zonepulse.oracle.detection import LIMITS, NAMES, Channel, slot_and_day, strictness
 from zonepulse.oracle.grid import Grid
 from zonepulse.oracle.impact import of_energy
-from zonepulse.oracle.zone.registry import Calendar, Registry, Rule
+from zonepulse.oracle.zone.hours import is_open
+from zonepulse.oracle.zone.registry import Rule
 
 Look = Callable[[str], float | None]
 Over = tuple[int | None, int | None]
@@ -63,22 +63,6 @@ def _answer(node: ast.expr, look: Look) -> bool | float | None:
             )
             return out if isfinite(out) else None
     raise ValueError(ast.dump(node))
-
-
-def is_open(calendar: Calendar, start_ms: int, registry: Registry) -> bool:
-    """Whether a window begins within the hours."""
-    local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=start_ms)).astimezone(registry.policy.timezone)
-    minute = 60 * local.hour + local.minute
-
-    def works(day: datetime) -> bool:
-        text = day.date().isoformat()
-        name = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[day.weekday()]
-        return text in calendar.workdays or (text not in calendar.holidays and name in calendar.days)
-
-    if calendar.first_minute < calendar.end_minute:
-        return calendar.first_minute <= minute < calendar.end_minute and works(local)
-    yesterday = local.replace(tzinfo=None) - timedelta(days=1)
-    return (minute >= calendar.first_minute and works(local)) or (minute < calendar.end_minute and works(yesterday))
 
 
 @dataclass

@@ -1,18 +1,23 @@
-"""Expressions and working hours say what their plain twins say."""
+"""Expressions, working hours and prices say what their plain twins say."""
 
+import json
 from datetime import date, timedelta
 from math import isfinite
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
-from zone_strategies import OF_ALL, expressions
+from zone_strategies import CALENDARS, OF_ALL, TARIFFS, expressions
 from zones import small, zone
 
-from zonepulse.oracle.rules import answer, is_open
+from zonepulse.oracle.impact import of_energy
+from zonepulse.oracle.rules import answer
+from zonepulse.oracle.zone.hours import is_open
 from zonepulse.oracle.zone.zone_file import read_registry
+from zonepulse.processors.accounting.factor_table import FactorTable
 from zonepulse.processors.detection.expressions import compile_expression
 from zonepulse.processors.detection.working_hours import WorkingHours
+from zonepulse.processors.ledger.impact import Impact
 from zonepulse.schemas.factors.shipped import shipped_factors_csv
 from zonepulse.schemas.registry.calendar import offsets_of
 from zonepulse.schemas.registry.calendars import WEEKDAYS
@@ -52,3 +57,22 @@ def test_working_hours_are_those_of_the_twin(
     mine = WorkingHours(registry.more["calendars"][0], offsets_of(timezone))
     assert ZoneInfo(timezone) == twin.policy.timezone
     assert mine.is_open(start) == is_open(twin.calendars["c"], start, twin)
+
+
+@given(st.lists(st.sampled_from(range(5)), unique=True), st.sampled_from(("a", "b", "")), st.integers(-400, 400))
+def test_what_energy_costs_is_what_the_twin_says(chosen: list[int], company: str, quarter: int) -> None:
+    of_b = {**TARIFFS[1], "company": "b"}
+    known = [
+        TARIFFS[0],
+        of_b,
+        TARIFFS[2],
+        {**TARIFFS[2], "id": "night", "calendar": "night"},
+        {**of_b, "id": "b-day", "calendar": "day"},
+    ]
+    tree = {"calendars": CALENDARS, "tariffs": [known[i] for i in chosen]}
+    text = "".join(f"{name}: {json.dumps(rows)}\n" for name, rows in tree.items() if rows)
+    registry, twin = zone(more=text), read_registry(small(more=text), shipped_factors_csv())
+    at_ms = 1_790_784_000_000 + quarter * 900_000
+    assert Impact(registry, FactorTable(registry)).of_energy(1_234_567, company, at_ms) == of_energy(
+        twin, 1_234_567, company, at_ms
+    )

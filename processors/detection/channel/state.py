@@ -25,6 +25,8 @@ DETECTORS: Final = len(NAMES)
 ALL: Final = (1 << DETECTORS) - 1
 RULES: Final = (STUCK, ZERO_RUN, REVERSE_FLOW, OFF_HOURS, WRONG_UNIT, WRONG_CT)
 """Detectors whose score is 1 at a rule of their own."""
+LASTING: Final = (LEVEL_SHIFT, NIGHT_USE, ZERO_RUN)
+"""Detectors of what may go on within the band of each window."""
 SLOTS: Final = 168
 """Hours of a week of the zone's calendar; Monday 00:00 is 0, a holiday counts as Sunday."""
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from zonepulse.processors.channels.version import Versions
-from zonepulse.processors.detection.channel.state import DETECTORS
+from zonepulse.processors.detection.channel.state import DETECTORS, LASTING
 from zonepulse.processors.detection.channel.step import judge_window
 from zonepulse.processors.detection.watch.calendar import slot_and_day
 from zonepulse.processors.detection.watch.state import ALWAYS_ON, GRAVITY, RAISED, RESOLVED, SEVERITY, TOLD, UPDATED
@@ -36,8 +36,13 @@ def gravest(bits: int) -> int:
 
 
 @kernel
-def outside(value: float, low: float, high: float) -> float:
-    """How far a value lies above (+) or below (-) its band; 0 where there is none."""
+def outside(detector: int, value: float, low: float, high: float) -> float:
+    """What a window adds to an alarm: how far its value lies above (+) or below (-) its band; 0 where there is none.
+
+    What lasts within the band, a level that moved or a dead meter, is measured from the band's middle: what the hour usually is.
+    """
+    if detector in LASTING and not np.isnan(low):
+        return value - 0.5 * (low + high)
     if value > high:
         return value - high
     return value - low if value < low else 0.0
@@ -93,7 +98,7 @@ def judge_turns(
         bands[i, 0], bands[i, 1] = out.low, out.high
         new = gravest(out.raised & told)
         if alarm.detector >= 0:
-            alarm.beyond += outside(value, out.low, out.high)
+            alarm.beyond += outside(alarm.detector, value, out.low, out.high)
             if out.firing & told == 0 or (new >= 0 and SEVERITY[new] > SEVERITY[alarm.detector]):
                 tell(found[made], turn, alarm, RESOLVED, turn.start)
                 made += 1
@@ -105,7 +110,7 @@ def judge_turns(
         if new >= 0 and alarm.detector < 0:
             alarm.detector, alarm.starts_at, alarm.windows = new, turn.start, channel.windows - 1
             alarm.value, alarm.low, alarm.high = value, out.low, out.high
-            alarm.ratio, alarm.beyond = out.ratio[new], outside(value, out.low, out.high)
+            alarm.ratio, alarm.beyond = out.ratio[new], outside(new, value, out.low, out.high)
             alarm.told = alarm.beyond
             tell(found[made], turn, alarm, RAISED, UNSET)
             made += 1

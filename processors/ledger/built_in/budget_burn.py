@@ -16,14 +16,12 @@ from zonepulse.processors.detection.rules import Alert
 from zonepulse.processors.flow import Rows
 from zonepulse.processors.ledger.periods import DAY
 from zonepulse.schemas.carriers import ELECTRICITY
-from zonepulse.schemas.indicators.periods import PeriodKind, parse_period
-from zonepulse.schemas.registry.budgets import BUDGETS, Budget
+from zonepulse.schemas.indicators.periods import parse_period
+from zonepulse.schemas.registry.budgets import BUDGETS, FAST_DAYS, SLOW_DAYS, Budget
 from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.units import MICRO
 
 RULE: Final = "budget_burn"
-FAST_DAYS: Final[dict[PeriodKind, int]] = {"month": 1, "year": 7}
-SLOW_DAYS: Final[dict[PeriodKind, int]] = {"month": 7, "year": 30}
 _EPOCH: Final = date(1970, 1, 1)
 Day = tuple[int, int, int | None]
 """Begin, end (UTC ms), and what was used in micro-kWh or mg; None: not known."""

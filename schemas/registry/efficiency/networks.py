@@ -14,6 +14,8 @@ from zonepulse.schemas.registry.section import Field, Section
 Status = Literal["planned", "implemented", "dropped"]
 Method = Literal["deemed", "measured", "ipmvp_a", "ipmvp_b", "ipmvp_c", "ipmvp_d"]
 FIRST_YEAR: Final = 1990
+LEAST_MEMBERS: Final = 5
+"""Of a network (rules of the German initiative of energy-efficiency networks); fewer are remarked on."""
 
 
 @dataclass(frozen=True, slots=True)

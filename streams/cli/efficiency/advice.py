@@ -10,16 +10,17 @@ import typer
 from zonepulse.processors.advice.grid import PowerFactorRule
 from zonepulse.processors.advice.solar import Prices
 from zonepulse.schemas.indicators.periods import parse_period
+from zonepulse.schemas.languages import LANGUAGES
+from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.values import BadValue
 from zonepulse.streams.cli.shared.asked_registry import asked_registry, require_company
 from zonepulse.streams.cli.shared.zone_files import read_text
 from zonepulse.streams.efficiency.advice import Wanted, document
 from zonepulse.streams.efficiency.advice import advice as advice_for
+from zonepulse.streams.efficiency.advice_words import AdviceWords
 from zonepulse.streams.efficiency.weather import read_series
 from zonepulse.streams.indicators.store import store
 from zonepulse.streams.screen import BadInput, JsonOption, print_json, print_table, say
-
-_COLUMNS = ("advice", "kWh a year", "kg CO2e a year", "CNY a year", "confidence", "because")
 
 
 def advice(
@@ -34,6 +35,7 @@ def advice(
         str, typer.Option("--power-factor", metavar="LEAST:PERCENT", help="The contract's: what each hundredth below costs.")
     ] = "",
     zone: Annotated[Path | None, typer.Option(metavar="ZONE.YAML", help="A file instead of the published registry.")] = None,
+    language: Annotated[str, typer.Option(help="en, de or zh.")] = "en",
     explain: Annotated[bool, typer.Option("--explain", help="Show the calculations and the hours that show it.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -46,21 +48,28 @@ def advice(
     local = ZoneInfo(registry.zone.timezone)
     end = _day(until, local)
     series = read_series(read_text(pv), pv, registry.zone.timezone, "kwh_per_kw") if pv else None
-    wanted = Wanted(series, longitude, Prices(pv_cny_per_kw, battery_cny_per_kwh, feed_in_cny_per_kwh), _rule(rule))
+    if language not in LANGUAGES:
+        raise BadInput(f"--language {language!r}: {nearest(language, LANGUAGES, 'write en, de or zh')}")
+    wanted, words = (
+        Wanted(series, longitude, Prices(pv_cny_per_kw, battery_cny_per_kwh, feed_in_cny_per_kwh), _rule(rule)),
+        AdviceWords(language),
+    )
     with store() as ask:
         found = advice_for(registry, company, end, wanted, ask)
-    documents = [document(one, local) for one in found]
+    documents = [document(one, local, words) for one in found]
     if json:
         print_json({"zone": registry.zone.id, "company": company, "until": end.isoformat(), "advice": documents})
         return
     given = sorted((one for one in documents if "missing" not in one), key=lambda one: -one["kwh_a"])
     absent = [one for one in documents if "missing" in one]
     if given:
-        print_table(_COLUMNS, map(_cells, given), title=f"{company}, the 365 days before {end}", right=_COLUMNS[1:4])
+        columns = tuple(map(words, ("advice_word", "kwh_a", "kg_a", "cny_a", "confidence", "because")))
+        rows = [_cells(one, words) for one in given]
+        print_table(columns, rows, title=words("title", company, end), right=columns[1:4])
     if absent:
-        print_table(("no advice on", "because"), [(one["kind"], one["missing"]) for one in absent])
+        print_table((words("no_advice"), words("because")), [(one["name"], one["missing"]) for one in absent])
     for one in given if explain else []:
-        _print_calculation(one)
+        _print_calculation(one, words)
 
 
 def _day(text: str, zone: ZoneInfo) -> Any:
@@ -89,21 +98,23 @@ def _rule(text: str) -> PowerFactorRule | None:
     return PowerFactorRule(least, percent)
 
 
-def _cells(one: Any) -> list[str]:
+def _cells(one: Any, words: AdviceWords) -> list[str]:
     amounts = ("-" if one[key] is None else f"{one[key]:,.0f}" for key in ("kwh_a", "kg_a", "cny_a"))
-    return [one["kind"], *amounts, one["confidence"], one["because"]]
+    return [one["name"], *amounts, words(one["confidence"]), one["because"]]
 
 
-def _print_calculation(one: Any) -> None:
+def _print_calculation(one: Any, words: AdviceWords) -> None:
     calculation = one["calculation"]
-    say(f"{one['kind']}: {calculation['formula']}")
+    say(f"{one['name']}: {calculation['formula']}")
     plain = {key: value for key, value in calculation.items() if key != "formula" and not isinstance(value, list)}
     if plain:
         print_table(tuple(plain), [[_text(value) for value in plain.values()]])
     for rows in (value for value in calculation.values() if isinstance(value, list)):
         print_table(tuple(rows[0]), [[_text(value) for value in row.values()] for row in rows])
     if one["windows"]:
-        print_table(("from", "to", "kWh"), [(w["from"], w["to"], _text(w["kwh"])) for w in one["windows"]], right=("kWh",))
+        print_table(
+            (words("from"), words("to"), "kWh"), [(w["from"], w["to"], _text(w["kwh"])) for w in one["windows"]], right=("kWh",)
+        )
 
 
 def _text(value: Any) -> str:

@@ -7,7 +7,7 @@ import typer
 
 from zonepulse.processors.indicators.facts import facts_of
 from zonepulse.schemas.indicators.model import Indicator
-from zonepulse.schemas.indicators.periods import parse_period
+from zonepulse.schemas.indicators.periods import parse_asked
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry.efficiency.networks import EFFICIENCY, Efficiency
 from zonepulse.schemas.registry.model import Registry
@@ -37,7 +37,7 @@ _RECORDS: Final = Path("benchmarks")
 
 def benchmark(
     indicator: Annotated[str, typer.Argument(metavar="INDICATOR", help="One of companies, such as electricity_per_product.")],
-    period: Annotated[str, typer.Option(metavar="PERIOD", help="2026 or 2026-03.")],
+    period: Annotated[str, typer.Option(metavar="PERIOD", help="2026, 2026-03, or P1Y/2026-03: the year to March.")],
     sector: Annotated[list[str] | None, typer.Option(metavar="CODE", help="Of these sectors only.")] = None,
     size: Annotated[list[str] | None, typer.Option(metavar="BAND", help="Of these size bands only, such as 1000-5000.")] = None,
     band_edges: Annotated[
@@ -61,9 +61,11 @@ def benchmark(
     if moderator:
         _check_moderator(registry, moderator)
     try:
-        asked = parse_period(period)
+        asked = parse_asked(period)
     except BadValue as error:
         raise BadInput(f"--period: {error}") from error
+    if asked.kind == "hour":
+        raise BadInput(f"--period {period}: choose a day, month or year")
     earlier = earlier_reports(records, one.id)
     with store() as ask:
         sums = stored_sums(registry, *asked.span_ms(registry.zone.timezone), ask)

@@ -3,17 +3,24 @@
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 import typer
 
-from zonepulse.schemas.indicators.periods import Period, parse_period
-from zonepulse.schemas.problems import nearest
-from zonepulse.schemas.registry.efficiency.networks import EFFICIENCY, Efficiency, EfficiencyNetwork, current_members
-from zonepulse.schemas.registry.model import Registry, Series
+from zonepulse.schemas.indicators.periods import Period
+from zonepulse.schemas.registry.efficiency.networks import EFFICIENCY, LEAST_MEMBERS, Efficiency, current_members
+from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.sections import whole_of
-from zonepulse.schemas.values import BadValue
 from zonepulse.streams.cli.shared.asked_registry import asked_registry, require_company, today_in
+from zonepulse.streams.cli.shared.grouped_options import grouped
+from zonepulse.streams.cli.shared.savings_options import (
+    How,
+    NetworkArgument,
+    PeriodOption,
+    asked_network,
+    asked_period,
+    asked_savings,
+)
 from zonepulse.streams.cli.shared.zone_files import read_text
 from zonepulse.streams.efficiency import snapshot as snapshots
 from zonepulse.streams.efficiency.network import (
@@ -24,35 +31,22 @@ from zonepulse.streams.efficiency.network import (
     network_document,
     network_savings,
 )
-from zonepulse.streams.efficiency.weather import weather_series
 from zonepulse.streams.indicators.store import store
 from zonepulse.streams.screen import BadInput, JsonOption, Stop, print_facts, print_json, print_table, say
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Energy-efficiency networks: targets, measures, baselines, savings."
 )
-LEAST_MEMBERS: Final = 5
-"""Of a network (rules of the German initiative of energy-efficiency networks); fewer are remarked on."""
 _EVER: Final = "9999-12-31"
 
 ZoneOption = Annotated[Path | None, typer.Option("--zone", metavar="ZONE.YAML", help="A file instead of the published registry.")]
-NetworkArgument = Annotated[str, typer.Argument(metavar="[NETWORK]", help="Its id. Default: the only one.")]
-PeriodOption = Annotated[str, typer.Option("--period", metavar="PERIOD", help="2026 or 2026-03. Default: this year.")]
-WeatherOption = Annotated[
-    str, typer.Option("--weather", metavar="FILE|ID", help="A CSV with start and temperature_c, or a station of zone.yaml.")
-]
-MonthlyOption = Annotated[bool, typer.Option("--monthly", help="Model months instead of days.")]
-UnverifiedOption = Annotated[bool, typer.Option("--unverified", help="Judge models also by unverified bounds.")]
-BaseYearOption = Annotated[
-    int, typer.Option("--base-year", metavar="YEAR", help="Of companies without a target. Default: the year before.")
-]
 
 
 @app.command()
 def show(network: NetworkArgument = "", zone: ZoneOption = None, json: JsonOption = False) -> None:
     """Show a network's members, targets and measures, and what the measures are said to save."""
     registry = asked_registry(zone)
-    found, today = _network(registry, network), today_in(registry)
+    found, today = asked_network(registry, network), today_in(registry)
     efficiency: Efficiency = whole_of(registry, EFFICIENCY)
     asked = Asked(date(today.year, 1, 1), today, today.year - 1)
     current = current_members(efficiency, found.id, today.isoformat(), _EVER)
@@ -85,13 +79,12 @@ def show(network: NetworkArgument = "", zone: ZoneOption = None, json: JsonOptio
 
 
 @app.command()
+@grouped(how=How)
 def baseline(
     company: Annotated[str, typer.Argument(metavar="COMPANY", help="Its id.")],
     period: PeriodOption = "",
-    base_year: BaseYearOption = 0,
-    weather: WeatherOption = "",
-    monthly: MonthlyOption = False,
-    unverified: UnverifiedOption = False,
+    *,
+    how: How,
     zone: ZoneOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -101,14 +94,14 @@ def baseline(
     """
     registry = asked_registry(zone)
     require_company(registry, company)
-    task = _task(registry, period, base_year, weather, monthly, unverified)
+    asked = _asked(registry, asked_period(registry, period), how)
     efficiency: Efficiency = whole_of(registry, EFFICIENCY)
     network = next((one.network for one in efficiency.targets if one.company == company), "")
     with store() as ask:
-        found = member_savings(registry, company, network, task.asked, ask, task.series)
-    document = member_document(found, task.asked)
+        found = member_savings(registry, company, network, asked, ask)
+    document = member_document(found, asked)
     if json:
-        print_json({"zone": registry.zone.id, "weather": task.source, **document})
+        print_json({"zone": registry.zone.id, "weather": asked.source, **document})
         return
     for one in document["carriers"]:
         _print_carrier(company, one)
@@ -117,24 +110,23 @@ def baseline(
 
 
 @app.command()
+@grouped(how=How)
 def savings(
     network: NetworkArgument = "",
     period: PeriodOption = "",
-    base_year: BaseYearOption = 0,
-    weather: WeatherOption = "",
-    monthly: MonthlyOption = False,
-    unverified: UnverifiedOption = False,
+    *,
+    how: How,
     zone: ZoneOption = None,
     json: JsonOption = False,
 ) -> None:
     """Count a network's savings twice, by its measures and by its meters, and show the difference."""
     registry = asked_registry(zone)
-    one, task = _network(registry, network), _task(registry, period, base_year, weather, monthly, unverified)
+    one, asked = asked_network(registry, network), _asked(registry, asked_period(registry, period), how)
     with store() as ask:
-        found = network_savings(registry, one, task.asked, ask, task.series)
-    document = network_document(found, task.asked)
+        found = network_savings(registry, one, asked, ask)
+    document = network_document(found, asked)
     if json:
-        print_json({"zone": registry.zone.id, "network": one.id, "weather": task.source, **document})
+        print_json({"zone": registry.zone.id, "network": one.id, "weather": asked.source, **document})
         return
     columns = ("member", "by measures kWh", "by meters kWh", "90 % interval", "difference kWh", "attained", "remark")
     rows = [_savings_cells(member["company"], member["measures"]["kwh"], member) for member in document["members"]]
@@ -143,18 +135,17 @@ def savings(
     rows.append(
         _savings_cells("all", total["measures_kwh"], total | {"carriers": []}, f"no answer of {missing}" if missing else "")
     )
-    title = f"{one.id}, {task.asked.first} to {task.asked.end}; weather: {task.source or 'none'}"
+    title = f"{one.id}, {asked.first} to {asked.end}; weather: {asked.source or 'none'}"
     print_table(columns, rows, title=title, right=columns[1:6])
 
 
 @app.command()
+@grouped(how=How)
 def snapshot(
     network: NetworkArgument = "",
     period: PeriodOption = "",
-    base_year: BaseYearOption = 0,
-    weather: WeatherOption = "",
-    monthly: MonthlyOption = False,
-    unverified: UnverifiedOption = False,
+    *,
+    how: How,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Default: NETWORK-PERIOD.json.")] = None,
     check: Annotated[
         Path | None, typer.Option("--check", metavar="FILE", help="Look whether a file is a declared snapshot.")
@@ -166,17 +157,18 @@ def snapshot(
     if check is not None:
         _check(registry, check)
         return
-    one, task = _network(registry, network), _task(registry, period, base_year, weather, monthly, unverified)
-    if task.asked.end < task.period.end:
-        raise BadInput(f"--period {task.period.text}: it is not over before {task.period.end}; choose one that is")
+    one, over = asked_network(registry, network), asked_period(registry, period)
+    asked = _asked(registry, over, how)
+    if asked.end < over.end:
+        raise BadInput(f"--period {over.text}: it is not over before {over.end}; choose one that is")
     with store() as ask:
-        found = network_savings(registry, one, task.asked, ask, task.series)
-    path = out or Path(f"{one.id}-{task.period.text}.json")
-    digest = snapshots.write(path, snapshots.content(registry, one.id, task.period.text, task.source, found, task.asked))
+        found = network_savings(registry, one, asked, ask)
+    path = out or Path(f"{one.id}-{over.text}.json")
+    digest = snapshots.write(path, snapshots.content(registry, one.id, over.text, found, asked))
     say(
         f"{path} is written; declare it in `efficiency_networks` of zone.yaml:",
         "  snapshots:",
-        f'    - {{id: {one.id}-{task.period.text}, network: {one.id}, period: "{task.period.text}", sha256: {digest},'
+        f'    - {{id: {one.id}-{over.text}, network: {one.id}, period: "{over.text}", sha256: {digest},'
         f" taken: {today_in(registry)}, by: YOUR NAME}}",
     )
 
@@ -188,42 +180,8 @@ def _check(registry: Registry, path: Path) -> None:
     say(f"{path} is the snapshot {found.id}, taken on {found.taken} by {found.by}, unchanged")
 
 
-class _Task(NamedTuple):
-    """What options ask for."""
-
-    period: Period
-    asked: Asked
-    source: str
-    """Of the weather; '' = there is none."""
-    series: Series | None
-
-
-def _task(registry: Registry, period: str, base_year: int, weather: str, monthly: bool, unverified: bool) -> _Task:
-    today = today_in(registry)
-    try:
-        one = parse_period(period or str(today.year))
-    except BadValue as error:
-        raise BadInput(f"--period: {error}") from error
-    if one.kind == "day" or one.first >= today:
-        raise BadInput(f"--period {one.text}: choose a month or year that has begun")
-    asked = Asked(one.first, min(one.end, today), base_year or one.first.year - 1, "month" if monthly else "day", unverified)
-    text = read_text(Path(weather)) if weather and Path(weather).is_file() else None
-    found = weather_series(registry, weather, text)
-    return _Task(one, asked, found[0] if found else "", found[1] if found else None)
-
-
-def _network(registry: Registry, named: str) -> EfficiencyNetwork:
-    efficiency: Efficiency = whole_of(registry, EFFICIENCY)
-    found = {one.id: one for one in efficiency.networks}
-    if not found:
-        raise BadInput(
-            f"zone {registry.zone.id} has no networks: add one to `efficiency_networks` of zone.yaml (docs/efficiency.md)"
-        )
-    if not named and len(found) == 1:
-        return next(iter(found.values()))
-    if named not in found:
-        raise BadInput(f"network {named!r}: {nearest(named, found, 'there are ' + ', '.join(found))}")
-    return found[named]
+def _asked(registry: Registry, period: Period, how: How) -> Asked:
+    return asked_savings(registry, period.first, period.end, how)
 
 
 # --- cells --------------------------------------------------------------------------------------------------------------------------

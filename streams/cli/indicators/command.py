@@ -9,7 +9,7 @@ import typer
 from zonepulse.processors.indicators.evaluate import Result, evaluate
 from zonepulse.processors.indicators.facts import facts_of
 from zonepulse.schemas.indicators.model import IndicatorSet
-from zonepulse.schemas.indicators.periods import Period, parse_period
+from zonepulse.schemas.indicators.periods import Period, parse_asked
 from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry.model import Registry
@@ -26,7 +26,13 @@ from zonepulse.streams.screen import BadInput, JsonOption, print_json, print_tab
 def indicators(
     zone: Annotated[Path | None, typer.Option(metavar="ZONE.YAML", help="A file instead of the published registry.")] = None,
     chosen: Annotated[str, typer.Option("--set", metavar="ID", help="One set of indicators. Default: all of them.")] = "",
-    period: Annotated[str, typer.Option(metavar="PERIOD", help="2026, 2026-03 or 2026-03-04. Default: this month.")] = "",
+    period: Annotated[
+        str,
+        typer.Option(
+            metavar="PERIOD",
+            help="2026, 2026-03, 2026-03-04, 2026-03-04T08, or P1Y/2026-03: the year to March. Default: this month.",
+        ),
+    ] = "",
     of: Annotated[str, typer.Option(metavar="ID", help="The zone's or a company's id. Default: all.")] = "",
     language: Annotated[str, typer.Option(help="en, de or zh.")] = "en",
     unverified: Annotated[bool, typer.Option("--unverified", help="Judge also by what is unverified.")] = False,
@@ -78,6 +84,6 @@ def _sets(chosen: str) -> list[IndicatorSet]:
 
 def _period(text: str, registry: Registry) -> Period:
     try:
-        return parse_period(text or f"{today_in(registry):%Y-%m}")
+        return parse_asked(text or f"{today_in(registry):%Y-%m}")
     except BadValue as error:
         raise BadInput(f"--period: {error}") from error

@@ -27,7 +27,7 @@ COLUMNS: Final = (
 )  # fmt: skip
 EVENTS: Final = ("state", "severity", "value", "impact_kg", "revision")
 """Of each transition; `revision` is the tick that said it."""
-LISTED: Final = ("alert", "since", "severity", "rule", "state", "where", "value", "said")
+LISTED: Final = ("alert", "since", "severity", "rule", "state", "where", "value", "expected", "impact", "said")
 _RANK: Final = "indexOf(['info', 'warning', 'critical'], severity)"
 Alert = Annotated[
     str, typer.Argument(help="fingerprint/starts_at, as `alerts list` shows it; the fingerprint alone if one is open.")
@@ -57,7 +57,7 @@ def list_alerts(
     if json:
         print_json({"alerts": found})
     elif found:
-        print_table(LISTED, [_line(row) for row in found], right=("value",))
+        print_table(LISTED, [_line(row) for row in found], right=("value", "expected", "impact"))
     else:
         say("no alert" if over else "nothing fires")
 
@@ -230,7 +230,12 @@ def _until(mark: dict[str, Any]) -> str:
 def _line(row: dict[str, Any]) -> tuple[object, ...]:
     named = (row["meter"], row["evidence"].get("gateway"), row["evidence"].get("site"), row["node"], row["company"])
     where = next(filter(None, named), "")
-    value = "" if row["value"] is None else f"{row['value']:.6g}"
+    evidence = row["evidence"]
+    impact = (
+        (evidence.get("impact_kwh"), "kWh"),
+        (row["impact_kg"], "kg"),
+        (evidence.get("impact_cost"), evidence.get("currency")),
+    )
     said = [name for name in ("acknowledged", "snoozed") if name in row["evidence"]]
     said += [f"{len(row['evidence']['comments'])} comments"] if "comments" in row["evidence"] else []
     return (
@@ -240,9 +245,15 @@ def _line(row: dict[str, Any]) -> tuple[object, ...]:
         visible(row["rule"]),
         row["state"],
         visible(where),
-        value,
+        _number(row["value"]),
+        " to ".join(filter(None, (_number(row["expected_low"]), _number(row["expected_high"])))),
+        ", ".join(f"{_number(amount)} {unit}" for amount, unit in impact if amount is not None),
         ", ".join(said),
     )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
 
 
 def _delivery(row: dict[str, Any]) -> tuple[object, ...]:

@@ -32,8 +32,9 @@ def chaos(
 ) -> None:
     """Stream readings (late, doubled, shuffled, malformed ones among them) through a zone of its own while its workers, its broker
     and its store are killed, paused, restarted and cut off at random, its registry changes, partitions stand, unread readings are
-    deleted, hostile records come on every topic, hostile requests to the store and hostile files to the commands; then compare every row
-    with an independent oracle, which reads what the workers could read.
+    deleted, replays run beside it and are killed, hostile records come on every topic, hostile requests to the store and hostile files
+    to the commands; then compare every row with an independent oracle, which reads what the workers could read, and each replay's with
+    those of the same plan run whole.
 
     With --notify two notify workers, Kafka and the receivers are broken while --readings / 25,000 alerts come and end; delivered, doubled,
     lost and leaked messages are counted by kind of fault, and what was lost is named.

@@ -11,7 +11,7 @@ from typing import Any, Final
 import aiohttp
 
 from zonepulse.schemas.registry.subscribers import Subscriber
-from zonepulse.streams.notify.messages.views import view
+from zonepulse.streams.notify.messages.views import runbook_link, view
 from zonepulse.streams.notify.messages.words import Words
 from zonepulse.streams.notify.routing.facts import Directory
 from zonepulse.streams.notify.routing.state import Known
@@ -25,8 +25,8 @@ WATCHDOG: Final = "Watchdog"
 _OPERATIONS: Final = Subscriber("alertmanager", ("channel:alertmanager",))
 
 
-def postable(alerts: Iterable[Known], known: Directory, now_ms: int) -> Iterator[dict[str, Any]]:
-    """Alerts as the API takes them."""
+def postable(alerts: Iterable[Known], known: Directory, now_ms: int, board_url: str = "") -> Iterator[dict[str, Any]]:
+    """Alerts as the API takes them. `board_url`: where the board's pages are, '' = nowhere."""
     words = Words("en", known.timezone)
     for entry in alerts:
         row = entry.row
@@ -38,11 +38,13 @@ def postable(alerts: Iterable[Known], known: Directory, now_ms: int) -> Iterator
             "alertname": row.rule, "zone": row.zone, "severity": row.severity, "company": row.company, "meter": row.meter,
             "site": meter.site if meter else "", "gateway": meter.gateway if meter else "", "node": row.node,
         }  # fmt: skip
+        runbook = known.runbooks.get(row.rule) or runbook_link(row.rule, board_url)
         yield {
             "labels": {name: value for name, value in labels.items() if value},
             "annotations": {
                 "summary": f"{shown.title}: {shown.where}",
                 "description": ". ".join(t for t in (shown.text, shown.seen and f"seen {shown.seen}", shown.expected) if t),
+                **({"runbook_url": runbook} if runbook else {}),
             },
             "startsAt": stamp(row.starts_at),
             "endsAt": stamp(min(now_ms, entry.seen_at_ms) if row.is_over else now_ms + AHEAD_MS),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from zonepulse.schemas.carriers import ELECTRICITY, carrier, drawn_direction
+from zonepulse.schemas.carriers import ELECTRICITY, drawn_direction
 from zonepulse.schemas.registry.tariffs import Tariff
 from zonepulse.streams.notify.routing.facts import Directory, Row
 
@@ -25,13 +25,8 @@ def cost(row: Row, known: Directory) -> Cost | None:
     if counted is None or row.value is None or row.expected_high is None or not row.value > row.expected_high:
         return None
     base, name = counted
-    for tariff in sorted(known.tariffs, key=lambda one: one.company == ""):
-        unit_base, units = carrier(name).quantities.get(tariff.unit, ("", 1))
-        if (tariff.carrier, unit_base) != (name, base) or tariff.company not in ("", row.company):
-            continue
-        if tariff.valid_from_ms <= row.starts_at and (tariff.valid_to_ms is None or row.starts_at < tariff.valid_to_ms):
-            return Cost((row.value - row.expected_high) * float(tariff.price / units), tariff)
-    return None
+    price = known.prices.at(name, base, row.company, row.starts_at) if known.prices else None
+    return Cost((row.value - row.expected_high) * float(price.of_unit), price.tariff) if price else None
 
 
 def _counted(row: Row, known: Directory) -> tuple[str, str] | None:

@@ -51,9 +51,21 @@ RULE_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Readings were lost",
         "Kafka deleted readings before they were read. Raise its retention, and send them again.",
     ),
+    "ops_registry_missing": (
+        "A registry version is missing",
+        "A partition waits for it. Publish the zone.yaml of that version again.",
+    ),
     "ops_replay_differs": (
         "A replay differs",
         "A past hour computed again has not the rows that stand. `zonepulse replay diff live RUN` shows them and why.",
+    ),
+    "ops_row_too_old": (
+        "Rows came too late to be booked",
+        "They belong to windows that the ledger has left behind. A replay of the stretch books them.",
+    ),
+    "ops_sum_refused": (
+        "A row was too large to be summed",
+        "It is above what its register can measure. Check max_power and multiplier in zone.yaml.",
     ),
     "ops_task_gone": ("A task has no worker", "Its workers are all gone: start one, or see `zonepulse doctor`."),
     "ops_undelivered": (

@@ -7,6 +7,7 @@ Of the evidence only numbers and the names below are shown, for it may name othe
 from dataclasses import dataclass
 from typing import Final
 
+from zonepulse.schemas.messages.alerts import PIPELINE_RULES
 from zonepulse.schemas.registry.subscribers import Subscriber
 from zonepulse.streams.notify.messages.costs import Cost, cost
 from zonepulse.streams.notify.messages.rule_texts import (
@@ -38,6 +39,8 @@ class Links:
     grafana: str = ""
     acknowledge: str = ""
     snooze: str = ""
+    runbook: str = ""
+    """What to do about an alert of the pipeline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +104,16 @@ def view(row: Row, what: str, reader: Subscriber, known: Directory, words: Words
         cost=_cost(priced, words),
         short_cost="" if priced is None else f"{words.number(priced.amount)} {priced.tariff.currency}",
         hint=hint,
-        facts=tuple(_facts(row, known, words)),
+        facts=tuple(_facts(row, known, words, links or Links())),
         rule=clean(row.rule),
         identity=row.identity,
         links=links or Links(),
     )
+
+
+def runbook_link(rule: str, board_url: str) -> str:
+    """The board's page of what to do about an alert of the pipeline; '' for other alerts, and where there is no board."""
+    return f"{board_url}/runbook/{rule}" if board_url and rule in PIPELINE_RULES else ""
 
 
 def titles(row: Row, known: Directory, words: Words) -> tuple[str, str]:
@@ -137,7 +145,7 @@ def _where(row: Row, known: Directory, words: Words) -> str:
     return words.comma.join(part for part in parts if part) or named(dict(known.zone_name), known.zone, words)
 
 
-def _facts(row: Row, known: Directory, words: Words) -> list[tuple[str, str]]:
+def _facts(row: Row, known: Directory, words: Words, links: Links) -> list[tuple[str, str]]:
     meter, evidence = known.meters.get(row.meter), row.facts()
     found = [("Register", clean(evidence["register"]))] if isinstance(evidence.get("register"), str) else []
     if meter is not None:
@@ -145,7 +153,8 @@ def _facts(row: Row, known: Directory, words: Words) -> list[tuple[str, str]]:
     elif isinstance(evidence.get("site"), str):
         found.append(("Site", clean(evidence["site"])))
     found.append(("Node", clean(row.node) if row.meter else ""))
-    found += [("Rule", clean(row.rule)), ("Runbook", clean(known.runbooks.get(row.rule, "")))]
+    pipeline = f"zonepulse runbook {row.rule}" if row.rule in PIPELINE_RULES else ""
+    found += [("Rule", clean(row.rule)), ("Runbook", clean(known.runbooks.get(row.rule) or links.runbook or pipeline))]
     return [(words(label), text) for label, text in found if text]
 
 

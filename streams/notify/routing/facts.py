@@ -12,11 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
+from zonepulse.processors.detection.prices import Prices
 from zonepulse.schemas.messages.alerts import alert_key
 from zonepulse.schemas.registry.model import Registry
-from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.registry.subscribers import SEVERITIES, Subscriber, masked
-from zonepulse.schemas.registry.tariffs import TARIFFS, Tariff
 
 UNDELIVERED: Final = "ops_undelivered"
 MOST_EVIDENCE: Final = 20_000
@@ -109,7 +108,7 @@ class Directory:
     """Rule of the registry -> its indicator and its text by language."""
     runbooks: Mapping[str, str] = field(default_factory=dict)
     """Rule of the registry -> where it is written what to do, where that is known."""
-    tariffs: tuple[Tariff, ...] = ()
+    prices: Prices | None = None
 
 
 def directory(registry: Registry) -> Directory:
@@ -130,7 +129,7 @@ def directory(registry: Registry) -> Directory:
         owners={meter: tuple(found) for meter, found in owners.items()},
         rules={r.id: (r.indicator, r.text) for r in registry.rules},
         runbooks={r.id: r.runbook for r in registry.rules if r.runbook},
-        tariffs=entities_of(registry, TARIFFS),
+        prices=Prices(registry),
     )
 
 

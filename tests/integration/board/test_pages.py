@@ -242,6 +242,9 @@ def test_health_is_alive_without_a_store_and_ready_only_with_one(zone: Zone, tmp
     async def ask() -> None:
         async with running(zone) as (board, _), aiohttp.ClientSession(board.address) as session:
             assert [(await page(session, path)).status for path in ("/healthz", "/readyz")] == [200, 200]
+            async with session.get("/runbook/ops_no_data") as found, session.get("/runbook/../README") as missing:
+                assert (found.status, found.content_type, missing.status) == (200, "text/plain", 404)
+                assert "## Do" in await found.text()
         stopped = ClickHouseProcess(tmp_path / "clickhouse")
         stopped.start()
         stopped.stop()

@@ -23,6 +23,7 @@ from dashboard_board import (
 from demo_store import DAY_MS, DAYS, UNTIL_MS
 
 from zonepulse.processors.detection.meter.rules import RULES
+from zonepulse.streams.demo.given import BUDGETS
 from zonepulse.streams.queries.macros import TimeRange
 from zonepulse.streams.queries.texts import TEXTS
 
@@ -228,3 +229,30 @@ def test_a_live_value_is_the_intensity_now_until_it_is_null(board: Board, writer
         shown = board.panel("Intensity now", time=TimeRange(now_ms - DAY_MS, now_ms), run="with-live").rows
         assert [row[1] for row in shown][-1] == g
         assert board.panel("Zone status", time=TimeRange(now_ms - DAY_MS, now_ms), run="with-live").rows[0][0] == "ALL RIGHT"
+
+
+def test_budgets_burn_as_the_days_of_the_ledger_say(board: Board) -> None:
+    """The sample begins within the month, so what is used since its begin is not known."""
+    drawn = {row[0]: row[4:] for row in board.panel("How fast budgets go").rows}
+    used = (("electricity", 0, ""),)
+    sums = {
+        "steelworks": ("steelworks", "energy_micro", used), "office-park": ("office-park", "energy_micro", used),
+        "zone": (board.registry.zone.id, "co2e_mg", (("", 1, "location"), ("", 2, "location"))),
+    }  # fmt: skip
+    month_s = 30 * 86_400
+    amounts = {company or "zone": amount for company, _, amount in BUDGETS}
+    assert {f"{name}-2025-11" for name in sums} == set(drawn)
+    for name, (entity, column, series) in sums.items():
+        days: dict[datetime, int] = defaultdict(int)
+        for row in board.list("period_totals"):
+            mine = (row["period"], row["entity"]) == ("day", entity) and (row["carrier"], row["scope"], row["basis"]) in series
+            if mine and row["start"] + timedelta(seconds=row["length_s"]) <= at(UNTIL_MS) and row[column] is not None:
+                days[row["start"]] += row[column]
+        newest = [used for _, used in sorted(days.items())]
+        fast, slow = (sum(newest[-n:]) * month_s / (amounts[name] * 1e6 * n * 86_400) for n in (1, 7))
+        spent, gone, *rates, verdict = drawn[f"{name}-2025-11"]
+        assert spent is None and gone == pytest.approx(
+            (max(days) + timedelta(days=1) - datetime(2025, 10, 31, 16, tzinfo=UTC)).days / 30
+        )
+        assert rates == [pytest.approx(fast), pytest.approx(slow)]
+        assert verdict == ("burning" if min(fast, slow) > 1 else "in_budget")

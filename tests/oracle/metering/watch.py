@@ -54,10 +54,9 @@ class Watch(ChannelAlerts):
                 "revision": tick,
             }
             self.bands.append(where | what)
-        outside = seen - found.high if seen > found.high else seen - found.low if seen < found.low else 0.0
         new = next((name for name in _TOLD if name in found.raised and name in facts.detect), None)
         if self._active is not None:
-            self._beyond += outside
+            self._beyond += _outside(self._active["rule"], seen, found)
             is_graver = new is not None and _TOLD[new] in _GRAVER[self._active["severity"]]
             if is_graver or not found.firing & {*facts.detect}:
                 self._resolve(window, tick)
@@ -65,11 +64,11 @@ class Watch(ChannelAlerts):
                 self._said = self._beyond
                 self.transitions.append(self._now() | {"state": "updated", "revision": tick})
         if self._active is None and new is not None:
-            self._beyond = self._said = outside
+            self._beyond = self._said = _outside(new, seen, found)
             evidence = {
                 "score": found.ratio[new],
                 "windows": channel.windows - 1,
-                "beyond_micro": sign * round(outside * 1_000_000),
+                "beyond_micro": sign * round(self._beyond * 1_000_000),
             }
             self._active = self._raised(
                 new, self._start_ms(window), window, tick, evidence, sign * seen, severity=_TOLD[new],
@@ -95,3 +94,12 @@ class Watch(ChannelAlerts):
         assert self._active is not None
         sign = -1 if self._facts(self._active["starts_at"] // self.registry.policy.window_ms).direction == "export" else 1
         return self._active | {"evidence": canonical(self._told | {"beyond_micro": sign * round(self._beyond * 1_000_000)})}
+
+
+def _outside(rule: str, seen: float, found: Judged) -> float:
+    """Beyond the band; of what lasts within it, from its middle; 0 where there is none."""
+    if isnan(found.low):
+        return 0.0
+    if rule in ("level_shift", "night_use", "zero_run"):
+        return seen - 0.5 * (found.low + found.high)
+    return seen - found.high if seen > found.high else seen - found.low if seen < found.low else 0.0

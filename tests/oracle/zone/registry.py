@@ -241,6 +241,7 @@ class Tariff:
     currency: str
     valid_from_ms: int
     valid_to_ms: int
+    calendar: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,7 @@ def _calendar(row: dict[str, Any]) -> Calendar:
 def _tariff(row: dict[str, Any], timezone: ZoneInfo) -> Tariff:
     kwh = {"Wh": Fraction(1, 1000), "kWh": Fraction(1), "MWh": Fraction(1000), "GWh": Fraction(1_000_000)}[row["unit"]]
     valid = instant_ms(row["valid_from"], timezone, ALWAYS), instant_ms(row.get("valid_to"), timezone, FOREVER)
-    return Tariff(row.get("company") or "", Fraction(row["price"]) / kwh, row["currency"], *valid)
+    return Tariff(row.get("company") or "", Fraction(row["price"]) / kwh, row["currency"], *valid, row.get("calendar") or "")
 
 
 def _budget(row: dict[str, Any]) -> Budget:

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonepulse.streams.board.charts import Axes, Line, bars, lines, scale, share, spark, stacked
+from zonepulse.streams.board.charts import Axes, Band, Line, bars, lines, scale, share, spark, stacked
 
 HOUR = 3_600_000
 AXES = Axes("a chart", 0, 24 * HOUR, [(4 * HOUR, "04:00")], str)
@@ -38,6 +38,16 @@ def test_a_chart_of_nothing_has_its_frame_and_no_value() -> None:
         assert "a chart" in drawn and not re.search("<polyline|<circle|<polygon|<rect", drawn)
     assert "bar" in share(None, "ok") and 'width="0.0"' in share(None, "ok")
     assert "<polyline" not in spark([None, None], "x")
+
+
+def test_a_band_and_a_mark_lie_where_they_belong_and_the_axis_holds_the_band() -> None:
+    axes = Axes("a chart", 0, 24 * HOUR, [], str, band=Band(12 * HOUR, 13 * HOUR, 10.0, 40.0), mark_ms=12 * HOUR)
+    drawn = str(lines([Line("x", "ok", [(0, 1.0), (HOUR, 2.0)])], axes))
+    (x, width), (mark,) = (
+        re.findall(r'class="band" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', drawn)[0],
+        re.findall(r'class="mark" x1="([\d.]+)"', drawn),
+    )
+    assert x == mark and float(width) > 20 and ">40<" in drawn.replace(".0", "")
 
 
 def test_names_are_text() -> None:

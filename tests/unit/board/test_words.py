@@ -36,6 +36,7 @@ def test_every_text_is_used() -> None:
     [
         (EN.number(1234.56, 1), "1,234.6"), (DE.number(1234.56, 1), "1.234,6"), (ZH.number(1234.56, 1), "1,234.6"),
         (EN.number(-0.0001), "0"), (EN.number(None), "–"), (EN.number(1e300), "–"), (EN.percent(None), "–"), (EN.tonnes(None), "–"),
+        (DE.three_digits(1234.5), "1.234"), (EN.three_digits(12.345), "12.3"), (EN.three_digits(0.01234), "0.012"),
         (EN.percent(0.123, 1), "12.3%"), (EN.percent(0.1, signed=True), "+10%"), (EN.percent(-0.1, signed=True), "-10%"),
         (EN.percent(0.0001, signed=True), "0%"), (EN.tonnes(2_399_000_000), "2.40"), (EN.kilograms(1_500_000), "1.5"),
         (EN.clock(0), "08:00"), (EN.moment(0), "1 Jan 1970, 08:00"), (DE.moment(0), "1. Jan. 1970, 08:00"),

@@ -101,6 +101,12 @@ def test_contracts_and_entries_have_their_rows() -> None:
     ]
 
 
+def test_budgets_have_their_rows() -> None:
+    budget = "\nbudgets:\n  - {id: b, period: 2026-03, unit: kgCO2e, basis: market, amount: 12.5}\n"
+    found = {name: table.to_pylist() for name, table in registry_rows(parse_zone(EXAMPLE + budget))}
+    assert [tuple(row.values())[2:] for row in found["registry_budgets"]] == [("b", "", "2026-03", "kgCO2e", "market", 12.5)]
+
+
 def test_the_network_has_its_rows_in_its_order() -> None:
     found = {name: table.to_pylist() for name, table in registry_rows(parse_zone(EXAMPLE))}
     assert [(r["node"], r["position"]) for r in found["registry_nodes"]] == [("n-grid", 0), ("n-mill", 1)]

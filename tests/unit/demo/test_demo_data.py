@@ -10,7 +10,7 @@ import pytest
 from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.units import MS_PER_HOUR
 from zonepulse.schemas.zone_file.read import parse_zone
-from zonepulse.streams.demo.data import DEFAULT_DAYS, DEFAULT_SEED, THERM_M3, demo_sample, demo_zone_yaml, load_series
+from zonepulse.streams.demo.data import DEFAULT_SEED, THERM_M3, demo_sample, demo_zone_yaml, load_series
 
 UNTIL_MS = 1_795_000_000_000
 SHIPPED = files("zonepulse.deploy") / "demo"
@@ -69,7 +69,7 @@ def test_the_keys_of_the_sample_spread_over_four_partitions() -> None:
 
 
 def test_two_weeks_hold_every_fault() -> None:
-    sample = demo_sample(UNTIL_MS, DEFAULT_DAYS, DEFAULT_SEED)
+    sample = demo_sample(UNTIL_MS, 14, DEFAULT_SEED)
     assert 30_000 < sample.readings.num_rows < 40_000
     assert len(sample.dead_letters) == 9
     assert {"rollover", "swap_recorded", "swap_unrecorded", "gap", "delayed", "duplicate", "correction"} <= set(sample.faults)

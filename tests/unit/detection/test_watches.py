@@ -1,5 +1,6 @@
 """The channels that detectors watch: what is said of their windows, under which registry version, and what a snapshot holds of them."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -61,6 +62,17 @@ def test_a_spike_is_told_with_its_band_and_what_lies_beyond_it() -> None:
         raised["fingerprint"],
         24 * HOUR,
     )
+
+
+def test_what_lasts_within_the_band_is_measured_from_its_middle() -> None:
+    """A meter that is dead for two days: what it costs is what these hours usually are."""
+    channels = compiled()
+    watches = Watches(channels, np.arange(1))
+    assert said(watches, channels, turns(working(TAUGHT))) == []
+    *_, last = found_rows(watches.judge(turns([0.0] * 48, TAUGHT)).found, watches.channels_of, channels)
+    assert last["rule"] == "zero_run" and last["state"] == "updated"
+    beyond_kwh = json.loads(last["evidence"])["beyond_micro"] / 1e6
+    assert -sum(working(TAUGHT + 48)[TAUGHT:]) < beyond_kwh < -24 * 2.0
 
 
 def test_an_export_that_never_was_flows_the_other_way() -> None:

@@ -1,5 +1,6 @@
 """Inputs of zone.yaml: what is refused, which counts, and which periods they make up."""
 
+from datetime import datetime
 from fractions import Fraction
 
 import pytest
@@ -8,8 +9,9 @@ from zones import small, zone
 from zonepulse.processors.indicators.answers import Answer, Known, Missing
 from zonepulse.processors.indicators.facts import facts_of
 from zonepulse.processors.indicators.sums import Entity
-from zonepulse.schemas.indicators.periods import parse_period
+from zonepulse.schemas.indicators.periods import parse_asked
 from zonepulse.schemas.problems import RegistryError
+from zonepulse.schemas.values import BadValue
 from zonepulse.schemas.zone_file.read import parse_zone
 
 ZONE, A = Entity("zone", "z"), Entity("company", "a")
@@ -25,7 +27,7 @@ def entry(name: str, quantity: str, period: str, value: object, company: str = "
 
 def of(entity: Entity, quantity: str, period: str, *entries: str) -> Answer:
     facts = facts_of(zone(more="inputs:\n" + "".join(entries)))
-    return facts.given.of(entity, facts.companies, quantity, parse_period(period))
+    return facts.given.of(entity, facts.companies, quantity, parse_asked(period))
 
 
 def refused(*entries: str) -> str:
@@ -44,6 +46,49 @@ def test_months_make_up_a_year_and_days_a_month() -> None:
     assert of(A, "revenue_cny", "2026", *months) == Known(Fraction(78))
     days = [entry(f"d{d}", "revenue_cny", f"2026-02-{d:02}", 2, "a") for d in range(1, 29)]
     assert of(A, "revenue_cny", "2026", months[0], *days, *months[2:]) == Known(Fraction(78 - 2 + 56))
+
+
+def test_months_make_up_the_year_that_ends_with_one_of_them() -> None:
+    months = [entry(f"m{n}", "revenue_cny", f"{2025 + n // 12}-{n % 12 + 1:02}", n, "a") for n in range(15)]
+    assert of(A, "revenue_cny", "P1Y/2026-03", *months) == Known(Fraction(sum(range(3, 15))))
+    assert of(A, "revenue_cny", "P1Y/2025-12", *months) == of(A, "revenue_cny", "2025", *months)
+    assert of(A, "revenue_cny", "P1Y/2026-04", *months) == Missing("revenue_cny", "input_gap", ("2026-04-01",))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["P1Y/2026", "P1Y/2026-03-04", "P1Y/", "P2Y/2026-03", "2026-03T08", "2026-03-04T24", "2026-03-04T8", "P1Y/2026-03-04T08"],
+)
+def test_a_year_that_ends_with_no_month_is_refused(text: str) -> None:
+    with pytest.raises(BadValue):
+        parse_asked(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "from_utc", "hours"),
+    [
+        ("2025-11-20T08", "Asia/Shanghai", "2025-11-20T00:00", 1),
+        ("2025-11-20T23", "Asia/Shanghai", "2025-11-20T15:00", 1),
+        ("2025-10-26T02", "Europe/Berlin", "2025-10-26T00:00", 2),
+        ("2025-10-26T03", "Europe/Berlin", "2025-10-26T02:00", 1),
+        ("2025-03-30T02", "Europe/Berlin", "2025-03-30T01:00", 0),
+        ("2025-03-30T01", "Europe/Berlin", "2025-03-30T00:00", 1),
+    ],
+)
+def test_an_hour_is_as_long_as_the_clock_shows_it(text: str, zone: str, from_utc: str, hours: int) -> None:
+    from_ms, to_ms = parse_asked(text).span_ms(zone)
+    assert from_ms == datetime.fromisoformat(f"{from_utc}+00:00").timestamp() * 1000 and to_ms - from_ms == hours * 3_600_000
+
+
+def test_what_is_given_for_a_day_is_not_an_hour_s() -> None:
+    day = entry("d", "revenue_cny", "2026-03-04", 9, "a")
+    assert of(A, "revenue_cny", "2026-03-04T08", day) == Missing("revenue_cny", "short", ("day",))
+    assert of(A, "employees", "2026-03-04T08", entry("e", "employees", "2026-03", 40, "a")) == Known(Fraction(40))
+
+
+def test_a_year_ends_where_its_last_month_does() -> None:
+    one = parse_asked("P1Y/2024-02")
+    assert (one.kind, str(one.first), str(one.end)) == ("year", "2023-03-01", "2024-03-01")
 
 
 def test_where_both_stand_the_longest_counts() -> None:

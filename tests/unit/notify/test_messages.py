@@ -15,6 +15,7 @@ from notify_parts import transition
 from zones import zone
 
 from zonepulse.schemas.languages import LANGUAGES
+from zonepulse.schemas.messages.alerts import PIPELINE_RULES
 from zonepulse.schemas.registry.subscribers import Subscriber
 from zonepulse.schemas.values import CONTROLS
 from zonepulse.streams.notify import messages
@@ -91,6 +92,16 @@ def test_a_mail_has_a_life_a_key_a_plain_text_a_page_its_picture_and_a_way_out()
     kinds = [part.get_content_type() for part in read.walk() if not part.is_multipart()]
     assert kinds == ["text/plain", "text/html", "image/png"]
     assert [part["Content-ID"] for part in read.walk() if part["Content-ID"]] == ["<last-24-hours.png>"]
+
+
+def test_an_alert_about_the_pipeline_leads_to_what_to_do() -> None:
+    assert "zonepulse runbook ops_no_data" in made(row(rule="ops_no_data", company="", meter="")).text
+    board = NotifySettings(board_url="https://board.example")
+    reader = Subscriber("desk", ("mailto:desk@plant.example",))
+    poison = row(rule="ops_poison", company="", meter="")
+    parcel = Parcel("k", "desk", reader.to[0], "alert", T0, [(poison.identity, "raised")], [("raised", poison)])
+    assert "https://board.example/runbook/ops_poison" in Composer(board).message(parcel, reader, KNOWN, T0).text
+    assert set(PIPELINE_RULES) == {rule for rule in RULE_TEXTS if rule.startswith("ops_")}
 
 
 def literals() -> set[str]:

@@ -13,9 +13,9 @@ from zones import SMALL
 
 from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.streams.cli.main import app
-from zonepulse.streams.reports.page import shown
+from zonepulse.streams.reports.page import html, shown
+from zonepulse.streams.reports.report import Column, Report, Table
 from zonepulse.streams.reports.sheets import csv_text, decimal_text, document, workbook
-from zonepulse.streams.reports.tables import Column, Table
 from zonepulse.streams.reports.words import REPORT_TEXTS, ReportWords
 
 TABLE = Table(
@@ -89,7 +89,8 @@ def test_decimals_are_written_out(value: Fraction | float, text: str) -> None:
         (["zone", "--month", "2026-13"], "--month: '2026-13' is no period"),
         (["zone", "--language", "fr"], "--language 'fr': write en, de or zh"),
         (["zone", "--format", "pdfs"], "--format 'pdfs': did you mean `pdf`?"),
-        (["company", "c"], "company 'c': there are a, b"),
+        (["company", "c"], "'c' is no company of zone z: there are a, b"),
+        (["network"], "zone z has no networks: add one to `efficiency_networks` of zone.yaml"),
     ],
 )
 def test_what_it_cannot_do_is_told_with_a_remedy(tmp_path: Path, arguments: list[str], said: str) -> None:
@@ -97,3 +98,15 @@ def test_what_it_cannot_do_is_told_with_a_remedy(tmp_path: Path, arguments: list
     result = CliRunner().invoke(app, ["report", *arguments, "--zone", str(tmp_path / "zone.yaml")])
     assert result.exit_code == 2
     assert said in result.output
+
+
+def test_a_page_leaves_out_columns_without_anything_and_keeps_short_texts_on_one_line() -> None:
+    text = "a remark that is long enough to be wrapped"
+    table = Table("energy", (Column("carrier"), Column("used", "number"), Column("tonnes", "number"), Column("remark")),
+                  [["gas", 1, None, text], ["heat", 2, None, ""]], note="of note")  # fmt: skip
+    empty = Table("alerts", (Column("severity"),), [], note="never said")
+    report = Report("t", "n", "2026", "z", "", [table, empty], ["how"])
+    page = html(report, ReportWords("en", "UTC"), 0)
+    assert page.count("<th ") == 3 and "t CO2e" not in page and "–" not in page
+    assert '<td class="s">gas</td><td class="n">1</td><td>a remark' in page
+    assert "of note" in page and "never said" not in page and '<p class="empty">none</p>' in page

@@ -1,0 +1,38 @@
+"""Records of what was published about companies: a later report must not tell, beside them, what none of them tells alone.
+
+Records hold names: they are the moderator's, and readable by their owner only.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from zonepulse.streams.screen import BadInput
+
+
+def keep(folder: Path, kind: str, report: str, record: Mapping[str, Any]) -> Path:
+    """Writes a report's record. Raises BadInput: the folder cannot be written to."""
+    path = folder / f"{kind}-{report}.json"
+    whole = {"report": report, "made_at": datetime.now(UTC).isoformat(timespec="seconds"), **record}
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_text(json.dumps(whole, ensure_ascii=False, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{path}: {(error.strerror or str(error)).lower()}; name a folder for records with --records") from error
+    return path
+
+
+def kept(folder: Path, kind: str, *needed: str) -> Iterator[Mapping[str, Any]]:
+    """Every record of a kind; all have the keys `needed`. Raises BadInput: one cannot be read."""
+    for path in sorted(folder.glob(f"{kind}-*.json")):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(record, dict) or not set(needed) <= record.keys():
+                raise ValueError(f"it lacks one of {', '.join(needed)}")
+        except (OSError, ValueError) as error:
+            remedy = "bring it back from a copy: without it a report may disclose somebody"
+            raise BadInput(f"{path}: no record of a {kind} ({error}); {remedy}") from error
+        yield record
