@@ -90,7 +90,7 @@ def test_what_has_spoken_must_have_more_to_say_the_next_time() -> None:
     values = _load()
     values[[FAULT, FAULT + 72]] = 150.0, 170.0
     assert _shown_at(values) == [0]
-    values[FAULT + 72] = 500.0
+    values[FAULT + 72] = 600.0
     assert _shown_at(values) == [0, 72]
 
 
