@@ -2,13 +2,13 @@
 
 import os
 
-from zonepulse.streams.workers.kernel_cache import are_compiled, use_kernel_cache
+from zonepulse.streams.kernels.cache import are_compiled, use_kernel_cache
 
 
 def main() -> None:
     use_kernel_cache(os.environ)
     if not are_compiled(os.environ):
-        from zonepulse.streams.workers.warm_up import warm_up
+        from zonepulse.streams.kernels.warm_up import warm_up
 
         warm_up()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from zonepulse.streams.workers.kernel_cache import use_kernel_cache
+from zonepulse.streams.kernels.cache import use_kernel_cache
 
 REPOSITORY = Path(__file__).parents[1]
 TOGETHER = ("tests/integration/board/", "tests/integration/dashboards/", "tests/integration/secured/")

@@ -19,7 +19,7 @@ from zonepulse.streams.demo.drain import Drain
 from zonepulse.streams.demo.run import PREFIX, Feed, Progress, oracle_differences, readings_of
 from zonepulse.streams.demo.sample import Sample
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.workers.warm_up import warm_up
+from zonepulse.streams.kernels.warm_up import warm_up
 
 PARTITIONS = 4
 UNCHANGED = files("zonepulse.deploy").joinpath("demo", "zone.yaml")

@@ -197,6 +197,7 @@ class ZoneLive:
                 override(say("what"), custom__wrapText=True),
                 override(say("who"), links=[self._only(say("who"))], **looks.NAME),
                 override(say("meters"), **looks.FEW),
+                override(say("impact_t"), **looks.TONNES),
                 override(say("since"), **looks.AGE),
                 override("company_id", **looks.HIDDEN),
                 noValue=say("no_open_alert"), thresholds=thresholds(("text", None)), custom={"align": "auto", "filterable": False},

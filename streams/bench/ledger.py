@@ -29,8 +29,8 @@ from zonepulse.processors.ledger.ledger import Ledger
 from zonepulse.processors.ledger.snapshot import freeze_ledger
 from zonepulse.processors.metering.snapshot import encode
 from zonepulse.streams.bench.ledger_load import DELAY_MS, HOUR_MS, START_MS, TICK_MS, WINDOW_MS, CompanyZone
+from zonepulse.streams.kernels.warm_up import warm_up
 from zonepulse.streams.screen import count, print_table
-from zonepulse.streams.workers.warm_up import warm_up
 
 DAY_MS: Final = 24 * HOUR_MS
 CHANNELS_A_COMPANY: Final = 50

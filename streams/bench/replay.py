@@ -31,11 +31,11 @@ from zonepulse.streams.bench.ingest import machine
 from zonepulse.streams.bench.load import FORMS, START_MS, WINDOW_MS, Form, Load
 from zonepulse.streams.bench.pipeline import Trial
 from zonepulse.streams.embedded.stack import Stack
+from zonepulse.streams.kernels.warm_up import warm_up
 from zonepulse.streams.replay.log import fetches
 from zonepulse.streams.replay.plan import ARCHIVE, TOPIC, Plan, make_plan
 from zonepulse.streams.replay.run import How, run_plan
 from zonepulse.streams.screen import count, print_facts, print_table
-from zonepulse.streams.workers.warm_up import warm_up
 
 REPLAYED: Final = ("json", "arrow")
 ARROW_TIMES: Final = 5

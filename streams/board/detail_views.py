@@ -126,7 +126,7 @@ def alert(zone: Zone, row: Row, words: Words) -> dict[str, Any]:
         "began": words.moment(row["starts_ms"]),
         "ended": words.moment(row["ends_ms"]) if row["ends_ms"] is not None and not row["is_open"] else "",
         "value_text": words.three_digits(row["value"]),
-        "band": _band(row["expected_low"], row["expected_high"], words),
+        "band": _band(*_bounds(row), words),
         "kg": words.three_digits(row["impact_kg"]),
         "kwh": words.three_digits(impact.get("impact_kwh")),
         "cost": f"{words.three_digits(cost)} {impact['currency']}" if (cost := impact.get("impact_cost")) is not None else NOTHING,
@@ -156,11 +156,17 @@ def _picture(answer: Answer, words: Words, newest: Row) -> Any:
         Line(words("last_week"), "before", [(int(r["start_ms"]) + week_ms, _kg(r["value_micro"])) for r in before]),
         Line(words("measured"), "ok", [(int(r["start_ms"]), _kg(r["value_micro"])) for r in rows]),
     ]
-    low, high = newest["expected_low"], newest["expected_high"]
+    low, high = _bounds(newest)
     length_ms = int(rows[0]["length_s"]) * 1000
     band = None if low is None or high is None else charts.Band(begin, begin + length_ms, low, high)
     frame = Axes(words("around_title"), from_ms, to_ms, words.hour_ticks(from_ms, to_ms, 8), words.axis, band=band, mark_ms=begin)
     return charts.lines(series, frame)
+
+
+def _bounds(row: Row) -> tuple[float | None, float | None]:
+    """What was expected; a register counts one direction, so that its windows are never below 0."""
+    low, high = row["expected_low"], row["expected_high"]
+    return (max(low, 0.0) if row["meter"] and low is not None else low), high
 
 
 def _band(low: float | None, high: float | None, words: Words) -> str:

@@ -53,7 +53,7 @@ class Words(Texts):
     def three_digits(self, value: float | None) -> str:
         """As many decimals as three digits that count need, at most three."""
         size = abs(value or 0.0)
-        return self.number(value, 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 or size == 0 else 3)
+        return self.number(value, 0 if size >= 100 or size == 0 else 1 if size >= 10 else 2 if size >= 1 else 3)
 
     def axis(self, value: float) -> str:
         """As many decimals as the value has, at most three."""

@@ -190,6 +190,7 @@ def _wrong(zone: Zone, row: Row, words: Words) -> dict[str, Any]:
     return {
         **row, "kind": SEVERITY_KINDS[row["severity"]], "name": company_name(zone, company, words), "company": company,
         "title": rule_name(zone, str(row["what"]), words),
+        "kg": NOTHING if row["impact_t"] is None else words.three_digits(1000 * row["impact_t"]),
     }  # fmt: skip
 
 

@@ -25,9 +25,9 @@ from zonepulse.streams.demo.run import PREFIX, Feed, Progress, oracle_difference
 from zonepulse.streams.demo.screen import View, save_picture, summary_tables, utc
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 from zonepulse.streams.exit_codes import FAILED
+from zonepulse.streams.kernels.warm_up import warm_up
 from zonepulse.streams.notify.inbox import messages
 from zonepulse.streams.screen import SafeConsole, print_json
-from zonepulse.streams.workers.warm_up import warm_up
 
 LONGEST_DAYS: Final = 364
 DAY_MS: Final = 86_400_000

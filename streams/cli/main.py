@@ -15,8 +15,8 @@ from typer.core import TyperCommand, TyperGroup
 from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.streams.embedded.processes.ending import heed_interrupts
 from zonepulse.streams.kafka.few_lines import bound_lines
+from zonepulse.streams.kernels.cache import use_kernel_cache
 from zonepulse.streams.screen import either, exit_code, explain, say, show_error
-from zonepulse.streams.workers.kernel_cache import use_kernel_cache
 
 
 class Command(NamedTuple):

@@ -28,7 +28,7 @@ def top(
     every: Annotated[float, typer.Option(min=0.5, max=3600, metavar="SECONDS", help="Between two looks.")] = 2.0,
     once: Annotated[bool, typer.Option("--once", help="Show it once and end; so it is where stdout is no terminal.")] = False,
 ) -> None:
-    """Show a running zone until Ctrl-C: readings a second, what waits, intensity, emitters, newest alerts."""
+    """Show a running zone until Ctrl-C: readings a second, what waits, intensity, emitters, what fires."""
     settings = servers.settings()
     servers.require_broker(settings)
     screen = console()

@@ -137,7 +137,7 @@ def _amount(value: float | None, unit: str = "") -> str:
 
 
 def _band(row: Mapping[str, Any]) -> str:
-    low, high = _amount(row["low"]), _amount(row["high"])
+    low, high = _amount(row["low"] if row["low"] is None else max(row["low"], 0.0)), _amount(row["high"])
     return f"{low} to {high}" if low and high else f"under {high}" if high else f"over {low}" if low else ""
 
 

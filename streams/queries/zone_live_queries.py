@@ -192,21 +192,22 @@ ORDER BY time WITH FILL STEP {self._step})
 ORDER BY time"""
 
     def wrong_now(self) -> str:
-        """Open alerts, one row for a rule and company, the worst first."""
+        """Open alerts, one row for a rule and company, the worst and costliest first."""
         zone = quoted(self._say("zone_itself"))
         return f"""\
 SELECT severity {self._as("severity")},
   multiIf(a.company = '', {zone}, n.name = '', toString(a.company), n.name) {self._as("who")},
   {translated("rule", rule_words(self._limits, self._say))} {self._as("what")},
-  nullIf(meters, 0) {self._as("meters")},
+  nullIf(meters, 0) {self._as("meters")}, impact / 1000 {self._as("impact_t")},
   dateDiff('second', first_start, {NOW}) {self._as("since")},
   if(a.company = '', '(zone)', toString(a.company)) AS company_id
 FROM (
-  SELECT severity, rule, company, uniqExactIf(meter, meter != '') AS meters, min(starts_at) AS first_start
+  SELECT severity, rule, company, uniqExactIf(meter, meter != '') AS meters, sumOrNull(impact_kg) AS impact,
+    min(starts_at) AS first_start
   FROM zonepulse.alerts_final WHERE {MINE} AND {OPEN} AND {CHOSEN}
   GROUP BY severity, rule, company) AS a
 LEFT JOIN {company_names(self._say.language)} AS n ON n.company = a.company
-ORDER BY indexOf({list(SEVERITIES)}, severity), first_start DESC LIMIT 50"""
+ORDER BY indexOf({list(SEVERITIES)}, severity), impact DESC NULLS LAST, first_start DESC LIMIT 50"""
 
     def sources(self) -> str:
         """Mean kW of grid import and own generation."""

@@ -8,8 +8,15 @@ is read again from its place, and nobody else's blocks are taken twice.
 Places only grow, and depend on nothing that a row could show: which partition waits where changes no result.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from zonepulse.processors.ledger.ledger import Ledger
+from zonepulse.streams.kafka.interval_codec import NO_PARTITION, IntervalBlock
+from zonepulse.streams.workers.interval_intake import Offered
+
+log: Final = logging.getLogger(__name__)
 
 
 class Places:
@@ -69,3 +76,52 @@ class Places:
 
     def _choose(self) -> None:
         self.next_offset = min([self.front, *(self._behind[p] for p in self._again)])
+
+
+def is_without_order(block: IntervalBlock) -> bool:
+    """Whether a block is taken where it stands, however far its partition is: live sums, and alerts about the pipeline."""
+    return block.live_at_ms is not None or block.partition == NO_PARTITION
+
+
+class Turns:
+    """Whose turn it is, by the ledger's state and `places`; at most `most_waiting` rows wait for the slowest partition."""
+
+    def __init__(self, topic: str, most_waiting: int) -> None:
+        self._topic, self._most_waiting = topic, most_waiting
+        self.places = Places()
+
+    def may_be_due(self, offset: int, block: IntervalBlock) -> bool:
+        """Whether nobody has taken this block, as far as its place says."""
+        return self.places.is_due(NO_PARTITION if is_without_order(block) else block.partition, offset)
+
+    def due(self, ledger: Ledger, offered: Mapping[int, Offered]) -> Iterator[Offered]:
+        """Of the blocks, by their offsets, those that the ledger takes now, each judged when those before it are taken."""
+        waiting = ledger.waiting_rows
+        for offset, one in offered.items():
+            if self._is_due(ledger, offset, one.block, waiting):
+                yield one
+                waiting += 0 if one.rows is None else len(one.rows)
+
+    def _is_due(self, ledger: Ledger, offset: int, block: IntervalBlock, waiting: int) -> bool:
+        """While more rows wait than may, only blocks of the slowest partition are."""
+        if not self.may_be_due(offset, block):
+            return False
+        if waiting <= self._most_waiting or is_without_order(block) or ledger.waits_for(block.partition):
+            return True
+        self.places.rest(block.partition, offset)
+        return False
+
+    def has_read(self, ledger: Ledger, next_offset: int, at_rest: set[int]) -> None:
+        """Everything below that was due is taken. Partitions at rest (before: `at_rest`) are read again once there is room for half of what
+        may wait, or one is waited for."""
+        self.places.has_read(next_offset)
+        has_room = 2 * ledger.waiting_rows <= self._most_waiting
+        self.places.read_again({p for p in self.places.at_rest if has_room or ledger.waits_for(p)})
+        now, places = self.places.at_rest, self.places
+        if now - at_rest:
+            log.warning(
+                "%d rows wait for the slowest partition: those of partitions %s stay on %s from offset %d until it has come nearer",
+                ledger.waiting_rows, sorted(now), self._topic, places.low,
+            )  # fmt: skip
+        if at_rest - now:
+            log.info("partitions %s are read on from offset %d of %s", sorted(at_rest - now), places.next_offset, self._topic)

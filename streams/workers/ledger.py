@@ -20,7 +20,6 @@ from faust.types import TP, StreamT
 from kafka.errors import KafkaError
 
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.detection.ops_alerts import NO_DATA, TASK_GONE, NoData
 from zonepulse.processors.flow import UNSET
 from zonepulse.processors.ledger.ledger import Ledger, Results
 from zonepulse.processors.ledger.life_cycle import OPS
@@ -51,7 +50,7 @@ from zonepulse.streams.checkpoints.handed_states import HandedState, HandedState
 from zonepulse.streams.control.command_log import CommandLog
 from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.control.registry_store import RegistryStore
-from zonepulse.streams.health.absent import EVERY_S, Absence, without_workers
+from zonepulse.streams.health.absent import EVERY_S
 from zonepulse.streams.health.quarantine import Quarantine
 from zonepulse.streams.health.watchdog import Pulse
 from zonepulse.streams.kafka.app import Outbox
@@ -63,13 +62,12 @@ from zonepulse.streams.metrics import Metrics
 from zonepulse.streams.settings import Settings
 from zonepulse.streams.workers import alert_sweep
 from zonepulse.streams.workers.alert_sweep import AlertSweep
-from zonepulse.streams.workers.far_ahead import Places
+from zonepulse.streams.workers.far_ahead import Places, Turns, is_without_order
 from zonepulse.streams.workers.interval_intake import Offered, take
 from zonepulse.streams.workers.one_thread import OneThread
+from zonepulse.streams.workers.pipeline_watch import PipelineWatch
 
 NAME: Final = "ledger"
-UNHEARD_S, UNHEARD_TICKS = 60.0, 3
-"""So long nothing at all comes of the tasks that read meters, which close each tick even where no meter reports: they are gone."""
 SKIPPED: Final = "skipped by a command"
 Message = tuple[str, bytes, bytes, Headers]
 """Topic, key, value and headers of a record to be sent."""
@@ -79,11 +77,6 @@ log = logging.getLogger(__name__)
 def alert_record(row: Mapping[str, Any], zone: str) -> tuple[bytes, bytes]:
     """(key, value) of one transition on `zp.alerts`."""
     return alert_key(row["fingerprint"], row["starts_at"]), msgspec.json.encode({"zone": zone, **row})
-
-
-def _is_without_order(block: IntervalBlock) -> bool:
-    """Whether a block is taken where it stands, however far its partition is: live sums, and alerts about the pipeline."""
-    return block.live_at_ms is not None or block.partition == NO_PARTITION
 
 
 class LedgerTask:
@@ -112,11 +105,8 @@ class LedgerTask:
         """Under which the books were kept last, and under which each partition was, by the key of its blocks."""
         self._live: LiveView | None = None
         self._shown: pa.RecordBatch | None = None
-        self._no_data, self._absence = NoData(""), Absence("", NAME)
-        self._heard_s = time.monotonic()
-        """When a task that reads meters said something last."""
-        self._most_waiting = settings.waiting_rows
-        self._places = Places()
+        self._watch = PipelineWatch(settings.broker, settings.topic_prefix, NAME, settings.is_simulated)
+        self._turns = Turns(self._blocks.topic, settings.waiting_rows)
         self.batches: BatchChannel | None = None
         self.commands: CommandLog | None = None
         self.pulse: Pulse | None = None
@@ -129,15 +119,12 @@ class LedgerTask:
         self._ledger = await self._restored()
         self._registries.keep(self._ledger.versions)
         self._kept = None
-        zone, rows = self._ledger.channels.registry.zone.id, [known.row for known in self._ledger.life.open.values()]
-        self._no_data = NoData(zone, next((row for row in rows if row["rule"] == NO_DATA), None))
-        self._absence = Absence(zone, NAME, [(row["starts_at"], row["evidence"]) for row in rows if row["rule"] == TASK_GONE])
-        self._heard_s = time.monotonic()
+        self._watch.begin(self._ledger.channels.registry.zone.id, [known.row for known in self._ledger.life.open.values()])
 
     async def _restored(self) -> Ledger:
         stored = await self._checkpoints.find(0)
         if stored is None:
-            self._places, self._hand_over, self._takes, self._name = Places(), None, {0}, ""
+            self._turns.places, self._hand_over, self._takes, self._name = Places(), None, {0}, ""
             ledger = await self.thread.run(Ledger, await self._registries.first())
             ledger.progress = self.thread.beat
             return ledger
@@ -150,7 +137,7 @@ class LedgerTask:
 
     def _take_facts(self, facts: Mapping[str, Any], next_offset: int) -> None:
         places = facts.get("places")
-        self._places = Places(next_offset) if places is None else Places.of(places)
+        self._turns.places = Places(next_offset) if places is None else Places.of(places)
         self._hand_over, self._takes = hand_over_in(facts), set(facts.get("takes", [0]))
 
     async def _ledger_of(self, facts: Mapping[str, Any], chunks: Sequence[Arrays]) -> Ledger:
@@ -161,11 +148,11 @@ class LedgerTask:
 
     async def start_offsets(self, tps: set[TP]) -> dict[TP, int]:
         """What to read first: behind what the state holds."""
-        return dict.fromkeys(tps, self._places.low)
+        return dict.fromkeys(tps, self._turns.places.low)
 
     async def moved(self, _: TP, next_offset: int) -> None:
         """Another log goes on here: what partitions far ahead had left in the old one is gone with it."""
-        self._places = Places(next_offset)
+        self._turns.places = Places(next_offset)
 
     async def revoked(self, _: set[TP]) -> None:
         """Somebody else goes on, from a final snapshot if there is time for one."""
@@ -176,7 +163,7 @@ class LedgerTask:
                 is_done = True
         except TimeoutError:
             log.warning("no time for a final snapshot: the next owner reads again what came since the last one")
-        if is_done and self._checkpoints.is_written(0, self._places.facts()):
+        if is_done and self._checkpoints.is_written(0, self._turns.places.facts()):
             self._kept = self._ledger
         else:
             self._checkpoints.drop(0)
@@ -184,11 +171,11 @@ class LedgerTask:
 
     def positions(self) -> dict[TP, int]:
         """What is handled of the partition held: its next offset."""
-        return {} if self._ledger is None else {self._blocks: self._places.next_offset}
+        return {} if self._ledger is None else {self._blocks: self._turns.places.next_offset}
 
     async def checkpoint_due(self) -> None:
         """Takes the snapshot if it is due."""
-        if self._ledger is not None and self._checkpoints.due({0: self._places.facts()}) is not None:
+        if self._ledger is not None and self._checkpoints.due({0: self._turns.places.facts()}) is not None:
             await self.checkpoint()
 
     async def checkpoint(self) -> None:
@@ -198,13 +185,13 @@ class LedgerTask:
     async def _frozen(self) -> Frozen | None:
         if self._ledger is None:
             return None
-        places = self._places
+        places = self._turns.places
         frozen = await self.thread.run(freeze_ledger, self._ledger, places.low)
         read_to = places.front if places.low < places.front else None
         return replace(self._placed(frozen), read_to=read_to, mark=places.facts())
 
     def _placed(self, frozen: Frozen) -> Frozen:
-        own = {"places": self._places.facts(), "takes": sorted(self._takes), KEPT: self._name, **facts_of(self._hand_over)}
+        own = {"places": self._turns.places.facts(), "takes": sorted(self._takes), KEPT: self._name, **facts_of(self._hand_over)}
         return replace(frozen, facts=frozen.facts | own)
 
     async def handle(self, batch: Fetch) -> None:
@@ -245,7 +232,7 @@ class LedgerTask:
                 log.error("blocks that are made for hand-over %s are left out: %s", hand_over.id, bad)
                 return
             await self._outbox.flush()
-            frozen = await self.thread.run(lambda: freeze_ledger(ledger, self._places.low, is_whole=True))
+            frozen = await self.thread.run(lambda: freeze_ledger(ledger, self._turns.places.low, is_whole=True))
             before = await asyncio.to_thread(HandedState.of, self._placed(frozen))
             await HandedStates(self._broker, self._prefix, hand_over.before).write({number: before})
             if self._ledger is not ledger:
@@ -262,8 +249,8 @@ class LedgerTask:
             for row in new:
                 await self._outbox.send(topic, *alert_record(row, zone), headers=headers_of(hand_over))
             await self._outbox.flush()
-            if self.batches is not None and self._places.next_offset != int(batch.offset[0]):
-                await self.batches.seek({self._blocks: self._places.next_offset})
+            if self.batches is not None and self._turns.places.next_offset != int(batch.offset[0]):
+                await self.batches.seek({self._blocks: self._turns.places.next_offset})
 
     async def _handed(self, hand_over: HandOver, number: int) -> tuple[Mapping[str, Any], Ledger]:
         """The books that were handed over, and their facts. Raises BadSnapshot: there are none that can be gone on from."""
@@ -278,7 +265,7 @@ class LedgerTask:
         others = {int(records.offset[i]) for i in range(len(records)) if order_of(orders.get(i)) not in self._takes}
 
         def may_be_due(offset: int, block: IntervalBlock) -> bool:
-            return (_is_without_order(block) or offset not in others) and self._may_be_due(offset, block)
+            return (is_without_order(block) or offset not in others) and self._turns.may_be_due(offset, block)
 
         taken = await take(records, skipped, may_be_due, self._origin(ledger), self._registries, newest, self.thread)
         for i in range(len(records)):
@@ -288,7 +275,7 @@ class LedgerTask:
                 await self._put_aside(records, i, f"{type(error).__name__}: {error}")
         offers = {int(records.offset[i]): t for i, t in taken.items() if not isinstance(t, Exception)}
         if any(offered.block.partition != NO_PARTITION for offered in offers.values()):
-            self._heard_s = time.monotonic()
+            self._watch.heard()
         if not await self._has_read_commands(ledger, list(offers.values()), records):
             return  # somebody else's by now, who makes the same anew
         self._tell(ledger)
@@ -301,8 +288,8 @@ class LedgerTask:
         self._registries.keep({*ledger.versions, *([] if self._live is None else [self._live.channels.registry.version])})
         await self._keep(ledger, records)
         self._measure(ledger, records)
-        if self.batches is not None and self._places.next_offset != records.next_offset:
-            await self.batches.seek({self._blocks: self._places.next_offset})
+        if self.batches is not None and self._turns.places.next_offset != records.next_offset:
+            await self.batches.seek({self._blocks: self._turns.places.next_offset})
 
     async def _keep(self, ledger: Ledger, records: RecordSpans) -> None:
         """Keeps the books once those of all partitions are kept, which they have taken everything of that was made before."""
@@ -310,9 +297,9 @@ class LedgerTask:
             if (said := records.header(i, KEPT)) is not None:
                 self._names[records.key(i) or b""] = said.decode("ascii", "replace")
         names = {self._names.get(b"%d" % number, "") for number in range(ledger.channels.partitions)}
-        if len(names) != 1 or (name := names.pop()) == self._name or not is_name(name) or self._places.at_rest:
+        if len(names) != 1 or (name := names.pop()) == self._name or not is_name(name) or self._turns.places.at_rest:
             return
-        frozen = self._placed(await self.thread.run(lambda: freeze_ledger(ledger, self._places.low, is_whole=True)))
+        frozen = self._placed(await self.thread.run(lambda: freeze_ledger(ledger, self._turns.places.low, is_whole=True)))
         await HandedStates(self._broker, self._prefix, kept_topic(name)).keep(ledger.channels.partitions, frozen)
         self._name = name
 
@@ -345,50 +332,14 @@ class LedgerTask:
     def _booked(self, ledger: Ledger, offers: Mapping[int, Offered], next_offset: int) -> list[Message]:
         """Offers the blocks of a batch, by their offsets, and applies what can be; the records that that makes. In the thread."""
         begun = time.perf_counter()
-        at_rest = self._places.at_rest
-        results, behind = book(ledger, self._due(ledger, offers))
-        self._places.has_read(next_offset)
-        self._let_go_on(ledger)
-        self._tell_at_rest(at_rest, ledger)
+        at_rest = self._turns.places.at_rest
+        due = self._turns.due(ledger, offers)
+        results, behind = book(ledger, (offer for one in due for offer in self._offer(one)))
+        self._turns.has_read(ledger, next_offset, at_rest)
         self._metrics.kernel_seconds.labels(NAME).observe(time.perf_counter() - begun)
         self._metrics.rows_too_old.inc(results.too_old)
         self._metrics.rows_behind.inc(behind)
         return list(self._messages(ledger, results))
-
-    def _due(self, ledger: Ledger, offers: Mapping[int, Offered]) -> Iterator[Offer]:
-        """What the ledger takes now, each judged when those before it are taken."""
-        waiting = ledger.waiting_rows
-        for offset, offered in offers.items():
-            if self._is_due(ledger, offset, offered.block, waiting):
-                yield from self._offer(offered)
-                waiting += 0 if offered.rows is None else len(offered.rows)
-
-    def _is_due(self, ledger: Ledger, offset: int, block: IntervalBlock, waiting: int) -> bool:
-        """Whether the ledger takes a block now. While more rows wait than may, only those of the slowest partition."""
-        if not self._may_be_due(offset, block):
-            return False
-        if waiting <= self._most_waiting or _is_without_order(block) or ledger.waits_for(block.partition):
-            return True
-        self._places.rest(block.partition, offset)
-        return False
-
-    def _may_be_due(self, offset: int, block: IntervalBlock) -> bool:
-        return self._places.is_due(NO_PARTITION if _is_without_order(block) else block.partition, offset)
-
-    def _let_go_on(self, ledger: Ledger) -> None:
-        """Partitions at rest are read again once there is room for half of what may wait, or one is waited for."""
-        has_room = 2 * ledger.waiting_rows <= self._most_waiting
-        self._places.read_again({p for p in self._places.at_rest if has_room or ledger.waits_for(p)})
-
-    def _tell_at_rest(self, before: set[int], ledger: Ledger) -> None:
-        now, places = self._places.at_rest, self._places
-        if now - before:
-            log.warning(
-                "%d rows wait for the slowest partition: those of partitions %s stay on %s from offset %d until it has come nearer",
-                ledger.waiting_rows, sorted(now), self._blocks.topic, places.low,
-            )  # fmt: skip
-        if before - now:
-            log.info("partitions %s are read on from offset %d of %s", sorted(before - now), places.next_offset, self._blocks.topic)
 
     def _offer(self, offered: Offered) -> Iterator[Offer]:
         """A block for the ledger; live sums go to the live view instead."""
@@ -422,9 +373,11 @@ class LedgerTask:
 
     def _measure(self, ledger: Ledger, records: RecordSpans) -> None:
         topic = TP(INTERVALS.full_name(self._prefix), records.partition)
-        self._metrics.took(INTERVALS.name, records, self.batches.lag(topic, self._places.next_offset) if self.batches else None)
+        self._metrics.took(
+            INTERVALS.name, records, self.batches.lag(topic, self._turns.places.next_offset) if self.batches else None
+        )
         self._metrics.waiting_rows.set(ledger.waiting_rows)
-        self._metrics.partitions_at_rest.set(len(self._places.at_rest))
+        self._metrics.partitions_at_rest.set(len(self._turns.places.at_rest))
         if ledger.applied != UNSET:
             closed_s = ledger.applied * ledger.channels.registry.zone.tick_ms / 1000
             self._metrics.tick_lag.labels(NAME, "").set(time.time() - closed_s)
@@ -452,16 +405,11 @@ class LedgerTask:
 
     async def watch_tasks(self) -> None:
         """Tells which of the tasks that read what this one writes have no worker."""
-        if self._ledger is None or self._is_simulated:
-            return
-        try:
-            gone = await asyncio.to_thread(without_workers, self._broker, self._prefix, self._absence.tasks)
-        except KafkaError as error:
-            log.warning("whether other tasks have workers is not known for now: %s", error)
+        if self._ledger is None or (names := await self._watch.absent()) is None:
             return
         async with self._turn:
             if self._ledger is not None:
-                await self._tell_of_pipeline(self._ledger, self._absence.judge(gone, round(time.time() * 1000)))
+                await self._tell_of_pipeline(self._ledger, self._watch.absence(names))
 
     async def _tell_of_pipeline(self, ledger: Ledger, proposed: list[dict[str, Any]]) -> None:
         for row in ledger.life.say_of_pipeline(proposed):
@@ -477,11 +425,8 @@ class LedgerTask:
         async with self._turn:
             if (ledger := self._ledger) is None:
                 return
-            zone = ledger.channels.registry.zone
-            is_unheard = (
-                not self._is_simulated and time.monotonic() - self._heard_s > UNHEARD_S + UNHEARD_TICKS * zone.tick_ms / 1000
-            )
-            proposed = self._no_data.judge(live is not None and live.is_silent, is_unheard, int(time.time() * 1000))
+            tick_ms = ledger.channels.registry.zone.tick_ms
+            proposed = self._watch.silence(live is not None and live.is_silent, tick_ms)
             await self._tell_of_pipeline(ledger, proposed)
 
 

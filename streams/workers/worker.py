@@ -32,7 +32,7 @@ def run(task: Task, settings: Settings) -> NoReturn:
     metrics.serve(settings.metrics_port, settings.metrics_host, probes.answers)
     metrics.process_step("process")
     if task.has_kernels:
-        from zonepulse.streams.workers.warm_up import warm_up  # imports all kernels; other tasks do without
+        from zonepulse.streams.kernels.warm_up import warm_up  # imports all kernels; other tasks do without
 
         with metrics.start_step("kernels"):
             warm_up()

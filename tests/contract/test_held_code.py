@@ -21,7 +21,7 @@ ATTRIBUTES = {
 
 KNOWN = {
     ("streams/chaos/log_copy.py", "pickle"),  # a file of its own that nobody else writes
-    ("streams/workers/kernel_locator.py", "pickle"),  # what numba compiled: sealed, in a folder that this user alone may write
+    ("streams/kernels/locator.py", "pickle"),  # what numba compiled: sealed, in a folder that this user alone may write
     ("streams/files/sheets.py", "zipfile"),  # sizes in a workbook's directory, nothing is extracted
 }
 SANDBOX = "jinja2.sandbox"  # templates only where the sandbox is imported beside them

@@ -33,9 +33,9 @@ from zonepulse.streams.embedded.kafka.broker import Broker
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 from zonepulse.streams.kafka.interval_codec import NO_PARTITION, candidate_blocks
 from zonepulse.streams.kafka.topics_admin import ensure_topics
+from zonepulse.streams.kernels.warm_up import warm_up
 from zonepulse.streams.replay.file import replay_files
 from zonepulse.streams.workers.alert_sweep import KEEP_MS
-from zonepulse.streams.workers.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 MINUTE_MS = 60_000

@@ -18,7 +18,7 @@ from patience import patience_s
 
 from zonepulse.streams.demo.data import DEFAULT_SEED, demo_sample
 from zonepulse.streams.embedded.processes.process import is_listening
-from zonepulse.streams.workers.warm_up import warm_up
+from zonepulse.streams.kernels.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 UNTIL = "2026-03-02T00:00:00+08:00"

@@ -28,7 +28,7 @@ from zonepulse.streams.control.command_log import skip_of, tell
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.run import PREFIX, Progress, read_partition, stored_rows
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.workers.warm_up import warm_up
+from zonepulse.streams.kernels.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 MINUTE_MS, STEP, STEPS = 60_000, 360, 7

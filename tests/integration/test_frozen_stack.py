@@ -14,7 +14,7 @@ from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.drain import Drain
 from zonepulse.streams.demo.run import PREFIX, STORE_GROUP, Feed, Progress, oracle_differences, readings_of
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.workers.warm_up import warm_up
+from zonepulse.streams.kernels.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.long]
 

@@ -28,7 +28,7 @@ from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.run import PREFIX, read_partition
 from zonepulse.streams.embedded.processes.process import free_port
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.workers.warm_up import warm_up
+from zonepulse.streams.kernels.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 MANY = 10_000

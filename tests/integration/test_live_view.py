@@ -47,7 +47,7 @@ def test_the_zone_and_every_company_have_a_plausible_power_when_all_is_sent() ->
 
     assert shown.exit_code == 0, shown.output
     assert f"zonepulse · {registry.zone.id} · live" in shown.stdout and "g CO2e/kWh at" in shown.stdout
-    assert all(company in shown.stdout for company in list(ledger)[:1]) and "newest alerts" in shown.stdout
+    assert all(company in shown.stdout for company in list(ledger)[:1]) and "what fires" in shown.stdout
     assert refused.exit_code == 2 and f"--zone 'nowhere': the store has no rows of it; it has {registry.zone.id}" in refused.stderr
     zone = rows.pop(registry.zone.id)
     assert zone["entity_kind"] == "zone" and {row["entity_kind"] for row in rows.values()} == {"company"}

@@ -21,7 +21,7 @@ from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.run import PREFIX, read_partition, stored_rows
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.workers.warm_up import warm_up
+from zonepulse.streams.kernels.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 PARTITIONS = 2

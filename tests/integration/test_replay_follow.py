@@ -23,10 +23,10 @@ from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.main import app
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.embedded.zone_stack import ZoneStack
+from zonepulse.streams.kernels.warm_up import warm_up
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.hand_over import Followed, hand_over, require_same_program
 from zonepulse.streams.replay.plan import CannotReplay
-from zonepulse.streams.workers.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 PARTITIONS, WINDOW_MS = 2, 900_000

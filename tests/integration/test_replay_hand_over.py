@@ -27,7 +27,7 @@ from zonepulse.streams.control.command_log import tell
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.embedded.zone_stack import ZoneStack
 from zonepulse.streams.kafka.log_facts import admin_of
-from zonepulse.streams.workers.warm_up import warm_up
+from zonepulse.streams.kernels.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 PARTITIONS, WINDOW_MS = 2, 900_000

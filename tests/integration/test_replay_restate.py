@@ -21,7 +21,7 @@ from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.main import app
 from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.workers.warm_up import warm_up
+from zonepulse.streams.kernels.warm_up import warm_up
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 PARTITIONS, WINDOW_MS = 3, 900_000

@@ -21,10 +21,10 @@ from zonepulse.streams.cli.doctor.servers import broker, store
 from zonepulse.streams.embedded.kafka.jars import MissingTool, deploy_text, find_java
 from zonepulse.streams.embedded.processes.process import free_port, is_listening
 from zonepulse.streams.exit_codes import FAILED
+from zonepulse.streams.kernels.cache import VARIABLE
 from zonepulse.streams.reports.fonts import what_is_missing
 from zonepulse.streams.screen import JsonOption, console, exit_code, explain, print_json, say
 from zonepulse.streams.settings import PREFIX, BadSetting, Settings, cache_folder
-from zonepulse.streams.workers.kernel_cache import VARIABLE
 
 PYTHONS: Final = ((3, 11), (3, 14))
 GIB: Final = 1 << 30

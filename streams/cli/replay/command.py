@@ -27,12 +27,12 @@ from zonepulse.streams.cli.shared.zone_files import read_zone, require_files
 from zonepulse.streams.control.command_file import commands_in
 from zonepulse.streams.exit_codes import NONE_ACCEPTED
 from zonepulse.streams.files.form import FileForm
+from zonepulse.streams.kernels.cache import mark_compiled
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.file import Replayed, replay_files, write_parquet
 from zonepulse.streams.replay.plan import REPLAY
 from zonepulse.streams.screen import JsonOption, Stop, count, print_facts, print_json, print_table, show_error, show_remark, stderr
 from zonepulse.streams.settings import Settings
-from zonepulse.streams.workers.kernel_cache import mark_compiled
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 

@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 from zonepulse.streams import servers
 from zonepulse.streams.cli.replay.shared import RunArgument, explained
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
+from zonepulse.streams.kernels.cache import mark_compiled
 from zonepulse.streams.replay import runs
 from zonepulse.streams.replay.checkpoint import EVERY_S, RunFolder, folder_of
 from zonepulse.streams.replay.files_run import run_files
@@ -22,7 +23,6 @@ from zonepulse.streams.replay.run import PLAINLY, How, Progress, run_plan
 from zonepulse.streams.replay.runs import instant
 from zonepulse.streams.screen import BadInput, JsonOption, count, print_facts, print_json, print_table, stderr
 from zonepulse.streams.settings import Settings
-from zonepulse.streams.workers.kernel_cache import mark_compiled
 
 
 def run(

@@ -2,8 +2,8 @@
 
 import os
 
+from zonepulse.streams.kernels.cache import are_compiled
 from zonepulse.streams.screen import say
-from zonepulse.streams.workers.kernel_cache import are_compiled
 
 COMPILING = "compiling the kernels: about half a minute, at the first start only"
 

@@ -12,8 +12,8 @@ from zonepulse.streams.chaos.kinds import BY_NAME
 from zonepulse.streams.chaos.run import run_chaos
 from zonepulse.streams.cli.shared.kernels import tell_if_compiling
 from zonepulse.streams.exit_codes import FAILED
+from zonepulse.streams.kernels.warm_up import warm_up
 from zonepulse.streams.screen import BadInput, JsonOption, print_facts, print_json, print_table, stderr
-from zonepulse.streams.workers.warm_up import warm_up
 
 ALERTS_A_READING: Final = 25_000
 

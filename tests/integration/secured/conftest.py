@@ -12,7 +12,7 @@ from zonepulse.streams.control.registry_topic import publish
 from zonepulse.streams.demo.data import demo_sample, demo_zone_yaml
 from zonepulse.streams.demo.run import PREFIX, Feed
 from zonepulse.streams.embedded.zone_stack import ZoneStack
-from zonepulse.streams.workers.warm_up import warm_up
+from zonepulse.streams.kernels.warm_up import warm_up
 
 UNTIL_MS = int(datetime(2026, 3, 20, tzinfo=UTC).timestamp() * 1000)
 DAYS = 1

@@ -13,9 +13,9 @@ from zonepulse.schemas.problems import Problem, RegistryError
 from zonepulse.streams.cli import main
 from zonepulse.streams.cli.main import COMMANDS, Command, app, is_here
 from zonepulse.streams.cli.shared import kernels
+from zonepulse.streams.kernels.cache import are_compiled, mark_compiled, use_kernel_cache
 from zonepulse.streams.screen import BadInput, Stop, exit_code, explain
 from zonepulse.streams.settings import BadSetting, cache_folder
-from zonepulse.streams.workers.kernel_cache import are_compiled, mark_compiled, use_kernel_cache
 
 
 def test_help_lists_every_command_in_one_line_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from zonepulse.processors.zone_run import ZoneRun
 from zonepulse.schemas.factors.shipped import shipped_factors_csv
 from zonepulse.schemas.messages.records import RecordSpans
 from zonepulse.schemas.zone_file.read import parse_zone
-from zonepulse.streams.workers.kernel_cache import mark_compiled
+from zonepulse.streams.kernels.cache import mark_compiled
 
 _ZONE: Final = """
 zone: {id: warm-up, timezone: UTC, factor_regions: [CN]}

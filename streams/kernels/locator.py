@@ -2,7 +2,7 @@
 
 numba's own files are keyed by path, share one index that two writers can spoil, and are unpickled whatever they hold. Here each compiled
 signature is a file of its own, named after its key and sealed by a hash; a file that is damaged, cut off or somebody else's is as if
-it were not there. This module is imported by numba alone, which `kernel_cache` tells its name.
+it were not there. This module is imported by numba alone, which `cache` tells its name.
 """
 
 import atexit
@@ -23,8 +23,8 @@ from llvmlite import binding  # type: ignore[import-untyped]
 from numba.core import caching, config
 from numba.core.serialize import dumps
 
-from zonepulse.streams.workers.kernel_cache import compiler_options
-from zonepulse.streams.workers.kernel_sources import sources_digest
+from zonepulse.streams.kernels.cache import compiler_options
+from zonepulse.streams.kernels.sources import sources_digest
 
 GENERATIONS: Final = 16
 """Of one module, kept: those used last."""

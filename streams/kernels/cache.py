@@ -1,6 +1,6 @@
 """Where compiled kernels are kept: in the user's cache, for every clone and installation of the same sources.
 
-`kernel_locator` is what numba asks; it is named by an environment variable, so that the pure core and child processes need not know.
+`locator` is what numba asks; it is named by an environment variable, so that the pure core and child processes need not know.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from zonepulse.streams.settings import cache_folder
 
 VARIABLE: Final = "NUMBA_CACHE_DIR"
 _LOCATORS: Final = "NUMBA_CACHE_LOCATOR_CLASSES"
-_OURS: Final = "zonepulse.streams.workers.kernel_locator.ContentLocator,UserProvidedCacheLocator"
+_OURS: Final = "zonepulse.streams.kernels.locator.ContentLocator,UserProvidedCacheLocator"
 _PLACES: Final = frozenset({VARIABLE, _LOCATORS, "NUMBA_NUM_THREADS", "NUMBA_DEBUG_CACHE"})
 """What changes no compiled code; every other `NUMBA_*` may, and most are not part of numba's own key."""
 
@@ -27,7 +27,7 @@ def use_kernel_cache(environ: MutableMapping[str, str]) -> None:
 
 
 def compiler_options(environ: Mapping[str, str]) -> str:
-    """Versions and options that compiled code depends on; the processor is kernel_locator's."""
+    """Versions and options that compiled code depends on; the processor is locator's."""
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("numba", "llvmlite", "numpy")]
     return "\n".join([*versions, *sorted(f"{k}={v}" for k, v in environ.items() if k.startswith("NUMBA_") and k not in _PLACES)])
 

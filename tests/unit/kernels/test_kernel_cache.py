@@ -14,10 +14,10 @@ from typing import Any
 import grimp
 import pytest
 
-from zonepulse.streams.workers import kernel_locator
-from zonepulse.streams.workers.kernel_cache import compiler_options
-from zonepulse.streams.workers.kernel_locator import GENERATIONS, UNUSED_S, SealedFiles, remove_old
-from zonepulse.streams.workers.kernel_sources import sources_of
+from zonepulse.streams.kernels import locator
+from zonepulse.streams.kernels.cache import compiler_options
+from zonepulse.streams.kernels.locator import GENERATIONS, UNUSED_S, SealedFiles, remove_old
+from zonepulse.streams.kernels.sources import sources_of
 
 pytestmark = pytest.mark.large
 STAMP = "a stamp"
@@ -25,7 +25,7 @@ RUN = """
 import os, sys
 sys.meta_path[:] = [finder for finder in sys.meta_path if "__editable__" not in getattr(finder, "__module__", "")]
 sys.path.insert(0, sys.argv[1])
-from zonepulse.streams.workers.kernel_cache import use_kernel_cache
+from zonepulse.streams.kernels.cache import use_kernel_cache
 use_kernel_cache(os.environ)
 import numpy as np
 from zonepulse.processors.decoding import record_batches
@@ -174,7 +174,7 @@ def test_options_of_the_compiler_count_and_places_do_not() -> None:
 
 
 def test_what_is_used_of_numba_is_there() -> None:
-    caching = kernel_locator.caching
+    caching = locator.caching
     assert caching.IndexDataCacheFile is SealedFiles
     assert set(SealedFiles.__dict__) & set(SealedFiles.__base__.__dict__) >= {"flush", "save", "load"}
     assert caching._CacheLocator.__abstractmethods__ == {"get_cache_path", "get_source_stamp", "get_disambiguator"}
