@@ -4,19 +4,18 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from contextlib import suppress
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import pyarrow as pa
 from aiokafka import AIOKafkaProducer
 from clickhouse_connect.driver.client import Client
+from faust.types import TP
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaTimeoutError
 
 from zonepulse.oracle.compare import differences
 from zonepulse.oracle.metering.decode import Record
@@ -33,6 +32,7 @@ from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.demo.sample import Sample
 from zonepulse.streams.kafka.consumer_groups import are_stable, committed
 from zonepulse.streams.kafka.interval_codec import decode_block
+from zonepulse.streams.kafka.log_facts import ends_of
 
 PREFIX: Final = "zp."
 STORE_GROUP: Final = TASKS["store"].group(PREFIX)
@@ -41,17 +41,12 @@ INTERVALS_GROUP: Final = TASKS["intervals"].group(PREFIX)
 WORKER_GROUPS: Final = tuple(TASKS[task].group(PREFIX) for task in WHOLE)
 Reader = Callable[[int], Iterator[Record]]
 """The records of a partition, in order; goes to another process."""
-T = TypeVar("T")
 _TIMEOUT_MS: Final = 1000
-_ANSWER_MS: Final = 5000
-_HANGS_S: Final = 30.0
 _BATCH_BYTES: Final = 1 << 17
 _UNSENT_MS: Final = 120_000
 """How long a broker may be away while something is sent to it."""
-_TRIES: Final = 20
 LATEST_TICK: Final = LATEST_MS // 1_000
 """No partition has closed more."""
-_PAUSE_S: Final = 0.2
 
 
 @dataclass(slots=True)
@@ -199,34 +194,13 @@ class Progress:
     """How far the pipeline has come: what partitions have closed, and what the store has yet to write."""
 
     def __init__(self, broker: str, partitions: int) -> None:
-        self._broker = broker
+        self._consumer = KafkaConsumer(**connection_to(broker), enable_auto_commit=False, group_id=None)
         self._blocks = TopicPartition(f"{PREFIX}intervals", 0)
-        self._stored = [TopicPartition(f"{PREFIX}{name}", 0) for name in ("intervals", "results", "alerts", "deadletters")]
-        self.through = dict.fromkeys(range(partitions), 0)
-        self._open()
-
-    def _open(self) -> None:
-        self._consumer = KafkaConsumer(**connection_to(self._broker), enable_auto_commit=False, group_id=None)
-        self._admin = KafkaAdminClient(**connection_to(self._broker))
+        self._stored = [TP(f"{PREFIX}{name}", 0) for name in ("intervals", "results", "alerts", "deadletters")]
+        self._admin = KafkaAdminClient(**connection_to(broker))
         self._consumer.assign([self._blocks])
         self._consumer.seek_to_beginning(self._blocks)
-
-    def _asked(self, ask: Callable[[], T]) -> T:
-        """What a client answers. kafka-python 3.0 can wait for ever where one of several brokers dies under a question, whatever time-out
-        it was given: then new clients take the place of these. Raises KafkaTimeoutError."""
-        found = Future[T]()
-
-        def answer() -> None:
-            try:
-                found.set_result(ask())
-            except BaseException as error:
-                found.set_exception(error)
-
-        threading.Thread(target=answer, name="progress", daemon=True).start()
-        if not wait([found], _HANGS_S).done:
-            self._open()
-            raise KafkaTimeoutError(f"a client at {self._broker} has not answered within {_HANGS_S:g} s")
-        return found.result()
+        self.through = dict.fromkeys(range(partitions), 0)
 
     def close(self) -> None:
         """Close the clients."""
@@ -235,14 +209,10 @@ class Progress:
 
     def are_ready(self) -> bool:
         """Whether the workers of every task have been given their partitions."""
-        return self._asked(lambda: are_stable(self._admin, WORKER_GROUPS))
+        return are_stable(self._admin, WORKER_GROUPS)
 
     def closed_tick(self) -> int:
-        """The last tick that every partition has closed. Raises KafkaTimeoutError while a broker does not answer."""
-        self._asked(self._read_blocks)
-        return min(self.through.values())
-
-    def _read_blocks(self) -> None:
+        """The last tick that every partition has closed."""
         while found := self._consumer.poll(0, 500):
             for record in (r for records in found.values() for r in records):
                 try:
@@ -251,6 +221,7 @@ class Progress:
                     continue
                 if block.through is not None and block.partition in self.through and block.through < LATEST_TICK:
                     self.through[block.partition] = max(self.through[block.partition], block.through)
+        return min(self.through.values())
 
     def store_lag(self) -> int:
         """Records that the store has not yet committed."""
@@ -258,16 +229,15 @@ class Progress:
         return sum(end - known.get(tp, 0) for tp, end in ends.items())
 
     def stored_ends(self) -> dict[TopicPartition, int]:
-        """Ends of the topics that go to the store. Raises KafkaTimeoutError while a broker does not answer."""
-        for _ in range(_TRIES):
-            with suppress(KeyError):  # the client leaves out what it got no answer for, and then looks it up
-                return self._asked(lambda: dict(self._consumer.end_offsets(self._stored, timeout_ms=_ANSWER_MS)))
-            time.sleep(_PAUSE_S)
-        raise KafkaTimeoutError(f"no end offsets of {', '.join(tp.topic for tp in self._stored)}")
+        """Ends of the topics that go to the store. Raises KafkaError while a broker does not answer.
+
+        A consumer would go on asking a broker that no longer leads: it looks only for the leaders of what it is assigned.
+        """
+        return {TopicPartition(*tp): at.end for tp, at in ends_of(self._admin, self._stored).items()}
 
     def committed(self, group: str) -> Mapping[TopicPartition, int]:
-        """consumer_groups.committed. Raises KafkaTimeoutError while a broker does not answer."""
-        return self._asked(lambda: committed(self._admin, group))
+        """groups.committed."""
+        return committed(self._admin, group)
 
 
 def oracle_differences(

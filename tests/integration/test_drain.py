@@ -3,16 +3,13 @@
 import json
 import os
 import signal
-import threading
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaTimeoutError
 from kafka.structs import OffsetAndMetadata
 from live_parts import produce, wait_until
 from zones import ONE_METER
@@ -22,7 +19,6 @@ from zonepulse.processors.flow import ROW, new_rows
 from zonepulse.schemas.messages.records import HEARTBEAT
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.control.registry_topic import publish
-from zonepulse.streams.demo import run
 from zonepulse.streams.demo.drain import Drain
 from zonepulse.streams.demo.run import INTERVALS_GROUP, LEDGER_GROUP, PREFIX, STORE_GROUP, Progress
 from zonepulse.streams.embedded.kafka.broker import Broker
@@ -74,23 +70,9 @@ def wait_for(drain: Drain, stage: str) -> None:
     wait_until(is_at, 30, f"waits for: {stage}")
 
 
-def gives_clients_up_that_hang(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What follows is asked of other clients."""
-    answered, before = threading.Event(), progress._admin
-    with monkeypatch.context() as patched, closing(before), closing(progress._consumer):
-        patched.setattr(run, "_HANGS_S", 0.1)
-        with pytest.raises(KafkaTimeoutError, match="has not answered"):
-            progress._asked(answered.wait)
-        answered.set()
-    assert progress._admin is not before
-
-
-def test_each_stage_is_waited_for_to_the_end_that_it_had_when_the_one_before_was_through(
-    own: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_stage_is_waited_for_to_the_end_that_it_had_when_the_one_before_was_through(own: str) -> None:
     ensure_topics(own, PREFIX, 2, is_simulated=True, replication=1)
     progress = Progress(own, 2)
-    gives_clients_up_that_hang(progress, monkeypatch)
     drain = Drain(own, progress, TICK)
     assert not drain.is_through()
     close(own, 0, TICK)
