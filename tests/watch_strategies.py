@@ -14,7 +14,7 @@ HOUR: Final = 3_600_000
 FIRST_DAY: Final = date(2026, 10, 5)
 """A Monday; in Berlin the clock is put back on the 25th."""
 BEGIN: Final = 1_791_158_400_000
-FAULTS: Final = ("none", "spike", "zero", "shift", "night", "flow", "off_hours")
+FAULTS: Final = ("none", "spike", "zero", "shift", "night", "flow", "off_hours", "unit", "ct")
 
 
 class Watched(NamedTuple):
@@ -72,7 +72,7 @@ def _meter(draw: Any, number: int) -> dict[str, Any]:
 def _load(chance: random.Random, hours: int, fault: str) -> list[int]:
     """Wh of each hour."""
     noise, is_closed = chance.choice((0.0, 0.01, 0.3)), fault == "off_hours"
-    begin, length = 24 * 14 + chance.randrange(hours - 24 * 14), chance.randrange(1, 72)
+    begin, length = 24 * 14 + chance.randrange(hours - 24 * 14), hours if fault in ("unit", "ct") else chance.randrange(1, 72)
     found = []
     for hour in range(hours):
         base = 10_000.0 if 7 <= hour % 24 < 19 and hour % 168 < 120 else 0.0 if is_closed else 2000.0
@@ -87,6 +87,8 @@ def _load(chance: random.Random, hours: int, fault: str) -> list[int]:
                 "night": value + 6000,
                 "flow": 5000.0,
                 "off_hours": 12_000.0,
+                "unit": value / 100,
+                "ct": 2 * value,
             }
             value = faulty.get(fault, value)
         found.append(round(value))

@@ -56,17 +56,19 @@ Meter rules (intervals stage; labels meter, register; `company` is filled but is
     gap_too_long        a segment or reset that begins more than max_gap before the reading that decides it, at the first tick whose
                         readings contain it. starts_at = its begin, ends_at = its end, `value` = its advance in base units; evidence
                         {"energy_micro": e, "max_gap_ms": g, "register": r}. It stays raised: a replay with a larger max_gap books it.
-Detectors (intervals stage; labels meter, register; severity `info` of record, `critical` of reverse_flow, else `warning`)
-    unusual, level_shift, night_use, zero_run, reverse_flow, off_hours, record
+Detectors (intervals stage; labels meter, register; severity `info` of record, `critical` of reverse_flow, wrong_unit, wrong_ct, else
+    `warning`)
+    unusual, level_shift, night_use, zero_run, reverse_flow, off_hours, record, wrong_unit, wrong_ct
                         judge, on the channel's own history (docs/detection.md), each judged window that is fully covered and not
                         `estimated`, as it is when its turn comes; nothing else teaches them. Values are base units, those of an `export`
                         register with the sign turned. Hour of the week and day are those of the zone's clock; in `zone.calendar` a
                         holiday is as a Sunday, a workday at a weekend as a Friday. Which may speak says the version valid at the
                         window's start; `stuck` counts for what is learned, and the rule about meters tells it.
-                        A channel says one thing at a time: of those that begin to fire at one window the first of reverse_flow, zero_run,
-                        off_hours, night_use, level_shift, unusual, record is raised, starts_at = start of the window. One that
-                        begins later is raised only where it is of a graver severity; the first is then resolved before it. Resolved by a
-                        judged window at which none fires that may speak, or none may; ends_at = its start. `value`, `expected_low`,
+                        A channel says one thing at a time: of those that begin to fire at one window the first of reverse_flow,
+                        wrong_unit, wrong_ct, zero_run, off_hours, night_use, level_shift, unusual, record is raised, starts_at = start of
+                        the window. One that begins later is raised only where it is of a graver severity; the first is then resolved
+                        before it. Resolved by a judged window at which none fires that may speak, or none may; ends_at = its start.
+                        `value`, `expected_low`,
                         `expected_high` (null where the hour is unknown) and evidence are those of the window that raised it: {"score":
                         times its limit, "windows": measured windows the baseline had seen, "register": r, "beyond_micro": what was
                         counted above (+) or below (-) the expected band since, of level_shift, night_use and zero_run the middle of the
@@ -181,7 +183,9 @@ PIPELINE_RULES: Final = (
 SILENT: Final = "silent_channel"
 SILENT_GROUPS: Final = ("silent_gateway", "silent_site", "silent_zone")
 """Of the channels that share a gateway, a site, or nothing but the zone."""
-CHANNEL_DETECTORS: Final = ("unusual", "level_shift", "night_use", "zero_run", "reverse_flow", "off_hours", "record")
+CHANNEL_DETECTORS: Final = (
+    "unusual", "level_shift", "night_use", "zero_run", "reverse_flow", "off_hours", "record", "wrong_unit", "wrong_ct",
+)  # fmt: skip
 INHIBITS: Final[Mapping[str, tuple[str, ...]]] = {"register_held": CHANNEL_DETECTORS, "zero_run": ("stuck",)}
 """Rule -> the rules that are not said of a channel while its own alert is open."""
 

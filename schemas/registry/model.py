@@ -14,8 +14,10 @@ FOREVER: Final = 1 << 62
 Role = Literal["main", "sub", "generation", "storage", "production", "boundary"]
 Direction = Literal["import", "export", "generation", "consumption", "charge", "discharge"]
 Kind = Literal["cumulative", "interval", "power"]
-Detector = Literal["unusual", "level_shift", "night_use", "zero_run", "reverse_flow", "off_hours", "record"]
-"""Detectors that judge a channel's windows on its own history; `stuck`, their eighth, is a rule about every meter."""
+Detector = Literal[
+    "unusual", "level_shift", "night_use", "zero_run", "reverse_flow", "off_hours", "record", "wrong_unit", "wrong_ct"
+]
+"""Detectors that judge a channel's windows on its own history; `stuck`, one more, is a rule about every meter."""
 ALERT_BUDGET: Final = Fraction(9, 1000)
 Text = dict[str, str]
 """Language (en, de, zh) -> text."""

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
@@ -14,9 +13,9 @@ from typing import Any, Final
 import pyarrow as pa
 from aiokafka import AIOKafkaProducer
 from clickhouse_connect.driver.client import Client
+from faust.types import TP
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaTimeoutError
 
 from zonepulse.oracle.compare import differences
 from zonepulse.oracle.metering.decode import Record
@@ -33,6 +32,7 @@ from zonepulse.streams.access.address import connection_to
 from zonepulse.streams.demo.sample import Sample
 from zonepulse.streams.kafka.consumer_groups import are_stable, committed
 from zonepulse.streams.kafka.interval_codec import decode_block
+from zonepulse.streams.kafka.log_facts import ends_of
 
 PREFIX: Final = "zp."
 STORE_GROUP: Final = TASKS["store"].group(PREFIX)
@@ -42,14 +42,11 @@ WORKER_GROUPS: Final = tuple(TASKS[task].group(PREFIX) for task in WHOLE)
 Reader = Callable[[int], Iterator[Record]]
 """The records of a partition, in order; goes to another process."""
 _TIMEOUT_MS: Final = 1000
-_ANSWER_MS: Final = 5000
 _BATCH_BYTES: Final = 1 << 17
 _UNSENT_MS: Final = 120_000
 """How long a broker may be away while something is sent to it."""
-_TRIES: Final = 20
 LATEST_TICK: Final = LATEST_MS // 1_000
 """No partition has closed more."""
-_PAUSE_S: Final = 0.2
 
 
 @dataclass(slots=True)
@@ -199,7 +196,7 @@ class Progress:
     def __init__(self, broker: str, partitions: int) -> None:
         self._consumer = KafkaConsumer(**connection_to(broker), enable_auto_commit=False, group_id=None)
         self._blocks = TopicPartition(f"{PREFIX}intervals", 0)
-        self._stored = [TopicPartition(f"{PREFIX}{name}", 0) for name in ("intervals", "results", "alerts", "deadletters")]
+        self._stored = [TP(f"{PREFIX}{name}", 0) for name in ("intervals", "results", "alerts", "deadletters")]
         self._admin = KafkaAdminClient(**connection_to(broker))
         self._consumer.assign([self._blocks])
         self._consumer.seek_to_beginning(self._blocks)
@@ -232,12 +229,11 @@ class Progress:
         return sum(end - known.get(tp, 0) for tp, end in ends.items())
 
     def stored_ends(self) -> dict[TopicPartition, int]:
-        """Ends of the topics that go to the store. Raises KafkaTimeoutError while a broker does not answer."""
-        for _ in range(_TRIES):
-            with suppress(KeyError):  # the client leaves out what it got no answer for, and then looks it up
-                return dict(self._consumer.end_offsets(self._stored, timeout_ms=_ANSWER_MS))
-            time.sleep(_PAUSE_S)
-        raise KafkaTimeoutError(f"no end offsets of {', '.join(tp.topic for tp in self._stored)}")
+        """Ends of the topics that go to the store. Raises KafkaError while a broker does not answer.
+
+        A consumer would go on asking a broker that no longer leads: it looks only for the leaders of what it is assigned.
+        """
+        return {TopicPartition(*tp): at.end for tp, at in ends_of(self._admin, self._stored).items()}
 
     def committed(self, group: str) -> Mapping[TopicPartition, int]:
         """groups.committed."""

@@ -36,7 +36,7 @@ def fault_scores(number: int) -> Any:
     """(faults x places, DETECTORS): the highest score of each fault in meter `number` where it is above that without the fault."""
     meter, clean, found = meters()[number], clean_scores(number), []
     for fault, length in HOURS.items():
-        for at in places(number, fault, len(meter.values)):
+        for at in places(number, fault):
             part = slice(at, at + length)
             scores = raw_scores(meter, with_fault(meter, fault, at))[part]
             found.append(np.where(scores > clean[part], scores, 0.0).max(axis=0))

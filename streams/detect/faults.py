@@ -32,8 +32,19 @@ HOURS: Final = {
     "base_20": 15 * 24,
     "night_use": 3 * 24,
     "leak_10": 30 * 24,
+    "ct_half": 15 * 24,
+    "ct_two_thirds": 15 * 24,
+    "ct_double": 15 * 24,
+    "unit_1000": 15 * 24,
+    "unit_thousandth": 15 * 24,
 }
 """Hours that a fault lasts."""
+OF_THE_MEDIAN: Final = ("base_20", "night_use", "leak_10")
+"""Faults that add a part of the meter's median."""
+LEAST_MEDIAN: Final = 0.1
+"""Of its mean; below it the meter rests most of the time, and a part of its median is next to nothing: none is put in."""
+FACTORS: Final = {"ct_half": 1 / 2, "ct_two_thirds": 2 / 3, "ct_double": 2.0, "unit_1000": 1000.0, "unit_thousandth": 1 / 1000}
+"""Faults by which all that a meter counts is multiplied."""
 
 
 class Meter(NamedTuple):
@@ -64,10 +75,23 @@ def meters() -> list[Meter]:
     return found
 
 
-def places(meter: int, fault: str, hours: int) -> list[int]:
-    """The A_FAULT hours at which a fault begins in a meter: after the warm-up, from a fixed seed."""
+@cache
+def places(meter: int, fault: str) -> list[int]:
+    """The A_FAULT hours at which a fault begins in a meter: after the warm-up, from a fixed seed, where the meter counts something in at
+    least half of the fault's hours. To reverse, or to scale, what is missing or zero anyway is no fault."""
+    values = meters()[meter].values
+    if fault in OF_THE_MEDIAN and np.nanmedian(values) < LEAST_MEDIAN * np.nanmean(values):
+        return []
     chance = np.random.default_rng([15, meter, list(HOURS).index(fault)])
-    return sorted(int(at) for at in chance.integers(WARM_UP, hours - HOURS[fault], A_FAULT))
+    drawn = chance.integers(WARM_UP, len(values) - HOURS[fault], A_FAULT).tolist()
+    return sorted(_where_it_counts(values, fault, at, chance) for at in drawn)
+
+
+def _where_it_counts(values: Any, fault: str, at: int, chance: np.random.Generator) -> int:
+    """`at`, or the first place drawn after it at which the meter counts."""
+    while 2 * int((np.nan_to_num(values[at : at + HOURS[fault]]) != 0).sum()) < HOURS[fault]:
+        at = int(chance.integers(WARM_UP, len(values) - HOURS[fault]))
+    return at
 
 
 def with_fault(meter: Meter, fault: str, at: int) -> Any:
@@ -75,6 +99,9 @@ def with_fault(meter: Meter, fault: str, at: int) -> Any:
     values = meter.values.copy()
     part = slice(at, at + HOURS[fault])
     x, median = values[part], float(np.nanmedian(values))
+    if fault in FACTORS:
+        values[part] = FACTORS[fault] * x
+        return values
     hour = meter.slots[part] % 24
     days = np.arange(len(x)) / 24
     changed = {

@@ -38,7 +38,7 @@ def method_of(name: str, fitted: list[int], budget: float) -> Raises:
     """All detectors with limits of the fitted meters, or one of PLAIN."""
     if name in PLAIN:
         return PLAIN[name]
-    limits = calibrate(fitted, budget)
+    limits = calibrate(fitted, budget)  # no further fit: what `detect run` has, too
     return lambda meter, values, strictness: shown(
         judge_values(meter.slots, meter.days, values, 24, strictness, limits=limits)
     )  # fmt: skip
@@ -89,14 +89,14 @@ def measure(name: str, budget: float) -> dict[str, Any]:
     alerts, strictness, hours = 0, [], []
     for fitted, reported in (halves, halves[::-1]):
         raises = method_of(name, [number for number, _ in fitted], budget)
-        limit = fit(raises, fitted, budget)
+        limit = fit(raises, fitted, budget) if name in PLAIN else 1.0
         strictness.append(limit)
         for number, meter in reported:
             clean = raises(meter, meter.values, limit)
             alerts += int(clean[WARM_UP:].sum())
             hours += (24 * meter.days[WARM_UP:][clean[WARM_UP:]]).tolist()
             for fault, length in HOURS.items():
-                for at in places(number, fault, len(meter.values)):
+                for at in places(number, fault):
                     said = raises(meter, with_fault(meter, fault, at), limit)
                     new = np.flatnonzero(said[at : at + length] & ~clean[at : at + length])
                     one = tally[fault]

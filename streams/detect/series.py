@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from zonepulse.processors.detection.channel.calendar import calendar_of
-from zonepulse.processors.detection.channel.state import LIMITS, NAMES, new_channel, settings
+from zonepulse.processors.detection.channel.state import ALL, LIMITS, NAMES, new_channel, settings
 from zonepulse.processors.detection.channel.step import JUDGED, judge_windows
 from zonepulse.processors.flow import new_rows
 from zonepulse.streams.screen import BadInput
@@ -64,14 +64,14 @@ def windows_a_day(starts_ms: Any) -> int:
     return max(1, round(DAY_MS / step))
 
 
-def judge_series(series: Series, zone: str, strictness: float, holidays: Collection[date] = (), enabled: int = 255) -> Any:
+def judge_series(series: Series, zone: str, strictness: float, holidays: Collection[date] = (), enabled: int = ALL) -> Any:
     """JUDGED, shape (rows,): each row from what came before it alone."""
     slots, days = calendar_of(series.starts_ms, zone, holidays)
     return judge_values(slots, days, series.values, windows_a_day(series.starts_ms), strictness, enabled)
 
 
 def judge_values(
-    slots: Any, days: Any, values: Any, per_day: int, strictness: float, enabled: int = 255, limits: Sequence[float] = LIMITS
+    slots: Any, days: Any, values: Any, per_day: int, strictness: float, enabled: int = ALL, limits: Sequence[float] = LIMITS
 ) -> Any:
     """JUDGED, shape (rows,), of a channel without history."""
     out = new_rows(JUDGED, len(values))

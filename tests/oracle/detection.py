@@ -3,15 +3,17 @@
 import struct
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from math import exp, inf, isnan, log, nan, sqrt
+from math import exp, floor, inf, isnan, log, nan, sqrt
 
 from zonepulse.oracle.zone.registry import Policy
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DAILY = ("level_shift", "night_use")
-RULED = ("stuck", "zero_run", "reverse_flow", "off_hours")
-NAMES = ("unusual", "level_shift", "night_use", "stuck", "zero_run", "reverse_flow", "off_hours", "record")
-LIMITS = dict(zip(NAMES, (4.5197, 1.2145, 4.6334, 1.9174, 1.8399, 1.0, 2.2183, 0.7469), strict=True))
+DAILY = ("level_shift", "night_use", "wrong_unit", "wrong_ct")
+RULED = ("stuck", "zero_run", "reverse_flow", "off_hours", "wrong_unit", "wrong_ct")
+NAMES = (
+    "unusual", "level_shift", "night_use", "stuck", "zero_run", "reverse_flow", "off_hours", "record", "wrong_unit", "wrong_ct",
+)  # fmt: skip
+LIMITS = dict(zip(NAMES, (3.0346, 0.6763, 4.8583, 1.8644, 1.9812, 1.0, 2.9424, 0.8451, 1.8298, 6.2473), strict=True))
 """Scores at which they speak, at 0.009 alerts a channel-month."""
 
 
@@ -84,6 +86,13 @@ class Channel:
     hour: int | None = None
     in_hour: list[float] = field(default_factory=list)
     in_day: list[float] = field(default_factory=list)
+    expected: list[float | None] = field(default_factory=list)
+    """Of the day's windows; None where the hour is not known."""
+    ratios: list[float] = field(default_factory=list)
+    """Logarithm of use over what was expected, day by day."""
+    off: list[float] = field(default_factory=list)
+    """How far three days were all off, day by day."""
+    farthest: float = 0.0
     day_hours: list[float] = field(default_factory=list)
     night_hours: list[float] = field(default_factory=list)
     means: list[float] = field(default_factory=list)
@@ -130,8 +139,8 @@ class Channel:
             return found
         speaks = self.windows >= 14 * self.per_day
         learns = not self.until or self.alarmed > 14 * self.per_day
-        found.ratio.update(self.gather(slot, day, value))
         level, unit = self.level.get(slot, 0.0), self.unit(slot)
+        found.ratio.update(self.gather(slot, day, value, level if self.taught.get(slot, 0) >= 2 else None))
         residual = value - level if slot in self.level else 0.0
         if self.taught.get(slot, 0) >= 2:
             found.low, found.high = level - self.tail_from * unit, level + self.tail_from * unit
@@ -207,7 +216,7 @@ class Channel:
             self.tail_limit = self.tail_from + scale * (rare if shape < 1e-3 else (exp(shape * rare) - 1.0) / shape)
         return score
 
-    def gather(self, slot: int, day: int, value: float) -> dict[str, float]:
+    def gather(self, slot: int, day: int, value: float, expected: float | None) -> dict[str, float]:
         """Hours, nights and days that end before this window, and their scores."""
         found: dict[str, float] = {}
         is_new = day != self.day
@@ -220,6 +229,7 @@ class Channel:
         self.hour, self.day = slot, day
         self.in_hour.append(value)
         self.in_day.append(value)
+        self.expected.append(expected)
         return found
 
     def close_hour(self) -> None:
@@ -246,9 +256,42 @@ class Channel:
                 )
                 if self.per_day >= 24:
                     found["night_use"] = self.of_days.beyond(sorted(self.lows[-7:])[1], before, self.mean, of_weeks=False)
-        self.in_day, self.day_hours = [], []
+            found |= self.scale()
+        self.in_day, self.expected, self.day_hours = [], [], []
         self.caution = 1.0 + 0.98 * (self.caution - 1.0)
         return found
+
+    def scale(self) -> dict[str, float]:
+        """Three days that are off by one factor: a power of ten, but a tenth, within e^0.7, or a step of transformers within e^0.1."""
+        used, known = sum_in_order(self.in_day), [x for x in self.expected if x is not None]
+        if len(known) == len(self.expected):
+            expected = sum_in_order(known)
+            if used > 0 and expected > 0.02 * self.mean * len(self.in_day):
+                return self.scaled(f4(log(used / expected)))
+        return self.named(0.0)
+
+    def scaled(self, ratio: float) -> dict[str, float]:
+        """A day whose ratio is known."""
+        self.ratios.append(ratio)
+        last = self.ratios[-3:]
+        far = max(min(last), min(-x for x in last), 0.0) if len(last) == 3 else 0.0
+        score = far / max(0.05, self.farthest)
+        if not self.until and len(self.off) >= 3:
+            self.farthest = max(self.farthest, self.off[-3])
+        self.off.append(far)
+        return self.named(score)
+
+    def named(self, score: float) -> dict[str, float]:
+        """A score under the name of what explains the last three days."""
+        last = self.ratios[-3:]
+        if len(last) < 3:
+            return {}
+        power = floor(last[0] / log(10) + 0.5)
+        if power not in (-1, 0) and all(abs(x - power * log(10)) <= 0.7 for x in last):
+            return {"wrong_unit": score}
+        if any(all(abs(x - log(step)) <= 0.1 for x in last) for step in (1 / 3, 1 / 2, 2 / 3, 3 / 2, 2, 3)):
+            return {"wrong_ct": score}
+        return {}
 
     def close_night(self) -> float:
         """The lowest of three nights."""

@@ -8,7 +8,9 @@ from zonepulse.oracle.carbon.factors import FactorTable, emission_mg
 from zonepulse.oracle.zone.hours import is_open
 from zonepulse.oracle.zone.registry import Registry
 
-_DETECTORS = ("unusual", "level_shift", "night_use", "zero_run", "reverse_flow", "off_hours", "record")
+_DETECTORS = (
+    "unusual", "level_shift", "night_use", "zero_run", "reverse_flow", "off_hours", "record", "wrong_unit", "wrong_ct",
+)  # fmt: skip
 
 
 def of_energy(registry: Registry, micro: int, company: str, at_ms: int) -> dict[str, Any]:

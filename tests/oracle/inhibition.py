@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from zonepulse.oracle.alerts import Transition, raised, resolved
 from zonepulse.oracle.zone.registry import Facts, Registry
 
-DETECTORS = ("unusual", "level_shift", "night_use", "zero_run", "reverse_flow", "off_hours", "record")
+DETECTORS = (
+    "unusual", "level_shift", "night_use", "zero_run", "reverse_flow", "off_hours", "record", "wrong_unit", "wrong_ct",
+)  # fmt: skip
 KINDS = ("silent_gateway", "silent_site", "silent_zone")
 Channel = tuple[str, str]
 Spell = tuple[int, int | None]

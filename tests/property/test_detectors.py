@@ -13,7 +13,7 @@ from zonepulse.processors.detection.channel.state import ALERT_BUDGET, DETECTORS
 from zonepulse.processors.detection.channel.step import JUDGED, judge_windows
 from zonepulse.processors.flow import new_rows
 
-FAULTS = ("none", "spike", "zero", "stuck", "reverse", "shift", "night", "gap", "closed")
+FAULTS = ("none", "spike", "zero", "stuck", "reverse", "shift", "night", "gap", "closed", "unit", "ct")
 
 
 @st.composite
@@ -34,7 +34,8 @@ def loads(draw: st.DrawFn) -> Any:
         if begin <= i < begin + length:
             night = 6.0 if hour % 24 < 5 else 0.0
             values[i] = {"spike": 9 * values[i], "zero": 0.0, "stuck": 7.25, "reverse": -values[i], "shift": 1.5 * values[i],
-                         "night": values[i] + night, "gap": float("nan"), "closed": 12.0}.get(fault, values[i])  # fmt: skip
+                         "night": values[i] + night, "gap": float("nan"), "closed": 12.0,
+                         "unit": 0.001 * values[i], "ct": 2 * values[i]}.get(fault, values[i])  # fmt: skip
     index = np.arange(count)
     return per_day, index * 24 // per_day % 168, 700_000 + index // per_day, values
 

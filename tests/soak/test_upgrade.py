@@ -1,4 +1,5 @@
-"""A zone goes from the last release to these sources and back, worker by worker, while readings flow: every row is as the oracle says."""
+"""A zone goes from the last release to these sources and back, worker by worker, while readings flow: every row of energy, carbon and dead
+letters is as the oracle says."""
 
 import os
 from pathlib import Path
@@ -33,6 +34,9 @@ SENT_IN_S = 240.0
 """On a quiet machine: all of it happens while readings flow."""
 WHILE_TICKS = 30
 """So long the zone works between two exchanges."""
+OTHERWISE_SAID = {"alerts", "alert_events"}
+"""The release's rules of alerts are others (one cause one alert, impact, silent groups), and it writes no table of transitions: what it
+says after the way back is not what these sources would say."""
 IN_ORDER = ("ledger", "intervals", "store")
 """As CHANGELOG.md says: who reads a form before who writes it. Back, the other way round."""
 
@@ -111,4 +115,4 @@ def test_a_rolling_upgrade_and_its_rollback_change_no_row(tmp_path: Path) -> Non
         finally:
             feed.stop()
             progress.close()
-    assert {name: lines[:3] for name, lines in found.items() if lines} == {}
+    assert {name: lines[:3] for name, lines in found.items() if lines and name not in OTHERWISE_SAID} == {}

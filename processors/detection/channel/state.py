@@ -8,10 +8,22 @@ import numpy as np
 
 from zonepulse.processors.flow import Rows, new_rows
 
-NAMES: Final = ("unusual", "level_shift", "night_use", "stuck", "zero_run", "reverse_flow", "off_hours", "record")
-UNUSUAL, LEVEL_SHIFT, NIGHT_USE, STUCK, ZERO_RUN, REVERSE_FLOW, OFF_HOURS, RECORD = range(8)
+NAMES: Final = (
+    "unusual",
+    "level_shift",
+    "night_use",
+    "stuck",
+    "zero_run",
+    "reverse_flow",
+    "off_hours",
+    "record",
+    "wrong_unit",
+    "wrong_ct",
+)
+UNUSUAL, LEVEL_SHIFT, NIGHT_USE, STUCK, ZERO_RUN, REVERSE_FLOW, OFF_HOURS, RECORD, WRONG_UNIT, WRONG_CT = range(10)
 DETECTORS: Final = len(NAMES)
-RULES: Final = (STUCK, ZERO_RUN, REVERSE_FLOW, OFF_HOURS)
+ALL: Final = (1 << DETECTORS) - 1
+RULES: Final = (STUCK, ZERO_RUN, REVERSE_FLOW, OFF_HOURS, WRONG_UNIT, WRONG_CT)
 """Detectors whose score is 1 at a rule of their own."""
 LASTING: Final = (LEVEL_SHIFT, NIGHT_USE, ZERO_RUN)
 """Detectors of what may go on within the band of each window."""
@@ -21,7 +33,7 @@ SLOTS: Final = 168
 CHANNEL: Final = np.dtype(
     [
         ("windows", "i8"),  # measured windows so far
-        ("day", "i8"),  # local day that is being gathered, -1 = none
+        ("day", "i4"),  # local day that is being gathered, -1 = none
         ("usual", "f8"),  # slow mean of |value|
         ("level", "f4", (SLOTS,)),  # baseline by hour of week
         ("spread", "f4", (24,)),  # mean |residual| by hour of day
@@ -38,6 +50,7 @@ CHANNEL: Final = np.dtype(
         ("hour_windows", "i4"),
         ("day_sum", "f8"),  # the day's values, and the lowest hour of day and night
         ("day_windows", "i4"),
+        ("day_expected", "f8"),  # what the baseline led to expect of them; NaN where an hour is unknown
         ("day_low", "f8"),
         ("night_low", "f8"),
         ("night_hours", "i4"),
@@ -50,6 +63,13 @@ CHANNEL: Final = np.dtype(
         ("weeks_mean", "f8", (2,)),
         ("lows_high", "f8", (2,)),  # night_use: range of its views, days and nights
         ("lows_low", "f8", (2,)),
+        (
+            "ratios",
+            "f4",
+            (3,),
+        ),  # wrong_unit, wrong_ct: logarithm of use over what was expected, of the last three days; NaN: none yet
+        ("far", "f4", (3,)),  # how far three days were all off, at each of the last three; and before
+        ("farthest", "f4"),
         ("last", "f8"),  # stuck, zero_run
         ("same", "i4"),
         ("same_longest", "i4"),
@@ -77,9 +97,9 @@ CHANNEL: Final = np.dtype(
         ("held", "i4"),
         ("held_score", "f8"),
         ("caution", "f8"),  # multiplies every limit, from 1
-        ("firing", "i8"),  # bit of each detector that is firing
-        ("until", "i8", (DETECTORS,)),  # window count at which it clears
-        ("alarmed", "i8"),  # windows in alarm without a break
+        ("firing", "i4"),  # bit of each detector that is firing
+        ("until", "i4", (DETECTORS,)),  # window count at which it clears
+        ("alarmed", "i4"),  # windows in alarm without a break
     ]
 )
 
@@ -95,7 +115,7 @@ SETTINGS: Final = np.dtype(
 )
 ALERT_BUDGET: Final = 0.009
 """Alerts shown a channel-month."""
-LIMITS: Final = (4.5197, 1.2145, 4.6334, 1.9174, 1.8399, 1.0, 2.2183, 0.7469)
+LIMITS: Final = (3.0346, 0.6763, 4.8583, 1.8644, 1.9812, 1.0, 2.9424, 0.8451, 1.8298, 6.2473)
 """Scores of NAMES at ALERT_BUDGET, fitted by `zonepulse detect bench` on all its meters."""
 STRICTNESS: Final = ((ALERT_BUDGET, 1.0), (0.25, 0.2))
 """(budget, strictness): between those for which `zonepulse detect bench` fits limits, about; what live workers go by."""
@@ -117,7 +137,7 @@ def strictness_of(budget: float) -> float:
 
 
 def settings(
-    per_day: int, strictness: float = 1.0, enabled: int = 255, budget: float = ALERT_BUDGET, limits: Sequence[float] = LIMITS
+    per_day: int, strictness: float = 1.0, enabled: int = ALL, budget: float = ALERT_BUDGET, limits: Sequence[float] = LIMITS
 ) -> Rows:
     """SETTINGS, shape (1,), for windows of 1/`per_day` day: 14 days of history; the budget, alerts a channel-month, shared evenly."""
     tail = budget / (30 * per_day * DETECTORS)
@@ -139,4 +159,5 @@ def new_channel() -> Rows:
     state["low"] = np.inf
     state["high"] = -np.inf
     state["last"] = np.nan
+    state["ratios"] = np.nan
     return state

@@ -7,7 +7,10 @@ import numpy as np
 from zonepulse.processors.detection.channel.baseline import learn, spread_at
 from zonepulse.processors.detection.channel.days.level_shift import judge_day
 from zonepulse.processors.detection.channel.days.night_use import judge_lows, judge_night
+from zonepulse.processors.detection.channel.days.scale import judge_scale
 from zonepulse.processors.detection.channel.days.week import NIGHT_HOURS, close_hour
+from zonepulse.processors.detection.channel.days.wrong_ct import is_transformer_step
+from zonepulse.processors.detection.channel.days.wrong_unit import is_power_of_ten
 from zonepulse.processors.detection.channel.off_hours import judge_off_hours
 from zonepulse.processors.detection.channel.record import judge_record
 from zonepulse.processors.detection.channel.reverse_flow import judge_reverse_flow
@@ -21,6 +24,8 @@ from zonepulse.processors.detection.channel.state import (
     RULES,
     STUCK,
     UNUSUAL,
+    WRONG_CT,
+    WRONG_UNIT,
     ZERO_RUN,
 )
 from zonepulse.processors.detection.channel.stuck import judge_stuck
@@ -49,7 +54,7 @@ FADES: Final = 0.98
 @kernel
 def hold_days(detector: int) -> int:
     """Days without a score at its limit until a detector clears."""
-    return 7 if detector in (LEVEL_SHIFT, NIGHT_USE) else 1
+    return 7 if detector in (LEVEL_SHIFT, NIGHT_USE, WRONG_UNIT, WRONG_CT) else 1
 
 
 @kernel
@@ -67,7 +72,13 @@ def close_day(s: Any, per_day: int, out: Any) -> None:
         out.ratio[LEVEL_SHIFT] = judge_day(s)
         if per_day >= 24:
             out.ratio[NIGHT_USE] = judge_lows(s)
+        scale = judge_scale(s)
+        if is_power_of_ten(s):
+            out.ratio[WRONG_UNIT] = scale
+        elif is_transformer_step(s):
+            out.ratio[WRONG_CT] = scale
     s.day_sum = 0.0
+    s.day_expected = 0.0
     s.day_windows = 0
     s.day_low = np.inf
     s.caution = 1.0 + FADES * (s.caution - 1.0)
@@ -84,8 +95,8 @@ def close_night(s: Any, out: Any) -> None:
 
 
 @kernel
-def gather(s: Any, per_day: int, slot: int, day: int, value: float, out: Any) -> None:
-    """Put a window to its hour and day; the hour, night and day before are closed by the first window of another."""
+def gather(s: Any, per_day: int, slot: int, day: int, value: float, expected: float, out: Any) -> None:
+    """Put a window, and what was expected of it, to its hour and day; those before are closed by the first of another."""
     is_new_day = day != s.day
     if is_new_day or slot != s.hour:
         close_hour(s, per_day)
@@ -99,6 +110,7 @@ def gather(s: Any, per_day: int, slot: int, day: int, value: float, out: Any) ->
     s.hour_sum += value
     s.hour_windows += 1
     s.day_sum += value
+    s.day_expected += expected
     s.day_windows += 1
 
 
@@ -109,9 +121,9 @@ def judge_window(s: Any, setting: Any, slot: int, day: int, value: float, out: A
     is_learning = s.firing == 0 or s.alarmed > LONGEST_ALARM_DAYS * setting.per_day
     for d in range(DETECTORS):
         out.ratio[d] = 0.0
-    gather(s, setting.per_day, slot, day, value, out)
     known = s.seen[slot] >= 2
     level, unit = float(s.level[slot]), spread_at(s, slot)
+    gather(s, setting.per_day, slot, day, value, level if known else np.nan, out)
     residual = value - level if s.seen[slot] > 0 else 0.0
     out.low, out.high = np.nan, np.nan
     if known:

@@ -6,7 +6,7 @@ import numpy as np
 
 from zonepulse.processors.channels.table import DETECTORS as NAMED
 from zonepulse.processors.detection.channel import off_hours, record, reverse_flow, unusual, zero_run
-from zonepulse.processors.detection.channel.days import level_shift, night_use
+from zonepulse.processors.detection.channel.days import level_shift, night_use, wrong_ct, wrong_unit
 from zonepulse.processors.detection.channel.state import CHANNEL, NAMES, STUCK, Detector, new_channel
 from zonepulse.processors.flow import Rows, new_rows
 
@@ -32,7 +32,7 @@ BAND: Final = np.dtype([("channel", "i8"), ("version", "i8"), ("start", "i8"), (
 BYTES_CHANNEL: Final = CHANNEL.itemsize + ALARM.itemsize
 BY_GRAVITY: Final[tuple[Detector, ...]] = (
     record.DETECTOR, unusual.DETECTOR, level_shift.DETECTOR, night_use.DETECTOR, off_hours.DETECTOR, zero_run.DETECTOR,
-    reverse_flow.DETECTOR,
+    wrong_ct.DETECTOR, wrong_unit.DETECTOR, reverse_flow.DETECTOR,
 )  # fmt: skip
 """Of several that begin to speak at one window the last is told: what says most about the cause."""
 DECLARED: Final = {NAMES.index(detector.id): detector for detector in BY_GRAVITY}

@@ -11,5 +11,7 @@ SHORT: Final[dict[str, Text]] = {
     "zero_run": {"en": "zero for longer than ever", "de": "so lange wie nie null", "zh": "持续为零"},
     "reverse_flow": {"en": "flows the other way", "de": "fließt andersherum", "zh": "能量反向"},
     "off_hours": {"en": "in use out of hours", "de": "Verbrauch außer der Zeit", "zh": "非常规时段用能"},
+    "wrong_unit": {"en": "wrong unit", "de": "falsche Einheit", "zh": "单位错误"},
+    "wrong_ct": {"en": "wrong transformer", "de": "falscher Wandler", "zh": "互感器倍率错误"},
     "record": {"en": "beyond everything seen", "de": "jenseits alles Bisherigen", "zh": "超出历史范围"},
 }

@@ -9,8 +9,8 @@ from zonepulse.oracle.detection import LIMITS, NAMES, Channel, Judged, slot_and_
 from zonepulse.oracle.metering.channel_alerts import ChannelAlerts
 
 _TOLD: Final = {
-    "reverse_flow": "critical", "zero_run": "warning", "off_hours": "warning", "night_use": "warning", "level_shift": "warning",
-    "unusual": "warning", "record": "info",
+    "reverse_flow": "critical", "wrong_unit": "critical", "wrong_ct": "critical", "zero_run": "warning", "off_hours": "warning",
+    "night_use": "warning", "level_shift": "warning", "unusual": "warning", "record": "info",
 }  # fmt: skip
 """Detector -> severity; of several at one window the first here is told."""
 _GRAVER: Final = {"info": ("warning", "critical"), "warning": ("critical",), "critical": ()}

@@ -27,7 +27,9 @@ def _clean(node: Any) -> Any:
     return None if node in ("null", "Null", "NULL", "~", "") else node
 
 
-DETECTORS: Final = frozenset({"unusual", "level_shift", "night_use", "zero_run", "reverse_flow", "off_hours", "record"})
+DETECTORS: Final = frozenset(
+    {"unusual", "level_shift", "night_use", "zero_run", "reverse_flow", "off_hours", "record", "wrong_unit", "wrong_ct"}
+)
 
 
 def _days(zone: dict[str, Any], calendars: list[dict[str, Any]]) -> dict[date, int]:

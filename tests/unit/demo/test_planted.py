@@ -6,14 +6,15 @@ from numpy.typing import NDArray
 
 from zonepulse.schemas.units import MS_PER_HOUR
 from zonepulse.streams.demo.carbon import LINE_LOSS
-from zonepulse.streams.demo.data import DEFAULT_DAYS, UTC_OFFSET_MS, load_series
-from zonepulse.streams.demo.planted import SHOWN_DAYS, Planted, planted
+from zonepulse.streams.demo.data import UTC_OFFSET_MS, load_series
+from zonepulse.streams.demo.planted import SHOWN_DAYS, TAUGHT_DAYS, Planted, planted
 from zonepulse.streams.demo.sample_series import MS_PER_DAY, Series, Stretch, amounts_of
 
+DAYS = TAUGHT_DAYS + SHOWN_DAYS
 UNTIL_MS = 1_764_000_000_000 // MS_PER_HOUR * MS_PER_HOUR
 END_MS = UNTIL_MS + 7 * MS_PER_DAY
-STRETCH = Stretch(END_MS, DEFAULT_DAYS + 7, UTC_OFFSET_MS)
-FAULTS = {fault.kind: fault for fault in planted(UNTIL_MS, END_MS, DEFAULT_DAYS, 2026)}
+STRETCH = Stretch(END_MS, DAYS + 7, UTC_OFFSET_MS)
+FAULTS = {fault.kind: fault for fault in planted(UNTIL_MS, END_MS, DAYS, 2026)}
 
 
 def amounts(faults: tuple[Planted, ...]) -> dict[tuple[str, str], NDArray[np.float64]]:
@@ -37,13 +38,13 @@ def measured() -> dict[tuple[str, str], NDArray[np.float64]]:
 
 
 def test_they_lie_in_the_last_two_weeks_by_the_seed_and_a_short_sample_has_none() -> None:
-    assert planted(UNTIL_MS, UNTIL_MS, DEFAULT_DAYS - 1, 2026) == ()
+    assert planted(UNTIL_MS, UNTIL_MS, DAYS - 1, 2026) == ()
     kinds = ["leak", "night_load", "stuck_meter", "dead_pv_string"]
-    chosen = [planted(UNTIL_MS, UNTIL_MS, DEFAULT_DAYS, seed) for seed in range(50)]
+    chosen = [planted(UNTIL_MS, UNTIL_MS, DAYS, seed) for seed in range(50)]
     assert all([fault.kind for fault in faults] == kinds for faults in chosen)
     assert all(UNTIL_MS - SHOWN_DAYS * MS_PER_DAY <= f.begin_ms < f.end_ms <= UNTIL_MS for faults in chosen for f in faults)
     assert len({faults[3].meter for faults in chosen}) > 10 and len({faults[0].begin_ms for faults in chosen}) > 10
-    assert planted(UNTIL_MS, UNTIL_MS, DEFAULT_DAYS, 7) == planted(UNTIL_MS, UNTIL_MS, DEFAULT_DAYS, 7)
+    assert planted(UNTIL_MS, UNTIL_MS, DAYS, 7) == planted(UNTIL_MS, UNTIL_MS, DAYS, 7)
 
 
 @pytest.mark.parametrize("kind", FAULTS)

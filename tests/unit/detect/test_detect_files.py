@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zonepulse.streams.detect.faults import HOURS, meters, places, with_fault
+from zonepulse.streams.detect.faults import HOURS, OF_THE_MEDIAN, meters, places, with_fault
 from zonepulse.streams.detect.measure import rate_interval
 from zonepulse.streams.detect.nab import _best, _events, _gain
 from zonepulse.streams.detect.series import judge_series, read_series, verdict
@@ -38,10 +38,21 @@ def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_faults_are_the_same_every_time_and_lie_where_they_are_said_to() -> None:
     meter = meters()[0]
     for fault, length in HOURS.items():
-        assert places(0, fault, len(meter.values)) == places(0, fault, len(meter.values))
-        at = places(0, fault, len(meter.values))[0]
+        assert places.__wrapped__(0, fault) == places(0, fault)
+        at = places(0, fault)[0]
         changed = np.flatnonzero(with_fault(meter, fault, at) != meter.values)
         assert len(changed) and at <= changed[0] and changed[-1] < at + length
+
+
+def test_a_fault_is_put_where_the_meter_counts_and_nowhere_if_it_would_be_next_to_nothing() -> None:
+    number = next(i for i, meter in enumerate(meters()) if meter.name == "opendsm_uk:uk_gas_kwh")
+    values = meters()[number].values
+    for fault, length in HOURS.items():
+        if fault in OF_THE_MEDIAN:
+            assert places(number, fault) == []
+        else:
+            assert len(places(number, fault)) == 4
+            assert all(2 * np.count_nonzero(values[at : at + length] > 0) >= length for at in places(number, fault))
 
 
 def test_the_exact_interval_of_no_alert_ends_at_three_over_the_months() -> None:

@@ -52,7 +52,17 @@ def test_nothing_is_said_of_a_steady_load() -> None:
 
 @pytest.mark.parametrize(
     ("detector", "within_hours"),
-    [("unusual", 0), ("record", 0), ("stuck", 6), ("zero_run", 3), ("reverse_flow", 0), ("level_shift", 240), ("night_use", 240)],
+    [
+        ("unusual", 0),
+        ("record", 0),
+        ("stuck", 6),
+        ("zero_run", 3),
+        ("reverse_flow", 0),
+        ("level_shift", 240),
+        ("night_use", 240),
+        ("wrong_unit", 87),
+        ("wrong_ct", 87),
+    ],
 )
 def test_a_fault_is_found(detector: str, within_hours: int) -> None:
     values = _load()
@@ -65,6 +75,10 @@ def test_a_fault_is_found(detector: str, within_hours: int) -> None:
         values[hours[:12]] = 0.0
     elif detector == "reverse_flow":
         values[hours[:3]] *= -1
+    elif detector == "wrong_unit":
+        values[hours] *= 1000
+    elif detector == "wrong_ct":
+        values[hours] /= 2
     elif detector == "level_shift":
         values[hours] *= 1.25
     else:
@@ -76,7 +90,7 @@ def test_what_has_spoken_must_have_more_to_say_the_next_time() -> None:
     values = _load()
     values[[FAULT, FAULT + 72]] = 150.0, 170.0
     assert _shown_at(values) == [0]
-    values[FAULT + 72] = 500.0
+    values[FAULT + 72] = 600.0
     assert _shown_at(values) == [0, 72]
 
 

@@ -110,7 +110,7 @@ def test_only_named_detectors_speak_and_a_register_may_say_otherwise() -> None:
     own = compiled(
         ("    role: main\n", "    role: main\n    detect: off\n"), ("max_power: 1000000}", "max_power: 1000000, detect: on}")
     )
-    assert own.versions["detect"].tolist() == [0b1111111]
+    assert own.versions["detect"].tolist() == [0b111111111]
 
 
 @pytest.mark.parametrize("days", [0, 19, 20, 26, 27])
