@@ -214,10 +214,11 @@ class Partition:
         rows = np.concatenate(found.rows) if found.rows else np.zeros(0, ROW)
         order = np.lexsort((rows["start"], rows["channel"], rows["revision"]))
         transitions = np.concatenate(found.transitions) if found.transitions else np.zeros(0, TRANSITION)
+        transitions = transitions[np.argsort(transitions["tick"], kind="stable")]
         told, bands = (
             new_rows(d, 0) if not s else np.concatenate(s).view(np.recarray) for s, d in ((found.found, FOUND), (found.bands, BAND))
         )
-        return Step(rows[order].view(np.recarray), last_transitions(transitions).view(np.recarray), told, bands, self.tick)
+        return Step(rows[order].view(np.recarray), transitions.view(np.recarray), told, bands, self.tick)
 
     def _admit(self, items: ReadingColumns, start: int, stop: int) -> int:
         """Admits items until one is behind a tick that may make rows; returns its number."""
@@ -303,15 +304,6 @@ class Partition:
 def _owners(first: NDArray[np.int64]) -> NDArray[np.int64]:
     """Channel of each known change."""
     return np.repeat(np.arange(len(first) - 1), np.diff(first))
-
-
-def last_transitions(transitions: Rows) -> Rows:
-    """Of several transitions of one alert in one tick the last, in order of tick."""
-    last: dict[tuple[int, int, int, int], int] = {}
-    for i, t in enumerate(transitions):
-        last[int(t["channel"]), int(t["rule"]), int(t["starts_at"]), int(t["tick"])] = i
-    order = sorted(last.values(), key=lambda i: (int(transitions["tick"][i]), i))
-    return transitions[order] if order else transitions
 
 
 def run_ticks(rows: Rows) -> Iterator[tuple[int, slice]]:

@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+from small_logs import IMPORT, at, meter, on_time, reading, rows_of, zone_text
 from zones import small, zone
 
 from zonepulse.processors.channels.table import compile_registry
@@ -110,3 +112,18 @@ def test_a_rule_that_goes_resolves_its_alert() -> None:
     (row,) = ledger.advance().alerts
     assert (row["rule"], row["company"], row["state"], row["value"]) == ("busy", "a", "resolved", 2.0)
     assert (row["starts_at"], row["ends_at"], row["revision"]) == ((START - 30) * MINUTE, START * MINUTE, START + 1)
+
+
+@pytest.mark.parametrize("silent", [2, 3, 4, 9])
+def test_a_silence_whose_alert_begins_in_the_tick_that_ends_it_is_never_said(silent: int) -> None:
+    """It waits for that of its site; a window without anything is judged as late as the next one, which is heard."""
+    power = IMPORT | {"kind": "power", "unit": "kW", "max_power": 10}
+    text = zone_text(meter(power), meter(power, "n"))
+    quarters = [at("02:00") + 15 * MINUTE * k for k in range(24)]
+    gone = set(quarters[8 : 8 + silent])
+    sent = sorted(
+        [reading(ts, 1, "n") for ts in quarters] + [reading(ts, 1) for ts in quarters if ts not in gone], key=lambda r: r["ts"]
+    )
+    events = rows_of(text, on_time(*sent))["alert_events"]
+    said = [row["state"] for row in events if row["rule"] == "silent_channel" and row["meter"] == "m"]
+    assert said in ([], ["raised", "resolved"]) and (silent < 9 or said), "never a lone end"
