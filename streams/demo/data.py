@@ -19,11 +19,11 @@ from zonepulse.schemas.units import MS_PER_HOUR
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.demo import given
 from zonepulse.streams.demo.carbon import Measured, derived, sections
-from zonepulse.streams.demo.planted import Planted, Planter
+from zonepulse.streams.demo.planted import SHOWN_DAYS, TAUGHT_DAYS, Planted, Planter
 from zonepulse.streams.demo.sample import Sample, known_changes, make_sample
 from zonepulse.streams.demo.sample_series import MS_PER_WEEK, Form, Series, Stretch
 
-DEFAULT_DAYS: Final = 14
+DEFAULT_DAYS: Final = TAUGHT_DAYS + SHOWN_DAYS
 DEFAULT_SEED: Final = 2026
 UTC_OFFSET_MS: Final = 8 * MS_PER_HOUR
 """Asia/Shanghai, which has no summer time."""

@@ -389,4 +389,4 @@ def test_the_views_cost_no_multiple_of_reading_the_table(client: Client) -> None
             begun = time.perf_counter()
             client.query(f"SELECT sum(co2e_mg) FROM {source} {where}")
             times[name].append(time.perf_counter() - begun)
-    assert sorted(times["view"])[10] < 6 * sorted(times["table"])[10]
+    assert min(times["view"]) < 6 * min(times["table"]), "the quickest of each: other work on the machine only adds"
