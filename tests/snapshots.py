@@ -1,15 +1,19 @@
 """Keeps snapshots as a checkpoint topic does, in bytes, and goes on from them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from core_runs import fetches, spans
 
+from zonepulse.oracle.metering.decode import Record
 from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.ledger.ledger import Ledger
 from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.processors.metering.snapshot import Arrays, Frozen, decode, encode, freeze_partition, restore_partition
 from zonepulse.processors.zone_run import ZoneRun
+from zonepulse.schemas.zone_file.read import parse_zone
 
 
 class Shelf:
@@ -67,3 +71,16 @@ class Shelves:
         """Replaces every part of `core` by what is on the shelves."""
         core.partitions = [shelf.partition(core.channels) for shelf in self.partitions]
         core.ledger = self.ledger.ledger({core.registry.version: core.channels})
+
+
+def interrupted_alerts(zone: str, records: Sequence[Record], sizes: Sequence[int]) -> list[dict[str, Any]]:
+    """Every row of table `alerts` that the core makes of a log of one partition in fetches of these sizes, frozen and restored before every
+    second one."""
+    core, shelves, alerts = ZoneRun(parse_zone(zone), 1), Shelves(1), list[Any]()
+    for i, fetch in enumerate(fetches(records, sizes)):
+        if i % 2:
+            shelves.put(core)
+            shelves.restore(core)
+        alerts += core.records(spans(fetch)).get("alerts", [])
+    alerts += core.finish().get("alerts", [])
+    return [row for batch in alerts for row in batch.to_pylist()]

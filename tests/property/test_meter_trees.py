@@ -3,15 +3,13 @@
 import random
 from typing import Any
 
-from core_runs import disagreements, emitted, expected, fetches, final, spans
+from core_runs import disagreements, emitted, expected, fetches, final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_logs import IMPORT, MINUTE, at, log, meter, reading, zone_text
-from snapshots import Shelves
+from snapshots import interrupted_alerts
 
 from zonepulse.oracle.metering.decode import Record
-from zonepulse.processors.zone_run import ZoneRun
-from zonepulse.schemas.zone_file.read import parse_zone
 
 HOUR = 60 * MINUTE
 FEWER = settings(max_examples=max(5, settings.default.max_examples // 10))
@@ -54,11 +52,4 @@ def test_core_equals_oracle(made: tuple[str, list[Record]]) -> None:
 def test_cuts_and_restarts_change_nothing(made: tuple[str, list[Record]], sizes: list[int]) -> None:
     text, records = made
     whole = emitted(text, fetches(records), 1)["alerts"].to_pylist()
-    core, shelves, alerts = ZoneRun(parse_zone(text), 1), Shelves(1), list[Any]()
-    for i, fetch in enumerate(fetches(records, sizes)):
-        if i % 2:
-            shelves.put(core)
-            shelves.restore(core)
-        alerts += core.records(spans(fetch)).get("alerts", [])
-    alerts += core.finish().get("alerts", [])
-    assert sorted((row for batch in alerts for row in batch.to_pylist()), key=repr) == sorted(whole, key=repr)
+    assert sorted(interrupted_alerts(text, records, sizes), key=repr) == sorted(whole, key=repr)

@@ -1,12 +1,10 @@
 """Detectors on a log: core, oracle and live workers say the same, wherever it is cut and whatever goes on from a snapshot."""
 
-from typing import Any
-
 import pyarrow as pa
 from core_runs import disagreements, emitted, expected, fetches, final, spans
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from snapshots import Shelves
+from snapshots import interrupted_alerts
 from watch_strategies import Watched, watched
 
 from zonepulse.processors.channels.table import compile_registry
@@ -31,14 +29,7 @@ def test_core_equals_oracle(log: Watched) -> None:
 @given(watched(), st.lists(st.integers(20, 300), min_size=1, max_size=4))
 def test_where_the_log_is_cut_and_what_is_restored_changes_no_alert(log: Watched, sizes: list[int]) -> None:
     whole = emitted(log.text, fetches(log.records), 1)
-    core, shelves, alerts = ZoneRun(parse_zone(log.text), 1), Shelves(1), list[Any]()
-    for i, fetch in enumerate(fetches(log.records, sizes)):
-        if i % 2:
-            shelves.put(core)
-            shelves.restore(core)
-        alerts += core.records(spans(fetch)).get("alerts", [])
-    alerts += core.finish().get("alerts", [])
-    assert sorted((row for batch in alerts for row in batch.to_pylist()), key=repr) == sorted(whole["alerts"].to_pylist(), key=repr)
+    assert sorted(interrupted_alerts(log.text, log.records, sizes), key=repr) == sorted(whole["alerts"].to_pylist(), key=repr)
 
 
 @FEWER
