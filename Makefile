@@ -36,7 +36,7 @@ test: needs-test dev ## everything that must hold; the last line is pytest's sum
 	@echo "== 2/3 unit and property tests, compiled, with bounds checked"
 	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest $(UNITS) tests/unit tests/property
 	@echo "== 3/3 contracts, and real Kafka and ClickHouse"
-	PYTHONPATH=$(CURDIR)/tests/as_installed JAVA_TOOL_OPTIONS="$(BRIEF_JVM) -XX:SharedArchiveFile=$(CURDIR)/$(KAFKA_ARCHIVE)" $(BIN)/python -m pytest $(SERVERS) --durations=10 tests/contract tests/integration
+	PYTHONPATH=$(CURDIR)/tests/as_installed JAVA_TOOL_OPTIONS="$(BRIEF_JVM) -XX:SharedArchiveFile=$(CURDIR)/$(KAFKA_ARCHIVE)" $(BIN)/python -m pytest $(SERVERS) --durations=10 -m "not soak" tests/contract tests/integration
 
 uncompiled: dev
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest $(UNITS) --hypothesis-profile=brief -m "not large" $$(grep -rl --include=test_*.py zonepulse.processors tests/unit)
@@ -52,6 +52,7 @@ units: dev
 
 soak: needs-test dev ## the long versions of what `make test` does in short, one after another
 	$(BIN)/python -m pytest --durations=0 --timeout=0 tests/soak $(ARGS)
+	$(BIN)/python -m pytest --durations=0 --timeout=0 -m soak tests/integration
 	ZONEPULSE_SOAK_PROMOTES=1000 $(BIN)/python -m pytest --timeout=0 tests/integration/test_promotions.py -k "nothing_between or open_end or handed_over_and_back"
 	ZONEPULSE_SOAK_HAND_OVERS=20 $(BIN)/python -m pytest --timeout=0 tests/integration/test_replay_hand_over.py
 

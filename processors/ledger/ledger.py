@@ -85,10 +85,6 @@ class Ledger:
         """Start of the last window of a finished file: behind it there are no rows."""
         self.floor: int = UNSET
         """Horizons do not go back behind it: that of the tick at which the registry version in use came."""
-        self.whole_from: int = UNSET
-        """Periods of the calendar that begin before it are not summed: some of their windows were forgotten before there were any sums."""
-        self.owes_periods = False
-        """Whether those that have been due are still to be said, once."""
         self.old_rows = OldRows(zone.id, zone.tick_ms)
         self.progress: Callable[[], object] = lambda: None
         """Called after each piece of a long piece of work."""
@@ -375,7 +371,7 @@ class Ledger:
         posted = Posted(rows, slots, after, tick)
         said = {basis.name: basis.update(posted, windows) for basis in self.bases}
         self._made.series += (by_bases := windows.take_made())
-        self._made.periods += self._periods.again([after, *by_bases], tick, self.whole_from)
+        self._made.periods += self._periods.again([after, *by_bases], tick)
         self._judge_factors(emissions, {name: one.bought for name, one in said.items()}, tick, results)
         results.proposed += [alert for one in said.values() for alert in one.alerts]
 
@@ -461,10 +457,9 @@ class Ledger:
         """Sum the periods and judge the windows that are ready at ticks first..last, between which nothing changes."""
         if last < first:
             return
-        due = self._periods.due(UNSET if self.owes_periods else first, last, self.whole_from)
+        due = self._periods.due(first, last)
         self._made.periods += due
         results.alerts += self.budgets.take(due)
-        self.owes_periods = False
         results.proposed += self.watches.judge(first, last, self._due, self.windows)
         for one in self.compared:
             results.proposed += one.judge(first, last, self._due, self.windows)

@@ -148,8 +148,8 @@ class PeriodSums:
         """Begin of the day that holds `at`."""
         return day_of_zone(self._clock, at)[0]
 
-    def due(self, first: int, last: int, whole_from: int) -> list[Rows]:
-        """PERIOD_SUM rows of the periods that are due at ticks first..last and begin at `whole_from` or later."""
+    def due(self, first: int, last: int) -> list[Rows]:
+        """PERIOD_SUM rows of the periods that are due at ticks first..last."""
         starts = self._windows.starts
         if not starts:
             return []
@@ -160,11 +160,10 @@ class PeriodSums:
         for period in (HOUR, DAY) if len(grid) else ():
             found = self._bounds(period, grid)
             for begin, end in found[found[:, 1] <= grid + self._length].tolist():
-                if begin >= whole_from:
-                    out += self._sums(period, begin, end, self._all, self._due(end))
+                out += self._sums(period, begin, end, self._all, self._due(end))
         return out
 
-    def again(self, values: Sequence[Rows], tick: int, whole_from: int) -> list[Rows]:
+    def again(self, values: Sequence[Rows], tick: int) -> list[Rows]:
         """PERIOD_SUM rows of the periods that were due before `tick` and hold these SERIES_VALUE rows, which it says."""
         out: list[Rows] = []
         if not values:
@@ -175,7 +174,7 @@ class PeriodSums:
         for period in (HOUR, DAY) if len(starts) else ():
             found = self._bounds(period, starts)
             for begin, end in np.unique(found, axis=0).tolist():
-                if begin >= whole_from and self._due(end) < tick:
+                if self._due(end) < tick:
                     out += self._sums(period, begin, end, np.unique(series[found[:, 0] == begin]), tick)
         return out
 

@@ -60,7 +60,6 @@ def _facts(ledger: Ledger) -> dict[str, Any]:
         "windows": len(ledger.windows.pages),
         "pages": list(ledger.windows.pages.chunks),
         "floor": ledger.floor,
-        "whole_from": ledger.whole_from,
         "old_rows": [ledger.old_rows.first, ledger.old_rows.last],
         "applied": ledger.applied,
         "through": ledger.through.tolist(),
@@ -93,7 +92,6 @@ def restore_ledger(
     ledger.announced = {version: {p: tick for p, tick in ticks} for version, ticks in facts["announced"]}
     ledger.no_factor = {tuple(key): NoFactor(start) for key, start in facts["no_factor"]}
     ledger.floor = facts["floor"]
-    _restore_periods(ledger, facts)
     ledger.old_rows.first, ledger.old_rows.last = facts["old_rows"]
     ledger.resume(facts["bases"])
     ledger.candidates = [(tick, partition, row) for tick, partition, row in facts["candidates"]]
@@ -111,12 +109,6 @@ def _check(ledger: Ledger, facts: Mapping[str, Any]) -> None:
             f"the ledger's snapshot does not fit registry version {facts['registry']} as it is on the registry topic now:"
             " that version was changed after it was published; use another topic prefix"
         )
-
-
-def _restore_periods(ledger: Ledger, facts: Mapping[str, Any]) -> None:
-    """A snapshot of a version that summed no periods has the windows of its horizon: those that it has whole are said at the next tick."""
-    ledger.owes_periods = "whole_from" not in facts
-    ledger.whole_from = facts.get("whole_from", ledger.horizon(ledger.applied))
 
 
 def _restore_waiting(ledger: Ledger, chunk: Arrays) -> None:

@@ -24,6 +24,7 @@ def everyone(stack: ZoneStack) -> list[psutil.Process]:
     return [found for pid in pids for found in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True))]
 
 
+@pytest.mark.soak  # in short: chaos pauses and kills workers and servers
 @pytest.mark.timeout(900)
 def test_frozen_store_and_workers_end_in_order_and_no_row_is_lost(tmp_path: Path) -> None:
     warm_up()

@@ -8,11 +8,10 @@ import pytest
 from live_parts import create_topics, process, produce_many, wait_until
 
 from zonepulse.streams.embedded.kafka.broker import Broker
-from zonepulse.streams.health.watchdog import BEAT_S
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 WORKER = Path(__file__).with_name("counting_worker.py")
-CHUNKS = 50_000
+CHUNKS = 12_000
 """Of the snapshot: a restore decodes them one by one."""
 
 
@@ -41,6 +40,6 @@ def test_a_restore_longer_than_the_stall_limit_is_seen_as_work(broker: Broker, t
     count_to(2000)  # restores, with all the patience there is
     assert events("found")[-1]["is_stored"]
     stall_s = events("restored")[-1]["seconds"] / 2
-    assert stall_s > BEAT_S, "so few chunks take no time"
+    assert stall_s > 0.5, "so few chunks take no time"
     count_to(3000, stall_s=stall_s)
     assert [e["count"] for e in events("found")] == [0, 1000, 2000]

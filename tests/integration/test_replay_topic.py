@@ -81,7 +81,10 @@ def killed(live: SampleRun, name: str, checkpoint: int, whom: str, processes: in
     assert whom == "the run" or "was killed: run it again, it goes on from its last checkpoint" in done.stderr
 
 
-@pytest.mark.parametrize(("whom", "processes", "kills"), [("the run", 1, 2), ("the run", 3, 1), ("a process", 3, 1)])
+@pytest.mark.parametrize(
+    ("whom", "processes", "kills"),
+    [pytest.param("the run", 1, 2, marks=pytest.mark.soak), ("the run", 3, 1), pytest.param("a process", 3, 1, marks=pytest.mark.soak)],
+)
 def test_a_run_that_is_killed_goes_on_from_its_checkpoint_with_the_rows_of_one_that_was_not(
     live: SampleRun, day: Any, whom: str, processes: int, kills: int
 ) -> None:
@@ -97,6 +100,7 @@ def test_a_run_that_is_killed_goes_on_from_its_checkpoint_with_the_rows_of_one_t
     assert found["tables"] == day["tables"]
 
 
+@pytest.mark.soak
 def test_a_killed_run_that_takes_late_readings_in_goes_on_with_those_that_are_left(live: SampleRun) -> None:
     whole = planned_and_run(live, "late-whole", "--include-late")
     zonepulse(live, "plan", "--from", FROM, "--to", TO, "--run", "late-killed", "--include-late")

@@ -4,22 +4,15 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 import numpy as np
-import pyarrow as pa
 import pytest
-from core_runs import emitted, fetches, final, spans
+from core_runs import emitted, fetches, final
 from small_logs import DAY, IMPORT, MINUTE, log, meter, on_time, reading, rows_of, zone_text
 
-from zonepulse.processors.final_rows import final_rows
 from zonepulse.processors.flow import new_rows
 from zonepulse.processors.ledger import periods
-from zonepulse.processors.ledger.snapshot import freeze_ledger, restore_ledger
-from zonepulse.processors.metering.snapshot import decode, encode
-from zonepulse.processors.zone_run import ZoneRun
 from zonepulse.schemas.registry.calendar import offsets_of
-from zonepulse.schemas.tables.results import PERIODS, TABLES
-from zonepulse.schemas.zone_file.read import parse_zone
+from zonepulse.schemas.tables.results import PERIODS
 
 HOUR = 60 * MINUTE
 FLOW = {**IMPORT, "kind": "interval"}
@@ -140,23 +133,3 @@ def test_a_year_is_its_months_its_days_its_hours_and_its_windows_to_the_milligra
     march = sum(row["energy_micro"] for row in windows if "2026-02-28T23" <= row["start"].isoformat() < "2026-03-31T22"
                 and (row["entity_kind"], row["scope"]) == ("company", 0))  # fmt: skip
     assert march == summed(of["day"], "month")["company", "c1", "electricity", 0, "", 3][0]
-
-
-def test_a_ledger_from_a_snapshot_that_knew_no_periods_says_those_that_it_has_whole() -> None:
-    records = on_time(*hourly("2026-03-27T00:00+01:00", "2026-04-02T00:00+02:00"))
-    middle = len(records) // 2
-    whole = final(emitted(YEAR, fetches(records), 1, finish=False))["period_totals"].to_pylist()
-    core = ZoneRun(parse_zone(YEAR), 1)
-    core.records(spans(records[:middle]))
-    frozen = freeze_ledger(core.ledger, 0)
-    facts = {name: fact for name, fact in msgspec.json.decode(msgspec.json.encode(frozen.facts)).items() if name != "whole_from"}
-    known = core.ledger.horizon(core.ledger.applied)
-    core.ledger = restore_ledger(
-        core.ledger.versions, facts, [decode(encode(arrays)) for _, arrays in sorted(frozen.chunks.items())]
-    )
-    batches = core.records(spans(records[middle:]))["period_totals"]
-    said = final_rows(
-        pa.Table.from_batches(batches, TABLES["period_totals"].arrow_schema).unify_dictionaries(), TABLES["period_totals"]
-    )
-    expected = [row for row in whole if row["start"].timestamp() * 1000 >= known]
-    assert len(expected) > 0 and said.to_pylist() == expected
