@@ -29,6 +29,8 @@ from zonepulse.streams.notify.subscriber_log import write_subscriber
 
 pytestmark = [pytest.mark.integration, pytest.mark.long]
 DESK, MILL = "desk@plant.example", "mill@a.example"
+DYING_IN_SHORT = "saved", "sent", "logged"
+"""Places at which the worker dies in `make test`; at all others in `make soak`."""
 PEOPLE = f"""
 subscribers:
   - {{id: desk, to: ["mailto:{DESK}"]}}
@@ -85,7 +87,9 @@ def test_a_self_registered_subscriber_gets_a_test_message_that_says_how_to_stop_
         assert "测试消息" in mail["Subject"] and "zonepulse subscribers pause new" in text_of(mail)
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "place", [pytest.param(place, marks=() if place in DYING_IN_SHORT else pytest.mark.soak) for place in PLACES]
+)
 def test_a_worker_that_dies_anywhere_sends_each_message_at_least_once_and_says_the_same(
     place: str, broker: Broker, prefix: str, mails: MailServer, tmp_path: Path
 ) -> None:

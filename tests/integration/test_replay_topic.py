@@ -83,7 +83,11 @@ def killed(live: SampleRun, name: str, checkpoint: int, whom: str, processes: in
 
 @pytest.mark.parametrize(
     ("whom", "processes", "kills"),
-    [pytest.param("the run", 1, 2, marks=pytest.mark.soak), ("the run", 3, 1), pytest.param("a process", 3, 1, marks=pytest.mark.soak)],
+    [
+        pytest.param("the run", 1, 2, marks=pytest.mark.soak),
+        ("the run", 3, 1),
+        pytest.param("a process", 3, 1, marks=pytest.mark.soak),
+    ],
 )
 def test_a_run_that_is_killed_goes_on_from_its_checkpoint_with_the_rows_of_one_that_was_not(
     live: SampleRun, day: Any, whom: str, processes: int, kills: int

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.mark.timeout(1800)
 def test_a_store_that_is_away_costs_no_memory_and_no_row(tmp_path: Path) -> None:
-    seen = store_away(tmp_path, readings=30_000, away_s=8)
+    seen = store_away(tmp_path, readings=12_000, away_s=6)
     assert seen.waited > 0
     assert max(seen.late) <= 1.25 * max(seen.early)
     assert {name: lines[:3] for name, lines in seen.differences.items() if lines} == {}
