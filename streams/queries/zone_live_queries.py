@@ -230,7 +230,8 @@ SELECT {self._moments} FROM (
 ORDER BY time, source"""
 
     def emitters(self) -> str:
-        """One row a company with today's emissions in t, comparisons, 24 hourly values and the two weaknesses."""
+        """One row a company with windows since yesterday's midnight: today's emissions in t, comparisons, 24 hourly values and the two
+        weaknesses; null before the day's first window."""
         today = "start >= midnight"
         comparable = f"{today} AND start <= newest"
 
@@ -262,8 +263,8 @@ FROM (
       OR start >= midnight - INTERVAL 7 DAY AND start < midnight - INTERVAL 6 DAY)
   GROUP BY company, start) AS e
 LEFT JOIN {company_names(self._say.language)} AS n ON n.company = e.company
-GROUP BY company_name, company_id HAVING countIf({today}) > 0
-ORDER BY {named(self._say("today"))} DESC LIMIT 50"""
+GROUP BY company_name, company_id HAVING max(start) >= midnight - INTERVAL 1 DAY
+ORDER BY {named(self._say("today"))} DESC NULLS LAST, company_id LIMIT 50"""
 
     def quality(self) -> str:
         """The worst quality of each step, of the twelve registers with most gaps in the last day; grey when nothing was closed at all."""
