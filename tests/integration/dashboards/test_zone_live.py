@@ -274,7 +274,9 @@ def test_every_company_is_named_before_the_first_window_of_its_day(board: Board,
     midnight = at(UNTIL_MS) - timedelta(hours=8)
     for table in ("totals", "intensity"):
         rows = f"(SELECT * FROM {table} WHERE run = 'live' AND start < %(midnight)s)"
-        writer.command(f"INSERT INTO {table} SELECT * REPLACE ('before-dawn' AS run) FROM {rows}", parameters={"midnight": midnight})
+        writer.command(
+            f"INSERT INTO {table} SELECT * REPLACE ('before-dawn' AS run) FROM {rows}", parameters={"midnight": midnight}
+        )
     soon_ms = int(midnight.timestamp() * 1000) + 600_000
     frame = board.panel("Who emits today", time=TimeRange(soon_ms - DAY_MS, soon_ms), run="before-dawn")
     assert set(frame.column("company_id")) == {c.id for c in board.registry.companies}
