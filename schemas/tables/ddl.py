@@ -77,7 +77,10 @@ def _latest_version(name: str) -> str:
     return f"SELECT * FROM {table} FINAL\nWHERE (zone, version) IN (SELECT zone, max(version) FROM {table} GROUP BY zone)"
 
 
-_PROMOTED: Final = f"(SELECT (groupArray((zone, run, from_at, to_at)), min(from_at), max(to_at)) FROM {DATABASE}.promotions_final WHERE is_active = 1)"
+_PROMOTED: Final = (
+    "(SELECT (groupArray((zone, run, from_at, to_at)), min(from_at), max(to_at))"
+    f" FROM {DATABASE}.promotions_final WHERE is_active = 1)"
+)
 """The promotions in force, when the first begins and the last ends; equal text, so that a statement reads them once."""
 
 

@@ -58,7 +58,7 @@ GROUP BY g.gateway_of ORDER BY {named(self._say("complete"))}, g.gateway_of LIMI
     def worst(self) -> str:
         """The registers that covered least, then with most estimated."""
         return f"""\
-SELECT toString(meter) {self._as("meter")}, toString(register) {self._as("register")}, any(toString(company)) {self._as("company")},
+SELECT toString(meter) {self._as("meter")}, toString(register) {self._as("register")}, toString(any(company)) {self._as("company")},
   sum(covered_ms) / nullIf(sum(length_s) * 1000, 0) {self._as("complete")},
   sumOrNull(estimated_micro) / nullIf(sumOrNull(value_micro), 0) {self._as("estimated")},
   countIf(quality = 'missing') {self._as("missing_windows")}, maxOrNullIf(start, covered_ms > 0) {self._as("latest_window")}
