@@ -76,8 +76,8 @@ class State(NamedTuple):
 
 class RegistryArrays(NamedTuple):
     """The registry's arrays, as in Channels, and the number of this partition; `local[g]` = place of channel g here, -1 elsewhere;
-    `watch[g]` = its place among the channels that detectors watch here, else -1; `slow[g]` = whether it has ever to be judged in stretches of
-    several windows."""
+    `watch[g]` = its place among the channels that detectors watch here, else -1; `slow[g]` = whether it has ever to be judged in stretches
+    of several windows."""
 
     versions: Any
     first: Any

@@ -402,8 +402,8 @@ def give_slowly(
     out: Out,
     policy: Policy,
 ) -> None:
-    """Give detectors the windows of a channel that reads more slowly than windows pass: in order, each at the first tick from its due tick on
-    at which a reading covers it. What is covered later than a window behind it is never given."""
+    """Give detectors the windows of a channel that reads more slowly than windows pass: in order, each at the first tick from its due tick
+    on at which a reading covers it. What is covered later than a window behind it is never given."""
     length, span = policy.length, work.span[0]
     is_sparse = has_silence(ch, ring, versions, policy)
     at, reach = 0, passed_reach(ch, versions, policy)

@@ -4,10 +4,10 @@ Which version of a window is judged: the one that the rules about meters judge, 
 it estimated). That is at the first tick from the window's due tick on at which it is covered, in order of time, and never again: what
 revises it later teaches nothing and tells nothing. So it hangs on the log alone, wherever batches are cut and whoever goes on.
 
-Of a register that reads more slowly than windows pass, a stretch of windows is judged as one, with its last window: on the zone's clock, from
-the register's `offset`, the shortest part of a day that is no shorter than its period. Each of its windows must be covered, and no segment
-of it be longer than 1.5 periods, estimated, made up for a swap or a reset, or of a register that stood still; they may come when they are
-covered, in order of time. A stretch that the clock makes longer or shorter, or in which another version begins, is not judged.
+Of a register that reads more slowly than windows pass, a stretch of windows is judged as one, with its last window: on the zone's clock,
+from the register's `offset`, the shortest part of a day that is no shorter than its period. Each of its windows must be covered, and no
+segment of it be longer than 1.5 periods, estimated, made up for a swap or a reset, or of a register that stood still; they may come when
+they are covered, in order of time. A stretch that the clock makes longer or shorter, or in which another version begins, is not judged.
 Where the length changes with the version, the channel's history begins anew.
 
 A channel says one thing at a time. Of detectors that begin to fire at one window the one of most gravity is told; one that joins later
@@ -99,8 +99,8 @@ def judge_turns(
 ) -> int:
     """Judge TURNs, those of a channel in order of time; how many of `found` (FOUND, room for two a turn) they made.
 
-    `setting` and `judged` are scratch: SETTINGS, whose `enabled` and pace are set here, and JUDGED. `bands` (n, 2) takes the expected low and
-    high. `length`: of a window, ms. `fresh`: a channel without history.
+    `setting` and `judged` are scratch: SETTINGS, whose `enabled` and pace are set here, and JUDGED. `bands` (n, 2) takes the expected low
+    and high. `length`: of a window, ms. `fresh`: a channel without history.
     """
     made, seen, slot, day = 0, UNSET, 0, 0
     s, out = setting[0], judged[0]
