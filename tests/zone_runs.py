@@ -38,7 +38,8 @@ class SampleRun:
     feed: Feed
 
     def rows(self, table: str) -> int:
-        return int(self.client.query(f"SELECT count() FROM {table} WHERE run = 'live'").first_row[0])
+        """Of the live run, as readers see them: what a worker reads again after a rebalance it writes again."""
+        return int(self.client.query(f"SELECT count() FROM {table}_final WHERE run = 'live'").first_row[0])
 
     def differences(self) -> list[str]:
         found = oracle_differences(readings_of(self.stack.kafka), self.client, self.zone_yaml, PARTITIONS)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,15 +14,19 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 CHANNELS = 100
 
 
-@pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def bench(folder: Path, *more: str) -> dict[str, Any]:
     options = ["--readings", "10000", "--channels", str(CHANNELS), "--many-channels", "0", "--partitions", "2"]
-    options += ["--forms", "json", "--latency-s", "3", "--json"]
+    options += ["--forms", "json", "--json", *more]
     argv = [sys.executable, "-m", "zonepulse.streams.cli.main", "bench", "ingest", *options]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=1500, cwd=tmp_path_factory.mktemp("bench"))
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=1500, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return bench(tmp_path_factory.mktemp("bench"), "--no-baselines", "--latency-s", "3")
 
 
 def test_every_form_is_measured_to_blocks_and_to_rows(told: dict[str, Any]) -> None:
@@ -41,7 +46,9 @@ def test_every_channel_has_a_row_in_every_window(told: dict[str, Any]) -> None:
     assert rows["intensity"] >= 2 and rows["totals"] > 0
 
 
-def test_baselines_and_ratios_stand_beside_it(told: dict[str, Any]) -> None:
+@pytest.mark.soak
+def test_baselines_and_ratios_stand_beside_it(tmp_path: Path) -> None:
+    told = bench(tmp_path, "--latency-s", "0")
     assert {"kernels_json", "java_poll_json", "aiokafka_getmany_json", "stock_faust_json"} <= set(told["baselines"])
     ratio = told["forms"]["json"]["to_blocks"]["readings_per_s"] / told["baselines"]["java_poll_json"]["readings_per_s"]
     assert told["ratios"]["json_over_java_poll"] == pytest.approx(ratio)

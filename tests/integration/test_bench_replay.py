@@ -4,7 +4,7 @@ import pytest
 
 from zonepulse.streams.bench.replay import Options, print_report, run
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.soak, pytest.mark.timeout(600)]
 
 
 def test_topic_archive_processes_and_polars_are_measured_over_the_same_readings(capsys: pytest.CaptureFixture[str]) -> None:

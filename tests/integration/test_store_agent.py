@@ -116,7 +116,9 @@ def test_no_row_is_lost_while_clickhouse_is_away(broker: Broker, clickhouse: Cli
     ]
 
 
-@pytest.mark.parametrize("trouble", ["away", "full", "slow"])
+@pytest.mark.parametrize(
+    "trouble", ["full", pytest.param("away", marks=pytest.mark.soak), pytest.param("slow", marks=pytest.mark.soak)]
+)
 def test_a_store_whose_sink_is_in_trouble_holds_little_and_writes_everything_afterwards(
     broker: Broker, clickhouse: ClickHouse, prefix: str, tmp_path: Path, trouble: str
 ) -> None:
