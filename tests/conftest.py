@@ -17,8 +17,8 @@ TOGETHER = ("tests/integration/board/", "tests/integration/dashboards/", "tests/
 
 # `make test` tries the same examples every time; `make hunt` looks for new ones.
 settings.register_profile("hunt", deadline=None, print_blob=True, max_examples=2_000)
-settings.register_profile("thorough", settings.get_profile("hunt"), max_examples=50, derandomize=True)
-settings.register_profile("brief", settings.get_profile("thorough"), max_examples=15)
+settings.register_profile("thorough", settings.get_profile("hunt"), max_examples=32, derandomize=True)
+settings.register_profile("brief", settings.get_profile("thorough"), max_examples=10)
 settings.load_profile("thorough")
 
 

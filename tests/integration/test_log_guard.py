@@ -127,7 +127,7 @@ def test_what_retention_eats_to_the_very_end_is_named_too(case: Case) -> None:
     assert case.log().count("were deleted unread") == 1
 
 
-@pytest.mark.parametrize("records", [50, 200])
+@pytest.mark.parametrize("records", [50, pytest.param(200, marks=pytest.mark.soak)])
 def test_a_topic_made_anew_stops_the_task_until_it_is_accepted(case: Case, records: int) -> None:
     case.send(100)
     case.counted(100)
