@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -29,7 +30,7 @@ class Watched(NamedTuple):
 def watched(draw: Any) -> Watched:
     """One to three registers, each with its load, fault and outages."""
     chance = random.Random(draw(st.integers(0, 2**32)))
-    hours = 24 * draw(st.integers(15, 22))
+    hours = 24 * draw(st.integers(18, 23))
     loads = [_load(chance, hours, draw(st.sampled_from(FAULTS))) for _ in range(draw(st.integers(1, 3)))]
     meters = [_meter(draw, number) for number in range(len(loads))]
     timezone = draw(st.sampled_from(("Asia/Shanghai", "Europe/Berlin", "Asia/Kolkata")))
@@ -51,6 +52,42 @@ def watched(draw: Any) -> Watched:
         for on in draw(st.lists(st.sampled_from(("company", "meter", "register")), max_size=1))
     ]
     return Watched(zone_text(*meters, zone=zone, calendars=calendars, rules=rules, budgets=_budgets(draw)), records)
+
+
+def every_fault() -> Watched:
+    """Thirty days in which each detector has one register to speak of, that hears only it."""
+    chance, hours, began = random.Random(7), 24 * 30, 24 * 22
+    faulty: dict[str, Callable[[float], float]] = {
+        "unusual": lambda used: 9 * used,
+        "level_shift": lambda used: 1.5 * used,
+        "night_use": lambda used: used + 6000,
+        "zero_run": lambda used: 0.0,
+        "reverse_flow": lambda used: 5000.0,
+        "off_hours": lambda used: 12_000.0,
+        "record": lambda used: 9 * used,
+        "wrong_unit": lambda used: used / 100,
+        "wrong_ct": lambda used: 2 * used,
+    }
+    meters, sent = list[dict[str, Any]](), list[tuple[int, dict[str, Any]]]()
+    for name, fault in faulty.items():
+        direction = "export" if name == "reverse_flow" else "import"
+        register = {"carrier": "electricity", "direction": direction, "kind": "interval", "unit": "kWh", "max_power": 1000}
+        one = {"id": name, "site": "s1", "role": "main", "detect": [name], "registers": {"r": register | {"period": "60m"}}}
+        meters.append(one)
+        rest = 0.0 if name in ("off_hours", "reverse_flow") else 2000.0
+        for hour in range(hours):
+            is_open = 7 <= hour % 24 < 19 and hour % 168 < 120 and name != "reverse_flow"
+            used = (10_000.0 if is_open else rest) * (1 + 0.01 * chance.random())
+            ts = BEGIN + (hour + 1) * HOUR
+            sent.append(
+                (ts, {"meter": name, "register": "r", "ts": ts, "value": round(used if hour < began else fault(used)) / 1000})
+            )
+    sent.sort(key=lambda one: one[0])
+    records = [
+        Record(0, i, at, b"k", json.dumps(value).encode()) for i, (at, value) in enumerate([*sent, (sent[-1][0] + 3 * HOUR, [])])
+    ]
+    zone = {"timezone": "UTC", "window": "60m", "tick": "60m", "key": "meter", "alert_budget": 20}
+    return Watched(zone_text(*meters, zone=zone), records)
 
 
 def _budgets(draw: Any) -> list[dict[str, Any]]:
@@ -77,7 +114,9 @@ def _meter(draw: Any, number: int) -> dict[str, Any]:
 def _load(chance: random.Random, hours: int, fault: str) -> list[int]:
     """Wh of each hour."""
     noise, is_closed = chance.choice((0.0, 0.01, 0.3)), fault == "off_hours"
-    begin, length = 24 * 14 + chance.randrange(hours - 24 * 14), hours if fault in ("unit", "ct") else chance.randrange(1, 72)
+    is_lasting = fault in ("unit", "ct")  # told on the third day
+    begin = 24 * 14 + (1 if is_lasting else chance.randrange(hours - 24 * 14))
+    length = hours if is_lasting else chance.randrange(1, 72)
     found = []
     for hour in range(hours):
         base = 10_000.0 if 7 <= hour % 24 < 19 and hour % 168 < 120 else 0.0 if is_closed else 2000.0

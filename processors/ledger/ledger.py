@@ -181,7 +181,7 @@ class Ledger:
 
     def _say(self, results: Results) -> None:
         """What comes of the alerts that were proposed since the last call, by the registry version in use."""
-        proposed, results.proposed = [*map(self.impact.of_detector, self._take_alerts()), *results.proposed], []
+        proposed, results.proposed = [*map(self.impact.of_channel, self._take_alerts()), *results.proposed], []
         of_pipeline = [row for row in proposed if row["rule"].startswith(OPS)]
         let_by = self.inhibition.pass_to(self.applied, [row for row in proposed if not row["rule"].startswith(OPS)])
         results.alerts += self.life.pass_to(self.applied, of_pipeline + let_by, self._place_of)

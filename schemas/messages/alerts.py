@@ -10,8 +10,9 @@ Transitions
     transitions of one alert in one tick only the last is a row; an update of what that tick raised is still `raised`. `raised` has
     `ends_at` null unless said otherwise; `resolved` keeps the value and evidence it was raised with, but for its impact.
     `impact_kg`, and in the evidence `impact_kwh` and, where a tariff of electricity is valid at `starts_at`, `impact_cost` and `currency`,
-    are what lies above a rule's bound since then, or beyond a detector's band: |beyond_micro|, in kg by the location factor of the
-    register's carrier at `starts_at`. Rules and detectors say `updated` in a window that adds to it after which it is not 0 and at least
+    are what lies above a rule's bound since then, of one about what is unusual above or below each window's band; or beyond a
+    detector's band, |beyond_micro|, or in a gap too long, |energy_micro|, in kg by the location factor of the register's carrier at
+    `starts_at`. Rules and detectors say `updated` in a window that adds to it after which it is not 0 and at least
     twice what was said last: mg, or micro-kWh where carbon is not known; a detector counts its base units.
     `evidence` is canonical JSON. Columns that do not apply are '' or null. `node` is the site's node for rules about a meter.
 Judging a window
@@ -102,7 +103,8 @@ Ledger rules
                         50 x (subs - main) - |main| - |subs|): what the subs have above both errors of 2 % (class 2 of IEC
                         62053-21:2020). n(24h) windows in a row with E > 0 -> raised, starts_at = start of the first; E begins anew
                         with the sign turned, and so the alert is resolved, ends_at = start of the first of those. `value` = subs -
-                        main in the windows that raised it, kWh; evidence {"main_micro": m, "sub_micro": s, "windows": n}.
+                        main in the windows that raised it, kWh; evidence {"main_micro": m, "sub_micro": s, "windows": n}, and as impact
+                        that value in kWh and, by tariff, in money.
     pv_low              labels meter, register; severity `warning`. Of generation registers of electricity with `kwp`, all those of the zone
                         together, day by day of its calendar. A window of the group is judged as others are, covered by all those that
                         are registered. A register's yield is the sum over the day's windows in which it is covered of

@@ -6,9 +6,10 @@ have revised that window. Rows of a log written under other settings may be; the
 
 from bisect import bisect_right
 from collections import defaultdict
+from functools import partial
 from typing import NamedTuple
 
-from zonepulse.oracle.alerts import FactorWatch, FamilyWatch, NodeWatch, ResidualWatch, Subject, Transition
+from zonepulse.oracle.alerts import FactorWatch, NodeWatch, ResidualWatch, Subject, Transition
 from zonepulse.oracle.budgets import Budgets
 from zonepulse.oracle.carbon.book import Book, RowKey, TableRow
 from zonepulse.oracle.carbon.entries import Entered
@@ -17,6 +18,7 @@ from zonepulse.oracle.carbon.market import Market
 from zonepulse.oracle.carbon.plan import Entity, Key, Plan, plan_at
 from zonepulse.oracle.carbon.windows import Window
 from zonepulse.oracle.grid import Grid
+from zonepulse.oracle.metering.families import FamilyWatch
 from zonepulse.oracle.metering.fold import MISSING, Row
 from zonepulse.oracle.metering.plants import PlantWatch
 from zonepulse.oracle.network.network import Topology, topology_at
@@ -220,7 +222,7 @@ class Ledger:
                 tick = watch.due(until_tick, found["covered_ms"] == found["expected_ms"], number)
                 if tick is None:
                     break
-                watch.judge(number, found.get, tick, self._reader.over(watch.rule, found))
+                watch.judge(number, found.get, tick, partial(self._reader.outside, watch.rule, found))
 
         for node in self._node_watches:
             while (number := node.next_window()) is not None:

@@ -93,10 +93,11 @@ class SubAboveMain(Compared):
     def _row(self, named: Named, state: _State, ends_at: int | None, tick: int) -> dict[str, Any]:
         assert state.raised is not None
         starts_at, main, sub = state.raised
+        where = named.where(starts_at)
         evidence = {"main_micro": main, "sub_micro": sub, "windows": self._needed}
         return Alert(
-            self._zone, self.rule, named.labels, "warning", "raised" if ends_at is None else "resolved", starts_at, tick, evidence,
-            ends_at, *named.where(starts_at), value=(sub - main) / MICRO,
+            self._zone, self.rule, named.labels, "warning", "raised" if ends_at is None else "resolved", starts_at, tick,
+            evidence | self._impact.of_energy(sub - main, where.company, starts_at), ends_at, *where, value=(sub - main) / MICRO,
         ).row()  # fmt: skip
 
     @property
