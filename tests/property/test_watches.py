@@ -5,7 +5,7 @@ from core_runs import disagreements, emitted, expected, fetches, final, spans
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 from snapshots import interrupted_alerts
-from watch_strategies import Watched, every_fault, watched
+from watch_strategies import FAULTY, Watched, every_fault, watched, work_out_of_hours
 
 from zonepulse.processors.channels.table import compile_registry
 from zonepulse.processors.detection.watch.words import SHORT
@@ -22,6 +22,7 @@ FEWER = settings(max_examples=max(5, settings.default.max_examples // 10))
 @FEWER
 @given(watched())
 @example(every_fault())
+@example(work_out_of_hours())
 def test_core_equals_oracle(log: Watched) -> None:
     got = final(emitted(log.text, fetches(log.records), 1))
     for rule in {*got["alerts"]["rule"].to_pylist()}:
@@ -31,8 +32,12 @@ def test_core_equals_oracle(log: Watched) -> None:
 
 def test_each_detector_speaks_where_its_fault_is() -> None:
     """So that core and oracle agree on what each says, and not only on silence."""
-    log = every_fault()
-    found = final(emitted(log.text, fetches(log.records), 1))["alerts"].to_pylist()
+    assert {*FAULTY, "off_hours"} == {*CHANNEL_DETECTORS}
+    found = [
+        row
+        for log in (every_fault(), work_out_of_hours())
+        for row in final(emitted(log.text, fetches(log.records), 1))["alerts"].to_pylist()
+    ]
     assert {(row["meter"], row["rule"]) for row in found if row["rule"] in CHANNEL_DETECTORS} == {
         (name, name) for name in CHANNEL_DETECTORS
     }
