@@ -77,8 +77,11 @@ def _latest_version(name: str) -> str:
     return f"SELECT * FROM {table} FINAL\nWHERE (zone, version) IN (SELECT zone, max(version) FROM {table} GROUP BY zone)"
 
 
-_PROMOTED: Final = f"(SELECT groupArray((zone, run, from_at, to_at)) FROM {DATABASE}.promotions_final WHERE is_active = 1)"
-"""The promotions in force; equal text, so that a statement reads them once."""
+_PROMOTED: Final = (
+    "(SELECT (groupArray((zone, run, from_at, to_at)), min(from_at), max(to_at))"
+    f" FROM {DATABASE}.promotions_final WHERE is_active = 1)"
+)
+"""The promotions in force, when the first begins and the last ends; equal text, so that a statement reads them once."""
 
 
 def _as_promoted(table: Table) -> str:
@@ -86,18 +89,19 @@ def _as_promoted(table: Table) -> str:
     for every view at once. Any run is still there under its own name. What befell the live tasks themselves stays: alerts about the
     pipeline, and letters of topics that no replay reads.
 
-    Of equal scalar subqueries a statement reads one, however many views it joins. `t.run IN` only spares reading other runs: it names all
-    that were ever promoted, since a set is made later than the scalar, and a promotion in between would leave a gap. `t.run`: the bare
-    name is the alias, always 'live'.
+    Of equal scalar subqueries a statement reads one, however many views it joins. Rows before the first and after the last promotion are
+    not held against each one. `t.run IN` only spares reading other runs: it names all that were ever promoted, since a set is made later
+    than the scalar, and a promotion in between would leave a gap. `t.run`: the bare name is the alias, always 'live'.
     """
-    stored = f"{DATABASE}.{table.name} FINAL"
+    stored, time = f"{DATABASE}.{table.name} FINAL", table.time
     inside = f"zone = p.1 AND {table.within('p.3', 'p.4')}"
     own = f" OR {table.live_only}" if table.live_only else ""
     return (
-        f"SELECT * FROM {stored}\nWHERE run != '{LIVE_RUN}'{own}\nOR NOT arrayExists(p -> {inside}, {_PROMOTED})\nUNION ALL\n"
+        f"SELECT * FROM {stored}\nWHERE run != '{LIVE_RUN}'{own}\n"
+        f"OR {time} < {_PROMOTED}.2\nOR {time} >= {_PROMOTED}.3\nOR NOT arrayExists(p -> {inside}, {_PROMOTED}.1)\nUNION ALL\n"
         f"SELECT * REPLACE (CAST('{LIVE_RUN}', 'LowCardinality(String)') AS run) FROM {DATABASE}.{table.name} AS t FINAL\n"
         f"WHERE t.run IN (SELECT run FROM {DATABASE}.promotions)\n"
-        f"AND arrayExists(p -> t.run = p.2 AND {inside}, {_PROMOTED})"
+        f"AND arrayExists(p -> t.run = p.2 AND {inside}, {_PROMOTED}.1)"
     )
 
 

@@ -69,7 +69,7 @@ class BudgetQueries(Queries):
 
     def budgets(self) -> str:
         """A row a budget of the chosen companies and the zone whose period goes on: shares of what is used and of the period that is
-        gone, and the two rates; null where a day that they need is not known. The fastest first."""
+        gone, and the two rates; null where a day that they need is not known, as on the first of a month. The fastest first."""
         zone, timezone = quoted(self._say("zone_itself")), quoted(self._limits.timezone)
         first, begin_s = "toDate(concat(period, if(is_year, '-01-01', '-01')))", f"toUnixTimestamp(toDateTime(first, {timezone}))"
         end_s = f"toUnixTimestamp(toDateTime(if(is_year, addYears(first, 1), addMonths(first, 1)), {timezone}))"
@@ -97,8 +97,8 @@ SELECT toString(budget) {self._as("budget")},
 FROM (
   SELECT b.budget AS budget, any(b.company) AS owner, any(n.name) AS name, any(b.period) AS period, any(b.amount) * 1e6 AS micro,
     any(length(b.period) = 4) AS is_year, {first} AS first, {begin_s} AS begin_s, {end_s} - begin_s AS period_s,
-    arrayReverseSort(arrayFilter(d -> d.2 > 0, groupArray((toUnixTimestamp(d.start), d.lasts_s,
-      if(b.unit = 'kWh', d.kwh, if(b.basis = 'market', d.market, d.location)))))) AS days
+    arrayReverseSort(groupArrayIf((toUnixTimestamp(d.start), d.lasts_s,
+      if(b.unit = 'kWh', d.kwh, if(b.basis = 'market', d.market, d.location))), startsWith(d.month, b.period))) AS days
   FROM zonepulse.registry_budgets_final AS b
   LEFT JOIN (
     SELECT if(entity_kind = 'zone', '', toString(entity)) AS company, start, formatDateTime(any(local_start), '%Y-%m') AS month,
@@ -114,7 +114,6 @@ FROM (
   LEFT JOIN {company_names(self._say.language)} AS n ON n.company = toString(b.company)
   WHERE b.zone = ${{zone:singlequote}} AND startsWith(this_month, b.period)
     AND if(b.company = '', '(zone)', toString(b.company)) IN (${{company:singlequote}})
-    AND (d.lasts_s = 0 OR startsWith(d.month, b.period))
   GROUP BY budget)
 ORDER BY {fast} DESC NULLS LAST, budget LIMIT 50"""
 

@@ -48,7 +48,7 @@ SELECT if(g.gateway_of = '', {quoted(self._say("none"))}, g.gateway_of) {self._a
 FROM (SELECT toString(meter) AS m, sum(covered_ms) AS seen, sum(length_s) * 1000 AS due,
     sumIf(estimated_micro, carrier = 'electricity') AS weak, sumOrNullIf(value_micro, carrier = 'electricity') AS amount,
     maxOrNullIf(start, covered_ms > 0) AS newest
-  FROM {MINE_IN_RANGE} GROUP BY m) AS i
+  FROM {MINE_IN_RANGE} GROUP BY meter) AS i
 LEFT JOIN (SELECT toString(meter) AS m, any(toString(gateway)) AS gateway_of FROM zonepulse.registry_meters_final
   WHERE zone = ${{zone:singlequote}} GROUP BY m) AS g ON g.m = i.m
 LEFT JOIN (SELECT toString(key) AS gateway_key, count() AS letters_of FROM zonepulse.dead_letters_final
@@ -58,7 +58,7 @@ GROUP BY g.gateway_of ORDER BY {named(self._say("complete"))}, g.gateway_of LIMI
     def worst(self) -> str:
         """The registers that covered least, then with most estimated."""
         return f"""\
-SELECT toString(meter) {self._as("meter")}, toString(register) {self._as("register")}, any(toString(company)) {self._as("company")},
+SELECT toString(meter) {self._as("meter")}, toString(register) {self._as("register")}, toString(any(company)) {self._as("company")},
   sum(covered_ms) / nullIf(sum(length_s) * 1000, 0) {self._as("complete")},
   sumOrNull(estimated_micro) / nullIf(sumOrNull(value_micro), 0) {self._as("estimated")},
   countIf(quality = 'missing') {self._as("missing_windows")}, maxOrNullIf(start, covered_ms > 0) {self._as("latest_window")}
@@ -78,8 +78,8 @@ GROUP BY reason ORDER BY count() DESC, reason"""
     def methods(self) -> str:
         """How the windows with a value came about: count, share, and kWh of electricity."""
         return f"""\
-SELECT if(method = '', {quoted(self._say("missing"))}, toString(method)) {self._as("method")}, count() {self._as("windows")},
-  count() / sum(count()) OVER () {self._as("share")}, sumOrNullIf(value_micro, carrier = 'electricity') / 1e6 {self._as("energy")},
-  uniqExact(meter) {self._as("meters")}
-FROM {MINE_IN_RANGE}
-GROUP BY method ORDER BY count() DESC, method"""
+SELECT if(method = '', {quoted(self._say("missing"))}, toString(method)) {self._as("method")}, sum(of_meter) {self._as("windows")},
+  sum(of_meter) / sum(sum(of_meter)) OVER () {self._as("share")}, sumOrNull(amount) / 1e6 {self._as("energy")}, count() {self._as("meters")}
+FROM (SELECT method, meter, count() AS of_meter, sumOrNullIf(value_micro, carrier = 'electricity') AS amount
+  FROM {MINE_IN_RANGE} GROUP BY method, meter)
+GROUP BY method ORDER BY sum(of_meter) DESC, method"""

@@ -53,7 +53,7 @@ NEWEST_VALUE: Final = f"""\
     UNION ALL SELECT maxOrNull(start + toIntervalSecond(length_s)) FROM {ZONE_TOTALS}
     AND covered_ms > 0 AND start > {NOW} - INTERVAL 1 DAY AND start <= {NOW}))"""
 """When the zone last had a value, of the live view or of a closed window; null if never in a day."""
-CHOSEN: Final = "if(company = '', '(zone)', toString(company)) IN (${company:singlequote})"
+CHOSEN: Final = "(company IN (${company:singlequote}) OR company = '' AND '(zone)' IN (${company:singlequote}))"
 OPEN: Final = f"starts_at <= {NOW} AND (state != 'resolved' OR ends_at > {NOW})"
 """Of an alert; one may be open for any time, so it has no earliest start."""
 

@@ -59,6 +59,8 @@ REASONS: Final[Mapping[str, tuple[str, ...]]] = {
     "wrong": ("unit_mismatch", "out_of_range", "off_grid", "wrong_partition"),
 }
 """Text key -> dead-letter reasons shown together."""
+_TODAY, _TODAY_BEHIND, _YESTERDAY, _YESTERDAY_BEHIND, _LAST_WEEK, _LAST_WEEK_BEHIND = range(6)
+"""Where a window lies: of three days, up to the newest full window's time of day, and behind it."""
 
 
 def rule_words(limits: Limits, say: Texts) -> dict[str, str]:
@@ -230,40 +232,43 @@ SELECT {self._moments} FROM (
 ORDER BY time, source"""
 
     def emitters(self) -> str:
-        """One row a company with today's emissions in t, comparisons, 24 hourly values and the two weaknesses."""
-        today = "start >= midnight"
-        comparable = f"{today} AND start <= newest"
+        """One row a company with windows since yesterday's midnight: today's emissions in t, comparisons, 24 hourly values and the two
+        weaknesses; null before the day's first window. Windows are summed by hour and stretch before they are looked at again."""
+        today = f"stretch IN ({_TODAY}, {_TODAY_BEHIND})"
 
-        def against(days: int) -> str:
-            then = f"start >= midnight - INTERVAL {days} DAY AND start <= newest - INTERVAL {days} DAY"
-            past = f"if(sumIf(covered, {then}) >= {COMPLETE} * sumIf(expected, {then}), sumOrNullIf(mg, {then}), NULL)"
-            return f"sumOrNullIf(mg, {comparable})\n    / nullIf({past}, 0) - 1"
+        def against(then: int) -> str:
+            is_then = f"stretch = {then}"
+            past = f"if(sumIf(covered, {is_then}) >= {COMPLETE} * sumIf(expected, {is_then}), sumOrNullIf(mg, {is_then}), NULL)"
+            return f"sumOrNullIf(mg, stretch = {_TODAY})\n    / nullIf({past}, 0) - 1"
 
+        hourly = ", ".join(f"sumOrNullIf(mg, hour = {hour}) / 1e9" for hour in reversed(range(24)))
         return f"""\
 WITH {NEWEST_FULL},
   {self._midnight}
 SELECT if(n.name = '', toString(e.company), n.name) AS company_name, toString(e.company) AS company_id,
   sumOrNullIf(mg, {today}) / 1e9 {self._as("today")},
   sumOrNullIf(mg, {today}) / nullIf(sum(sumOrNullIf(mg, {today})) OVER (), 0) {self._as("share")},
-  {against(1)} {self._as("vs_yesterday")},
-  {against(7)} {self._as("vs_last_week")},
-  arrayMap(h -> if(sumMap(map(hour, toUInt64(mg IS NOT NULL)))[h] = 0, NULL, sumMap(map(hour, ifNull(mg, 0)))[h] / 1e9),
-    reverse(range(24))) {self._as("last_24_h")},
+  {against(_YESTERDAY)} {self._as("vs_yesterday")},
+  {against(_LAST_WEEK)} {self._as("vs_last_week")},
+  [{hourly}] {self._as("last_24_h")},
   sumOrNullIf(estimated_mg, {today}) / nullIf(sumOrNullIf(mg, {today}), 0) {self._as("estimated")},
-  sumIf(covered, {comparable}) / nullIf(sumIf(expected, {comparable}), 0) {self._as("complete")}
+  sumIf(covered, stretch = {_TODAY}) / nullIf(sumIf(expected, stretch = {_TODAY}), 0) {self._as("complete")}
 FROM (
-  SELECT entity AS company, start, sumOrNull(co2e_mg) AS mg,
+  SELECT entity AS company, sumOrNull(co2e_mg) AS mg,
     sumOrNull(co2e_mg * estimated_micro / nullIf(energy_micro, 0)) AS estimated_mg,
     sum(covered_ms) AS covered, sum(expected_ms) AS expected,
-    toInt64(intDiv(dateDiff('second', start, {NOW}), 3600)) AS hour
+    toInt64(intDiv(dateDiff('second', start, {NOW}), 3600)) AS hour,
+    multiIf(start >= midnight, if(start <= newest, {_TODAY}, {_TODAY_BEHIND}),
+      start >= midnight - INTERVAL 1 DAY, if(start <= newest - INTERVAL 1 DAY, {_YESTERDAY}, {_YESTERDAY_BEHIND}),
+      if(start <= newest - INTERVAL 7 DAY, {_LAST_WEEK}, {_LAST_WEEK_BEHIND})) AS stretch
   FROM zonepulse.totals_final
   WHERE {MINE} AND entity_kind = 'company' AND entity IN (${{company:singlequote}}) AND {PARTS}
     AND start <= {NOW} AND (start >= midnight - INTERVAL 1 DAY
       OR start >= midnight - INTERVAL 7 DAY AND start < midnight - INTERVAL 6 DAY)
-  GROUP BY company, start) AS e
+  GROUP BY company, hour, stretch) AS e
 LEFT JOIN {company_names(self._say.language)} AS n ON n.company = e.company
-GROUP BY company_name, company_id HAVING countIf({today}) > 0
-ORDER BY {named(self._say("today"))} DESC LIMIT 50"""
+GROUP BY company_name, company_id HAVING min(stretch) < {_LAST_WEEK}
+ORDER BY {named(self._say("today"))} DESC NULLS LAST, company_id LIMIT 50"""
 
     def quality(self) -> str:
         """The worst quality of each step, of the twelve registers with most gaps in the last day; grey when nothing was closed at all."""

@@ -256,3 +256,29 @@ def test_budgets_burn_as_the_days_of_the_ledger_say(board: Board) -> None:
         )
         assert rates == [pytest.approx(fast), pytest.approx(slow)]
         assert verdict == ("burning" if min(fast, slow) > 1 else "in_budget")
+
+
+def test_a_budget_keeps_its_row_on_the_first_of_a_month_when_no_day_of_it_is_summed(board: Board, writer: Client) -> None:
+    """The days of the run are October's, the budgets November's."""
+    run, ago = "first-of-a-month", "INTERVAL 30 DAY"
+    moved = f"'{run}' AS run, start - {ago} AS start, local_start - {ago} AS local_start"
+    of_live = "(SELECT * FROM period_totals WHERE run = 'live' AND period = 'day')"
+    writer.command(f"INSERT INTO period_totals SELECT * REPLACE ({moved}) FROM {of_live}")
+    noon_ms = int(datetime(2025, 11, 1, 4, tzinfo=UTC).timestamp() * 1000)
+    drawn = board.panel("How fast budgets go", time=TimeRange(noon_ms - DAY_MS, noon_ms), run=run).rows
+    assert {row[0] for row in drawn} == {f"{company or 'zone'}-2025-11" for company, _, _ in BUDGETS}
+    assert {row[4:] for row in drawn} == {(None,) * 5}
+
+
+def test_every_company_is_named_before_the_first_window_of_its_day(board: Board, writer: Client) -> None:
+    midnight = at(UNTIL_MS) - timedelta(hours=8)
+    for table in ("totals", "intensity"):
+        rows = f"(SELECT * FROM {table} WHERE run = 'live' AND start < %(midnight)s)"
+        writer.command(
+            f"INSERT INTO {table} SELECT * REPLACE ('before-dawn' AS run) FROM {rows}", parameters={"midnight": midnight}
+        )
+    soon_ms = int(midnight.timestamp() * 1000) + 600_000
+    frame = board.panel("Who emits today", time=TimeRange(soon_ms - DAY_MS, soon_ms), run="before-dawn")
+    assert set(frame.column("company_id")) == {c.id for c in board.registry.companies}
+    assert set(frame.column("today")) == set(frame.column("share")) == set(frame.column("complete")) == {None}
+    assert any(value is not None for values in frame.column("last 24 h") for value in values)
