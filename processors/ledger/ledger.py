@@ -37,6 +37,7 @@ from zonepulse.processors.detection.rules import Alert
 from zonepulse.processors.flow import ROW, UNSET, Rows, new_rows
 from zonepulse.processors.ledger.built_in.budget_burn import BudgetBurn
 from zonepulse.processors.ledger.built_in.compared import Compared
+from zonepulse.processors.ledger.built_in.power_factor import PowerFactor
 from zonepulse.processors.ledger.built_in.pv_low import PvLow
 from zonepulse.processors.ledger.built_in.sub_above_main import SubAboveMain
 from zonepulse.processors.ledger.horizon import OldRows, reach_ms
@@ -50,7 +51,7 @@ from zonepulse.processors.metering.interval_rows import versions_of
 from zonepulse.schemas.registry.model import FOREVER
 from zonepulse.schemas.tables.results import EMISSIONS
 
-COMPARED: Final[tuple[type[Compared], ...]] = (SubAboveMain, PvLow)
+COMPARED: Final[tuple[type[Compared], ...]] = (SubAboveMain, PvLow, PowerFactor)
 """Rules that compare channels. A new one is a file in built_in and its place here."""
 UNKNOWN: Final = UNSET
 """Version of a waiting row that the registry version in use has no channel version for: it waits for the one that it was made with."""

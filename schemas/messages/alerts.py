@@ -117,6 +117,13 @@ Ledger rules
                         meagre; ends_at = its begin. `value` = yield, kWh per kWp, expected_low = 4/5 u, of the day that raised it;
                         evidence {"days": d, "missing_micro": sum over them of floor((u - yield) x W / 1000), "register": r, "share":
                         yield / u}, and as impact the missing energy in kWh and, by tariff, in money.
+    power_factor        label meter; severity `warning`. Of a meter with counting registers of electricity and of reactive energy: P and
+                        Q are what each counts, drawn less given back, in a window that all those registered then cover; one that is not
+                        covered in time keeps the state, as does one with P below a twentieth of the largest max_power of its registers
+                        of electricity. Low: 19 P^2 < 81 Q^2, that is P / sqrt(P^2 + Q^2) < 0.9. 4 such windows in a row that are low
+                        -> raised, 4 that are not -> resolved; starts_at, ends_at = start of the first of them. `value` = the factor of
+                        the windows that raised it together, expected_low = 0.9; evidence {"active_micro": P, "reactive_micro": Q,
+                        "windows": 4}. It has no impact: what a low factor costs stands in a contract.
     budget_burn         label budget; `company` is filled but is no label; severity `warning`. Once a day of the zone's calendar, at the
                         tick in which its last window is due (never again: later revisions raise and clear nothing), every budget in
                         whose period the day lies and whose entity has a row in it takes what was used that day: the electricity used

@@ -59,6 +59,31 @@ def family_facts(meter: str, window: Window, plan: Plan, length_ms: int) -> tupl
     return is_covered, (sum(counted[0]), sum(counted[1])) if is_covered and counted[0] and counted[1] else None
 
 
+def power_meters_of(registry: Registry) -> list[tuple[str, int]]:
+    """Meters that count active and reactive energy, and the micro-kWh that max_power lets through in a window."""
+    found = list[tuple[str, int]]()
+    for name in sorted({meter for meter, _ in registry.channels}):
+        versions = [f for (meter, _), of in registry.channels.items() if meter == name for f in of if f.counts]
+        powers = [f.max_power_micro or 0 for f in versions if f.carrier == "electricity"]
+        if powers and any(f.carrier == "reactive" for f in versions):
+            found.append((name, max(powers) * registry.policy.window_ms // 3_600_000))
+    return found
+
+
+def power_facts(meter: str, window: Window, plan: Plan, length_ms: int) -> tuple[bool, tuple[int, int] | None] | None:
+    """Whether all of a meter's registers of energy cover the window, and what is drawn then, active and reactive; None: no row."""
+    of = {key: f for key, f in plan.facts.items() if f.meter == meter and f.counts and f.carrier in ("electricity", "reactive")}
+    rows = {key: window.rows[key] for key in of if key in window.rows}
+    if not rows:
+        return None
+    is_covered = sum(row.covered_ms for row in rows.values()) == len(of) * length_ms
+    active, reactive = (
+        [_USE[of[key].direction] * (row.value or 0) for key, row in rows.items() if of[key].carrier == carrier]
+        for carrier in ("electricity", "reactive")
+    )
+    return is_covered, (sum(active), sum(reactive)) if is_covered and active and reactive else None
+
+
 def plants_of(registry: Registry) -> list[Key]:
     """Generation registers of electricity whose peak power is known."""
     return [

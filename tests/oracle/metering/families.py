@@ -1,6 +1,7 @@
-"""Registers of meters beside one another: parts and their whole."""
+"""Registers of meters beside one another: parts and their whole, active and reactive energy."""
 
 from dataclasses import dataclass, field
+from math import hypot
 
 from zonepulse.oracle.alerts import Transition, Turns, place_of, raised, resolved
 from zonepulse.oracle.grid import Grid
@@ -46,3 +47,42 @@ class FamilyWatch(Turns):
             self._active = None
         self._run.clear()
         self._excess = 0
+
+
+@dataclass
+class FactorOfPower(Turns):
+    """`power_factor` of one meter."""
+
+    meter: str = field(kw_only=True)
+    most: int = field(kw_only=True)
+    """Micro-kWh that max_power lets through in a window."""
+    _run: list[tuple[int, int, int]] = field(default_factory=list)
+    """Windows in a row that speak for a change, with active and reactive energy."""
+    _active: Transition | None = None
+
+    def judge(self, window: int, counted: tuple[int, int] | None, tick: int) -> None:
+        """Judge the next window; active and reactive energy, None where they are not known."""
+        self._turn(window, tick)
+        if counted is None or 20 * counted[0] < self.most:
+            return
+        active, reactive = counted
+        is_low = 100 * active**2 < 81 * (active**2 + reactive**2)
+        if is_low == (self._active is not None):
+            self._run = []
+            return
+        self._run.append((window, active, reactive))
+        if len(self._run) < 4:
+            return
+        since = Grid.of(self.registry.policy).start_ms(self._run[0][0])
+        if self._active is None:
+            p, q = (sum(counts) for counts in list(zip(*self._run, strict=True))[1:])
+            labels = {"zone": self.registry.policy.zone, "rule": "power_factor", "meter": self.meter}
+            self._active = raised(
+                labels, since, tick, {"active_micro": p, "reactive_micro": q, "windows": 4}, p / hypot(p, q), expected_low=0.9,
+                **place_of(self.registry, self.meter, since),
+            )  # fmt: skip
+            self.transitions.append(self._active)
+        else:
+            self.transitions.append(resolved(self._active, since, tick))
+            self._active = None
+        self._run = []
