@@ -1,6 +1,6 @@
 """The registry's alert rules as a state machine over judged windows (schemas/messages/alerts.py is the contract)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +22,8 @@ class Excess(NamedTuple):
 
 
 NOTHING: Final = Excess()
+Outside = Callable[[float | None, float | None], Excess]
+"""What a window has below a first and above a second bound."""
 
 
 class Verdict(NamedTuple):
@@ -103,11 +105,15 @@ class Judge:
         self._breaks: Truth | None = compile_expression(rule.expr) if rule.expr else None
         self._clears: Truth | None = compile_expression(rule.clear_expr) if rule.clear_expr else None
 
-    def judge(self, state: RuleState, start: int, look: Look, excess: Excess = NOTHING) -> Transition | None:
+    def judge(self, state: RuleState, start: int, look: Look, outside: Outside | None = None) -> Transition | None:
         """Judge the window that begins at `start`; what it does to the rule. Changes `state` in place."""
         verdict = self._verdict(state, start, look)
         if self._hours is not None and not self._hours.is_open(start):
             return None
+        excess = NOTHING
+        if outside is not None and verdict is not None and verdict.is_breach and not self.rule.change:
+            low, high = verdict.band if self.rule.unusual else (None, self.rule.above)
+            excess = NOTHING if low is None and high is None else outside(low, high)
         return evaluate(self.rule, state, start, verdict, self._length_ms, excess)
 
     def evidence(self) -> dict[str, Any]:

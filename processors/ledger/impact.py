@@ -13,7 +13,8 @@ from zonepulse.schemas.registry.model import Register, Registry
 from zonepulse.schemas.units import MICRO
 from zonepulse.schemas.values import canonical_json
 
-_BEYOND: Final = "beyond_micro"
+_COUNTED: Final = dict.fromkeys(CHANNEL_DETECTORS, "beyond_micro") | {"gap_too_long": "energy_micro"}
+"""By alert of a channel, what of its evidence it is about: what lies beyond the expected band, above or below; what nobody books."""
 
 
 class Impact:
@@ -30,14 +31,15 @@ class Impact:
             return found
         return found | {"impact_cost": float(Fraction(micro, MICRO) * price.of_unit), "currency": price.tariff.currency}
 
-    def of_detector(self, row: dict[str, Any]) -> dict[str, Any]:
-        """A detector's row with what lies beyond the expected band, above or below: an error either way. Other rows as they are."""
-        if row["rule"] not in CHANNEL_DETECTORS or _BEYOND not in (evidence := json.loads(row["evidence"])):
+    def of_channel(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A channel's alert with what it costs: an error either way. Rows that say no amount are as they are."""
+        counted = _COUNTED.get(row["rule"])
+        if counted is None or counted not in (evidence := json.loads(row["evidence"])):
             return row
         register = self._register(row["meter"], evidence["register"], row["starts_at"])
         if register is None:
             return row
-        micro, at = abs(evidence[_BEYOND]), row["starts_at"]
+        micro, at = abs(evidence[counted]), row["starts_at"]
         if register.carrier == ELECTRICITY:
             evidence |= self.of_energy(micro, row["company"], at)
         factor = self._factors.location(register.carrier, row["company"], register.base_unit, at)

@@ -37,6 +37,7 @@ from zonepulse.processors.detection.rules import Alert
 from zonepulse.processors.flow import ROW, UNSET, Rows, new_rows
 from zonepulse.processors.ledger.built_in.budget_burn import BudgetBurn
 from zonepulse.processors.ledger.built_in.compared import Compared
+from zonepulse.processors.ledger.built_in.power_factor import PowerFactor
 from zonepulse.processors.ledger.built_in.pv_low import PvLow
 from zonepulse.processors.ledger.built_in.sub_above_main import SubAboveMain
 from zonepulse.processors.ledger.horizon import OldRows, reach_ms
@@ -50,7 +51,7 @@ from zonepulse.processors.metering.interval_rows import versions_of
 from zonepulse.schemas.registry.model import FOREVER
 from zonepulse.schemas.tables.results import EMISSIONS
 
-COMPARED: Final[tuple[type[Compared], ...]] = (SubAboveMain, PvLow)
+COMPARED: Final[tuple[type[Compared], ...]] = (SubAboveMain, PvLow, PowerFactor)
 """Rules that compare channels. A new one is a file in built_in and its place here."""
 UNKNOWN: Final = UNSET
 """Version of a waiting row that the registry version in use has no channel version for: it waits for the one that it was made with."""
@@ -177,7 +178,7 @@ class Ledger:
 
     def _say(self, results: Results) -> None:
         """What comes of the alerts that were proposed since the last call, by the registry version in use."""
-        proposed, results.proposed = [*map(self.impact.of_detector, self._take_alerts()), *results.proposed], []
+        proposed, results.proposed = [*map(self.impact.of_channel, self._take_alerts()), *results.proposed], []
         of_pipeline = [row for row in proposed if row["rule"].startswith(OPS)]
         let_by = self.inhibition.pass_to(self.applied, [row for row in proposed if not row["rule"].startswith(OPS)])
         results.alerts += self.life.pass_to(self.applied, of_pipeline + let_by, self._place_of)

@@ -123,8 +123,9 @@ class Watches:
 
     def _judged(self, subject: Subject, start: int, tick: int, facts: Facts) -> Iterator[dict[str, Any]]:
         for judge, state in subject.rules:
-            over = excess(judge.rule, facts, self._length_ms)
-            moved = judge.judge(state, start, lambda name: indicator(name, facts, self._length_ms), over)
+            moved = judge.judge(
+                state, start, partial(_look, facts, self._length_ms), partial(excess, judge.rule.indicator, facts, self._length_ms)
+            )
             if moved is not None:
                 yield self._row(judge, subject.named, moved, tick)
 
@@ -266,6 +267,10 @@ def _series_reader(judged: int, use: int, scopes: Sequence[int], bearing: int | 
         )
 
     return read
+
+
+def _look(facts: Facts, length_ms: int, name: str) -> float | None:
+    return indicator(name, facts, length_ms)
 
 
 def _node_reader(intensity: int, imbalance: int) -> Callable[[WindowSums, int], Facts | None]:

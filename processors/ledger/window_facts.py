@@ -1,9 +1,9 @@
 """What is known of a window that rules judge, and the values of indicators in it."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from zonepulse.processors.detection.rules import NOTHING, Excess
-from zonepulse.schemas.registry.model import Rule
 from zonepulse.schemas.units import MICRO, MS_PER_HOUR
 
 
@@ -41,21 +41,24 @@ def indicator(name: str, facts: Facts, length_ms: int) -> float | None:
     return None if amount is None else amount / MICRO
 
 
-def excess(rule: Rule, facts: Facts, length_ms: int) -> Excess:
-    """What a window has above the rule's bound, at the carbon that it has."""
-    if rule.above is None or rule.change:
+def excess(name: str, facts: Facts, length_ms: int, low: float | None, high: float | None) -> Excess:
+    """What a window has of an indicator above `high` or below `low`, at the carbon that it has."""
+    rate = facts.rate
+    if name == "co2e_kg" and facts.co2e is not None:
+        return Excess(None, _outside(facts.co2e, low, high, lambda bound: round(bound * MICRO)))
+    if name == "g_per_kwh" and rate is not None:
+        return Excess(None, _outside(rate[0], low, high, lambda bound: round(bound * 1000) * rate[1] // MICRO))
+    amount = facts.energy if name in ("energy_kwh", "power_kw") else facts.quantity
+    if amount is None or name not in ("energy_kwh", "power_kw", "quantity", "quantity_per_h"):
         return NOTHING
-    bound, rate = round(rule.above * MICRO), facts.rate
-    if rule.indicator == "co2e_kg" and facts.co2e is not None:
-        return Excess(None, max(0, facts.co2e - bound))
-    if rule.indicator == "g_per_kwh" and rate is not None:
-        return Excess(None, max(0, rate[0] - round(rule.above * 1000) * rate[1] // MICRO))
-    amount = facts.energy if rule.indicator in ("energy_kwh", "power_kw") else facts.quantity
-    if amount is None or rule.indicator not in ("energy_kwh", "power_kw", "quantity", "quantity_per_h"):
-        return NOTHING
-    per_window = bound * length_ms // MS_PER_HOUR if rule.indicator in ("power_kw", "quantity_per_h") else bound
-    over = max(0, amount - per_window)
-    return Excess(over if rule.indicator in ("energy_kwh", "power_kw") else None, rate and over * rate[0] // rate[1])
+    ms = length_ms if name in ("power_kw", "quantity_per_h") else MS_PER_HOUR
+    outside = _outside(amount, low, high, lambda bound: round(bound * MICRO) * ms // MS_PER_HOUR)
+    return Excess(outside if name in ("energy_kwh", "power_kw") else None, rate and outside * rate[0] // rate[1])
+
+
+def _outside(amount: int, low: float | None, high: float | None, of_window: Callable[[float], int]) -> int:
+    above = 0 if high is None else amount - of_window(high)
+    return max(0, above, 0 if low is None else of_window(low) - amount)
 
 
 def grams(energy: int | None, co2e: int | None) -> float | None:

@@ -10,8 +10,9 @@ Transitions
     transitions of one alert in one tick only the last is a row; an update of what that tick raised is still `raised`. `raised` has
     `ends_at` null unless said otherwise; `resolved` keeps the value and evidence it was raised with, but for its impact.
     `impact_kg`, and in the evidence `impact_kwh` and, where a tariff of electricity is valid at `starts_at`, `impact_cost` and `currency`,
-    are what lies above a rule's bound since then, or beyond a detector's band: |beyond_micro|, in kg by the location factor of the
-    register's carrier at `starts_at`. Rules and detectors say `updated` in a window that adds to it after which it is not 0 and at least
+    are what lies above a rule's bound since then, of one about what is unusual above or below each window's band; or beyond a
+    detector's band, |beyond_micro|, or in a gap too long, |energy_micro|, in kg by the location factor of the register's carrier at
+    `starts_at`. Rules and detectors say `updated` in a window that adds to it after which it is not 0 and at least
     twice what was said last: mg, or micro-kWh where carbon is not known; a detector counts its base units.
     `evidence` is canonical JSON. Columns that do not apply are '' or null. `node` is the site's node for rules about a meter.
 Judging a window
@@ -102,7 +103,8 @@ Ledger rules
                         50 x (subs - main) - |main| - |subs|): what the subs have above both errors of 2 % (class 2 of IEC
                         62053-21:2020). n(24h) windows in a row with E > 0 -> raised, starts_at = start of the first; E begins anew
                         with the sign turned, and so the alert is resolved, ends_at = start of the first of those. `value` = subs -
-                        main in the windows that raised it, kWh; evidence {"main_micro": m, "sub_micro": s, "windows": n}.
+                        main in the windows that raised it, kWh; evidence {"main_micro": m, "sub_micro": s, "windows": n}, and as impact
+                        that value in kWh and, by tariff, in money.
     pv_low              labels meter, register; severity `warning`. Of generation registers of electricity with `kwp`, all those of the zone
                         together, day by day of its calendar. A window of the group is judged as others are, covered by all those that
                         are registered. A register's yield is the sum over the day's windows in which it is covered of
@@ -115,6 +117,13 @@ Ledger rules
                         meagre; ends_at = its begin. `value` = yield, kWh per kWp, expected_low = 4/5 u, of the day that raised it;
                         evidence {"days": d, "missing_micro": sum over them of floor((u - yield) x W / 1000), "register": r, "share":
                         yield / u}, and as impact the missing energy in kWh and, by tariff, in money.
+    power_factor        label meter; severity `warning`. Of a meter with counting registers of electricity and of reactive energy: P and
+                        Q are what each counts, drawn less given back, in a window that all those registered then cover; one that is not
+                        covered in time keeps the state, as does one with P below a twentieth of the largest max_power of its registers
+                        of electricity. Low: 19 P^2 < 81 Q^2, that is P / sqrt(P^2 + Q^2) < 0.9. 4 such windows in a row that are low
+                        -> raised, 4 that are not -> resolved; starts_at, ends_at = start of the first of them. `value` = the factor of
+                        the windows that raised it together, expected_low = 0.9; evidence {"active_micro": P, "reactive_micro": Q,
+                        "windows": 4}. It has no impact: what a low factor costs stands in a contract.
     budget_burn         label budget; `company` is filled but is no label; severity `warning`. Once a day of the zone's calendar, at the
                         tick in which its last window is due (never again: later revisions raise and clear nothing), every budget in
                         whose period the day lies and whose entity has a row in it takes what was used that day: the electricity used

@@ -43,8 +43,7 @@ _SENDS_SEQ: Final = frozenset({"gw-mill-1"})
 def demo_zone_yaml(until_ms: int, days: int = DEFAULT_DAYS, seed: int = DEFAULT_SEED, planted: Sequence[Planted] = ()) -> str:
     """The sample zone's zone.yaml with the meter exchange that `demo_sample` of the same arguments makes and that is on record.
 
-    Where faults are planted its windows are an hour long: detectors learn from measured windows alone, and a quarter of an hour is an
-    estimate where a meter sends each hour, as most of these do.
+    Where faults are planted its windows are an hour long: most of these meters send each hour, and what they sent is measured then.
     """
     text, homes = _zone_template(), _Table("citylearn2022.parquet")
     if planted:

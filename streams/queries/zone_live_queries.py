@@ -45,6 +45,7 @@ BUILT_IN_RULES: Final = (
     "unexplained_energy",
     "sub_above_main",
     "pv_low",
+    "power_factor",
     "budget_burn",
 )
 SEVERITIES: Final = ("critical", "warning", "info")

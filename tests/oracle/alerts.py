@@ -111,46 +111,6 @@ Subject = tuple[str, str, str]
 """Company, carrier, basis."""
 
 
-@dataclass
-class FamilyWatch(Turns):
-    """`sub_above_main` of one meter that others name as their main meter."""
-
-    meter: str = field(kw_only=True)
-    _excess: int = 0
-    _run: list[tuple[int, int, int]] = field(default_factory=list)
-    """Windows in a row with an excess, and what main and subs counted in each."""
-    _active: Transition | None = None
-
-    def judge(self, window: int, counted: tuple[int, int] | None, tick: int) -> None:
-        """Judge the next window; `counted` by main and subs is None where it is not known, or the window is not fully covered."""
-        self._turn(window, tick)
-        if counted is None:
-            return
-        main, sub = counted
-        more = 50 * (sub - main) - abs(main) - abs(sub)
-        self._excess = max(0, self._excess + (more if self._active is None else -more))
-        if self._excess == 0:
-            self._run.clear()
-            return
-        self._run.append((window, main, sub))
-        grid = Grid.of(self.registry.policy)
-        if len(self._run) < grid.windows_in(24 * 3_600_000):
-            return
-        since = grid.start_ms(self._run[0][0])
-        if self._active is None:
-            mains, subs = (sum(counts) for counts in list(zip(*self._run, strict=True))[1:])
-            labels = {"zone": self.registry.policy.zone, "rule": "sub_above_main", "meter": self.meter}
-            evidence = {"main_micro": mains, "sub_micro": subs, "windows": len(self._run)}
-            where = place_of(self.registry, self.meter, since)
-            self._active = raised(labels, since, tick, evidence, (subs - mains) / 1_000_000, **where)
-            self.transitions.append(self._active)
-        else:
-            self.transitions.append(resolved(self._active, since, tick))
-            self._active = None
-        self._run.clear()
-        self._excess = 0
-
-
 def place_of(registry: Registry, meter: str, at_ms: int) -> dict[str, str]:
     """Company and node of the meter's version that is valid then, else of the first one."""
     found = [facts for (name, _), versions in registry.channels.items() if name == meter for facts in versions]

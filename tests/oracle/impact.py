@@ -25,14 +25,15 @@ def of_energy(registry: Registry, micro: int, company: str, at_ms: int) -> dict[
     return found | {"impact_cost": float(micro * holds[0].per_kwh / 1_000_000), "currency": holds[0].currency}
 
 
-def of_detector(row: Transition, registry: Registry, factors: FactorTable) -> Transition:
-    """With what was counted beyond the expected band, either side of it; the factor and tariff are those of its begin."""
+def of_channel(row: Transition, registry: Registry, factors: FactorTable) -> Transition:
+    """With what was counted beyond the expected band, either side of it, or what a gap too long holds; factor and tariff of its begin."""
     evidence = json.loads(row["evidence"])
-    if row["rule"] not in _DETECTORS or "beyond_micro" not in evidence:
+    counted = "energy_micro" if row["rule"] == "gap_too_long" else "beyond_micro"
+    if row["rule"] not in (*_DETECTORS, "gap_too_long") or counted not in evidence:
         return row
     versions = registry.channels[row["meter"], evidence["register"]]
     facts = registry.facts_at(row["meter"], evidence["register"], row["starts_at"]) or versions[0]
-    micro = abs(evidence["beyond_micro"])
+    micro = abs(evidence[counted])
     if facts.carrier == "electricity":
         evidence |= of_energy(registry, micro, row["company"], row["starts_at"])
     answer = factors.at(row["company"], facts.carrier, facts.base_unit, row["starts_at"])

@@ -6,9 +6,10 @@ have revised that window. Rows of a log written under other settings may be; the
 
 from bisect import bisect_right
 from collections import defaultdict
+from functools import partial
 from typing import NamedTuple
 
-from zonepulse.oracle.alerts import FactorWatch, FamilyWatch, NodeWatch, ResidualWatch, Subject, Transition
+from zonepulse.oracle.alerts import FactorWatch, NodeWatch, ResidualWatch, Subject, Transition
 from zonepulse.oracle.budgets import Budgets
 from zonepulse.oracle.carbon.book import Book, RowKey, TableRow
 from zonepulse.oracle.carbon.entries import Entered
@@ -17,12 +18,23 @@ from zonepulse.oracle.carbon.market import Market
 from zonepulse.oracle.carbon.plan import Entity, Key, Plan, plan_at
 from zonepulse.oracle.carbon.windows import Window
 from zonepulse.oracle.grid import Grid
+from zonepulse.oracle.metering.families import FactorOfPower, FamilyWatch
 from zonepulse.oracle.metering.fold import MISSING, Row
 from zonepulse.oracle.metering.plants import PlantWatch
 from zonepulse.oracle.network.network import Topology, topology_at
 from zonepulse.oracle.network.nodal import Nodal, Snapshot
 from zonepulse.oracle.network.nodal_rows import write as write_nodal
-from zonepulse.oracle.rule_facts import Found, Reader, families_of, family_facts, plant_facts, plants_of, subjects_of
+from zonepulse.oracle.rule_facts import (
+    Found,
+    Reader,
+    families_of,
+    family_facts,
+    plant_facts,
+    plants_of,
+    power_facts,
+    power_meters_of,
+    subjects_of,
+)
 from zonepulse.oracle.rules import RuleWatch
 from zonepulse.oracle.zone.registry import Registry
 
@@ -59,7 +71,11 @@ class Ledger:
         self._residual_watch = ResidualWatch(registry.policy.zone)
         self._watches = self._make_watches()
         self._node_watches = [NodeWatch(registry, node=name) for name in registry.network.nodes]
-        self._families = [FamilyWatch(registry, meter=name) for name in families_of(registry)]
+        factors = [FactorOfPower(registry, meter=name, most=most) for name, most in power_meters_of(registry)]
+        self._families: list[FamilyWatch | FactorOfPower] = [
+            *(FamilyWatch(registry, meter=name) for name in families_of(registry)),
+            *factors,
+        ]
         self._plants = PlantWatch(registry, plants=plants_of(registry))
         self._reader = Reader(registry, self._book)
         self._budgets = Budgets(registry, self._book)
@@ -204,9 +220,10 @@ class Ledger:
         start_ms = self._grid.start_ms(number)
         return self._reader.read(watch.subject, self._window(number), self._plan(start_ms)[0], start_ms)
 
-    def _family_facts(self, family: FamilyWatch, number: int) -> tuple[bool, tuple[int, int] | None] | None:
+    def _family_facts(self, family: FamilyWatch | FactorOfPower, number: int) -> tuple[bool, tuple[int, int] | None] | None:
         plan = self._plan(self._grid.start_ms(number))[0]
-        return family_facts(family.meter, self._window(number), plan, self._registry.policy.window_ms)
+        facts_of = family_facts if isinstance(family, FamilyWatch) else power_facts
+        return facts_of(family.meter, self._window(number), plan, self._registry.policy.window_ms)
 
     def _plant_facts(self, number: int) -> tuple[bool, dict[Key, int]] | None:
         return plant_facts(self._window(number), self._plan(self._grid.start_ms(number))[0], self._registry.policy.window_ms)
@@ -220,7 +237,7 @@ class Ledger:
                 tick = watch.due(until_tick, found["covered_ms"] == found["expected_ms"], number)
                 if tick is None:
                     break
-                watch.judge(number, found.get, tick, self._reader.over(watch.rule, found))
+                watch.judge(number, found.get, tick, partial(self._reader.outside, watch.rule, found))
 
         for node in self._node_watches:
             while (number := node.next_window()) is not None:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from fractions import Fraction
+from math import floor
 from typing import Any
 
 from zonepulse.oracle.carbon.book import Book
@@ -55,6 +57,31 @@ def family_facts(meter: str, window: Window, plan: Plan, length_ms: int) -> tupl
         for is_main in (True, False)
     ]
     return is_covered, (sum(counted[0]), sum(counted[1])) if is_covered and counted[0] and counted[1] else None
+
+
+def power_meters_of(registry: Registry) -> list[tuple[str, int]]:
+    """Meters that count active and reactive energy, and the micro-kWh that max_power lets through in a window."""
+    found = list[tuple[str, int]]()
+    for name in sorted({meter for meter, _ in registry.channels}):
+        versions = [f for (meter, _), of in registry.channels.items() if meter == name for f in of if f.counts]
+        powers = [f.max_power_micro or 0 for f in versions if f.carrier == "electricity"]
+        if powers and any(f.carrier == "reactive" for f in versions):
+            found.append((name, max(powers) * registry.policy.window_ms // 3_600_000))
+    return found
+
+
+def power_facts(meter: str, window: Window, plan: Plan, length_ms: int) -> tuple[bool, tuple[int, int] | None] | None:
+    """Whether all of a meter's registers of energy cover the window, and what is drawn then, active and reactive; None: no row."""
+    of = {key: f for key, f in plan.facts.items() if f.meter == meter and f.counts and f.carrier in ("electricity", "reactive")}
+    rows = {key: window.rows[key] for key in of if key in window.rows}
+    if not rows:
+        return None
+    is_covered = sum(row.covered_ms for row in rows.values()) == len(of) * length_ms
+    active, reactive = (
+        [_USE[of[key].direction] * (row.value or 0) for key, row in rows.items() if of[key].carrier == carrier]
+        for carrier in ("electricity", "reactive")
+    )
+    return is_covered, (sum(active), sum(reactive)) if is_covered and active and reactive else None
 
 
 def plants_of(registry: Registry) -> list[Key]:
@@ -117,18 +144,20 @@ class Reader:
         out["estimated_share"] = None if part is None or part[1] is None or part[1] <= 0 else part[0] / part[1]
         return out
 
-    def over(self, rule: Rule, found: Found) -> Over:
-        """What a window has above a rule's bound: micro-kWh and mg; None: not known."""
+    def outside(self, rule: Rule, found: Found, low: float | None, high: float | None) -> Over:
+        """What a window has above or below a rule's bounds: micro-kWh and mg; None: not known."""
         raw = found["raw"]
         mg, micro = raw.get("rate") or (None, None)
         if mg is None or micro is None or micro <= 0:
             mg, micro = None, 1
-        if rule.above is None or rule.change or rule.expr:
-            return None, None
         if rule.indicator == "co2e_kg":
-            return None, None if raw.get("co2e_mg") is None else max(0, raw["co2e_mg"] - round(rule.above * 1_000_000))
+            known = raw.get("co2e_mg")
+            return None, None if known is None else _beyond(
+                known, *(None if b is None else round(b * 1_000_000) for b in (low, high))
+            )
         if rule.indicator == "g_per_kwh":
-            return None, None if mg is None else max(0, mg - round(rule.above * 1000) * micro // 1_000_000)
+            bounds = (None if b is None else round(b * 1000) * micro // 1_000_000 for b in (low, high))
+            return None, None if mg is None else _beyond(mg, *bounds)
         of = {
             "energy_kwh": "energy_micro",
             "power_kw": "energy_micro",
@@ -138,10 +167,8 @@ class Reader:
         amount = raw.get(of.get(rule.indicator, ""))
         if amount is None:
             return None, None
-        bound = round(rule.above * 1_000_000)
-        if rule.indicator in ("power_kw", "quantity_per_h"):
-            bound = bound * self.registry.policy.window_ms // 3_600_000
-        beyond = max(0, amount - bound)
+        share = Fraction(self.registry.policy.window_ms, 3_600_000) if rule.indicator in ("power_kw", "quantity_per_h") else 1
+        beyond = _beyond(amount, *(None if b is None else floor(round(b * 1_000_000) * share) for b in (low, high)))
         return beyond if of[rule.indicator] == "energy_micro" else None, None if mg is None else beyond * mg // micro
 
     def members(self, subject: tuple[str, str], plan: Plan) -> list[Key]:
@@ -224,6 +251,10 @@ class Reader:
             found["quantity_micro"] = row and row.value
             part = (row.estimated, row.value) if row else (0, None)
         return found | {"part": part}
+
+
+def _beyond(amount: int, low: int | None, high: int | None) -> int:
+    return max(0, 0 if high is None else amount - high, 0 if low is None else low - amount)
 
 
 def _share(row: Found) -> tuple[Any, Any]:

@@ -16,6 +16,8 @@ from zonepulse.oracle.zone.registry import Rule
 
 Look = Callable[[str], float | None]
 Over = tuple[int | None, int | None]
+Outside = Callable[[float | None, float | None], Over]
+"""What a window has below the first and above the second bound."""
 """Micro-kWh and mg CO2e above a bound."""
 
 
@@ -84,8 +86,8 @@ class RuleWatch(Turns):
     _history: dict[int, float | None] = field(default_factory=dict)
     """Window -> what the indicator was when it was judged."""
 
-    def judge(self, window: int, look: Look, tick: int, over: Over = (None, None)) -> None:
-        """Judge the next window; `over` is what it has above the bound."""
+    def judge(self, window: int, look: Look, tick: int, outside: Outside = lambda low, high: (None, None)) -> None:
+        """Judge the next window; `outside` tells what it has beyond bounds."""
         self._turn(window, tick)
         grid, rule = Grid.of(self.registry.policy), self.rule
         found = self._verdict(window, look)
@@ -97,7 +99,9 @@ class RuleWatch(Turns):
         if breaches:
             if not self._breaching and self._active is None:
                 self._over.clear()
-            self._over.append(over)
+            low, high = self._band or (None, rule.above)
+            is_counted = not rule.change and not rule.expr and (low, high) != (None, None)
+            self._over.append(outside(low, high) if is_counted else (None, None))
         for run, goes_on in ((self._breaching, breaches), (self._clear, clears)):
             if goes_on:
                 run.append(window)

@@ -13,7 +13,7 @@ from zonepulse.oracle.alerts import Transition
 from zonepulse.oracle.carbon.entries import entered
 from zonepulse.oracle.carbon.factors import FactorTable
 from zonepulse.oracle.grid import Grid
-from zonepulse.oracle.impact import of_detector
+from zonepulse.oracle.impact import of_channel
 from zonepulse.oracle.ledger import Event, Ledger
 from zonepulse.oracle.metering.decode import Item, Record, decode, read_fields
 from zonepulse.oracle.metering.intervals import Channel, Version
@@ -193,7 +193,7 @@ def _tables(registry: Registry, parts: list[Part], partitions: int, commands: It
     ledger.live([event for part in parts for event in part.events], applied)
     said = [t for part in parts for t in part.transitions if t["revision"] <= applied]
     factors = FactorTable(registry)
-    said = [of_detector(t, registry, factors) for t in said]
+    said = [of_channel(t, registry, factors) for t in said]
     let_by = inhibition.let_by([*said, *ledger.transitions], registry, applied)
     told, latest_ms = list[life_cycle.Told](), 0
     for timestamp_ms, command in commands:

@@ -2,15 +2,16 @@
 
 import pyarrow as pa
 from core_runs import disagreements, emitted, expected, fetches, final, spans
-from hypothesis import given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 from snapshots import interrupted_alerts
-from watch_strategies import Watched, watched
+from watch_strategies import FAULTY, Watched, every_fault, watched, work_out_of_hours
 
 from zonepulse.processors.channels.table import compile_registry
 from zonepulse.processors.detection.watch.words import SHORT
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.processors.zone_run import ZoneRun
+from zonepulse.schemas.messages.alerts import CHANNEL_DETECTORS
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.kafka.interval_codec import decode_block
 from zonepulse.streams.workers.reading_fold import fold
@@ -20,12 +21,30 @@ FEWER = settings(max_examples=max(5, settings.default.max_examples // 10))
 
 @FEWER
 @given(watched())
+@example(every_fault())
+@example(work_out_of_hours())
 def test_core_equals_oracle(log: Watched) -> None:
     got = final(emitted(log.text, fetches(log.records), 1))
+    for rule in {*got["alerts"]["rule"].to_pylist()}:
+        event(rule)
     assert disagreements(expected(log.text, log.records, 1), got) == []
 
 
+def test_each_detector_speaks_where_its_fault_is() -> None:
+    """So that core and oracle agree on what each says, and not only on silence."""
+    assert {*FAULTY, "off_hours"} == {*CHANNEL_DETECTORS}
+    found = [
+        row
+        for log in (every_fault(), work_out_of_hours())
+        for row in final(emitted(log.text, fetches(log.records), 1))["alerts"].to_pylist()
+    ]
+    assert {(row["meter"], row["rule"]) for row in found if row["rule"] in CHANNEL_DETECTORS} == {
+        (name, name) for name in CHANNEL_DETECTORS
+    }
+
+
 @FEWER
+@example(every_fault(), [700, 45])
 @given(watched(), st.lists(st.integers(20, 300), min_size=1, max_size=4))
 def test_where_the_log_is_cut_and_what_is_restored_changes_no_alert(log: Watched, sizes: list[int]) -> None:
     whole = emitted(log.text, fetches(log.records), 1)

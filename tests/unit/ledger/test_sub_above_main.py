@@ -40,7 +40,7 @@ def test_parts_above_the_whole_for_a_day_are_told_until_the_whole_explains_them_
     assert row["starts_at"].timestamp() * 1000 == at("00:00")
     assert row["ends_at"].timestamp() * 1000 == at("00:00") + 30 * HOUR
     assert row["value"] == 24 * (11.0 - 8.0)
-    assert row["evidence"] == '{"main_micro":192000000,"sub_micro":264000000,"windows":24}'
+    assert row["evidence"] == '{"impact_kwh":72.0,"main_micro":192000000,"sub_micro":264000000,"windows":24}'
 
 
 @pytest.mark.parametrize("main", [11.0, 10.7], ids=["equal", "within both errors"])

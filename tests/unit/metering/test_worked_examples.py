@@ -112,7 +112,10 @@ def test_a_gap_beyond_max_gap_is_named_and_not_booked() -> None:
     text = zone_text(meter(IMPORT), zone={"max_gap": "1h"})
     rows = rows_of(text, on_time(reading("10:00", 100), reading("11:00:00.001", 108)))
     (alert,) = alerts(rows, "gap_too_long")
-    assert (alert["value"], alert["evidence"]) == (8.0, '{"energy_micro":8000000,"max_gap_ms":3600000,"register":"r"}')
+    assert (alert["value"], alert["evidence"]) == (
+        8.0,
+        '{"energy_micro":8000000,"impact_kwh":8.0,"max_gap_ms":3600000,"register":"r"}',
+    )
     assert all(row["value_micro"] is None for row in rows["intervals"])
     booked = windows(rows_of(text, on_time(reading("10:00", 100), reading("11:00", 108))))
     assert sum(value or 0 for value, _, _ in booked.values()) == 8_000_000

@@ -233,7 +233,7 @@ def test_a_gap_beyond_the_largest_is_named_and_not_booked() -> None:
     assert rows_of(tables) == {}
     alert = one(tables["alerts"], rule="gap_too_long")
     assert (alert["starts_at"], alert["ends_at"], alert["value"], alert["state"]) == (at("10:00"), at("11:00"), 8.0, "raised")
-    assert alert["evidence"] == '{"energy_micro":8000000,"max_gap_ms":1800000,"register":"r"}'
+    assert alert["evidence"] == '{"energy_micro":8000000,"impact_kwh":8.0,"max_gap_ms":1800000,"register":"r"}'
 
 
 def test_a_file_ends_with_the_window_of_its_last_record() -> None:
