@@ -68,8 +68,11 @@ def accepted(inputs: Iterable[Input], more: Iterable[Input]) -> tuple[tuple[Inpu
     current = current_of(known.values())
     refused = list[tuple[Input, str]]()
     for one in more:
-        before = current.get(key_of(one))
-        if one.id in known:
+        before, alone = current.get(key_of(one)), Report("")
+        check_input(one, one.id, alone)
+        if alone.problems:
+            refused.append((one, f"{alone.problems[0].what}; {alone.problems[0].remedy}"))
+        elif one.id in known:
             refused.append((one, f"{one.id!r} is another input's id"))
         elif before is not None and before.id != one.replaces:
             refused.append((one, f"{before.id!r} counts for {one.quantity} of {one.company or 'the zone'} in {one.period}"))
