@@ -72,6 +72,10 @@ BIT_ESTIMATED, BIT_CORRECTED = 1 << 8, 1 << 9
 """Bits 1 to 7 of `bits`, and M_MANUAL, say which methods (schemas.results.METHODS) have a part in the window."""
 M_REGISTER, M_INTERVAL, M_POWER, M_SENDER, M_INTERPOLATED, M_SWAP_GAP, M_RESET = 2, 4, 8, 16, 32, 64, 128
 M_MANUAL = 1 << 10
+BIT_BRIDGED = 1 << 11
+"""A part of the window is of a segment longer than 1.5 of its register's periods, or of a register that stood still. No row shows it."""
+NOT_AS_READ = M_SENDER | M_SWAP_GAP | M_RESET | M_MANUAL | BIT_BRIDGED
+"""With none of these a window is as the register measures at its own pace, which may be slower than windows pass."""
 MANUAL_METHOD, METHOD_MASK = 8, 15
 """Of `bits` of a row, which name one method by its place."""
 ROW: Final = np.dtype(
@@ -113,7 +117,7 @@ TURN: Final = np.dtype(
         ("watch", "i8"),  # place of the channel among those that are watched
         ("version", "i8"),
         ("start", "i8"),
-        ("val", "i8"),  # fully covered, no part of it estimated
+        ("val", "i8"),  # fully covered, as the register measures
         ("tick", "i8"),
     ]
 )

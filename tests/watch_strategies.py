@@ -2,8 +2,9 @@
 
 import json
 import random
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 from small_logs import zone_text
@@ -31,14 +32,17 @@ def watched(draw: Any) -> Watched:
     hours = 24 * draw(st.integers(15, 22))
     loads = [_load(chance, hours, draw(st.sampled_from(FAULTS))) for _ in range(draw(st.integers(1, 3)))]
     meters = [_meter(draw, number) for number in range(len(loads))]
+    timezone = draw(st.sampled_from(("Asia/Shanghai", "Europe/Berlin", "Asia/Kolkata")))
     days = [(FIRST_DAY + timedelta(days=chance.randrange(hours // 24))).isoformat() for _ in range(3)]
     zone = {
-        "timezone": draw(st.sampled_from(("Asia/Shanghai", "Europe/Berlin", "Asia/Kolkata"))),
+        "timezone": timezone,
         "window": "60m", "tick": draw(st.sampled_from(("1m", "20m", "60m"))), "key": "meter", "calendar": "own", "expected": True,
         "alert_budget": draw(st.sampled_from((0.009, 0.25, 20, 20))),
     }  # fmt: skip
     calendars = [{"id": "own", "holidays": days[:1], "workdays": sorted({*days[1:]} - {*days[:1]})}]
-    sent = sorted((one for number, load in enumerate(loads) for one in _sent(chance, meters[number], load)), key=lambda one: one[0])
+    sent = sorted(
+        (one for number, load in enumerate(loads) for one in _sent(chance, meters[number], load, timezone)), key=lambda one: one[0]
+    )
     records = [Record(0, i, at, b"k", json.dumps(value).encode()) for i, (at, value) in enumerate(sent)]
     records.append(Record(0, len(records), records[-1].timestamp_ms + 3 * HOUR, b"k", b"[]"))
     rules = [
@@ -63,7 +67,8 @@ def _budgets(draw: Any) -> list[dict[str, Any]]:
 
 def _meter(draw: Any, number: int) -> dict[str, Any]:
     kind, direction = draw(st.sampled_from((("cumulative", "import"), ("interval", "import"), ("interval", "export"))))
-    register = {"carrier": "electricity", "direction": direction, "kind": kind, "unit": "kWh", "max_power": 1000, "period": "60m"}
+    period = draw(st.sampled_from(("60m", "60m", "60m", "1d", "150m" if kind == "cumulative" else "1d")))
+    register = {"carrier": "electricity", "direction": direction, "kind": kind, "unit": "kWh", "max_power": 1000, "period": period}
     detect = draw(st.sampled_from((None, None, None, "on", "off", ["unusual", "zero_run"], ["record"])))
     one = {"id": f"m{number}", "site": "s1", "role": "main", "registers": {"r": register}}
     return one if detect is None else one | {"detect": detect}
@@ -95,13 +100,27 @@ def _load(chance: random.Random, hours: int, fault: str) -> list[int]:
     return found
 
 
-def _sent(chance: random.Random, meter: dict[str, Any], load: list[int]) -> list[tuple[int, dict[str, Any]]]:
+def _ends(chance: random.Random, register: dict[str, Any], hours: int, timezone: str) -> list[int]:
+    """When a register is read: each hour, or more slowly; days of energy end at the zone's midnight."""
+    whole = [BEGIN + (hour + 1) * HOUR for hour in range(hours)]
+    if register["period"] == "60m":
+        return whole
+    if register["kind"] == "cumulative":
+        every = 24 if register["period"] == "1d" else 2
+        return whole[chance.randrange(every) :: every]
+    zone = ZoneInfo(timezone)
+    midnights = (datetime.combine(FIRST_DAY + timedelta(days=day), time(), zone) for day in range(hours // 24 + 1))
+    return [round(at.timestamp() * 1000) for at in midnights]
+
+
+def _sent(chance: random.Random, meter: dict[str, Any], load: list[int], timezone: str) -> list[tuple[int, dict[str, Any]]]:
     """(arrival, reading): most in time, some late, twice, corrected or never."""
-    is_counter, total, out = meter["registers"]["r"]["kind"] == "cumulative", 0, []
-    trouble = chance.choice((0.0, 0.02))
-    for hour, value in enumerate(load):
-        total += value
-        ts = BEGIN + (hour + 1) * HOUR
+    register, total, out = meter["registers"]["r"], 0, []
+    is_counter, trouble, hour = register["kind"] == "cumulative", chance.choice((0.0, 0.02)), 0
+    for ts in _ends(chance, register, len(load), timezone):
+        until = max(0, (ts - BEGIN) // HOUR)
+        value = sum(load[hour:until])
+        hour, total = until, total + value
         reading = {"meter": meter["id"], "register": "r", "ts": ts, "value": (total if is_counter else value) / 1000}
         if chance.random() < trouble:
             what = chance.choice(("late", "too_late", "never", "twice", "corrected"))

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zonepulse.schemas.messages.partitioner import partition_key, partition_of
-from zonepulse.schemas.registry.calendar import offsets_of
+from zonepulse.schemas.registry.calendar import NOT_JUDGED, offsets_of, stretch_of
 from zonepulse.schemas.registry.calendars import CALENDARS
 from zonepulse.schemas.registry.model import Detector, MeterVersion, Register, Registry, ZonePolicy
 from zonepulse.schemas.registry.sections import entities_of
@@ -43,6 +43,7 @@ VERSION: Final = np.dtype(
         ("unit", "i4"),
         ("detect", "i4"),  # bits of the detectors that may speak, places in DETECTORS; 0: off
         ("sign", "i4"),  # -1: an export, which detectors see as a flow the other way
+        ("stretch", "i8"),  # ms that detectors judge at a time, NOT_JUDGED: none
     ]
 )
 MARGIN_MS_PER_HOUR: Final = 3_000_000
@@ -143,10 +144,12 @@ def _day(iso: str) -> int:
     return (date.fromisoformat(iso) - date(1970, 1, 1)).days
 
 
-def _watched_as(register: Register) -> tuple[int, int]:
-    """VERSION.detect and sign."""
+def _watched_as(register: Register, window_ms: int) -> tuple[int, int, int]:
+    """VERSION.detect, sign and stretch."""
     names = DETECTORS if register.detect is None else register.detect
-    return sum(1 << DETECTORS.index(name) for name in names), -1 if register.direction == "export" else 1
+    stretch = stretch_of(register.period_ms, window_ms)
+    detect = 0 if stretch == NOT_JUDGED else sum(1 << DETECTORS.index(name) for name in names)
+    return detect, -1 if register.direction == "export" else 1, stretch
 
 
 def energy_of(value: float, scale: float, num: int, den: int) -> int:
@@ -219,7 +222,8 @@ def compile_registry(registry: Registry, partitions: int, previous: Sequence[tup
     meters, registers = registry.meters, [register for _, register in entries.registers]
     meter_sites = [sites[meter.site] for meter in meters]
     units, unit_of = _numbered([r.unit for r in registers], entries.register)
-    rows = [(*_register_row(meter, register), *_watched_as(register)) for meter, register in entries.registers]
+    window_ms = registry.zone.window_ms
+    rows = [(*_register_row(meter, register), *_watched_as(register, window_ms)) for meter, register in entries.registers]
     versions = np.array(rows, VERSION)[entries.register]
     versions["unit"] = unit_of
     versions["series"] = entries.series(first)

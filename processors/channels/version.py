@@ -26,6 +26,7 @@ class Version(Protocol):
     unit: int
     detect: int
     sign: int
+    stretch: int
 
 
 Versions = Records[Version]

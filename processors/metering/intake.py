@@ -76,7 +76,8 @@ class State(NamedTuple):
 
 class RegistryArrays(NamedTuple):
     """The registry's arrays, as in Channels, and the number of this partition; `local[g]` = place of channel g here, -1 elsewhere;
-    `watch[g]` = its place among the channels that detectors watch here, else -1."""
+    `watch[g]` = its place among the channels that detectors watch here, else -1; `slow[g]` = whether it has ever to be judged in stretches
+    of several windows."""
 
     versions: Any
     first: Any
@@ -86,6 +87,7 @@ class RegistryArrays(NamedTuple):
     clock: Any
     local: Any
     watch: Any
+    slow: Any
     partition: int
 
 

@@ -91,7 +91,7 @@ def expected_batch(bands: Rows, channels: Channels) -> pa.RecordBatch:
     columns: dict[str, Any] = version_labels(channels, _plain(bands["version"]), ("company", "meter", "register")) | {
         "zone": constant(zone.id, n),
         "start": times(_plain(bands["start"])),
-        "length_s": pa.array(np.full(n, zone.window_ms // 1000, np.int32)),
+        "length_s": pa.array((channels.versions["stretch"][_plain(bands["version"])] // 1000).astype(np.int32)),
         "low": pa.array(_plain(bands["low"])),
         "high": pa.array(_plain(bands["high"])),
         "revision": pa.array(_plain(bands["tick"])),

@@ -98,8 +98,10 @@ def facts_of(channels: Channels, partition: int) -> tuple[RegistryArrays, NDArra
     changes[:, :3] = channels.changes
     versions = channels.versions.view(np.recarray)
     nobody = np.full(len(channels.names), -1, np.int64)
+    is_longer = channels.versions["stretch"] != channels.registry.zone.window_ms
+    slow = np.bincount(np.repeat(np.arange(len(local)), channels.count), is_longer, len(local)) > 0
     return RegistryArrays(
-        versions, channels.first, channels.count, changes, channels.change_first, channels.clock, local, nobody, partition
+        versions, channels.first, channels.count, changes, channels.change_first, channels.clock, local, nobody, slow, partition
     ), mine
 
 

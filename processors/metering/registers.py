@@ -22,6 +22,7 @@ from zonepulse.processors.channels.table import CUMULATIVE, INTERVAL, MARGIN_MS_
 from zonepulse.processors.channels.version import Version, Versions
 from zonepulse.processors.channels.versions import version_at, version_of
 from zonepulse.processors.flow import (
+    BIT_BRIDGED,
     BIT_CORRECTED,
     BIT_ESTIMATED,
     M_INTERPOLATED,
@@ -196,6 +197,8 @@ def accept(
     bits = M_REGISTER | segment_bits(flags | st.marks)
     if 2 * ms > 3 * min(version.period, policy.length):
         bits |= M_INTERPOLATED | BIT_ESTIMATED
+    if 2 * ms > 3 * version.period:
+        bits |= BIT_BRIDGED
     book_segment(win, span, policy.length, st.ts, ts, adv, bits)
     journalise(st, journal, st.ts, ts, adv, bits)
     move_r0(st, ts, e, adv, ms, flags, policy.n_confirm)
@@ -236,7 +239,7 @@ def accept_frozen(
         return True
     if begin < st.ts and not rewind(win, span, st, journal, begin, policy.length):
         return False
-    bits = M_REGISTER | M_INTERPOLATED | BIT_ESTIMATED | segment_bits(flags | st.marks)
+    bits = M_REGISTER | M_INTERPOLATED | BIT_ESTIMATED | BIT_BRIDGED | segment_bits(flags | st.marks)
     book_segment(win, span, policy.length, begin, ts, adv, bits)
     journalise(st, journal, begin, ts, adv, bits)
     move_r0(st, ts, e, adv, ts - begin, flags, policy.n_confirm)

@@ -28,7 +28,7 @@ from zonepulse.processors.metering.partition import Partition, usual_rooms
 from zonepulse.processors.metering.state import CHANNEL, CHUNK_CHANNELS, HEAD, READING
 from zonepulse.processors.metering.windows import Out, Work
 
-SCHEMA: Final = 11
+SCHEMA: Final = 12
 """Of snapshots as a whole: raise it when what an array or a fact means changes."""
 Arrays = Mapping[str, NDArray[Any]]
 _MAGIC: Final = b"ZPS"

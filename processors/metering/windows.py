@@ -24,6 +24,7 @@ from zonepulse.processors.flow import (
     M_SWAP_GAP,
     MANUAL_METHOD,
     NEVER,
+    NOT_AS_READ,
     ROW,
     TRANSITION,
     TURN,
@@ -382,10 +383,44 @@ def judge_windows(
             is_heard = win.cov > 0 or end[0] <= w * length < end[1]
             value = value_of(win)
             judge_window(det, Seen(win, value, is_heard, w * length, period, length, channel, tick), out)
-            if facts.watch[channel] >= 0 and win.cov == length and win.bits & BIT_ESTIMATED == 0:
+            if facts.watch[channel] >= 0 and not facts.slow[channel] and win.cov == length and win.bits & BIT_ESTIMATED == 0:
                 take_turn(out, facts.watch[channel], version, w * length, value, tick)
             det.next_win = w + 1
         w += 1
+
+
+@kernel
+def give_slowly(
+    ch: Channel,
+    det: Any,
+    channel: int,
+    facts: RegistryArrays,
+    versions: Versions,
+    ring: Readings,
+    ticks: tuple[int, int],
+    work: Work,
+    out: Out,
+    policy: Policy,
+) -> None:
+    """Give detectors the windows of a channel that reads more slowly than windows pass: in order, each at the first tick from its due tick
+    on at which a reading covers it. What is covered later than a window behind it is never given."""
+    length, span = policy.length, work.span[0]
+    is_sparse = has_silence(ch, ring, versions, policy)
+    at, reach = 0, passed_reach(ch, versions, policy)
+    last = min(due_window(ticks[1], policy), (ch.last + policy.max_gap - 1) // length)
+    for w in range(max(det.given_to, ch.first // length, span.origin), last + 1):
+        win = work.win[w - span.origin]
+        if win.cov != length or win.bits & NOT_AS_READ:
+            continue
+        version = row_version(facts, channel, w * length)
+        if is_sparse and version >= 0:
+            at, reach = reached(False, ring, at, reach, w, versions, facts, policy)
+            if w * length >= reach and not is_booked(win):
+                version = -1
+        if version >= 0:
+            if facts.watch[channel] >= 0:
+                take_turn(out, facts.watch[channel], version, w * length, value_of(win), max(ticks[0], due_tick(w, policy)))
+            det.given_to = w + 1
 
 
 @kernel
@@ -561,6 +596,8 @@ def close_channel(
     if touched != NEVER:
         judge_late(det, channel, ring, ticks, work, out, policy)
     judge_windows(ch, det, channel, facts, versions, ring, end, ticks, work, out, policy)
+    if facts.slow[channel]:
+        give_slowly(ch, det, channel, facts, versions, ring, ticks, work, out, policy)
     tick = raising_tick(pending, t0, ts, period, ticks, policy)
     start = -(-t0 // length) * length if pending != NOTHING_PENDS else UNSET
     ended = t0 if work.state[0].kind == CUMULATIVE else det.held_start

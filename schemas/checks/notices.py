@@ -10,6 +10,7 @@ from zonepulse.schemas.carriers import ELECTRICITY, use_directions
 from zonepulse.schemas.checks.factor_notices import Notice, answers, factor_notices, lookups
 from zonepulse.schemas.factors.shipped import LOOKUP_BASES, RESIDUAL_BASES, UNVERIFIED, channel_bears
 from zonepulse.schemas.problems import Problem, step
+from zonepulse.schemas.registry.calendar import NOT_JUDGED, stretch_of
 from zonepulse.schemas.registry.model import Factor, Registry
 from zonepulse.schemas.rules.scopes import INDICATORS_ON, is_on, named_by, names_on
 from zonepulse.schemas.values import is_usual_id, visible
@@ -35,6 +36,7 @@ def notices(registry: Registry, *, file: str = "zone.yaml") -> list[Problem]:
     found = [*_uncounted(registry), *_mixed_units(registry), *_unused_factors(registry), *factor_notices(registry)]
     found += _unmatched_contracts(registry)
     found += _unjudged(registry)
+    found += _undetected(registry)
     found += _unusual_ids(registry)
     return [Problem(file, 0, path, what, remedy) for path, what, remedy in found]
 
@@ -113,6 +115,16 @@ def _unjudged(registry: Registry) -> Iterator[Notice]:
         if without:
             what = f"{wanted[0]} of {len(without)} of {len(subjects)} is never known, such as of {without[0]}: no electricity counts there"
             yield path, what, "name in `on` those that have some"
+
+
+def _undetected(registry: Registry) -> Iterator[Notice]:
+    """Registers on which no detector can speak."""
+    for meter in registry.meters:
+        for register in meter.registers:
+            names = register.detect is None or register.detect
+            if names and stretch_of(register.period_ms, registry.zone.window_ms) == NOT_JUDGED:
+                path = f"{step(f'meters.{meter.id}.registers', register.id)}.period"
+                yield path, "is longer than a day: no detector judges it", "read it once a day, or write `detect: off`"
 
 
 def _with_electricity(registry: Registry, scope: str) -> set[str]:

@@ -64,6 +64,14 @@ Detectors (intervals stage; labels meter, register; severity `info` of record, `
                         register with the sign turned. Hour of the week and day are those of the zone's clock; in `zone.calendar` a
                         holiday is as a Sunday, a workday at a weekend as a Friday. Which may speak says the version valid at the
                         window's start; `stuck` counts for what is learned, and the rule about meters tells it.
+                        Of a register whose period is longer than a window a stretch is judged as one: on the zone's clock, from the
+                        register's `offset`, the shortest part of a day that is whole windows and no shorter than the period; of one
+                        longer than a day nothing is. Each of its windows is taken, in order, at the first tick from its due tick on at
+                        which it is fully covered by what the register measured: not by a segment longer than 1.5 periods, nor of a
+                        reading that waited, nor across a swap or a reset, nor estimated or given by somebody. One that is covered later
+                        than a window behind it is never taken. A stretch is judged with its last window if all and no more than its
+                        length were taken, and its version is valid from its start on; evidence also {"length_s": its length}. Where
+                        the length changes, the history begins anew, and what was raised is resolved.
                         A channel says one thing at a time: of those that begin to fire at one window the first of reverse_flow,
                         wrong_unit, wrong_ct, zero_run, off_hours, night_use, level_shift, unusual, record is raised, starts_at = start of
                         the window. One that begins later is raised only where it is of a graver severity; the first is then resolved

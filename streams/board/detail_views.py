@@ -117,7 +117,7 @@ def meter_view(zone: Zone, answer: Answer, words: Words, meter: str) -> dict[str
 
 def alert(zone: Zone, row: Row, words: Words) -> dict[str, Any]:
     """One alert as a line."""
-    impact = _impact(row)
+    impact = _facts_of(row)
     return {
         **row,
         "title": rule_name(zone, str(row["rule"]), words),
@@ -157,8 +157,10 @@ def _picture(answer: Answer, words: Words, newest: Row) -> Any:
         Line(words("measured"), "ok", [(int(r["start_ms"]), _kg(r["value_micro"])) for r in rows]),
     ]
     low, high = _bounds(newest)
-    length_ms = int(rows[0]["length_s"]) * 1000
-    band = None if low is None or high is None else charts.Band(begin, begin + length_ms, low, high)
+    window_s = int(rows[0]["length_s"])
+    length_s = _judged_s(newest) or window_s
+    per_window = window_s / length_s
+    band = None if low is None or high is None else charts.Band(begin, begin + length_s * 1000, low * per_window, high * per_window)
     frame = Axes(words("around_title"), from_ms, to_ms, words.hour_ticks(from_ms, to_ms, 8), words.axis, band=band, mark_ms=begin)
     return charts.lines(series, frame)
 
@@ -167,6 +169,12 @@ def _bounds(row: Row) -> tuple[float | None, float | None]:
     """What was expected; a register counts one direction, so that its windows are never below 0."""
     low, high = row["expected_low"], row["expected_high"]
     return (max(low, 0.0) if row["meter"] and low is not None else low), high
+
+
+def _judged_s(row: Row) -> int | None:
+    """How long what was judged lasts, where it is several windows."""
+    found = _facts_of(row).get("length_s")
+    return found if isinstance(found, int) else None
 
 
 def _band(low: float | None, high: float | None, words: Words) -> str:
@@ -178,8 +186,8 @@ def _band(low: float | None, high: float | None, words: Words) -> str:
     return f"{words.three_digits(low)} … {words.three_digits(high)}"
 
 
-def _impact(row: Row) -> dict[str, Any]:
-    """What the evidence says of kWh and money; nothing where it cannot be read."""
+def _facts_of(row: Row) -> dict[str, Any]:
+    """The evidence; nothing where it cannot be read."""
     try:
         found = json.loads(row["evidence"] or "{}")
     except ValueError:

@@ -42,13 +42,14 @@ def history_of(row: Row, reader: Subscriber, known: Directory, settings: Setting
     if not found:
         return None
     starts, lengths, values = zip(*found, strict=True)
+    per_window = lengths[0] / length_s if isinstance(length_s := row.facts().get("length_s"), int) else 1.0
     return History(
         starts,
         [None if value is None else value / MICRO for value in values],
         lengths[0] * 1000,
         meter.registers[register][0],
-        row.expected_low,
-        row.expected_high,
+        row.expected_low and row.expected_low * per_window,
+        row.expected_high and row.expected_high * per_window,
     )
 
 

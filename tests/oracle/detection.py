@@ -401,8 +401,13 @@ def strictness(budget: float) -> float:
     return max(0.1, 1.0 + (0.2 - 1.0) * log(budget / 0.009) / log(0.25 / 0.009))
 
 
+def at_ms(ms: int) -> datetime:
+    """An instant."""
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
 def slot_and_day(start_ms: int, policy: Policy) -> tuple[int, int]:
     """Hour of the week and number of the local day."""
-    local = (_EPOCH + timedelta(milliseconds=start_ms)).astimezone(policy.timezone)
+    local = at_ms(start_ms).astimezone(policy.timezone)
     day = local.date()
     return 24 * policy.days.get(day, day.weekday()) + local.hour, day.toordinal()

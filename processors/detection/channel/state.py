@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from math import log
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from zonepulse.processors.flow import Rows, new_rows
+from zonepulse.processors.kernel import kernel
 
 NAMES: Final = (
     "unusual",
@@ -113,6 +114,7 @@ SETTINGS: Final = np.dtype(
         ("enabled", "i8"),  # bits of NAMES
     ]
 )
+HISTORY_DAYS: Final = 14
 ALERT_BUDGET: Final = 0.009
 """Alerts shown a channel-month."""
 LIMITS: Final = (3.0346, 0.6763, 4.8583, 1.8644, 1.9812, 1.0, 2.9424, 0.8451, 1.8298, 6.2473)
@@ -139,9 +141,18 @@ def strictness_of(budget: float) -> float:
 def settings(
     per_day: int, strictness: float = 1.0, enabled: int = ALL, budget: float = ALERT_BUDGET, limits: Sequence[float] = LIMITS
 ) -> Rows:
-    """SETTINGS, shape (1,), for windows of 1/`per_day` day: 14 days of history; the budget, alerts a channel-month, shared evenly."""
-    tail = budget / (30 * per_day * DETECTORS)
-    return np.array([(per_day, 14 * per_day, tail, strictness, tuple(limits), enabled)], SETTINGS).view(np.recarray)
+    """SETTINGS, shape (1,), for windows of 1/`per_day` day and a budget of alerts a channel-month."""
+    setting = np.array([(0, 0, 0.0, strictness, tuple(limits), enabled)], SETTINGS).view(np.recarray)
+    keep_pace(setting[0], per_day, budget)
+    return setting
+
+
+@kernel
+def keep_pace(setting: Any, per_day: int, budget: float) -> None:
+    """Judge `per_day` windows a day from here on: 14 days of history; the budget, alerts a channel-month, shared evenly."""
+    if setting.per_day != per_day:
+        setting.per_day, setting.history = per_day, HISTORY_DAYS * per_day
+        setting.tail = budget / (30 * per_day * DETECTORS)
 
 
 def new_channel() -> Rows:

@@ -21,6 +21,7 @@ DETECTOR: Final = np.dtype(
         ("next_win", "i8"),  # next window to judge
         ("tick", "i8"),  # tick of the last judgement
         ("judged", "i8"),
+        ("given_to", "i8"),  # of a slow channel: behind the last window that detectors were given
         *chain.from_iterable(rule.state for rule in RULES),
     ]
 )
@@ -30,7 +31,7 @@ DETECTOR: Final = np.dtype(
 def empty_detectors(n: int) -> Rows:
     """Detectors that have judged nothing."""
     detectors = new_rows(DETECTOR, n)
-    detectors.next_win = detectors.tick = UNSET
+    detectors.next_win = detectors.tick = detectors.given_to = UNSET
     for name in chain.from_iterable(rule.unset for rule in RULES):
         detectors[name] = UNSET
     return detectors

@@ -33,12 +33,13 @@ def _row(f: Any, state: str, channel: int, channels: Channels) -> dict[str, Any]
     version = version_of_alert(channels, channel, int(f["starts_at"]))
     sign = int(channels.versions[version]["sign"])
     low, high = sorted((sign * float(f["low"]), sign * float(f["high"])))
+    length_ms = int(channels.versions[version]["stretch"])
     evidence = {
         "beyond_micro": sign * round(float(f["beyond"]) * MICRO),
         "register": register,
         "score": float(f["ratio"]),
         "windows": int(f["windows"]),
-    }
+    } | ({} if length_ms == zone.window_ms else {"length_s": length_ms // 1000})
     return Alert(
         zone.id, detector.id, {"meter": meter, "register": register}, detector.severity, state,
         int(f["starts_at"]), int(f["tick"]), evidence, ends_at=None if f["ends_at"] == UNSET else int(f["ends_at"]),

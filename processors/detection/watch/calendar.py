@@ -27,6 +27,12 @@ def weekday_of(weekdays: Table, day: int) -> int:
 
 
 @kernel
+def stretch_at(clock: Table, at: int, offset: int, stretch: int) -> int:
+    """The number of the stretch that holds `at`, epoch ms: on the zone's clock, from the register's `offset`."""
+    return (at + clock[transition_at(clock, at)][1] - offset) // stretch
+
+
+@kernel
 def slot_and_day(clock: Table, weekdays: Table, start: int) -> tuple[int, int]:
     """(24 x weekday + hour, local day from 1970-01-01) of a window that starts at `start`, epoch ms."""
     local = start + clock[transition_at(clock, start)][1]

@@ -11,21 +11,28 @@ from zonepulse.processors.detection.channel.state import CHANNEL, NAMES, STUCK, 
 from zonepulse.processors.flow import Rows, new_rows
 
 RESOLVED, RAISED, UPDATED = range(3)
+_SAID: Final[list[tuple[str, str]]] = [
+    ("detector", "i4"),  # that people are told of, -1 = none; the rest is of the window (or stretch) that it spoke at
+    ("windows", "i4"),  # measured ones that the baseline had seen
+    ("starts_at", "i8"),
+    ("value", "f8"),  # base units; seen the other way where the register counts an export
+    ("low", "f8"),  # expected band, NaN where the hour is unknown
+    ("high", "f8"),
+    ("ratio", "f8"),  # score over its limit
+    ("beyond", "f8"),  # above (+) or below (-) the band since then, base units
+    ("told", "f8"),  # of that, what was told last
+]
 ALARM: Final = np.dtype(
     [
-        ("detector", "i8"),  # that people are told of, -1 = none; the rest is of the window that it spoke at
-        ("starts_at", "i8"),
-        ("windows", "i8"),  # measured windows that the baseline had seen
-        ("value", "f8"),  # base units; seen the other way where the register counts an export
-        ("low", "f8"),  # expected band, NaN where the hour is unknown
-        ("high", "f8"),
-        ("ratio", "f8"),  # score over its limit
-        ("beyond", "f8"),  # above (+) or below (-) the band since then, base units
-        ("told", "f8"),  # of that, what was told last
+        *_SAID,
+        ("taught_min", "i2"),  # minutes of what the channel's state was taught with, 0 = nothing yet
+        ("gathered", "i2"),  # windows of the stretch that is being gathered, where several are judged as one
+        ("stretch", "i4"),  # its number
+        ("total", "i8"),  # what was booked in them, micro-units
     ]
 )
-"""What a channel's detectors say now. A channel says one thing at a time."""
-FOUND: Final = np.dtype([("watch", "i8"), ("version", "i8"), ("state", "i8"), ("ends_at", "i8"), ("tick", "i8"), *ALARM.descr])
+"""What a channel's detectors say now, one thing at a time; and what is gathered for them."""
+FOUND: Final = np.dtype([("watch", "i8"), ("version", "i8"), ("state", "i8"), ("ends_at", "i8"), ("tick", "i8"), *_SAID])
 """A transition: RESOLVED, RAISED or UPDATED; `version` is that of the window that made it."""
 BAND: Final = np.dtype([("channel", "i8"), ("version", "i8"), ("start", "i8"), ("tick", "i8"), ("low", "f8"), ("high", "f8")])
 """What was expected of a window: base units, as the register counts."""

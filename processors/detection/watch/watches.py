@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from zonepulse.processors.channels.periods import DAY_MS
 from zonepulse.processors.channels.table import Channels
-from zonepulse.processors.detection.channel.state import settings, strictness_of
+from zonepulse.processors.detection.channel.state import new_channel, settings, strictness_of
 from zonepulse.processors.detection.channel.step import JUDGED
 from zonepulse.processors.detection.watch.judging import judge_turns
 from zonepulse.processors.detection.watch.state import BAND, FOUND, new_channels, no_alarms
@@ -45,9 +45,9 @@ class Watches:
         zone = channels.registry.zone
         self._channels = channels
         self._versions = channels.versions.view(np.recarray)
-        budget = float(zone.alert_budget)
-        self._setting = settings(DAY_MS // zone.window_ms, strictness_of(budget), 0, budget)
-        self._judged = new_rows(JUDGED)
+        self._budget, self._length = float(zone.alert_budget), zone.window_ms
+        self._setting = settings(DAY_MS // zone.window_ms, strictness_of(self._budget), 0, self._budget)
+        self._fresh, self._judged = new_channel(), new_rows(JUDGED)
 
     @property
     def channels_of(self) -> NDArray[np.int64]:
@@ -64,8 +64,8 @@ class Watches:
         """Judge windows in their turn."""
         found, bands = np.empty(2 * len(turns), FOUND).view(np.recarray), np.empty((len(turns), 2))
         made = judge_turns(
-            turns, self._versions, self._channels.clock, self._channels.weekdays, self.states, self.alarms, self._setting, self._judged,
-            bands, found,
+            turns, self._versions, self._channels.clock, self._channels.weekdays, self.states, self.alarms, self._setting, self._budget,
+            self._length, self._fresh, self._judged, bands, found,
         )  # fmt: skip
         self.touched[self.places[turns["watch"]] // CHUNK_CHANNELS] = 1
         return Judged(found[:made].copy(), self._bands(turns, bands) if self._channels.registry.zone.expected else _NO_BANDS)
@@ -75,7 +75,8 @@ class Watches:
         of, (low, high) = turns[is_known], expected[is_known].T
         bands = new_rows(BAND, len(of))
         bands["channel"], bands["version"] = self.channels_of[of["watch"]], of["version"]
-        bands["start"], bands["tick"] = of["start"], of["tick"]
+        bands["start"] = of["start"] + self._length - self._versions["stretch"][of["version"]]
+        bands["tick"] = of["tick"]
         is_turned = self._versions["sign"][of["version"]] < 0
         bands["low"], bands["high"] = np.where(is_turned, -high, low), np.where(is_turned, -low, high)
         return bands

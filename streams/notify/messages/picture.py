@@ -24,7 +24,7 @@ _INK: Final = "#1b2733"
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Windows before and in an alert: begin (epoch ms), value (None: not known), length; and what was expected."""
+    """Windows before and in an alert: begin (epoch ms), value (None: not known), length; and what was expected of one."""
 
     starts_ms: Sequence[int]
     values: Sequence[float | None]

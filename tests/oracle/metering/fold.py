@@ -129,6 +129,10 @@ class Fold:
         """Whether a register's energy is booked into the window."""
         return any(not piece.is_power for piece in self._pieces.get(window, ()))
 
+    def is_as_read(self, window: int) -> bool:
+        """Whether nothing in the window is estimated but what a register that reads slowly spreads evenly."""
+        return all(piece.is_as_read for piece in self._pieces.get(window, ()))
+
     def marks(self, window: int) -> list[Mark]:
         """Its impossible values, in order of time."""
         return sorted(self._marks.get(window, ()), key=lambda m: m.ts_ms)

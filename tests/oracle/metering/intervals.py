@@ -52,6 +52,10 @@ class Channel:
         """The last window that the rules have passed."""
         self._now = 0
         """No rule can see the present rows before this tick."""
+        self._taken = 0
+        """The tick of the last readings."""
+        self._given: int | None = None
+        """The last window that detectors of a slow register were given."""
         self.versions: list[Version] = []
 
     @property
@@ -87,7 +91,7 @@ class Channel:
         for window in sorted(touched):
             if window <= last:
                 self._emit(window, tick)
-        self._due, self._now = last, tick
+        self._due, self._now, self._taken = last, tick, tick
         restarts = [{e.name: e for e in entries if isinstance(e, Restart)} for entries in (news.gone, news.come)]
         for name in restarts[0].keys() - restarts[1].keys():
             self._rules.restart_gone(restarts[0][name], tick)
@@ -112,6 +116,8 @@ class Channel:
         self._due = last
         self._held_rule.wait(tick)
         self._judge(tick)
+        if self._watch.is_slow:
+            self._give_slowly(tick)
 
     def _last_due(self, tick: int) -> int:
         last = self._grid.last_due(tick)
@@ -151,6 +157,17 @@ class Channel:
             if row is not None:
                 is_held = self._held_rule.explains(window)
                 self._rules.judge(window, row.value, row.quality, row.covered_ms, is_held, self._fold.marks(window), tick)
-                self._watch.judge(window, row.value, row.quality, row.covered_ms, tick)
+                if not self._watch.is_slow:
+                    self._watch.judge(window, row.value, row.quality, row.covered_ms, tick)
                 self._now = tick
             self._judged = window
+
+    def _give_slowly(self, until_tick: int) -> None:
+        """Windows of a slow register, in order, each once a reading covers it and it is due; one that is covered later than a window behind
+        it is passed over."""
+        for window in sorted(w for w in self._rows if self._given is None or w > self._given):
+            row, tick = self._rows[window], max(self._taken, self._grid.due_tick(window))
+            is_whole = row.covered_ms == self._grid.window_ms and self._fold.is_as_read(window)
+            if row.value is not None and is_whole and tick <= until_tick:
+                self._watch.take(window, row.value, tick)
+                self._given = window

@@ -28,6 +28,8 @@ class Piece(NamedTuple):
     estimated: bool
     corrected: bool
     is_power: bool = False
+    is_as_read: bool = True
+    """What its register measures at its own pace, not estimated by anybody."""
 
     def energy(self, start_ms: int, end_ms: int) -> int:
         """Energy between two instants inside the piece, by the cumulative floor; of power, micro-units x ms per hour."""

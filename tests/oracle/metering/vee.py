@@ -23,7 +23,12 @@ class Sample(NamedTuple):
         if end_ms <= self.point.ts_ms:
             return []
         method = MANUAL if self.point.manual else SENDER if self.point.estimated else POWER
-        return [Piece(self.point.ts_ms, end_ms, self.point.energy, method, self.point.estimated, self.point.corrected, True)]
+        marks = self.point.estimated, self.point.corrected
+        return [
+            Piece(
+                self.point.ts_ms, end_ms, self.point.energy, method, *marks, True, not (self.point.manual or self.point.estimated)
+            )
+        ]
 
 
 class Seen(NamedTuple):
@@ -87,7 +92,8 @@ class Series:
     def _period(self, point: Point, reading: Reading) -> Piece:
         is_split = reading.facts.period_ms > self.register.policy.window_ms
         method = MANUAL if point.manual else INTERPOLATED if is_split else SENDER if point.estimated else INTERVAL
-        return Piece(reading.starts_ms, point.ts_ms, point.energy, method, is_split or point.estimated, point.corrected)
+        marks = is_split or point.estimated, point.corrected
+        return Piece(reading.starts_ms, point.ts_ms, point.energy, method, *marks, False, not (point.manual or point.estimated))
 
     def _refused(self, reading: Reading) -> "Series":
         """An impossible value; of power, it ends the hold before it."""

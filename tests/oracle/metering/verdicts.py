@@ -211,7 +211,7 @@ def _reset(state: State, shown: Shown, is_after_silence: bool) -> State | None:
     if point.ts_ms - last.ts_ms > state.policy.max_gap_ms:
         entry: Entry = TooLong(last.ts_ms, point.ts_ms, point.energy)
     else:
-        entry = Piece(last.ts_ms, point.ts_ms, point.energy, RESET, True, last.corrected or point.corrected)
+        entry = Piece(last.ts_ms, point.ts_ms, point.energy, RESET, True, last.corrected or point.corrected, False, False)
     after = start(state.write(entry), point, facts)
     return _with_values(replace(after, resets=(*state.resets, Reset(before))), 1)
 
@@ -277,7 +277,9 @@ def _booked(state: State, shown: Shown, advance: int, decided_ms: int, begin_ms:
     is_long = begin_ms is not None or 2 * segment.duration_ms > 3 * min(facts.period_ms, policy.window_ms)
     is_manual = last.manual or point.manual
     method = MANUAL if is_manual else INTERPOLATED if is_long else SENDER if is_sent_estimated else REGISTER
-    piece = Piece(*segment, method, is_long or is_sent_estimated, last.corrected or point.corrected)
+    is_slow = begin_ms is not None or 2 * segment.duration_ms > 3 * facts.period_ms
+    is_as_read = not (is_slow or is_sent_estimated or is_manual)
+    piece = Piece(*segment, method, is_long or is_sent_estimated, last.corrected or point.corrected, False, is_as_read)
     return replace(state.write(piece), segment=segment)
 
 
@@ -286,7 +288,7 @@ def _across(gap: Gap, after: Segment) -> Piece:
     duration = gap.end_ms - gap.start_ms
     mean = (gap.before.advance + after.advance) * duration // (gap.before.duration_ms + after.duration_ms)
     most = gap.facts.most_within(duration)
-    return Piece(gap.start_ms, gap.end_ms, mean if most is None else min(mean, most), SWAP_GAP, True, False)
+    return Piece(gap.start_ms, gap.end_ms, mean if most is None else min(mean, most), SWAP_GAP, True, False, False, False)
 
 
 def _held(state: State, shown: Shown) -> State:

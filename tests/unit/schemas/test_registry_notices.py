@@ -57,3 +57,10 @@ def test_a_contract_of_a_company_that_imports_nothing_is_named() -> None:
     contract = "contracts:\n  - {id: c, company: %s, kind: ppa, mwh: 1, valid_from: 2026-01-01, valid_to: 2027-01-01}\n"
     assert _said(zone(more=contract % "a")) == []
     assert "contracts.c: b has no meter of electricity import: nothing is ever matched" in _said(zone(more=contract % "b"))[0]
+
+
+def test_a_register_that_no_detector_judges_is_named() -> None:
+    slow = ("max_power: 1000000}", "max_power: 1000000, period: 30h}")
+    (line,) = _said(zone(slow))
+    assert line.endswith("period: is longer than a day: no detector judges it; read it once a day, or write `detect: off`")
+    assert _said(zone(slow, ("    role: main\n", "    role: main\n    detect: off\n"))) == []
