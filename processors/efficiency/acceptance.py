@@ -12,7 +12,7 @@ Verdict = Literal["met", "missed", "unverified"]
 
 
 class Criterion(NamedTuple):
-    """A bound on the absolute value of a statistic."""
+    """A bound on a statistic: the most that its absolute value may be, or the least that it may be."""
 
     statistic: Statistic
     is_most: bool
@@ -50,4 +50,5 @@ def judge(statistics: Mapping[Statistic, float], judge_unverified: bool) -> tupl
 def _verdict(criterion: Criterion, value: float, judge_unverified: bool) -> Verdict:
     if criterion.confidence == "L" and not judge_unverified:
         return "unverified"
-    return "met" if (abs(value) <= criterion.bound) == criterion.is_most else "missed"
+    is_met = abs(value) <= criterion.bound if criterion.is_most else value >= criterion.bound
+    return "met" if is_met else "missed"

@@ -157,8 +157,10 @@ class _Expected:
         return columns(self._names, self._products, days, one.heating_c or 0, one.cooling_c or 0)
 
     def _near(self, day: date) -> list[float]:
-        """Temperatures of the baseline at this time of the year."""
-        return [c for past, c in self._past if min(gap := (past - day).days % 365, 365 - gap) <= NEAR_DAYS]
+        """Temperatures of the baseline at this time of the year; where it has none of it, of its nearest days."""
+        apart = [min(gap := (past - day).days % 365, 365 - gap) for past, _ in self._past]
+        reach = max(NEAR_DAYS, min(apart))
+        return [c for (_, c), days in zip(self._past, apart, strict=True) if days <= reach]
 
 
 def bottom_up(measures: Iterable[Measure], first: date, end: date) -> BottomUp:

@@ -68,13 +68,16 @@ def accepted(inputs: Iterable[Input], more: Iterable[Input]) -> tuple[tuple[Inpu
     current = current_of(known.values())
     refused = list[tuple[Input, str]]()
     for one in more:
-        before = current.get(key_of(one))
+        before, alone = current.get(key_of(one)), Report("")
+        check_input(one, one.id, alone)
         if one.id in known:
             refused.append((one, f"{one.id!r} is another input's id"))
         elif before is not None and before.id != one.replaces:
             refused.append((one, f"{before.id!r} counts for {one.quantity} of {one.company or 'the zone'} in {one.period}"))
         elif before is None and one.replaces:
             refused.append((one, f"what it corrects, {one.replaces!r}, is not there"))
+        elif alone.problems:
+            refused.append((one, f"{alone.problems[0].what}; {alone.problems[0].remedy}"))
         else:
             known[one.id] = current[key_of(one)] = one
     return tuple(known.values()), refused

@@ -12,6 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from zonepulse.processors.indicators.answers import Missing
 from zonepulse.processors.indicators.disclosure import POLICY, Figures, Member, Policy, Report, report, report_of
 from zonepulse.processors.indicators.evaluate import Result, evaluate
@@ -171,6 +173,13 @@ def moderator_document(one: Benchmark) -> dict[str, Any]:
 # --- what is kept -------------------------------------------------------------------------------------------------------------------
 
 
+class _Record(msgspec.Struct):
+    """What a later report needs of a record."""
+
+    indicator: str
+    groups: list[list[str]]
+
+
 def keep(one: Benchmark, folder: Path, named_to: str) -> Path:
     """Writes the report's record. Raises BadInput: the folder cannot be written to."""
     record = {
@@ -185,5 +194,4 @@ def keep(one: Benchmark, folder: Path, named_to: str) -> Path:
 
 def earlier_reports(folder: Path, indicator: str) -> list[Report]:
     """The groups of reports of an indicator that were made before. Raises BadInput: a record cannot be read."""
-    found = records.kept(folder, _KIND, "indicator", "groups")
-    return [report_of(record["groups"]) for record in found if record["indicator"] == indicator]
+    return [report_of(one.groups) for one in records.kept(folder, _KIND, _Record) if one.indicator == indicator]

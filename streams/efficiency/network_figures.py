@@ -12,6 +12,8 @@ from math import sqrt
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import msgspec
+
 from zonepulse.processors.indicators.disclosure import POLICY, Member, Policy, Report, report, report_of
 from zonepulse.schemas.registry.efficiency.networks import Measure
 from zonepulse.streams.efficiency import records
@@ -109,12 +111,19 @@ def _may_stand(figure: Figure, companies: frozenset[str], earlier: Sequence[Repo
 # --- what is kept -------------------------------------------------------------------------------------------------------------------
 
 
+class _Record(msgspec.Struct):
+    """What a later report needs of a record."""
+
+    network: str
+    figures: dict[str, list[str]]
+
+
 def earlier_figures(folder: Path, network: str) -> dict[str, list[Report]]:
     """Figure -> who was in it in each earlier report. Raises BadInput: a record cannot be read."""
     found: dict[str, list[Report]] = {}
-    for record in records.kept(folder, _KIND, "network", "figures"):
-        if record["network"] == network:
-            for figure, companies in record["figures"].items():
+    for one in records.kept(folder, _KIND, _Record):
+        if one.network == network:
+            for figure, companies in one.figures.items():
                 found.setdefault(figure, []).append(report_of([companies]))
     return found
 

@@ -7,9 +7,13 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from zonepulse.streams.screen import BadInput
+
+_Form = TypeVar("_Form", bound=msgspec.Struct)
 
 
 def keep(folder: Path, kind: str, report: str, record: Mapping[str, Any]) -> Path:
@@ -25,14 +29,21 @@ def keep(folder: Path, kind: str, report: str, record: Mapping[str, Any]) -> Pat
     return path
 
 
-def kept(folder: Path, kind: str, *needed: str) -> Iterator[Mapping[str, Any]]:
-    """Every record of a kind; all have the keys `needed`. Raises BadInput: one cannot be read."""
-    for path in sorted(folder.glob(f"{kind}-*.json")):
+def kept(folder: Path, kind: str, form: type[_Form]) -> Iterator[_Form]:
+    """Every record of a kind, in its form. Raises BadInput: one cannot be read, or is none."""
+    for path in _files(folder, kind):
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(record, dict) or not set(needed) <= record.keys():
-                raise ValueError(f"it lacks one of {', '.join(needed)}")
-        except (OSError, ValueError) as error:
+            yield msgspec.json.decode(path.read_bytes(), type=form)
+        except (OSError, UnicodeDecodeError, RecursionError, msgspec.MsgspecError) as error:
             remedy = "bring it back from a copy: without it a report may disclose somebody"
             raise BadInput(f"{path}: no record of a {kind} ({error}); {remedy}") from error
-        yield record
+
+
+def _files(folder: Path, kind: str) -> list[Path]:
+    """None where the folder is not there yet. Raises BadInput: it cannot be looked through."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.match(f"{kind}-*.json"))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise BadInput(f"{folder}: {(error.strerror or str(error)).lower()}; name a folder for records with --records") from error

@@ -57,6 +57,14 @@ def write(path: Path, made: bytes) -> str:
     return hashlib.sha256(made).hexdigest()
 
 
+def read(path: Path) -> bytes:
+    """A file's bytes as they are: a digest is of nothing else. Raises BadInput: it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path}: {(error.strerror or str(error)).lower()}; name a file that is there with --check") from error
+
+
 def declared(registry: Registry, made: bytes) -> SavingsSnapshot | None:
     """The registry's snapshot that a file's bytes are; None: none of them."""
     efficiency: Efficiency = whole_of(registry, EFFICIENCY)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from zonepulse.schemas.indicators.periods import midnight_ms
+from zonepulse.schemas.indicators.periods import FIRST_YEAR, LAST_YEAR, midnight_ms
 from zonepulse.schemas.problems import nearest
 from zonepulse.schemas.registry.calendar import DAY_MS
 from zonepulse.schemas.registry.efficiency.weather import WEATHER, Weather
@@ -18,6 +18,9 @@ from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.values import BadValue, parse_decimal, parse_instant_ms
 from zonepulse.streams.screen import BadInput
 
+MOST_STEPS: Final = 2_000_000
+"""Of a file: nineteen years of five minutes, or four of one."""
+_DATE_LENGTH: Final = len("2026-01-31")
 _REMEDY: Final = "write a header `start,temperature_c`, then dates (daily means) or times with offset, evenly spaced"
 
 
@@ -46,21 +49,33 @@ def read_series(text: str, path: Path, timezone: str, column: str) -> Series:
     Dates stand for days of the zone's calendar, times carry their offset. Raises BadInput with the line.
     """
     rows = csv.DictReader(io.StringIO(text, newline=""))
-    if not {"start", column} <= set(rows.fieldnames or ()):
-        raise BadInput(f"{path}:1: no columns start and {column}; {_REMEDY}".replace("temperature_c", column))
     zone, found, are_days = ZoneInfo(timezone), dict[int, Fraction](), set[bool]()
-    for row in rows:
-        start = row["start"] or ""
-        try:
-            at_ms = parse_instant_ms(start, zone)
+    try:
+        if not {"start", column} <= set(rows.fieldnames or ()):
+            raise BadValue(f"no columns start and {column}", _REMEDY.replace("temperature_c", column))
+        for row in rows:
+            start = row["start"] or ""
+            at_ms = _start_ms(start, zone)
             if row[column]:
+                if at_ms in found:
+                    raise BadValue(f"{start} stands there twice", "leave one of them out")
                 found[at_ms] = parse_decimal(row[column])
-        except BadValue as error:
-            raise BadInput(f"{path}:{rows.line_num}: {error}") from error
-        are_days.add(len(start) == 10)
+            are_days.add(len(start) == _DATE_LENGTH)
+    except BadValue as error:
+        raise BadInput(f"{path}:{max(1, rows.line_num)}: {error}") from error
+    except csv.Error as error:  # in the line behind the last one that was read
+        raise BadInput(f"{path}:{rows.line_num + 1}: {error}; {_REMEDY}".replace("temperature_c", column)) from error
     if len(found) < 2 or len(are_days) != 1:
         raise BadInput(f"{path}: {len(found)} values{', dates and times mixed' if len(are_days) > 1 else ''}; {_REMEDY}")
     return _days(found, zone) if are_days == {True} else _steps(found, path)
+
+
+def _start_ms(text: str, zone: ZoneInfo) -> int:
+    """Raises BadValue."""
+    at_ms = parse_instant_ms(text, zone)
+    if not FIRST_YEAR <= int(text[:4]) < LAST_YEAR:
+        raise BadValue(f"{text} is out of range", f"write a year from {FIRST_YEAR} to {LAST_YEAR - 1}")
+    return at_ms
 
 
 def _days(found: dict[int, Fraction], zone: ZoneInfo) -> Series:
@@ -79,4 +94,8 @@ def _steps(found: dict[int, Fraction], path: Path) -> Series:
     step_ms = min(later - earlier for earlier, later in pairwise(times))
     if DAY_MS % step_ms or step_ms == DAY_MS or any((at - times[0]) % step_ms for at in times):
         raise BadInput(f"{path}: its times are not evenly spaced within a day; {_REMEDY}")
+    if (times[-1] - times[0]) // step_ms >= MOST_STEPS:
+        raise BadInput(
+            f"{path}: more than {MOST_STEPS:,} steps of {step_ms} ms from its first to its last time; write longer steps"
+        )
     return Series(times[0], step_ms, tuple(found.get(at) for at in range(times[0], times[-1] + 1, step_ms)))

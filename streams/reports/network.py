@@ -72,7 +72,8 @@ def network_report(found: NetworkMonth, reader: Reader, shown: Mapping[str, Disc
     """`shown` is what all but the moderator see of the network's figures."""
     zone, own = found.registry.zone, [one for one in found.members if reader.sees(one.company)]
     tables = SavingsTables(found.registry, own, found.asked, say, is_own=not reader.moderator)
-    named = [tables.members(), tables.savings(), tables.months(), tables.carriers(), tables.baselines(), tables.measures()]
+    measures = tables.measures(found.network.id)
+    named = [tables.members(), tables.savings(), tables.months(), tables.carriers(), tables.baselines(), measures]
     return Report(
         title=say("network_title"),
         name=say.name(found.network.name, found.network.id),

@@ -130,10 +130,11 @@ class SavingsTables:
             terms += f" {sign} {size}{name}" if terms else f"{sign}{size}{name}"
         return f"{terms}; {model.unit}"
 
-    def measures(self) -> Table:
-        """Everything that is planned, done or dropped."""
+    def measures(self, network: str = "") -> Table:
+        """Everything that is planned, done or dropped; `network`: in this one alone."""
         companies = {one.company for one in self._found}
-        rows = [self._measure(one) for one in self._efficiency.measures if one.company in companies]
+        mine = (one for one in self._efficiency.measures if one.company in companies and network in ("", one.network))
+        rows = list(map(self._measure, mine))
         columns = (
             _COMPANY, Column("measure"), Column("technology"), Column("state"), Column("starts"), Column("kwh_a", "number"),
             Column("by_carrier"), Column("kg_a", "number"), Column("method"), Column("investment_cny", "number"), Column("evidence"),

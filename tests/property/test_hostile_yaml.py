@@ -2,8 +2,11 @@
 
 import random
 from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from zones import EXAMPLE, SMALL
@@ -69,3 +72,29 @@ def test_a_changed_zone_is_a_registry_or_a_list_of_mistakes(zone: str, seed: int
     for _ in range(rng.randint(1, 4)):
         rng.choice(CHANGES)(rng, lines)
     judge("\n".join(lines))
+
+
+SHIPPED = yaml.safe_load(files("zonepulse.schemas").joinpath("examples", "zone.yaml").read_text("utf-8"))
+STEERING = ("inputs", "budgets", "tariffs", "efficiency_networks", "weather")
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.dates() | st.datetimes(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4) | st.integers(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def replaced(node: Any, data: st.DataObject) -> Any:
+    """A document with one of its nodes, at any depth, replaced by any value."""
+    parts: list[Any] = list(node) if isinstance(node, dict) else list(range(len(node))) if isinstance(node, list) else []
+    at = data.draw(st.sampled_from([*parts, None]))
+    if at is None:
+        return data.draw(anything)
+    copy = node.copy()
+    copy[at] = replaced(node[at], data)
+    return copy
+
+
+@given(st.sampled_from(STEERING), st.data())
+def test_a_zone_with_any_value_replaced_by_another_is_a_registry_or_a_list_of_mistakes(section: str, data: st.DataObject) -> None:
+    parts = {name: SHIPPED[name] for name in ("zone", "companies")}
+    judge(yaml.safe_dump(parts | {section: replaced(SHIPPED[section], data)}, allow_unicode=True))

@@ -21,7 +21,6 @@ from zonepulse.streams.cli.shared.savings_options import (
     asked_period,
     asked_savings,
 )
-from zonepulse.streams.cli.shared.zone_files import read_text
 from zonepulse.streams.efficiency import snapshot as snapshots
 from zonepulse.streams.efficiency.network import (
     Asked,
@@ -174,7 +173,7 @@ def snapshot(
 
 
 def _check(registry: Registry, path: Path) -> None:
-    found = snapshots.declared(registry, read_text(path).encode())
+    found = snapshots.declared(registry, snapshots.read(path))
     if found is None:
         raise Stop(f"{path} is no snapshot that zone {registry.zone.id} declares: it was changed, or is not in `snapshots` yet")
     say(f"{path} is the snapshot {found.id}, taken on {found.taken} by {found.by}, unchanged")

@@ -57,6 +57,14 @@ def test_days_without_weather_count_with_a_substitute_and_a_wider_interval() -> 
     assert found.saved > 0.9 * whole.saved, "no fifth of the savings is lost with them"
 
 
+def test_a_day_of_a_season_that_the_baseline_has_no_weather_of_takes_the_nearest() -> None:
+    model, reported = two_years()
+    near = [(day, c) for day, c in model.temperatures if not date(2025, 6, 20) <= date.fromisoformat(day) <= date(2025, 7, 26)]
+    gap = replace(reported, days=tuple(d._replace(temperature_c=None) if d.day == date(2026, 7, 8) else d for d in reported.days))
+    found = saved(replace(model, temperatures=tuple(near)), gap)
+    assert found.days_with_substitute == 1 and found.saved == pytest.approx(saved(model, reported).saved, rel=0.01)
+
+
 def test_days_without_energy_are_left_out_of_both_sides_and_counted() -> None:
     model, reported = two_years()
     gaps = replace(reported, days=tuple(d._replace(energy=None) if d.day.day == 1 else d for d in reported.days))

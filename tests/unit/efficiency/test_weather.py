@@ -4,6 +4,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from zones import zone
 
 from zonepulse.streams.efficiency.weather import read_series, weather_series
@@ -41,12 +43,46 @@ def test_times_carry_their_offset() -> None:
         (("2026-03-28,1", "2026-03-29T00:00:00+01:00,3"), "dates and times mixed"),
         (("2026-03-28T00:00:00,1",), "weather.csv:2: '2026-03-28T00:00:00' has no offset"),
         (("2026-03-28T00:00:00Z,1", "2026-03-28T01:00:00Z,1", "2026-03-28T01:37:00Z,1"), "not evenly spaced"),
+        (("2026-03-28,1", "2026-03-29,2", "2026-03-28,3"), "weather.csv:4: 2026-03-28 stands there twice; leave one of them out"),
+        (("0001-01-01,1", "2026-03-29,2"), "weather.csv:2: 0001-01-01 is out of range"),
+        (("9999-12-31,1", "2026-03-29,2"), "weather.csv:2: 9999-12-31 is out of range"),
+        (("1990-01-01T00:00:00Z,1", "2026-03-28T00:00:00Z,1", "2026-03-28T00:00:01Z,1"), "more than 2,000,000 steps of 1000 ms"),
+        (("2026-03-28," + "1" * 200_000,), "weather.csv:2: field larger than field limit"),
     ],
 )
 def test_what_cannot_be_read_is_told_with_its_line(lines: tuple[str, ...], said: str) -> None:
     with pytest.raises(BadInput) as error:
         read(*lines)
     assert said in str(error.value)
+
+
+PARTS = [
+    "2026-03-28",
+    "2026-03-29",
+    "1999-12-31",
+    "0000-00-00",
+    "T01:00:00Z",
+    "T01:00",
+    "+25:00",
+    ",",
+    ",,",
+    "\n",
+    "\r",
+    "\0",
+    '"',
+    "3",
+    "-1e99",
+    "é",
+]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))
+def test_any_text_is_a_series_or_a_named_mistake(text: str) -> None:
+    try:
+        first_ms, step_ms, values = read(text)
+        assert values[0] is not None and values[-1] is not None and step_ms > 0 and first_ms > 0
+    except BadInput as error:
+        assert str(error).startswith("weather.csv")
 
 
 def test_columns_that_are_missing_are_named() -> None:

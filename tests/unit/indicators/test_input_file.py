@@ -3,6 +3,7 @@
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -176,3 +177,18 @@ def test_what_contradicts_the_file_of_the_zone_does_not_count(file: Path) -> Non
         (replace(one, id="w2", period="2026-04", replaces="w9"), "what it corrects, 'w9', is not there"),
     ):
         assert accepted([own], [published]) == ((own,), [(published, why)])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"period": "last March"}, "'last March' is no period"),
+        ({"quantity": "co2e_location_t"}, "is measured by the ledger"),
+        ({"quantity": "luck"}, "unknown quantity 'luck'"),
+        ({"value": Fraction(-1)}, "-1 is negative"),
+    ],
+)
+def test_a_record_that_no_file_would_have_given_does_not_count(file: Path, wrong: dict[str, Any], why: str) -> None:
+    (one,) = read(file, HEAD, WASTE).new
+    given, ((_, said),) = accepted((), [replace(one, **wrong)])
+    assert not given and why in said
