@@ -60,6 +60,7 @@ REASONS: Final[Mapping[str, tuple[str, ...]]] = {
     "wrong": ("unit_mismatch", "out_of_range", "off_grid", "wrong_partition"),
 }
 """Text key -> dead-letter reasons shown together."""
+_MOST_EMITTERS: Final = 50
 _TODAY, _TODAY_BEHIND, _YESTERDAY, _YESTERDAY_BEHIND, _LAST_WEEK, _LAST_WEEK_BEHIND = range(6)
 """Where a window lies: of three days, up to the newest full window's time of day, and behind it."""
 
@@ -233,8 +234,12 @@ SELECT {self._moments} FROM (
 ORDER BY time, source"""
 
     def emitters(self) -> str:
-        """One row a company with windows since yesterday's midnight: today's emissions in t, comparisons, 24 hourly values and the two
-        weaknesses; null before the day's first window. Windows are summed by hour and stretch before they are looked at again."""
+        """One row a company with windows since yesterday's midnight, of those that emit most today: today's emissions in t, comparisons, 24
+        hourly values and the two weaknesses; null before the day's first window.
+
+        Which they are is asked first, by fewer columns and days; windows are summed by hour and stretch before they are looked at again.
+        """
+        every = f"{MINE} AND entity_kind = 'company' AND {PARTS} AND start <= {NOW}"
         today = f"stretch IN ({_TODAY}, {_TODAY_BEHIND})"
 
         def against(then: int) -> str:
@@ -245,10 +250,14 @@ ORDER BY time, source"""
         hourly = ", ".join(f"sumOrNullIf(mg, hour = {hour}) / 1e9" for hour in reversed(range(24)))
         return f"""\
 WITH {NEWEST_FULL},
-  {self._midnight}
+  {self._midnight},
+  (SELECT (groupArray(company), any(all_mg)) FROM (
+    SELECT toString(entity) AS company, sumOrNullIf(co2e_mg, start >= midnight) AS mg, sum(mg) OVER () AS all_mg
+    FROM zonepulse.totals_final WHERE {every} AND entity IN (${{company:singlequote}}) AND start >= midnight - INTERVAL 1 DAY
+    GROUP BY entity ORDER BY mg DESC NULLS LAST, company LIMIT {_MOST_EMITTERS})) AS most
 SELECT if(n.name = '', toString(e.company), n.name) AS company_name, toString(e.company) AS company_id,
   sumOrNullIf(mg, {today}) / 1e9 {self._as("today")},
-  sumOrNullIf(mg, {today}) / nullIf(sum(sumOrNullIf(mg, {today})) OVER (), 0) {self._as("share")},
+  sumOrNullIf(mg, {today}) / nullIf(most.2, 0) {self._as("share")},
   {against(_YESTERDAY)} {self._as("vs_yesterday")},
   {against(_LAST_WEEK)} {self._as("vs_last_week")},
   [{hourly}] {self._as("last_24_h")},
@@ -263,13 +272,12 @@ FROM (
       start >= midnight - INTERVAL 1 DAY, if(start <= newest - INTERVAL 1 DAY, {_YESTERDAY}, {_YESTERDAY_BEHIND}),
       if(start <= newest - INTERVAL 7 DAY, {_LAST_WEEK}, {_LAST_WEEK_BEHIND})) AS stretch
   FROM zonepulse.totals_final
-  WHERE {MINE} AND entity_kind = 'company' AND entity IN (${{company:singlequote}}) AND {PARTS}
-    AND start <= {NOW} AND (start >= midnight - INTERVAL 1 DAY
-      OR start >= midnight - INTERVAL 7 DAY AND start < midnight - INTERVAL 6 DAY)
+  WHERE {every} AND entity IN (SELECT arrayJoin(most.1))
+    AND (start >= midnight - INTERVAL 1 DAY OR start >= midnight - INTERVAL 7 DAY AND start < midnight - INTERVAL 6 DAY)
   GROUP BY company, hour, stretch) AS e
 LEFT JOIN {company_names(self._say.language)} AS n ON n.company = e.company
-GROUP BY company_name, company_id HAVING min(stretch) < {_LAST_WEEK}
-ORDER BY {named(self._say("today"))} DESC NULLS LAST, company_id LIMIT 50"""
+GROUP BY company_name, company_id
+ORDER BY {named(self._say("today"))} DESC NULLS LAST, company_id"""
 
     def quality(self) -> str:
         """The worst quality of each step, of the twelve registers with most gaps in the last day; grey when nothing was closed at all."""

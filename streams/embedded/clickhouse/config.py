@@ -19,7 +19,9 @@ _CONFIG: Final = """<clickhouse>
   <users_config>../{name}</users_config>
   <max_server_memory_usage>{memory_bytes}</max_server_memory_usage>
   <storage_configuration><disks><default><keep_free_space_bytes>{keep_free}</keep_free_space_bytes></default></disks></storage_configuration>
-  <profiles><default><async_insert>0</async_insert></default></profiles>
+  <profiles><default>
+    <async_insert>0</async_insert><optimize_move_to_prewhere_if_final>1</optimize_move_to_prewhere_if_final>
+  </default></profiles>
   <quotas><default/></quotas>
   <roles>
     <writer><grants><query>GRANT ALL ON *.*</query></grants></writer>

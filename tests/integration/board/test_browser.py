@@ -1,8 +1,10 @@
 """The board in a real headless Chromium: every page in three languages, live, frozen, without JavaScript, and ten at once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from board_parts import Zone, addresses, running
@@ -12,6 +14,9 @@ from patience import patience_s
 from playwright.async_api import Browser, Page
 
 from zonepulse.schemas.languages import LANGUAGES
+from zonepulse.streams.board.server import Board
+from zonepulse.streams.board.settings import BoardSettings
+from zonepulse.streams.board.store import Store, StoreAway
 from zonepulse.streams.board.words import BOARD_TEXTS
 from zonepulse.streams.embedded.clickhouse.process import WRITER
 
@@ -45,6 +50,29 @@ def test_every_page_in_every_language_fits_and_says_no_error_and_axe_finds_nothi
         assert not faults
 
     in_a_browser(zone, use)
+
+
+def test_a_browser_may_send_the_form_and_it_stays_as_it_was_typed(zone: Zone) -> None:
+    asked: list[Mapping[str, str]] = []
+
+    def away() -> Any:
+        raise StoreAway("this page needs none")
+
+    async def run() -> None:
+        board = Board(lambda: zone.registry, Store(away), replace(BoardSettings(), port=0), asked.append)
+        await board.start()
+        async with chromium() as browser, looking(browser, viewport=PHONE, color_scheme="dark") as looker:
+            page = await looker.open(f"{board.address}subscribe?lang=de")
+            assert await page.get_attribute("html", "data-live") == "no", "a beat would load the form anew"
+            faults = await too_wide(page) + await serious(page)
+            await page.fill("#address", "li.wei@steel.example")
+            await page.click("form.fields button")
+            await page.get_by_role("status").get_by_text("li.wei@steel.example").wait_for(timeout=WAIT_MS)
+            assert not faults + await too_wide(page) + await serious(page) + looker.errors
+        await board.stop()
+
+    asyncio.run(run())
+    assert [form["address"] for form in asked] == ["li.wei@steel.example"]
 
 
 def test_without_javascript_a_page_has_its_numbers_and_its_charts(zone: Zone) -> None:
