@@ -105,12 +105,17 @@ SETTINGS non_replicated_deduplication_window = 1000;
 CREATE VIEW IF NOT EXISTS zonepulse.demand_final AS
 SELECT * FROM zonepulse.demand FINAL
 WHERE run != 'live' OR startsWith(origin, 'live')
-OR NOT arrayExists(p -> zone = p.1 AND start >= p.3 AND start < p.4, PROMOTED)
+OR start < PROMOTED.2
+OR start >= PROMOTED.3
+OR NOT arrayExists(p -> zone = p.1 AND start >= p.3 AND start < p.4, PROMOTED.1)
 UNION ALL
 SELECT * REPLACE (CAST('live', 'LowCardinality(String)') AS run) FROM zonepulse.demand AS t FINAL
 WHERE t.run IN (SELECT run FROM zonepulse.promotions)
-AND arrayExists(p -> t.run = p.2 AND zone = p.1 AND start >= p.3 AND start < p.4, PROMOTED);
-""".replace("PROMOTED", "(SELECT groupArray((zone, run, from_at, to_at)) FROM zonepulse.promotions_final WHERE is_active = 1)")
+AND arrayExists(p -> t.run = p.2 AND zone = p.1 AND start >= p.3 AND start < p.4, PROMOTED.1);
+""".replace(
+    "PROMOTED",
+    "(SELECT (groupArray((zone, run, from_at, to_at)), min(from_at), max(to_at)) FROM zonepulse.promotions_final WHERE is_active = 1)",
+)
 
 
 def test_a_table_is_declared_in_one_file_and_made_by_one_migration(tmp_path: Path) -> None:
