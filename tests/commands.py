@@ -1,43 +1,19 @@
-"""`zonepulse` as a process of its own that need not import it: a server that has is forked for each command.
+"""`zonepulse` as a process of its own, from its start to its end (forked.py)."""
 
-A command's start costs two CPU seconds, nearly all of them imports and kernels from the cache; the tests that run here start some two
-hundred. What a start itself does is tested where it is begun by `python -m` (demo, chaos, workers).
-"""
-
-import multiprocessing
 import os
-import sys
 import tempfile
 from collections.abc import Mapping
-from functools import cache
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
+from forked import become, command, server
 from patience import patience_s
 
-LOADED = ("zonepulse.streams.cli.main", "zonepulse.streams.cli.replay.command", "zonepulse.streams.cli.registry.command", "warmed")
 
-
-@cache
-def _server() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(LOADED))
-    return context
-
-
-def _become(words: tuple[str, ...], env: Mapping[str, str], cwd: str, out: str, err: str) -> None:
-    for path, to in ((out, 1), (err, 2)):
-        with open(path, "wb") as file:
-            os.dup2(file.fileno(), to)
-    os.environ.clear()
-    os.environ.update(env)
-    os.chdir(cwd)
-    sys.argv = ["zonepulse", *words]
-    from zonepulse.streams.cli.main import app
-
-    app()
+def _run(words: tuple[str, ...], env: Mapping[str, str], cwd: str, out: str, err: str) -> None:
+    become(env, cwd, out, err)
+    command(words)
 
 
 class Command:
@@ -48,7 +24,7 @@ class Command:
         self._folder = tempfile.TemporaryDirectory(prefix="command-")
         self._told = [os.path.join(self._folder.name, name) for name in ("out", "err")]
         arguments: Any = (self.words, dict(os.environ if env is None else env), str(cwd or Path.cwd()), *self._told)
-        self.process = _server().Process(target=_become, args=arguments)
+        self.process = server().Process(target=_run, args=arguments)
         self.process.start()
 
     def end(self, timeout_s: float) -> "CompletedProcess[str]":

@@ -34,7 +34,13 @@ RANGES = {
     "before everything": TimeRange(UNTIL_MS - 400 * DAY_MS, UNTIL_MS - 390 * DAY_MS, 1200),
 }
 every_english = pytest.mark.parametrize("name", ENGLISH)
-every_dashboard = pytest.mark.parametrize("name", DASHBOARDS)
+every_dashboard = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.soak] if name.endswith("-zh") else []) for name in DASHBOARDS]
+)
+"""The Chinese ones, whose queries differ by names alone, in `make soak`."""
+every_range = pytest.mark.parametrize(
+    "range_name", [pytest.param(name, marks=[pytest.mark.soak] if name in ("an hour", "a week") else []) for name in RANGES]
+)
 every_zone_live = pytest.mark.parametrize("name", [name for name in DASHBOARDS if name.startswith("zone-live")])
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
+import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from forked import Forked, script
 from kafka.admin import KafkaAdminClient
 from patience import patience_s
 
@@ -75,10 +76,9 @@ def wait_until(is_so: Callable[[], bool], timeout_s: float, what: str) -> None:
 
 
 @contextmanager
-def process(script: Path, options: dict[str, Any], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def process(program: Path, options: dict[str, Any], log: Path) -> Iterator[Forked]:
     """A Python program with its options as one JSON argument, ended at the end of the block."""
-    with log.open("ab") as output:
-        child = subprocess.Popen([sys.executable, str(script), json.dumps(options, default=str)], stdout=output, stderr=output)
+    child = Forked(script, [str(program), json.dumps(options, default=str)], os.environ, Path.cwd(), log)
     try:
         yield child
     finally:

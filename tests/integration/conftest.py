@@ -1,10 +1,33 @@
-"""Servers that tests share, and which files begin first."""
+"""Servers that tests share, how their workers start, and which files begin first."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from forked import Forked, command
 
 from zonepulse.streams.embedded.kafka.broker import Broker
+from zonepulse.streams.embedded.processes.process import ChildProcess
+
+ZONEPULSE = (sys.executable, "-m", "zonepulse.streams.cli.main")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_workers() -> Iterator[None]:
+    """Workers that tests start have nothing to import (forked.py), but for those whose Python is to find other modules."""
+    own, start = os.environ.get("PYTHONPATH"), ChildProcess._fork
+
+    def fork(self: ChildProcess, keep: tuple[int, ...]) -> "subprocess.Popen[bytes] | Forked":
+        if self.argv[:3] != ZONEPULSE or keep or self._env.get("PYTHONPATH") != own:
+            return start(self, keep)
+        return Forked(command, self.argv[3:], self._env, self._cwd or Path.cwd(), self.log)
+
+    ChildProcess._fork = fork  # type: ignore[method-assign,assignment]
+    yield
+    ChildProcess._fork = start  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session")

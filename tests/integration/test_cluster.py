@@ -4,7 +4,6 @@ import os
 import signal
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -37,11 +36,13 @@ def start(brokers: list[Broker]) -> None:
 def is_acknowledged(kafka: str, value: bytes, patience_ms: int) -> bool:
     """Whether as many brokers as must have taken a record."""
     patience = {"delivery_timeout_ms": patience_ms, "request_timeout_ms": patience_ms // 2, "max_block_ms": patience_ms}
-    with closing(KafkaProducer(**connection_to(kafka), acks="all", linger_ms=0, **patience)) as producer:
-        try:
-            producer.send(INPUTS.full_name(PREFIX), value, b"k").get(patience_ms / 1000)
-        except KafkaError:
-            return False
+    producer = KafkaProducer(**connection_to(kafka), acks="all", linger_ms=0, **patience)
+    try:
+        producer.send(INPUTS.full_name(PREFIX), value, b"k").get(patience_ms / 1000)
+    except KafkaError:
+        return False
+    finally:
+        producer.close(1)  # without a bound it may wait for ever for a broker that is gone
     return True
 
 

@@ -124,6 +124,7 @@ def test_ctrl_c_in_the_middle_leaves_nothing_running(demo: Demo) -> None:
     demo.assert_nothing_left()
 
 
+@pytest.mark.soak  # in short, of the servers alone: test_stack.py
 def test_ctrl_c_while_the_servers_start_leaves_nothing_running(demo: Demo) -> None:
     demo.wait_for_parts(2)
     demo.process.send_signal(signal.SIGINT)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from outages import store_away
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.soak]  # in short, of the store alone: test_store_agent.py
 
 
 @pytest.mark.timeout(1800)

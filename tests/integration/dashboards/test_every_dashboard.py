@@ -14,6 +14,7 @@ from dashboard_board import (
     check_frame,
     every_dashboard,
     every_english,
+    every_range,
     panel_queries,
 )
 
@@ -34,7 +35,7 @@ def ask(board: Board) -> Ask:
 
 
 @every_english
-@pytest.mark.parametrize("range_name", RANGES)
+@every_range
 def test_every_panel_query_answers_in_the_shape_that_its_panel_needs(ask: Ask, range_name: str, name: str) -> None:
     for panel, target in panel_queries(ENGLISH[name]):
         check_frame(panel, target, ask(target["rawSql"], name, range_name))
