@@ -73,6 +73,7 @@ class Forked:
         self, run: Callable[[Sequence[str]], None], words: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path
     ) -> None:
         arguments: Any = (run, tuple(words), dict(env), str(cwd), str(log))
+        log.touch(0o600)
         self._process = server().Process(target=_alone, args=arguments, daemon=True)
         self._process.start()
         assert self._process.pid is not None
