@@ -76,7 +76,7 @@ def gathered(alarm: Any, turn: Any, version: Version, clock: Table, length: int)
     alarm.total += turn.val
     if stretch_at(clock, turn.start + length, version.offset, version.stretch) == at:
         return False
-    is_whole = alarm.gathered * length == version.stretch and turn.start + length - version.stretch >= version.valid_from
+    is_whole = int(alarm.gathered) * length == version.stretch and turn.start + length - version.stretch >= version.valid_from
     alarm.gathered = 0
     return is_whole
 
