@@ -1,7 +1,7 @@
 """Programs of ours as processes of their own that need not import what they are made of: a server that has is forked for each.
 
 A start costs two CPU seconds, nearly all of them imports and kernels from the cache, and the tests that run here start some three
-hundred. What a start itself does is tested where it is made by `python -m`: demo, chaos, the secured zone, hosts whose clocks jump.
+hundred. What a start itself does is tested where it is made by `python -m`: demo, chaos, hosts whose clocks jump.
 """
 
 import ctypes
