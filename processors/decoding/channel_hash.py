@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zonepulse.processors.channels.table import Channels
+from zonepulse.processors.decoding.same_bytes import is_same
 from zonepulse.processors.flow import NO_METER, NO_REGISTER
-from zonepulse.processors.kernel import byte_at, kernel
+from zonepulse.processors.kernel import byte_at, inlined, kernel
 
 ABSENT: Final = -1
 _HASH, _START, _SPLIT, _NUMBER = range(4)
@@ -38,13 +39,13 @@ class Tables(NamedTuple):
     units: KeyTable
 
 
-@kernel
+@inlined
 def _mixed(hash_: int, word: int) -> int:
     product = (hash_ ^ word) * _FACTOR
     return (product ^ (product >> 32)) & 0xFFFFFFFF
 
 
-@kernel
+@inlined
 def hash_part(hash_: int, text: NDArray[np.uint8], start: int, end: int) -> int:
     """`hash_` carried on over `text[start:end]`."""
     i = start
@@ -59,15 +60,7 @@ def hash_part(hash_: int, text: NDArray[np.uint8], start: int, end: int) -> int:
     return _mixed(hash_, tail)
 
 
-@kernel
-def _is_same(keys: NDArray[np.uint8], at: int, text: NDArray[np.uint8], start: int, end: int) -> bool:
-    for i in range(end - start):
-        if byte_at(keys, at + i) != byte_at(text, start + i):
-            return False
-    return True
-
-
-@kernel
+@inlined
 def find(table: Any, a: NDArray[np.uint8], a_start: int, a_end: int, b: NDArray[np.uint8], b_start: int, b_end: int) -> int:
     """Number of the key `a[a_start:a_end], b[b_start:b_end]`, or ABSENT."""
     slots, mask = table.slots, len(table.slots) - 1
@@ -79,8 +72,8 @@ def find(table: Any, a: NDArray[np.uint8], a_start: int, a_end: int, b: NDArray[
             slots[at, _HASH] == hash_
             and split - start == a_end - a_start
             and table.ends[slots[at, _NUMBER]] - split == b_end - b_start
-            and _is_same(table.keys, start, a, a_start, a_end)
-            and _is_same(table.keys, split, b, b_start, b_end)
+            and is_same(table.keys, start, a, a_start, a_end - a_start)
+            and is_same(table.keys, split, b, b_start, b_end - b_start)
         ):
             return slots[at, _NUMBER]
         at = (at + 1) & mask

@@ -9,7 +9,7 @@ from zonepulse.processors.channels.table import Channels
 from zonepulse.processors.decoding.arrow_readings import decode_block
 from zonepulse.processors.decoding.channel_hash import tables_of
 from zonepulse.processors.decoding.exact import Decoded, Ints, decode_records
-from zonepulse.processors.decoding.json_readings import CELL, SHORTEST, Columns, parse_records
+from zonepulse.processors.decoding.json_readings import CELL, LAYOUT, MOST_PIECES, SHORTEST, Columns, parse_records
 from zonepulse.processors.flow import ReadingColumns
 from zonepulse.schemas.messages.readings import is_arrow
 from zonepulse.schemas.messages.records import CONTENT_TYPE, RecordSpans
@@ -22,8 +22,9 @@ def decode_fast(records: RecordSpans, start: int, stop: int, ingest_ms: Ints, ch
     room = int(np.maximum(ends[start:stop] - starts[start:stop], 0).sum()) // SHORTEST + 1
     columns = Columns(*(np.empty(room, np.float64 if name == "value" else np.int64) for name in Columns._fields))
     refused, cells = np.empty((2, stop - start), np.int64), np.empty(1, CELL).view(np.recarray)
+    layout = np.zeros(MOST_PIECES, LAYOUT).view(np.recarray)
     tables = tables_of(channels)
-    rows, dropped = parse_records(records.buffer, starts, ends, start, stop, ingest_ms, tables, columns, refused, cells)
+    rows, dropped = parse_records(records.buffer, starts, ends, start, stop, ingest_ms, tables, columns, refused, cells, layout)
     if not dropped:
         return _batch(columns, 0, rows)
     pieces, done = [], 0

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from zonepulse.processors.decoding.channel_hash import ABSENT, find, find_channel
 from zonepulse.processors.decoding.exact import UNKNOWN_UNIT
 from zonepulse.processors.decoding.json_times import parse_time
+from zonepulse.processors.decoding.same_bytes import is_same
 from zonepulse.processors.flow import NO_UNIT
-from zonepulse.processors.kernel import byte_at, kernel
+from zonepulse.processors.kernel import byte_at, inlined, kernel
 from zonepulse.schemas.messages.readings import EPOCH_MS_FROM, MAX_ITEMS, SEQ_LIMIT
 
 REFUSED: Final = -1
@@ -31,7 +32,8 @@ _METER, _REGISTER, _TS, _VALUE, _UNIT, _SEQ, _QUALITY, _NULL, _MEASURED, _STIMAT
     int.from_bytes(text.encode(), "big")
     for text in ("meter", "register", "ts", "value", "unit", "seq", "quality", "null", "measured", "stimated", "orrected")
 )
-_SEEN_ALL: Final = 15
+METER, REGISTER, TS, VALUE, UNIT, SEQ, QUALITY = (1 << k for k in range(7))
+_SEEN_ALL: Final = METER | REGISTER | TS | VALUE
 
 
 class Columns(NamedTuple):
@@ -64,19 +66,13 @@ CELL: Final = np.dtype(
 )
 """One reading as it is parsed; its texts are places."""
 
-
-@kernel
-def is_same_text(text: NDArray[np.uint8], a: int, a_end: int, b: int, b_end: int) -> bool:
-    """Whether `text[a:a_end]` equals `text[b:b_end]`."""
-    if a_end - a != b_end - b:
-        return False
-    for i in range(a_end - a):
-        if byte_at(text, a + i) != byte_at(text, b + i):
-            return False
-    return True
+LAYOUT: Final = np.dtype([("start", "i8"), ("length", "i8"), ("field", "i8")])
+"""What stood before the value of a field, in the reading that was parsed last: where and how many bytes; the row behind the last field
+(`field` 0) closes it. Senders write one reading like another, so all of that is mostly compared and not parsed. `length` 0: no layout."""
+MOST_PIECES: Final = 8
 
 
-@kernel
+@inlined
 def blank(text: NDArray[np.uint8], i: int, end: int) -> int:
     """The first place from `i` that is no JSON white space."""
     while i < end and byte_at(text, i) <= 32:
@@ -86,7 +82,7 @@ def blank(text: NDArray[np.uint8], i: int, end: int) -> int:
     return i
 
 
-@kernel
+@inlined
 def plain_end(text: NDArray[np.uint8], i: int, end: int) -> int:
     """Where the string that begins at `i` has its closing quote, or REFUSED."""
     while i < end and _IS_PLAIN[byte_at(text, i)]:
@@ -94,7 +90,7 @@ def plain_end(text: NDArray[np.uint8], i: int, end: int) -> int:
     return i if i < end and byte_at(text, i) == _QUOTE else REFUSED
 
 
-@kernel
+@inlined
 def word(text: NDArray[np.uint8], i: int, end: int) -> int:
     """The last eight bytes of plain ASCII `text[i:end]` as one integer."""
     packed = np.int64(0)
@@ -114,7 +110,7 @@ def key_word(text: NDArray[np.uint8], i: int, end: int) -> tuple[int, int]:
     return (packed if is_short else np.int64(0)), i + 1
 
 
-@kernel
+@inlined
 def integer(text: NDArray[np.uint8], i: int, end: int) -> tuple[int, int]:
     """(mantissa, place behind) of the digits at `i`; place REFUSED unless JSON's form of an integer below 2**53."""
     first = i
@@ -132,7 +128,7 @@ def integer(text: NDArray[np.uint8], i: int, end: int) -> tuple[int, int]:
     return mantissa, i
 
 
-@kernel
+@inlined
 def decimal(text: NDArray[np.uint8], i: int, end: int) -> tuple[float, int]:
     """(nearest float64, place behind) of the number at `i`, or place REFUSED."""
     is_negative = i < end and byte_at(text, i) == _MINUS
@@ -157,13 +153,13 @@ def decimal(text: NDArray[np.uint8], i: int, end: int) -> tuple[float, int]:
     return -number if is_negative else number, i
 
 
-@kernel
+@inlined
 def null_end(text: NDArray[np.uint8], i: int, end: int) -> int:
     """The place behind the `null` at `i`, or REFUSED."""
     return i + 4 if i + 4 <= end and word(text, i, i + 4) == _NULL else REFUSED
 
 
-@kernel
+@inlined
 def timestamp(text: NDArray[np.uint8], i: int, end: int) -> tuple[int, int]:
     """(epoch ms, place behind) of the integer or ISO 8601 string at `i`, or place REFUSED."""
     if byte_at(text, i) == _QUOTE:
@@ -189,19 +185,19 @@ def quality_code(text: NDArray[np.uint8], i: int, end: int) -> int:
     return REFUSED
 
 
-@kernel
-def optional(text: NDArray[np.uint8], i: int, end: int, key: int, cell: Any) -> int:
+@inlined
+def optional(text: NDArray[np.uint8], i: int, end: int, field: int, cell: Any) -> int:
     """Unit, seq or quality at `i` into the cell; returns the place behind, or REFUSED."""
     if byte_at(text, i) == _N:
         return null_end(text, i, end)
-    if key == _SEQ:
+    if field == SEQ:
         seq, i = integer(text, i, end)
         cell.seq = seq
         return i if seq < SEQ_LIMIT else REFUSED
     close = plain_end(text, i + 1, end) if byte_at(text, i) == _QUOTE else REFUSED
     if close == REFUSED:
         return REFUSED
-    if key == _UNIT:
+    if field == UNIT:
         cell.unit_start, cell.unit_end = i + 1, close
         return close + 1
     quality = quality_code(text, i + 1, close)
@@ -210,9 +206,65 @@ def optional(text: NDArray[np.uint8], i: int, end: int, key: int, cell: Any) -> 
 
 
 @kernel
-def parse_reading(text: NDArray[np.uint8], i: int, end: int, cell: Any) -> int:
-    """The reading whose brace stands at `i` into the cell; returns the place behind it, or REFUSED."""
-    seen = 0
+def field_of(key: int) -> int:
+    """The bit of a key, 0 if it is none of ours."""
+    if key == _METER:
+        return METER
+    if key == _REGISTER:
+        return REGISTER
+    if key == _TS:
+        return TS
+    if key == _VALUE:
+        return VALUE
+    if key == _UNIT:
+        return UNIT
+    if key == _SEQ:
+        return SEQ
+    return QUALITY if key == _QUALITY else 0
+
+
+@inlined
+def read_value(text: NDArray[np.uint8], i: int, end: int, field: int, cell: Any) -> int:
+    """The value of a field at `i` into the cell; returns the place behind, or REFUSED."""
+    if field == TS:
+        cell.ts, i = timestamp(text, i, end)
+        return i
+    if field == VALUE:
+        cell.value, i = decimal(text, i, end)
+        return i
+    if field != METER and field != REGISTER:
+        return optional(text, i, end, field, cell)
+    close = plain_end(text, i + 1, end) if byte_at(text, i) == _QUOTE else REFUSED
+    if close == REFUSED:
+        return REFUSED
+    if field == METER:
+        cell.meter_start, cell.meter_end = i + 1, close
+    else:
+        cell.register_start, cell.register_end = i + 1, close
+    return close + 1
+
+
+@inlined
+def parse_alike(text: NDArray[np.uint8], i: int, end: int, cell: Any, layout: Any) -> int:
+    """The reading at `i` into the cell if all that stands between its values is as the layout has it; the place behind it, or REFUSED."""
+    cell.unit_start, cell.seq, cell.quality = REFUSED, -1, 0
+    k, size = 0, layout[0].length
+    while size > 0 and i + size <= end and is_same(text, layout[k].start, text, i, size):
+        i += size
+        if layout[k].field == 0:
+            return i
+        i = read_value(text, i, end, layout[k].field, cell) if i < end else REFUSED
+        if i == REFUSED:
+            return REFUSED
+        k += 1
+        size = layout[k].length
+    return REFUSED
+
+
+@kernel
+def parse_reading(text: NDArray[np.uint8], i: int, end: int, cell: Any, layout: Any) -> int:
+    """The reading whose brace stands at `i` into the cell, and its layout; returns the place behind it, or REFUSED."""
+    seen, k, start = 0, 0, i
     cell.unit_start, cell.seq, cell.quality = REFUSED, -1, 0
     while True:
         i = blank(text, i + 1, end)
@@ -223,38 +275,22 @@ def parse_reading(text: NDArray[np.uint8], i: int, end: int, cell: Any) -> int:
         if i >= end or byte_at(text, i) != _COLON:
             return REFUSED
         i = blank(text, i + 1, end)
-        if i >= end:
+        field = field_of(key)
+        if i >= end or field == 0 or seen & field:
             return REFUSED
-        if key == _METER or key == _REGISTER:
-            close = plain_end(text, i + 1, end) if byte_at(text, i) == _QUOTE else REFUSED
-            if close == REFUSED:
-                return REFUSED
-            if key == _METER:
-                bit, cell.meter_start, cell.meter_end = 1, i + 1, close
-            else:
-                bit, cell.register_start, cell.register_end = 2, i + 1, close
-            i = close + 1
-        elif key == _TS:
-            bit = 4
-            cell.ts, i = timestamp(text, i, end)
-        elif key == _VALUE:
-            bit = 8
-            cell.value, i = decimal(text, i, end)
-        elif key == _UNIT or key == _SEQ or key == _QUALITY:
-            bit = 16 if key == _UNIT else 32 if key == _SEQ else 64
-            i = optional(text, i, end, key, cell)
-        else:
+        seen |= field
+        layout[k].start, layout[k].length, layout[k].field = start, i - start, field
+        i = read_value(text, i, end, field, cell)
+        if i == REFUSED:
             return REFUSED
-        if i == REFUSED or seen & bit:
-            return REFUSED
-        seen |= bit
-        i = blank(text, i, end)
+        k, start, i = k + 1, i, blank(text, i, end)
         if i >= end:
             return REFUSED
         if byte_at(text, i) == _CLOSE_OBJECT:
             break
         if byte_at(text, i) != _COMMA:
             return REFUSED
+    layout[k].start, layout[k].length, layout[k].field = start, i + 1 - start, 0
     return i + 1 if seen & _SEEN_ALL == _SEEN_ALL else REFUSED
 
 
@@ -264,7 +300,7 @@ def array_end(text: NDArray[np.uint8], i: int, end: int) -> int:
     return end if blank(text, i + 1, end) == end else REFUSED
 
 
-@kernel
+@inlined
 def first_reading(text: NDArray[np.uint8], i: int, end: int) -> int:
     """Where the first reading of the record `text[i:end]` has its brace; `end`: an empty array; or REFUSED."""
     i = blank(text, i, end)
@@ -275,7 +311,7 @@ def first_reading(text: NDArray[np.uint8], i: int, end: int) -> int:
     return i if i < end and byte_at(text, i) == _OPEN_OBJECT else REFUSED
 
 
-@kernel
+@inlined
 def next_reading(text: NDArray[np.uint8], i: int, end: int, is_array: bool) -> int:
     """Where the reading after the one that ends before `i` has its brace; `end`: there is none; or REFUSED."""
     i = blank(text, i, end)
@@ -299,28 +335,34 @@ def parse_records(
     columns: Any,
     refused: Any,
     cells: Any,
+    layout: Any,
 ) -> tuple[int, int]:
     """All readings of records [start, stop) into `columns`; a null record starts at -1.
 
     Returns how many rows were written and how many records were refused: `refused[0]` names these, `refused[1]` says how many
-    rows lie before each. A reading goes through `cells[0]` (CELL), which kernels take as one word, where each array takes seven.
+    rows lie before each. A reading goes through `cells[0]` (CELL), which kernels take as one word, where each array takes seven; `layout`
+    (LAYOUT) has room for MOST_PIECES.
     """
     row, dropped, cell = 0, 0, cells[0]
-    last_unit, last_start, last_end = NO_UNIT, 0, REFUSED
+    last_unit, last_start, last_size = NO_UNIT, 0, REFUSED
     for k in range(start, stop):
         end, first = ends[k], row
         i = first_reading(text, starts[k], end) if starts[k] >= 0 else REFUSED
         is_array = i > starts[k] and byte_at(text, blank(text, starts[k], end)) == _OPEN
         while REFUSED < i < end:
-            i = parse_reading(text, i, end, cell)
+            begin = i
+            i = parse_alike(text, begin, end, cell, layout)
+            if i == REFUSED:
+                i = parse_reading(text, begin, end, cell, layout)
             if i == REFUSED or row - first == MAX_ITEMS:
                 i = REFUSED
                 break
             unit = NO_UNIT
             if cell.unit_start != REFUSED:
-                if not is_same_text(text, last_start, last_end, cell.unit_start, cell.unit_end):
-                    last_start, last_end = cell.unit_start, cell.unit_end
-                    last_unit = find(tables.units, text, last_start, last_end, text, 0, 0)
+                size = cell.unit_end - cell.unit_start
+                if size != last_size or not is_same(text, last_start, text, cell.unit_start, size):
+                    last_start, last_size = cell.unit_start, size
+                    last_unit = find(tables.units, text, last_start, cell.unit_end, text, 0, 0)
                     last_unit = UNKNOWN_UNIT if last_unit == ABSENT else last_unit
                 unit = last_unit
             columns.channel[row] = find_channel(
@@ -332,6 +374,7 @@ def parse_records(
             row += 1
             i = next_reading(text, i, end, is_array)
         if i == REFUSED:
+            layout[0].length = 0  # half of it may be another's
             row = first
             refused[0, dropped], refused[1, dropped] = k, row
             dropped += 1

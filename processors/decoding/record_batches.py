@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zonepulse.processors.kernel import byte_at, kernel
+from zonepulse.processors.decoding.same_bytes import is_same
+from zonepulse.processors.kernel import byte_at, inlined, kernel
 
 HEADER_BYTES: Final = 61
 _PREFIX_BYTES: Final = 12  # base offset and length, which does not count them
@@ -66,7 +67,7 @@ def big_endian(buffer: NDArray[np.uint8], at: int, size: int) -> int:
     return number
 
 
-@kernel
+@inlined
 def is_sane(number: int) -> bool:
     """Whether an offset or time is one that a sum with another cannot overflow."""
     return -_LIMIT < number < _LIMIT
@@ -108,7 +109,7 @@ def scan(buffer: NDArray[np.uint8], batches: Any) -> tuple[int, int, int]:
     return n, COMPLETE, at
 
 
-@kernel
+@inlined
 def varint(buffer: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     """(number, place behind) of the zigzag varint at `at`; place -1 if it does not end before `end` or is too long."""
     packed, shift = np.int64(0), 0
@@ -122,7 +123,7 @@ def varint(buffer: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     return np.int64(0), -1
 
 
-@kernel
+@inlined
 def span(buffer: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     """(start, end) of the bytes whose length stands at `at`: (-1, place behind) if null, end -1 if they do not end before `end`."""
     size, at = varint(buffer, at, end)
@@ -131,7 +132,7 @@ def span(buffer: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     return (at, at + size) if size >= 0 else (-1, at)
 
 
-@kernel
+@inlined
 def read_record(buffer: NDArray[np.uint8], at: int, limit: int, batch: Any, row: int, records: Any) -> tuple[int, int]:
     """The record at `at` into row `row`; returns where its headers start and where it ends, (-1, -1) if it is broken."""
     size, at = varint(buffer, at, limit)
@@ -158,23 +159,13 @@ def read_record(buffer: NDArray[np.uint8], at: int, limit: int, batch: Any, row:
 
 
 @kernel
-def is_same(buffer: NDArray[np.uint8], a_start: int, a_end: int, b_start: int, b_end: int) -> bool:
-    """Whether two spans hold equal bytes."""
-    if a_end - a_start != b_end - b_start:
-        return False
-    for i in range(a_end - a_start):
-        if byte_at(buffer, a_start + i) != byte_at(buffer, b_start + i):
-            return False
-    return True
-
-
-@kernel
 def note_headers(buffer: NDArray[np.uint8], row: int, start: int, end: int, n: int, records: Any) -> None:
     """Headers of record `row` as entry `n`."""
     records.headed[n], records.header_start[n], records.header_end[n] = row, start, end
     records.header_group[n] = n
-    if n > 0 and is_same(buffer, start, end, records.header_start[n - 1], records.header_end[n - 1]):
-        records.header_group[n] = records.header_group[n - 1]
+    if n > 0 and end - start == records.header_end[n - 1] - records.header_start[n - 1]:
+        if is_same(buffer, start, buffer, records.header_start[n - 1], end - start):
+            records.header_group[n] = records.header_group[n - 1]
 
 
 @kernel

@@ -86,6 +86,21 @@ def values(draw: Any) -> bytes | None:
 
 
 @st.composite
+def alike(draw: Any) -> list[bytes]:
+    """Readings of one sender: what stands between their values is the same, but for a slip here and there, and values are any."""
+    names = draw(st.permutations([*GOOD, *draw(st.lists(st.sampled_from(["unit", "seq", "quality"]), unique=True))]))
+    gaps = [draw(st.sampled_from(["", "", " ", "\n"])) for _ in range(2)]
+    pieces = [("," if k else "{") + gaps[0] + json.dumps(name) + gaps[1] + ":" for k, name in enumerate(names)] + [gaps[0] + "}"]
+    found = []
+    for _ in range(draw(st.integers(2, 6))):
+        values = [draw(st.sampled_from([GOOD.get(name, "null")]) | MEMBERS[name]) for name in names]
+        text = "".join(piece + value for piece, value in zip(pieces, [*values, ""], strict=True))
+        slip = draw(st.none() | st.integers(0, len(text) - 1))
+        found.append((text if slip is None else text[:slip] + draw(st.sampled_from('",:{}x ')) + text[slip + 1 :]).encode())
+    return found
+
+
+@st.composite
 def mutated(draw: Any) -> bytes:
     """A good record with bytes changed, removed or doubled."""
     text = bytearray(draw(st.sampled_from([b"%s", b"[%s,%s]", b"[%s]"])).replace(b"%s", draw(readings()).encode()))
@@ -123,6 +138,14 @@ def check(records: RecordSpans) -> None:
 @example([b"[" + b",".join([b'{"meter":"","register":"","ts":0,"value":0}'] * 50) + b"]x"])
 def test_fast_json_equals_slow_json(found: Sequence[bytes | None]) -> None:
     check(ordinary([Message(v) for v in found]))
+
+
+@given(alike())
+@example([b'{"meter":"M1","register":"1.8.0","ts":1,"value":2}', b'{"meter":"M1","register":"1.8.0","ts":1,"value":2', b'{"meter":'])
+@example([b'{"ts":1,"meter":"M1","ts":1}', b'{"meter":"M1","register":"1.8.0","ts":1,"value":2}', b'{"ts":1,"meter":"M1","ts":1}'])
+def test_readings_of_one_layout_are_read_one_by_one(found: list[bytes]) -> None:
+    check(ordinary([Message(v) for v in found]))
+    check(ordinary([Message(b"[" + b",".join(found) + b"]"), *map(Message, reversed(found))]))
 
 
 @given(st.sampled_from(NUMBERS) | st.floats(allow_nan=False).map(repr) | st.decimals(-(10**16), 10**16, places=7).map(str))

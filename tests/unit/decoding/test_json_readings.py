@@ -3,7 +3,7 @@ import pytest
 from fetches import channels
 
 from zonepulse.processors.decoding.channel_hash import tables_of
-from zonepulse.processors.decoding.json_readings import CELL, Columns, parse_records
+from zonepulse.processors.decoding.json_readings import CELL, LAYOUT, MOST_PIECES, Columns, parse_records
 
 CHANNELS = channels()
 PLAIN = '{"meter": "M1", "register": "1.8.0", "ts": 1790000000000, "value": 12.5}'
@@ -14,9 +14,9 @@ def parsed(text: str | bytes) -> list[tuple[float, ...]] | None:
     raw = text.encode() if isinstance(text, str) else text
     columns = Columns(*(np.zeros(9, np.float64 if name == "value" else np.int64) for name in Columns._fields))
     place, refused = np.array([[0], [len(raw)], [0]]), np.zeros((2, 1), np.int64)
-    cells = np.empty(1, CELL).view(np.recarray)
+    cells, layout = np.empty(1, CELL).view(np.recarray), np.zeros(MOST_PIECES, LAYOUT).view(np.recarray)
     rows, dropped = parse_records(
-        np.frombuffer(raw, np.uint8), place[0], place[1], 0, 1, place[2], tables_of(CHANNELS), columns, refused, cells
+        np.frombuffer(raw, np.uint8), place[0], place[1], 0, 1, place[2], tables_of(CHANNELS), columns, refused, cells, layout
     )
     return None if dropped else [tuple(column[i].item() for column in columns[:6]) for i in range(rows)]
 
