@@ -163,9 +163,10 @@ def note_headers(buffer: NDArray[np.uint8], row: int, start: int, end: int, n: i
     """Headers of record `row` as entry `n`."""
     records.headed[n], records.header_start[n], records.header_end[n] = row, start, end
     records.header_group[n] = n
-    if n > 0 and end - start == records.header_end[n - 1] - records.header_start[n - 1]:
-        if is_same(buffer, start, buffer, records.header_start[n - 1], end - start):
-            records.header_group[n] = records.header_group[n - 1]
+    if n == 0 or end - start != records.header_end[n - 1] - records.header_start[n - 1]:
+        return
+    if is_same(buffer, start, buffer, records.header_start[n - 1], end - start):
+        records.header_group[n] = records.header_group[n - 1]
 
 
 @kernel
