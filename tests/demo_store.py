@@ -23,6 +23,7 @@ from zonepulse.streams.clickhouse.stored_rows import stored
 from zonepulse.streams.demo.data import demo_sample
 from zonepulse.streams.embedded.clickhouse.process import WRITER, ClickHouseProcess
 from zonepulse.streams.indicators.kept import due_again, made, rows_of
+from zonepulse.streams.indicators.kept_hours import hour_rows, hours_again, hours_made
 from zonepulse.streams.indicators.store import asker
 
 UNTIL_MS = 1_763_942_400_000
@@ -105,3 +106,6 @@ def keep_indicators(client: Client, registry: Registry) -> None:
     periods, until_ms, now = due_again(made(registry.zone.id, ask), registry, (), entities_of(registry, INPUTS), ask)
     for period in periods:
         client.insert_arrow("indicators", rows_of(registry, period, until_ms, now, ask))
+    hours, of_hours = hours_again(hours_made(registry.zone.id, ask), registry.zone.id, ask)
+    for table in hour_rows(registry, hours, of_hours._replace(version=registry.version), ask):
+        client.insert_arrow("indicators", table)

@@ -29,7 +29,7 @@ def basis(say: Texts) -> Json:
 
 
 def period(say: Texts) -> Json:
-    """Year, month or day."""
+    """From a year to an hour."""
     return _variable("period", say("period"), variable_queries.periods(), _one("month"))
 
 

@@ -8,7 +8,7 @@ from zonepulse.processors.indicators.given import Given
 from zonepulse.processors.indicators.sums import Entity
 from zonepulse.schemas.carriers import ELECTRICITY, drawn_direction
 from zonepulse.schemas.registry.inputs import INPUTS
-from zonepulse.schemas.registry.model import Registry
+from zonepulse.schemas.registry.model import Contract, Registry
 from zonepulse.schemas.registry.sections import entities_of
 
 
@@ -24,7 +24,8 @@ class Facts:
     """Companies whose electricity is generated with carbon, in part at least."""
     generating: frozenset[str]
     has_boundary: bool
-    clean_contracts: frozenset[str]
+    clean_contracts: tuple[Contract, ...]
+    """Those without carbon."""
     given: Given
 
     def of(self, entity: Entity) -> tuple[str, ...]:
@@ -57,7 +58,7 @@ def facts_of(registry: Registry) -> Facts:
         frozenset(fuel_fired),
         frozenset(generating),
         any(meter.role == "boundary" for meter in registry.meters),
-        frozenset(contract.id for contract in registry.contracts if not contract.ef_mg),
+        tuple(contract for contract in registry.contracts if not contract.ef_mg),
         Given(entities_of(registry, INPUTS), {c.id: c.employees for c in registry.companies if c.employees is not None}),
     )
 

@@ -6,10 +6,11 @@ from typing import Final
 
 from zonepulse.processors.indicators.answers import Answer, Known, Missing
 from zonepulse.processors.indicators.facts import Facts
+from zonepulse.processors.indicators.hourly import matched_micro
 from zonepulse.processors.indicators.sums import Entity, RowKey, RowSum, Sums
 from zonepulse.schemas.carriers import ELECTRICITY, scope_of
 from zonepulse.schemas.indicators.conversions import Electricity, conversion, is_energy
-from zonepulse.schemas.units import MICRO
+from zonepulse.schemas.units import MICRO, MS_PER_HOUR
 
 _MG_IN_T: Final = 10**9
 _KG_IN_T: Final = 1000
@@ -37,6 +38,8 @@ class Measured:
             "co2e_scope1_t": lambda _: self._co2e("co2e_scope1_t", 1, "location"),
             "co2e_location_t": lambda _: self._co2e_of_both("co2e_location_t", "location"),
             "co2e_market_t": lambda _: self._co2e_of_both("co2e_market_t", "market"),
+            "base_load_share": lambda _: self._base_load_share(),
+            "carbon_free_share": lambda _: self._carbon_free_share(),
             "covered_share": lambda _: self._covered_share(),
             "estimated_share": lambda _: self._estimated_share(),
         }
@@ -106,16 +109,16 @@ class Measured:
 
     def _clean_kwh(self) -> Answer:
         """Own generation that did not leave, and what contracts without carbon took."""
-        own, bought = self._own_kwh(), self._contracts_kwh()
+        own, bought = self._own_kwh("clean_electricity_kwh"), self._contracts_kwh()
         parts = [answer for answer in (own, bought) if answer is not None]
         if parts:
             return _sum(parts)
         use = self._energy("clean_electricity_kwh", ELECTRICITY, 0, "")
         return use if isinstance(use, Missing) else use._replace(value=Fraction(0))
 
-    def _own_kwh(self) -> Answer | None:
+    def _own_kwh(self, quantity: str) -> Answer | None:
         """None where nobody generates."""
-        quantity, is_zone = "clean_electricity_kwh", self._entity.kind == "zone"
+        is_zone = self._entity.kind == "zone"
         generating = [company for company in self._companies if company in self._facts.generating]
         if not generating:
             return None
@@ -136,19 +139,54 @@ class Measured:
 
     def _contracts_kwh(self) -> Answer | None:
         """None where no contract without carbon took anything."""
+        clean = {one.id for one in self._facts.clean_contracts}
         rows = [
             one
             for key, one in self._sums.rows.items()
             if key.entity.kind == "company"
             and key.entity.id in self._companies
             and key.basis == "market"
-            and key.carrier.removeprefix(CONTRACT) in self._facts.clean_contracts
+            and key.carrier.removeprefix(CONTRACT) in clean
             and one.energy_micro
         ]
         if not rows:
             return None
         energy, estimated = sum(one.energy_micro or 0 for one in rows), sum(one.estimated_micro for one in rows)
         return Known(Fraction(energy, MICRO), min(map(self._sums.covered, rows)), min(Fraction(1), Fraction(estimated, energy)))
+
+    def _base_load_share(self) -> Answer:
+        """What the near-base load takes of the hours that are known whole."""
+        quantity = "base_load_share"
+        use, hourly = self._energy(quantity, ELECTRICITY, 0, ""), self._sums.hourly.get(self._entity)
+        if isinstance(use, Missing):
+            return use
+        if hourly is None or not hourly.hours:
+            return Missing(quantity, "no_hour", (ELECTRICITY,))
+        if not hourly.used_micro:
+            return Missing("electricity_use_kwh", "zero")
+        covered = min(Fraction(1), Fraction(hourly.hours * MS_PER_HOUR, self._sums.period_ms))
+        return Known(Fraction(hourly.base_micro * hourly.hours, hourly.used_micro), covered, use.estimated)
+
+    def _carbon_free_share(self) -> Answer:
+        """Hour by hour the lesser of use and of what was supplied without carbon; what is above lapses."""
+        quantity = "carbon_free_share"
+        use, own = self._energy(quantity, ELECTRICITY, 0, ""), self._own_kwh(quantity)
+        contracts = [one for one in self._facts.clean_contracts if one.company in self._companies]
+        profiles = [one for one in contracts if one.hourly is not None]
+        if isinstance(use, Missing):
+            return use
+        if isinstance(own, Missing):
+            return own
+        if own is None and not profiles:
+            if contracts:
+                return Missing(quantity, "no_profile", tuple(one.id for one in contracts))
+            return use._replace(value=Fraction(0))
+        hourly = self._sums.hourly.get(self._entity)
+        used = sum(one.used_micro for one in hourly.each) if hourly else 0
+        if hourly is None or not used:
+            return Missing("electricity_use_kwh", "zero")
+        covered = min(part.covered or Fraction(0) for part in (use, own) if part is not None)
+        return Known(Fraction(matched_micro(hourly.each, profiles, self._sums.from_ms), used), covered, use.estimated)
 
     def _use_rows(self) -> list[RowSum]:
         """Of every energy carrier that is used."""

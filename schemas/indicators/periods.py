@@ -14,6 +14,7 @@ KINDS: Final[tuple[PeriodKind, ...]] = ("hour", "day", "month", "year")
 """From the shortest to the longest."""
 _TEXT: Final = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
 YEAR_TO: Final = "P1Y/"
+ROLLING_YEAR: Final = "rolling_year"
 LAST_HOUR: Final = 23
 _HOUR: Final = re.compile(r"[01]\d|2[0-3]", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,6 +32,11 @@ class Period:
     end: date
     hour: int | None = None
     """That the clock shows: of a day on which it is set back one of them lasts two hours, or none where it is set forward."""
+
+    @property
+    def name(self) -> str:
+        """As tables have it: its kind, or ROLLING_YEAR where it is the twelve months that end with one."""
+        return ROLLING_YEAR if self.text.startswith(YEAR_TO) else self.kind
 
     def contains(self, other: "Period") -> bool:
         """Whether all of `other` lies in it."""

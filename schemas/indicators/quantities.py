@@ -35,6 +35,10 @@ _DECLARED: Final = (
     Quantity("co2e_scope1_t", "measured", "emissions of scope 1"),
     Quantity("co2e_location_t", "measured", "emissions of scope 1 and 2, by location"),
     Quantity("co2e_market_t", "measured", "emissions of scope 1 and 2, by contracts (market)"),
+    Quantity("base_load_share", "measured", "electricity that the near-base load takes, of that of all hours"),
+    Quantity(
+        "carbon_free_share", "measured", "electricity used in an hour in which as much was supplied without carbon, of all used"
+    ),
     Quantity("covered_share", "measured", "received / expected: the part of the period that readings cover, of all channels"),
     Quantity("estimated_share", "measured", "estimated part of the energy used, in tce at the equal value"),
     Quantity("product_units", "flow", "products made, in the company's own unit"),

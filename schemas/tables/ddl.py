@@ -237,7 +237,10 @@ INDICATORS: Final = Storage(
     "toYYYYMM(start)",
     final=f"SELECT * FROM {DATABASE}.indicators FINAL",
 )
-"""Every indicator of the zone and its companies by day, month and year of the zone's calendar (streams/indicators/kept.py).
+"""Every indicator of the zone and its companies by hour, day, month, year and rolling year of the zone's calendar
+(streams/indicators/kept.py, kept_hours.py).
+
+`period` is hour, day, month, year or rolling_year (the twelve months that end with one). Hours have the indicators that make sense for one.
 
 `electricity`: how it counts in tce, equal or equivalent, '' where that makes no difference. `value` null: not computable, and `missing_*`
 say why and how to give it; `exact` is the fraction. `covered` is of the whole period, `until` the end of what was summed: before the

@@ -3,40 +3,34 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from zonepulse.processors.efficiency.baseline import Refused
-from zonepulse.processors.efficiency.history import LEAST_COVERED, By, History, daily_means, days_between, history
+from zonepulse.processors.efficiency.history import By, History, daily_means, days_between, history
 from zonepulse.processors.indicators.facts import facts_of
 from zonepulse.schemas.carriers import PRODUCT
 from zonepulse.schemas.factors.shipped import UNVERIFIED, load_factors, shipped_factors_csv
 from zonepulse.schemas.indicators.periods import midnight_ms, parse_period
-from zonepulse.schemas.registry.calendar import DAY_MS
 from zonepulse.schemas.registry.inputs import INPUTS, Input
 from zonepulse.schemas.registry.model import Registry, Series
 from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.schemas.units import MICRO
 from zonepulse.streams.indicators.store import Ask
+from zonepulse.streams.indicators.stored_days import LEAST_COVERED, Span, day_ms, series_days
 
-_DAILY: Final = """\
-SELECT entity, carrier, toString(toDate(t.start, {timezone:String})) AS day, sum(toInt128(t.energy_micro)) AS energy_micro,
-    sum(t.covered_ms) AS covered_ms, sum(t.expected_ms) AS expected_ms, count() AS windows
-FROM (SELECT * FROM totals_final WHERE run = {run:String} AND zone = {zone:String} AND entity_kind = 'company' AND scope = 0
-    AND start >= fromUnixTimestamp64Milli({from_ms:Int64}) AND start < fromUnixTimestamp64Milli({to_ms:Int64})
-    AND entity IN {companies:Array(String)}) AS t
-GROUP BY entity, carrier, day"""
+_USE: Final = ("energy_micro", "scope = 0")
 _PRODUCTS: Final = """\
-SELECT company, carrier, toString(toDate(t.start, {timezone:String})) AS day, sum(toInt128(t.value_micro)) AS energy_micro
+SELECT company, carrier, toString(toDate(t.start, {timezone:String})) AS day, sum(toInt128(t.value_micro)) AS micro,
+    sum(t.covered_ms) AS covered_ms
 FROM (SELECT * FROM intervals_final WHERE run = {run:String} AND zone = {zone:String} AND role = 'production'
     AND start >= fromUnixTimestamp64Milli({from_ms:Int64}) AND start < fromUnixTimestamp64Milli({to_ms:Int64})
     AND company IN {companies:Array(String)}) AS t
 WHERE t.value_micro IS NOT NULL AND startsWith(carrier, 'product:')
-GROUP BY company, carrier, day
-HAVING sum(t.covered_ms) >= {least:Float64} * count(DISTINCT t.meter, t.register) * {day_ms:Int64}"""
+GROUP BY company, carrier, day"""
 _INTENSITY: Final = """\
 SELECT entity, carrier, sum(toInt128(t.co2e_mg)) AS co2e_mg, sum(toInt128(t.energy_micro)) AS energy_micro
 FROM (SELECT * FROM totals_final WHERE run = {run:String} AND zone = {zone:String} AND entity_kind = 'company' AND scope IN (1, 2)
@@ -58,20 +52,34 @@ class Meters:
     use: DailyUse
 
 
-def stored_days(registry: Registry, companies: tuple[str, ...], first: date, end: date, ask: Ask) -> Meters:
-    """The live run's use of every day of [first, end), by company and carrier. Raises what `ask` raises."""
-    zone, use = ZoneInfo(registry.zone.timezone), defaultdict[tuple[str, str], dict[date, float]](dict)
-    parameters = _parameters(registry, companies, first, end)
-    for row in ask(_DAILY, parameters):
-        day = date.fromisoformat(row["day"])
-        length_ms = midnight_ms(day + timedelta(days=1), zone) - midnight_ms(day, zone)
-        received_ms = row["covered_ms"] * row["windows"] * registry.zone.window_ms
-        is_covered = row["expected_ms"] and received_ms >= LEAST_COVERED * row["expected_ms"] * length_ms
-        if row["energy_micro"] is not None and is_covered:
-            use[row["entity"], row["carrier"]][day] = row["energy_micro"] / MICRO
-    for row in ask(_PRODUCTS, parameters | {"least": LEAST_COVERED, "day_ms": DAY_MS}):
-        use[row["company"], row["carrier"]][date.fromisoformat(row["day"])] = row["energy_micro"] / MICRO
+def metered_days(registry: Registry, companies: tuple[str, ...], first: date, end: date, ask: Ask) -> Meters:
+    """The live run's use of every day of [first, end), by company and carrier, and what was made. Raises what `ask` raises."""
+    timezone, use = registry.zone.timezone, defaultdict[tuple[str, str], dict[date, float]](dict)
+    for key, found in series_days(registry, "company", companies, Span(first, end, timezone), _USE, ask).items():
+        if found.begins is not None:
+            use[key.entity, key.carrier] = {day: micro / MICRO for day, micro in found.micro.items()}
+    counted = _counters(registry)
+    for row in ask(_PRODUCTS, _parameters(registry, companies, first, end)):
+        product, day = (row["company"], row["carrier"]), date.fromisoformat(row["day"])
+        begins = midnight_ms(day, ZoneInfo(timezone))
+        ends = begins + day_ms(day, timezone)
+        wanted_ms = sum(max(0, min(ends, to_ms) - max(begins, from_ms)) for from_ms, to_ms in counted.get(product, ()))
+        if wanted_ms and row["covered_ms"] >= LEAST_COVERED * wanted_ms:
+            use[product][day] = row["micro"] / MICRO
     return Meters(first, end, use)
+
+
+def _counters(registry: Registry) -> dict[tuple[str, str], list[tuple[int, int]]]:
+    """(company, product) -> the validity of each register that counts it, so that none is left out in silence."""
+    company_of, found = (
+        {site.id: site.company for site in registry.sites},
+        defaultdict[tuple[str, str], list[tuple[int, int]]](list),
+    )
+    for meter in registry.meters:
+        for register in meter.registers if meter.role == "production" else ():
+            if register.carrier.startswith(PRODUCT):
+                found[company_of[meter.site], register.carrier].append((meter.valid_from_ms, meter.valid_to_ms))
+    return found
 
 
 def stored_intensity(

@@ -17,7 +17,7 @@ from zonepulse.schemas.indicators.periods import midnight_ms
 from zonepulse.schemas.registry.efficiency.networks import EFFICIENCY, Efficiency, EfficiencyNetwork, SavingsTarget, current_members
 from zonepulse.schemas.registry.model import Registry, Series
 from zonepulse.schemas.registry.sections import whole_of
-from zonepulse.streams.efficiency.daily import Meters, company_history, kwh_per_unit, stored_days, stored_intensity
+from zonepulse.streams.efficiency.daily import Meters, company_history, kwh_per_unit, metered_days, stored_intensity
 from zonepulse.streams.efficiency.words import reason
 from zonepulse.streams.indicators.store import Ask
 
@@ -118,7 +118,7 @@ def _members(registry: Registry, companies: tuple[str, ...], network: str, asked
     first = min((span[0] for span in spans.values() if not isinstance(span, Refused)), default=None)
     meters, kg = Meters(asked.first, asked.end, {}), dict[tuple[str, str], Fraction]()
     if first is not None:
-        meters = stored_days(registry, companies, first, asked.end, ask)
+        meters = metered_days(registry, companies, first, asked.end, ask)
         kg = stored_intensity(registry, companies, asked.first, asked.end, ask)
     return tuple(replace(one, carriers=_carriers(registry, one.company, spans[one.company], meters, kg, asked)) for one in known)
 

@@ -7,7 +7,7 @@ ledger's results.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -17,7 +17,8 @@ from kafka.errors import KafkaError
 
 from zonepulse.schemas.messages.topics import INPUTS as TOPIC
 from zonepulse.schemas.messages.topics import RESULTS
-from zonepulse.schemas.registry.inputs import INPUTS
+from zonepulse.schemas.registry.inputs import INPUTS, Input
+from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.tables.ddl import INDICATORS
 from zonepulse.streams import servers
@@ -26,6 +27,7 @@ from zonepulse.streams.control.input_topic import published_inputs, with_inputs
 from zonepulse.streams.control.outfit import Outfit
 from zonepulse.streams.control.registry_topic import end_offset
 from zonepulse.streams.indicators.kept import Made, due_again, made, news, rows_of
+from zonepulse.streams.indicators.kept_hours import hour_rows, hours_again, hours_made
 from zonepulse.streams.indicators.store import Ask, asker
 from zonepulse.streams.screen import Stop
 
@@ -75,21 +77,28 @@ class Keeping:
         with servers.store_client(self._settings) as client:
             ask, zone = asker(client), self._outfit.zone.id
             before = made(zone, ask)
-            if not is_changed and not news(before, zone, ask):
+            hours, hours_now = hours_again(hours_made(zone, ask), zone, ask)
+            has_days = is_changed or news(before, zone, ask)
+            if not hours and not has_days:
                 return
-            yield from self._computed(before, ask)
+            versions = self._outfit.load_versions()
+            given = published_inputs(self._settings.broker, self._settings.topic_prefix)
+            registry = with_inputs(versions[max(versions)], given)
+            if hours:
+                yield from hour_rows(registry, hours, hours_now._replace(version=registry.version, inputs=len(given)), ask)
+            if has_days:
+                yield from self._of_days(before, versions, registry, given, ask)
 
-    def _computed(self, before: Made, ask: Ask) -> Iterator[pa.Table]:
-        versions = self._outfit.load_versions()
-        given = published_inputs(self._settings.broker, self._settings.topic_prefix)
-        registry = with_inputs(versions[max(versions)], given)
+    def _of_days(
+        self, before: Made, versions: Mapping[int, Registry], registry: Registry, given: Sequence[Input], ask: Ask
+    ) -> Iterator[pa.Table]:
         counted = versions.get(before.version)
         inputs_before = entities_of(with_inputs(counted, given[: before.inputs]), INPUTS) if counted else ()
         periods, until_ms, now = due_again(before, registry, given, inputs_before, ask)
         years = []
         for period in periods:
             table = rows_of(registry, period, until_ms, now, ask)
-            if period.kind == "year":
+            if period.name == "year":
                 years.append(table)
             else:
                 yield table

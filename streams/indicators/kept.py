@@ -1,8 +1,9 @@
-"""Table `indicators`: every indicator of every day, month and year. Pure but for `ask`.
+"""Table `indicators`: every indicator of every day, month, year, and of the twelve months that end with each month. Pure but for `ask`.
 
 A period is computed when a day of it is due, again when one of its days is revised, and again when a quantity that touches it is given or
 another run stands for the live rows. What is summed ends with the last day that is due: a value is a function of the rows and inputs that
-its row names, whenever it is computed. What the table was last made from stands in it, so whoever keeps it goes on from there.
+its row names, whenever it is computed. What the table was last made from stands in it, so whoever keeps it goes on from there. Its hours
+are kept_hours.py's.
 """
 
 from collections import defaultdict
@@ -16,9 +17,9 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from zonepulse.processors.indicators.evaluate import Result, Value, evaluate, ways_of
-from zonepulse.processors.indicators.facts import facts_of
+from zonepulse.processors.indicators.facts import Facts, facts_of
 from zonepulse.processors.indicators.sums import Entity, RegisterSum, RowKey, RowSum, Sums
-from zonepulse.schemas.indicators.periods import Period, midnight_ms, parse_period
+from zonepulse.schemas.indicators.periods import YEAR_TO, Period, midnight_ms, parse_asked, parse_period
 from zonepulse.schemas.languages import LANGUAGES
 from zonepulse.schemas.registry.inputs import INPUTS, Input
 from zonepulse.schemas.registry.model import Registry
@@ -36,10 +37,12 @@ _DAYS: Final = """\
 SELECT toString(toDate(t.local_start)) AS day, max(t.revision) AS revision FROM period_totals AS t
 WHERE t.run = {run:String} AND t.zone = {zone:String} AND t.period = 'day' AND t.revision > {revision:Int64} GROUP BY day ORDER BY day"""
 _MADE: Final = """\
-SELECT count() AS n, max(t.revision) AS revision, max(t.registry_version) AS version, max(t.inputs) AS inputs,
-    max(t.promotions) AS promotions
-FROM indicators AS t WHERE run = {run:String} AND zone = {zone:String} AND period = 'year'"""
-"""Years are written last: what they name is in the table as a whole."""
+SELECT least(countIf(period = 'year'), countIf(period = 'rolling_year')) AS n, maxIf(t.revision, period = 'year') AS revision,
+    maxIf(t.registry_version, period = 'year') AS version, maxIf(t.inputs, period = 'year') AS inputs,
+    maxIf(t.promotions, period = 'year') AS promotions
+FROM indicators AS t WHERE run = {run:String} AND zone = {zone:String} AND period IN ('year', 'rolling_year')"""
+"""Years of the calendar are written last: what they name is in the table as a whole. A table of earlier sources has no rolling years: it is
+made anew."""
 _PROMOTED: Final = """\
 SELECT p.revision AS revision, toUnixTimestamp64Milli(p.from_at) AS from_ms, toUnixTimestamp64Milli(p.to_at) AS to_ms
 FROM promotions AS p WHERE p.zone = {zone:String} AND p.revision > {promotions:Int64}"""
@@ -65,14 +68,24 @@ NOTHING: Final = Made(-1, 0, 0, 0)
 
 def made(zone: str, ask: Ask) -> Made:
     """What the table was made from last. Raises what `ask` raises."""
-    (row,) = ask(_MADE, {"run": LIVE_RUN, "zone": zone})
+    return made_of(ask(_MADE, {"run": LIVE_RUN, "zone": zone}))
+
+
+def made_of(rows: Sequence[Row]) -> Made:
+    """From the one row of an answer."""
+    (row,) = rows
     return Made(row["revision"], row["version"], row["inputs"], row["promotions"]) if row["n"] else NOTHING
 
 
 def news(before: Made, zone: str, ask: Ask) -> bool:
     """Whether days or promotions came since. Raises what `ask` raises."""
-    parameters = {"run": LIVE_RUN, "zone": zone, "revision": before.revision, "promotions": before.promotions}
-    return bool(ask(_DAYS, parameters) or ask(_PROMOTED, parameters))
+    parameters = {"run": LIVE_RUN, "zone": zone, "revision": before.revision}
+    return bool(ask(_DAYS, parameters) or promoted_since(before, zone, ask))
+
+
+def promoted_since(before: Made, zone: str, ask: Ask) -> list[Row]:
+    """Which stretches another run stands for, or did, since: revision, from_ms, to_ms. Raises what `ask` raises."""
+    return ask(_PROMOTED, {"zone": zone, "promotions": before.promotions})
 
 
 def due_again(
@@ -85,9 +98,9 @@ def due_again(
     raises.
     """
     zone, local = registry.zone, ZoneInfo(registry.zone.timezone)
-    parameters = {"run": LIVE_RUN, "zone": zone.id, "promotions": before.promotions}
+    parameters = {"run": LIVE_RUN, "zone": zone.id}
     fresh = ask(_DAYS, parameters | {"revision": before.revision})
-    promoted = ask(_PROMOTED, parameters)
+    promoted = promoted_since(before, zone.id, ask)
     given_again = set(inputs_before) ^ set(entities_of(registry, INPUTS)) if before != NOTHING else set()
     now = Made(
         max([before.revision, *(row["revision"] for row in fresh)]), registry.version, len(given),
@@ -112,23 +125,43 @@ def due_again(
 
 def rows_of(registry: Registry, period: Period, until_ms: int, now: Made, ask: Ask) -> pa.Table:
     """The rows of a period, as far as `until_ms`. Raises what `ask` raises."""
-    zone, facts = registry.zone, facts_of(registry)
+    zone = registry.zone
     from_ms, to_ms = period.span_ms(zone.timezone)
     end_ms = min(to_ms, until_ms)
     sums = replace(stored_sums(registry, from_ms, end_ms, ask), period_ms=to_ms - from_ms)
+    local_ms = midnight_ms(period.first, ZoneInfo("UTC"))
+    return table_of(rows_of_part(facts_of(registry), zone.id, Part(period, local_ms, end_ms), sums, now))
+
+
+class Part(NamedTuple):
+    """A period as it is summed."""
+
+    period: Period
+    local_ms: int
+    """Where it begins, on the zone's clock."""
+    until_ms: int
+    """The end of what is summed, epoch ms."""
+
+
+def table_of(rows: Iterable[Row]) -> pa.Table:
+    """As the store takes them."""
+    return pa.Table.from_pylist(list(rows), _SCHEMA)
+
+
+def rows_of_part(facts: Facts, zone: str, part: Part, sums: Sums, now: Made) -> Iterator[Row]:
+    """What each indicator says of each entity; of an hour, those that make sense for one."""
+    period = part.period
     every: dict[str, Any] = {
-        "run": LIVE_RUN, "zone": zone.id, "period": period.kind, "start": from_ms, "until": end_ms,
-        "local_start": midnight_ms(period.first, ZoneInfo("UTC")), "length_s": (to_ms - from_ms) // 1000,
+        "run": LIVE_RUN, "zone": zone, "period": period.name, "start": sums.from_ms, "until": part.until_ms,
+        "local_start": part.local_ms, "length_s": sums.period_ms // 1000,
         "registry_version": now.version, "inputs": now.inputs, "promotions": now.promotions, "revision": now.revision,
     }  # fmt: skip
-    rows = [
-        every | {"entity_kind": entity.kind, "entity": entity.id, "indicator_set": one.id, "position": position} | row
-        for entity, own in _by_entity(sums, facts.entities())
-        for one in shipped_sets().values()
-        for position, result in enumerate(evaluate(one.indicators, own, facts, entity, period))
-        for row in _said(result, period)
-    ]
-    return pa.Table.from_pylist(rows, _SCHEMA)
+    for entity, own in _by_entity(sums, facts.entities()):
+        for one in shipped_sets().values():
+            for position, result in enumerate(evaluate(one.indicators, own, facts, entity, period)):
+                named = {"entity_kind": entity.kind, "entity": entity.id, "indicator_set": one.id, "position": position}
+                if period.kind != "hour" or result.indicator.period == "hour":
+                    yield from (every | named | row for row in _said(result, period))
 
 
 def _by_entity(sums: Sums, entities: Iterable[Entity]) -> Iterator[tuple[Entity, Sums]]:
@@ -175,9 +208,9 @@ def _decimal(value: Fraction | None) -> float | None:
 
 
 def _periods(days: Sequence[date]) -> list[Period]:
-    """The days, their months and their years."""
-    forms = ("{:%Y-%m-%d}", "{:%Y-%m}", "{:%Y}")
-    return [parse_period(text) for form in forms for text in dict.fromkeys(map(form.format, days))]
+    """The days, their months, the twelve months that end with each of these, and their years."""
+    forms = ("{:%Y-%m-%d}", "{:%Y-%m}", YEAR_TO + "{:%Y-%m}", "{:%Y}")
+    return [parse_asked(text) for form in forms for text in dict.fromkeys(map(form.format, days))]
 
 
 def _dates(rows: Iterable[Row]) -> list[date]:

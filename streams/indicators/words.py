@@ -94,6 +94,16 @@ _REASONS: Final[dict[Why, Text]] = {
         "de": "{quantity} ist in {period} null; einen Zeitraum wählen, in dem es das nicht ist",
         "zh": "{quantity} 在 {period} 为零；请选择不为零的时段",
     },
+    "no_hour": {
+        "en": "no hour of {period} is covered whole by readings of {about}; `zonepulse doctor` looks at the zone",
+        "de": "keine Stunde von {period} ist ganz von Messwerten zu {about} gedeckt; `zonepulse doctor` sieht nach",
+        "zh": "{period} 内没有任何一小时的 {about} 读数完整；请运行 `zonepulse doctor`",
+    },
+    "no_profile": {
+        "en": "contracts {about} say no hours; give them `hourly` in `contracts` of zone.yaml",
+        "de": "die Verträge {about} nennen keine Stunden; ihnen in `contracts` von zone.yaml `hourly` geben",
+        "zh": "合同 {about} 没有逐时数据；请在 zone.yaml 的 `contracts` 中填写 `hourly`",
+    },
     "short": {
         "en": "it needs a {about} at least; choose a longer --period",
         "de": "es braucht mindestens einen Zeitraum `{about}`; --period länger wählen",

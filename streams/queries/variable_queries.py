@@ -33,7 +33,7 @@ ORDER BY indexOf(['location', 'market', 'nodal'], basis)"""
 
 def periods() -> str:
     """Of indicators, the longest first."""
-    return "SELECT arrayJoin(['year', 'month', 'day']) AS period"
+    return "SELECT arrayJoin(['year', 'rolling_year', 'month', 'day', 'hour']) AS period"
 
 
 def companies(say: Texts) -> str:

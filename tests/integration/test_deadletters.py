@@ -253,7 +253,9 @@ def test_the_store_keeps_the_indicators_of_the_days_that_are_due_and_of_what_is_
     keeping = Keeping(outfit, ClickHouseSink(settings), lambda: (results,))
     asyncio.run(keeping.round())
     assert kept() == {
-        (period, f"electricity_per_{what}"): ("", 0, 1) for period in ("day", "month", "year") for what in ("product", "employee")
+        (period, f"electricity_per_{what}"): ("", 0, 1)
+        for period in ("day", "month", "rolling_year", "year")
+        for what in ("product", "employee")
     }
     (tmp_path / "given.csv").write_text("quantity,company,period,value\nproduct_units,a,2026-03,4\nemployees,a,2026,5\n")
     site.object("inputs", "apply", tmp_path / "given.csv", "--by", "L. Chen", "--evidence", "book")
@@ -264,6 +266,8 @@ def test_the_store_keeps_the_indicators_of_the_days_that_are_due_and_of_what_is_
         ("year", "electricity_per_employee"): ("1/5", 2, 0),
         ("month", "electricity_per_product"): ("1/4", 2, 0),
         ("year", "electricity_per_product"): ("", 2, 1),
+        ("rolling_year", "electricity_per_employee"): ("", 2, 1),
+        ("rolling_year", "electricity_per_product"): ("", 2, 1),
     }
     asyncio.run(again.round())
     with site.stack.client() as client:

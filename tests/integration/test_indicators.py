@@ -5,7 +5,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,8 +28,9 @@ from zonepulse.streams.cli.main import app
 from zonepulse.streams.demo.data import demo_zone_yaml
 from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
 from zonepulse.streams.indicators.kept import due_again, made, news
+from zonepulse.streams.indicators.kept_hours import hours_again, hours_made
 from zonepulse.streams.indicators.store import asker
-from zonepulse.streams.indicators.stored_days import stored_days
+from zonepulse.streams.indicators.stored_days import budget_days
 from zonepulse.streams.reports.month import DIGESTED
 from zonepulse.streams.reports.page import paper
 from zonepulse.streams.reports.sheets import decimal_text
@@ -182,13 +183,20 @@ def kept(zone: Zone, where: str) -> list[dict[str, Any]]:
         return list(client.query(f"SELECT * FROM indicators_final WHERE {where}").named_results())
 
 
-def test_the_table_says_of_a_day_what_the_command_says_in_every_language(zone: Zone) -> None:
-    rows = kept(zone, "period = 'day' AND toDate(local_start) = '2025-11-20'")
+@pytest.mark.parametrize(
+    ("period", "begins", "asked"), [("day", "2025-11-20 00:00:00", "2025-11-20"), ("hour", "2025-11-20 08:00:00", "2025-11-20T08")]
+)
+def test_the_table_says_of_a_period_what_the_command_says_in_every_language(
+    zone: Zone, period: str, begins: str, asked: str
+) -> None:
+    rows = kept(zone, f"period = '{period}' AND local_start = '{begins}'")
     for language in LANGUAGES:
-        arguments = ("--zone", str(zone.file), "--period", "2025-11-20", "--language", language, "--json")
+        arguments = ("--zone", str(zone.file), "--period", asked, "--language", language, "--json")
         said = json.loads(run(zone, "indicators", *arguments))["indicators"]
         expected = set()
         for one in said:
+            if period == "hour" and any(missing["why"] == "short" for missing in one["missing"]):
+                continue
             key = (one["set"], one["entity"], one["indicator"], one["name"])
             for value in one["values"]:
                 way = value["electricity"]["counts_as"] if value["electricity"] else ""
@@ -203,7 +211,7 @@ def test_the_table_says_of_a_day_what_the_command_says_in_every_language(zone: Z
         }  # fmt: skip
 
 
-def test_the_table_sums_a_month_and_a_year_up_to_the_last_day_that_is_due(zone: Zone) -> None:
+def test_the_table_sums_a_month_and_both_years_up_to_the_last_day_that_is_due(zone: Zone) -> None:
     totals = zone.rows.dicts("totals")
     until = datetime(2025, 11, 24, tzinfo=ZoneInfo("Asia/Shanghai"))
     used = sum(
@@ -211,11 +219,13 @@ def test_the_table_sums_a_month_and_a_year_up_to_the_last_day_that_is_due(zone: 
         for row in totals
         if (row["entity"], row["carrier"], row["scope"]) == ("steelworks", "electricity", 0) and row["start"] < until
     )
-    rows = kept(zone, "entity = 'steelworks' AND indicator = 'electricity_per_employee' AND period != 'day'")
+    rows = kept(zone, "entity = 'steelworks' AND indicator = 'electricity_per_employee' AND period NOT IN ('day', 'hour')")
     assert {(row["period"], Fraction(row["exact"]), row["until"]) for row in rows} == {
         (period, Fraction(used, 10**6 * 420), until.astimezone(UTC).replace(tzinfo=rows[0]["until"].tzinfo))
-        for period in ("month", "year")
+        for period in ("month", "rolling_year", "year")
     }
+    (rolling,) = kept(zone, "entity = 'steelworks' AND indicator = 'electricity_per_employee' AND period = 'rolling_year'")
+    assert (rolling["local_start"].replace(tzinfo=None), rolling["length_s"]) == (datetime(2024, 12, 1), 365 * 86_400)
     assert all(row["is_provisional"] and 0 < row["covered"] < 0.5 for row in rows)
 
 
@@ -228,21 +238,99 @@ def test_the_table_is_made_again_where_a_day_is_revised_or_something_is_given(zo
         before = made(registry.zone.id, ask)
         assert not news(before, registry.zone.id, ask) and due_again(before, registry, (), inputs, ask)[0] == []
         periods, _, _ = due_again(before, given, (), inputs, ask)
-        assert [one.text for one in periods][-2:] == ["2025-11", "2025"] and len(periods) > 8
+        assert [one.text for one in periods][-3:] == ["2025-11", "P1Y/2025-11", "2025"] and len(periods) > 8
         one_day = "run = 'live' AND period = 'day' AND toDate(local_start) = '2025-11-19'"
         client.command(
             f"INSERT INTO period_totals SELECT * REPLACE (revision + 1000000 AS revision) FROM period_totals_final WHERE {one_day}"
         )
         assert news(before, registry.zone.id, ask)
         periods, _, now = due_again(before, registry, (), inputs, ask)
-        assert [one.text for one in periods] == ["2025-11-19", "2025-11", "2025"] and now.revision > before.revision
+        assert [one.text for one in periods] == ["2025-11-19", "2025-11", "P1Y/2025-11", "2025"] and now.revision > before.revision
         keep_indicators(client, registry)
         assert made(registry.zone.id, ask) == now
         client.command(
             "INSERT INTO promotions (zone, run, from_at, to_at, is_active, who, why, at, revision, is_open)"
             " VALUES ('taicang-demo', 'r', '2025-11-17 16:00:00', '2025-11-18 16:00:00', 0, 'me', 'test', now(), 7, 0)"
         )
-        assert [one.text for one in due_again(now, registry, (), inputs, ask)[0]] == ["2025-11-18", "2025-11", "2025"]
+        assert [one.text for one in due_again(now, registry, (), inputs, ask)[0]] == [
+            "2025-11-18", "2025-11", "P1Y/2025-11", "2025",
+        ]  # fmt: skip
+        (hour, *_) = hours_again(hours_made(registry.zone.id, ask), registry.zone.id, ask)[0]
+        assert hour.from_ms == datetime(2025, 11, 17, 16, tzinfo=UTC).timestamp() * 1000, "the promoted stretch's first"
+
+
+def test_hours_stand_in_the_table_as_they_are_due_and_again_as_they_are_revised(zone: Zone) -> None:
+    registry = parse_zone(zone.file.read_text("utf-8"))
+    with connect(zone.server, WRITER) as client:
+        ask, name = asker(client), registry.zone.id
+        keep_indicators(client, registry)
+        of_ledger = "SELECT DISTINCT start FROM period_totals_final WHERE run = 'live' AND period = 'hour' ORDER BY start"
+        due = [row["start"] for row in ask(of_ledger, {})][-7 * 24 :]
+        rows = kept(zone, "period = 'hour'")
+        assert sorted({row["start"] for row in rows}) == due and len(due) == 7 * 24
+        assert {row["indicator"] for row in rows} == {
+            "completeness", "estimated_share", "reactive_ratio", "clean_share", "carbon_free_score",
+        }  # fmt: skip
+        before = hours_made(name, ask)
+        assert hours_again(before, name, ask) == ([], before)
+        one_hour = "run = 'live' AND period = 'hour' AND local_start = '2025-11-21 03:00:00'"
+        client.command(
+            f"INSERT INTO period_totals SELECT * REPLACE (revision + 2000000 AS revision) FROM period_totals_final WHERE {one_hour}"
+        )
+        again, now = hours_again(before, name, ask)
+        assert [hour.from_ms for hour in again] == [
+            at.replace(tzinfo=UTC).timestamp() * 1000 for at in (datetime(2025, 11, 20, 19), due[-1])
+        ], "and the newest, which says how far it is made"
+        keep_indicators(client, registry)
+        assert hours_made(name, ask)._replace(version=0, inputs=0) == now._replace(version=0, inputs=0)
+
+
+def hourly(zone: Zone, kind: str, entity: str, begin: datetime, hours: int) -> list[tuple[int, int, int]]:
+    """Used, own that stayed, and contracts of each hour, from the rows alone."""
+    registry = parse_zone(zone.file.read_text("utf-8"))
+    used, own = [0] * hours, [0] * hours
+
+    def hour_of(row: dict[str, Any]) -> int | None:
+        at = (row["start"] - begin) // timedelta(hours=1)
+        return at if 0 <= at < hours else None
+
+    for row in zone.rows.dicts("totals"):
+        is_use = (row["entity_kind"], row["entity"], row["carrier"], row["scope"]) == (kind, entity, "electricity", 0)
+        if is_use and (at := hour_of(row)) is not None:
+            used[at] += row["energy_micro"] or 0
+    for row in zone.rows.dicts("intervals"):
+        leaves = row["direction"] == "export" and row["role"] == ("boundary" if kind == "zone" else "main")
+        if row["carrier"] == "electricity" and (kind == "zone" or row["company"] == entity) and (at := hour_of(row)) is not None:
+            sign = 1 if row["role"] == "generation" else -1 if leaves else 0
+            own[at] += sign * (row["value_micro"] or 0)
+    steps = {
+        series.first_ms + i * series.step_ms: value
+        for contract in registry.contracts
+        if (series := contract.hourly) is not None and (kind == "zone" or contract.company == entity)
+        for i, value in enumerate(series.values)
+    }
+    begins = [int((begin + timedelta(hours=i)).timestamp() * 1000) for i in range(hours)]
+    return [(u, o, int((steps.get(at) or 0) * 10**6)) for u, o, at in zip(used, own, begins, strict=True)]
+
+
+def test_base_load_and_the_24_7_score_are_those_of_the_hours(zone: Zone) -> None:
+    begin = datetime(2025, 11, 20, tzinfo=ZoneInfo("Asia/Shanghai"))
+    asked = ("indicators", "--zone", str(zone.file), "--set", "company", "--period", "2025-11-20", "--json")
+    said = {(one["entity"], one["indicator"]): one for one in json.loads(run(zone, *asked))["indicators"]}
+    for kind, entity in (("zone", "taicang-demo"), ("company", "steelworks"), ("company", "garden-quarter")):
+        hours = hourly(zone, kind, entity, begin, 24)
+        (base,) = said[entity, "base_load_share"]["values"]
+        assert Fraction(base["exact"]) == 100 * oracle.base_load_share([used for used, _, _ in hours]), entity
+        (score,) = said[entity, "carbon_free_score"]["values"]
+        assert Fraction(score["exact"]) == 100 * oracle.carbon_free_share(hours), entity
+        assert 0 < score["value"] < 100
+    (missing,) = said["office-park", "carbon_free_score"]["missing"]
+    assert missing["why"] == "no_profile" and "contracts office-certificates say no hours" in missing["text"]
+    hour = json.loads(run(zone, *asked[:6], "2025-11-20T12", "--json"))["indicators"]
+    (noon,) = [one for one in hour if (one["entity"], one["indicator"]) == ("steelworks", "carbon_free_score")]
+    assert Fraction(noon["values"][0]["exact"]) == 100 * oracle.carbon_free_share(
+        hourly(zone, "company", "steelworks", begin + timedelta(hours=12), 1)
+    )
 
 
 @pytest.mark.parametrize(
@@ -371,7 +459,7 @@ def test_a_budget_s_days_are_those_of_the_rows_and_too_few_of_them_make_no_forec
     registry = parse_zone(zone.file.with_name("budgets.yaml").read_text("utf-8"))
     mill = entities_of(registry, SECTION)[0]
     with connect(zone.server, READER) as client:
-        days = stored_days(registry, mill, date(2025, 11, 24), asker(client))
+        days = budget_days(registry, mill, date(2025, 11, 24), asker(client))
     local = ZoneInfo(registry.zone.timezone)
     used: dict[date, int] = defaultdict(int)
     for row in zone.rows.dicts("totals"):

@@ -79,3 +79,19 @@ def judged(
 def energy_tce(energy: dict[str, tuple[Fraction, Fraction]]) -> Fraction:
     """Carrier -> (quantity in base units, kgce of one): the sum in tce."""
     return sum((quantity * kgce for quantity, kgce in energy.values()), Fraction(0)) / 1000
+
+
+def base_load_share(hours: list[int]) -> Fraction:
+    """Energy of the hour that 2.5 % of the hours do not exceed (nearest rank), in all of them, of the energy of all."""
+    ordered = sorted(hours)
+    rank = next(n for n in range(1, len(ordered) + 1) if n * 40 >= len(ordered))
+    return Fraction(ordered[rank - 1] * len(ordered), sum(ordered))
+
+
+def carbon_free_share(hours: list[tuple[int, int, int]]) -> Fraction:
+    """Hours of (used, own generation that stayed, contracts without carbon): what met in an hour, of all that was used."""
+    met = 0
+    for used, own, contracts in hours:
+        supplied = contracts + (own if own > 0 else 0)
+        met += supplied if supplied < used else used if used > 0 else 0
+    return Fraction(met, sum(used for used, _, _ in hours))

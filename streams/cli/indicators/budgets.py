@@ -21,7 +21,7 @@ from zonepulse.schemas.registry.sections import entities_of
 from zonepulse.schemas.values import BadValue, instant_text, parse_instant_ms
 from zonepulse.streams.cli.shared.asked_registry import asked_registry
 from zonepulse.streams.indicators.store import Ask, store
-from zonepulse.streams.indicators.stored_days import stored_days
+from zonepulse.streams.indicators.stored_days import budget_days
 from zonepulse.streams.indicators.stored_sums import stored_sums
 from zonepulse.streams.indicators.words import reason
 from zonepulse.streams.screen import BadInput, JsonOption, print_json, print_table
@@ -114,7 +114,7 @@ def _ending(budget: Budget, registry: Registry, facts: Facts, at_ms: int, sums_i
         return {"forecast": None}
     today = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone).date()
     ahead = (period.end - today).days
-    days = stored_days(registry, budget, today, ask)
+    days = budget_days(registry, budget, today, ask)
     coming = forecast(days, ahead)
     if coming is None:
         return {"forecast": None, "forecast_needs_days": needed_days(ahead), "forecast_has_days": int((~np.isnan(days)).sum())}

@@ -11,7 +11,7 @@ from zonepulse.processors.indicators.answers import Answer, Known, Missing
 from zonepulse.processors.indicators.evaluate import evaluate
 from zonepulse.processors.indicators.facts import facts_of
 from zonepulse.processors.indicators.measured import Measured
-from zonepulse.processors.indicators.sums import Entity, RegisterSum, RowKey, RowSum, Sums
+from zonepulse.processors.indicators.sums import Entity, Hour, HourlyUse, RegisterSum, RowKey, RowSum, Sums
 from zonepulse.schemas.indicators.conversions import Electricity
 from zonepulse.schemas.indicators.periods import parse_period
 from zonepulse.schemas.zone_file.indicator_sets import shipped_sets
@@ -183,6 +183,48 @@ def test_clean_electricity_says_why_it_is_not_known() -> None:
     assert clean(made, A, PV % 0.5) == Missing("clean_electricity_kwh", "fuel_fired", ("a",))
     assert clean((register("generation", "generation", None),), A) == Missing("clean_electricity_kwh", "no_value", ("generation",))
     assert clean((), A, "", 5) == Known(Fraction(5), Fraction(1), Fraction(0))
+
+
+CONTRACTS = """\
+contracts:
+  - {id: sun, company: a, kind: ppa, hourly: {from: "2026-03-04T01:00+08:00", step: 30m, values: [2, 3, null, 9]}, valid_from: 2026-01-01,
+     valid_to: 2027-01-01, evidence: x}
+  - {id: green, company: a, kind: gec, mwh: 1, vintage: 2026, valid_from: 2026-01-01, valid_to: 2027-01-01, evidence: x}
+"""
+VOLUME = CONTRACTS.splitlines(keepends=True)[0] + CONTRACTS.splitlines(keepends=True)[-1]
+MIDNIGHT_MS = 1_772_553_600_000
+"""2026-03-04 in Shanghai."""
+
+
+def by_the_hour(quantity: str, hourly: HourlyUse | None, more: str = "", registers: tuple[RegisterSum, ...] = ()) -> Answer:
+    sums = Sums({RowKey(A, "electricity", 0, ""): row(24, None, 6, share=0.75)}, registers, DAY_MS, WINDOW_MS,
+                {} if hourly is None else {A: hourly}, MIDNIGHT_MS)  # fmt: skip
+    return Measured(sums, facts_of(zone(more=more)), A).get(quantity, "equal")
+
+
+def test_the_base_load_s_share_is_that_of_the_hours_that_are_known_whole() -> None:
+    found = by_the_hour("base_load_share", HourlyUse(18, 36_000_000, 1_200_000))
+    assert found == Known(Fraction(18 * 12, 360), Fraction(18, 24), Fraction(1, 4))
+    assert by_the_hour("base_load_share", HourlyUse(0, 0, 0)) == Missing("base_load_share", "no_hour", ("electricity",))
+    assert by_the_hour("base_load_share", None) == Missing("base_load_share", "no_hour", ("electricity",))
+    assert by_the_hour("base_load_share", HourlyUse(3, 0, 0)) == Missing("electricity_use_kwh", "zero")
+
+
+def test_the_24_7_score_counts_what_is_supplied_in_its_hour_and_carries_nothing_over() -> None:
+    hours = (Hour(0, 4_000_000, 0), Hour(1, 4_000_000, 1_000_000), Hour(2, 4_000_000, -1_000_000), Hour(3, 8_000_000, 9_000_000))
+    generated = (register("generation", "generation", 10),)
+    use = HourlyUse(4, 20_000_000, 0, hours)
+    both = by_the_hour("carbon_free_share", use, PV % 0 + CONTRACTS, generated)
+    assert both == Known(Fraction(0 + 4 + 4 + 8, 20), Fraction(3, 4), Fraction(1, 4))
+    alone = by_the_hour("carbon_free_share", use, PV % 0 + VOLUME, generated)
+    assert alone == Known(Fraction(0 + 1 + 0 + 8, 20), Fraction(3, 4), Fraction(1, 4))
+    assert by_the_hour("carbon_free_share", use, PV % 0.4, generated) == Missing("carbon_free_share", "fuel_fired", ("a",))
+
+
+def test_the_24_7_score_says_why_it_is_not_known() -> None:
+    assert by_the_hour("carbon_free_share", None) == Known(Fraction(0), Fraction(3, 4), Fraction(1, 4)), "nothing supplies it"
+    assert by_the_hour("carbon_free_share", None, VOLUME) == Missing("carbon_free_share", "no_profile", ("green",))
+    assert by_the_hour("carbon_free_share", None, CONTRACTS) == Missing("electricity_use_kwh", "zero")
 
 
 def test_an_indicator_has_a_value_for_each_way_to_count_electricity_or_all_that_is_missing() -> None:
