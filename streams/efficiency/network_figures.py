@@ -69,25 +69,26 @@ def figures(found: Sequence[MemberSavings], measures: Sequence[Measure]) -> tupl
         _figure("measures_kwh", "kWh", {company: sum(one.kwh.values(), Fraction(0)) for company, one in measured.items()}),
         _figure("meters_kwh", "kWh", kwh),
         _figure("meters_kg", "kg CO2e", kg),
-        _figure("target_kg_a", "kg CO2e/a", {one.company: one.kg_a for one in targets if one.kg_a is not None}),
+        _figure("target_kg_a", "kg CO2e/a", {one.company: one.kg_a for one in targets} if any(one.kg_a for one in targets) else {}),
         _figure("measures_kg_a", "kg CO2e/a", {c: None if one.without_kg else one.kg_a for c, one in measured.items()}),
         _figure("planned_kwh_a", "kWh/a", _by_company((one.company, sum(v for _, v in one.kwh_a)) for one in planned)),
-        _figure("investment_cny", "CNY", _by_company((one.company, one.investment_cny or Fraction(0)) for one in done)),
+        _figure("investment_cny", "CNY", _by_company((one.company, one.investment_cny) for one in done)),
         _figure("measures_count", "", _by_company((one.company, Fraction(1)) for one in mine)),
     )
 
 
-def _figure(name: str, unit: str, amounts: Mapping[str, Fraction | Saved | None]) -> Figure:
+def _figure(name: str, unit: str, amounts: Mapping[str, Fraction | None] | Mapping[str, Saved | None]) -> Figure:
     parts = {c: one if isinstance(one, Saved) else Saved(float(one), 0.0) for c, one in amounts.items() if one is not None}
     missing = tuple(company for company, one in amounts.items() if one is None)
     return Figure(name, unit, {company: one for company, one in parts.items() if one.amount}, missing)
 
 
-def _by_company(amounts: Iterable[tuple[str, Fraction | int]]) -> dict[str, Fraction | Saved | None]:
-    found: dict[str, Fraction | Saved | None] = {}
+def _by_company(amounts: Iterable[tuple[str, Fraction | int | None]]) -> dict[str, Fraction | None]:
+    """Sums; None where one of a company's amounts is not given."""
+    found: dict[str, Fraction | None] = {}
     for company, amount in amounts:
-        before = found.get(company)
-        found[company] = (before if isinstance(before, Fraction) else Fraction(0)) + amount
+        before = found.get(company, Fraction(0))
+        found[company] = None if before is None or amount is None else before + amount
     return found
 
 

@@ -1,6 +1,6 @@
 """Tables of measures, savings and the baselines that they are counted against. Pure."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import sqrt
 from typing import Any, Final
@@ -8,6 +8,8 @@ from typing import Any, Final
 from babel.numbers import format_decimal
 
 from zonepulse.processors.efficiency.baseline import CONSTANT, COOLING, HEATING, Baseline, Refused
+from zonepulse.processors.efficiency.history import days_between
+from zonepulse.processors.efficiency.savings import Month
 from zonepulse.schemas.registry.efficiency.networks import EFFICIENCY, Efficiency, Measure
 from zonepulse.schemas.registry.model import Registry
 from zonepulse.schemas.registry.sections import whole_of
@@ -84,21 +86,34 @@ class SavingsTables:
         return self._table("savings-by-carrier", columns, rows, self._say("carriers_note"))
 
     def months(self) -> Table:
-        """What meters say month by month, of all companies together; empty where one of them has no answer."""
-        saved, cumulative, variance = (defaultdict[str, float](float) for _ in range(3))
+        """What meters say month by month, of all companies together; empty where one of them has no answer.
+
+        A month of which a carrier has no known day has no sum. What is cumulative is of the days that are known, as the period's sum is.
+        """
         known = sum_of([one.kwh() for one in self._found]) is not None
-        for _, carrier in self._each() if known else ():
-            assert not isinstance(carrier.found, Refused) and carrier.kwh_per_unit is not None
-            kwh = float(carrier.kwh_per_unit)
-            for month in carrier.found.months:
-                saved[month.month] += month.saved * kwh
-                cumulative[month.month] += month.cumulative * kwh
-                variance[month.month] += (month.half_width * kwh) ** 2
-        rows = [[month, saved[month], cumulative[month], sqrt(variance[month])] for month in sorted(saved)]
+        each = [(self._who(one.company, carrier.carrier), carrier) for one, carrier in self._each()] if known else []
+        by_month = [(who, _months_kwh(carrier), _left_out(carrier, self._asked)) for who, carrier in each]
+        latest, rows = dict[str, Month](), list[list[Any]]()
+        for name in dict.fromkeys(day.strftime("%Y-%m") for day in days_between(self._asked.first, self._asked.end)):
+            mine = {who: months[name] for who, months, _ in by_month if name in months}
+            latest |= mine
+            without = [who for who, _, _ in by_month if who not in mine]
+            left_out = [f"{who} ({days[name]})" for who, _, days in by_month if who in mine and days[name]]
+            remarks = [self._say("months_without", who=", ".join(without))] if without else []
+            remarks += [self._say("months_left_out", who=", ".join(left_out))] if left_out else []
+            if by_month:
+                rows.append([
+                    name, None if without else sum(one.saved for one in mine.values()), sum(one.cumulative for one in latest.values()),
+                    sqrt(sum(one.half_width**2 for one in latest.values())), "; ".join(remarks),
+                ])  # fmt: skip
         columns = (
-            Column("month"), Column("saved_kwh", "number"), Column("cumulative_kwh", "number"), Column("plus_minus_kwh", "number"),
+            Column("month"), Column("saved_kwh", "number"), Column("cumulative_kwh", "number"), Column("plus_minus_kwh", "number"), _REMARK,
         )  # fmt: skip
         return Table("savings-by-month", columns, rows)
+
+    def _who(self, company: str, carrier: str) -> str:
+        word = self._say.word(carrier)
+        return word if self._is_own else f"{self._names[company]}: {word}"
 
     def baselines(self) -> Table:
         """The models, with what they were judged by."""
@@ -180,3 +195,18 @@ class SavingsTables:
         if not self._is_own:
             return Table(name, columns, rows, note=note)
         return Table(name, columns[1:], [row[1:] for row in rows], note=note)
+
+
+def _months_kwh(carrier: CarrierSavings) -> dict[str, Month]:
+    """A carrier's months, in kWh."""
+    assert not isinstance(carrier.found, Refused) and carrier.kwh_per_unit is not None
+    kwh = float(carrier.kwh_per_unit)
+    return {
+        one.month: Month(one.month, one.saved * kwh, one.cumulative * kwh, one.half_width * kwh) for one in carrier.found.months
+    }
+
+
+def _left_out(carrier: CarrierSavings, asked: Asked) -> Counter[str]:
+    """Month -> its days without energy, which count on neither side."""
+    days = carrier.history.between(asked.first, asked.end).days if carrier.history else ()
+    return Counter(day.day.strftime("%Y-%m") for day in days if day.energy is None)

@@ -75,8 +75,29 @@ def test_measures_are_counted_by_their_state() -> None:
         measure("a", "planned", 5, 7), measure("a", "planned", 6, 8), measure("a", "implemented", 9, 40), measure("a", "dropped", 1, 2),
         measure("b", "implemented", 3, None), measure("gone", "planned", 100, None),
     ]  # fmt: skip
-    found = {one.id: one.total() for one in figures([member("a"), member("b")], of_all)}
-    assert (found["planned_kwh_a"], found["investment_cny"], found["measures_count"]) == ((11, 0), (40, 0), (5, 0))
+    found = {one.id: one for one in figures([member("a"), member("b")], of_all)}
+    assert (found["planned_kwh_a"].total(), found["measures_count"].total()) == ((11, 0), (5, 0))
+    assert found["investment_cny"].total() is None and found["investment_cny"].missing == ("b",), (
+        "no sum of those alone that say it"
+    )
+    of_a = {one.id: one.total() for one in figures([member("a")], of_all)}
+    assert of_a["investment_cny"] == (40, 0)
+
+
+def test_a_target_in_kg_is_that_of_all_who_have_a_target_or_none() -> None:
+    def targets(*kg: int | None) -> Figure:
+        of_kg = [None if one is None else Fraction(one) for one in kg]
+        members = [
+            MemberSavings(
+                f"c{i}", SavingsTarget("n", f"c{i}", 2025, Fraction(9), one), BottomUp({}, Fraction(0), Fraction(0), ()), ()
+            )
+            for i, one in enumerate(of_kg)
+        ]
+        return next(one for one in figures(members, ()) if one.id == "target_kg_a")
+
+    assert targets(3, 4).total() == (7, 0)
+    assert (targets(3, None).total(), targets(3, None).missing) == (None, ("c1",))
+    assert (targets(None, None).total(), targets(None, None).missing) == (None, ()), "nobody has set one: there is none to miss"
 
 
 @pytest.mark.parametrize(
