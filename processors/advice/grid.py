@@ -74,6 +74,8 @@ def unmatched(hours: Hours, contracted_kwh: Floats, residual_g_per_kwh: float | 
     matched = np.minimum(np.maximum(drawn, 0.0), offered)
     lapsed, open_kwh = offered - matched, np.maximum(drawn, 0.0) - matched
     movable = float(min(lapsed.sum(), open_kwh.sum()))
+    parts = {"contracted_kwh": offered, "drawn_kwh": np.maximum(drawn, 0.0), "matched_kwh": matched, "lapsed_kwh": lapsed,
+             "unmatched_kwh": open_kwh}  # fmt: skip
     if not movable:
         return Absent(kind, Said("all_matched"))
     top = np.argsort(-lapsed, kind="stable")[:MOST_WINDOWS]
@@ -85,12 +87,10 @@ def unmatched(hours: Hours, contracted_kwh: Floats, residual_g_per_kwh: float | 
         "medium",
         Said("at_most"),
         {
-            "contracted_kwh": float(offered.sum()),
-            "matched_kwh": float(matched.sum()),
-            "lapsed_kwh": float(lapsed.sum()),
-            "unmatched_kwh": float(open_kwh.sum()),
+            **{name: float(values.sum()) for name, values in parts.items()},
             "score": float(matched.sum() / max(1e-9, float(np.maximum(drawn, 0.0).sum()))),
             "residual_g_per_kwh": residual_g_per_kwh,
+            "by_month": hours.by_month(known, **parts),
         },
         tuple(Window(hours.start_ms(int(i)), hours.start_ms(int(i)) + HOUR_MS, float(lapsed[i])) for i in top if lapsed[i] > 0),
     )

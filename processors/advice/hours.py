@@ -105,6 +105,15 @@ class Hours:
         days, inverse = np.unique(self.day, return_inverse=True)
         return np.array([(d := date.fromordinal(int(day))).year * 12 + d.month - 1 for day in days], np.int64)[inverse]
 
+    def by_month(self, chosen: npt.NDArray[np.bool_], **values: Floats) -> list[dict[str, Any]]:
+        """Sums of values over the chosen hours of each month, a row a month; None where one of them is not known."""
+        months, rows = self.months(), []
+        for month in map(int, np.unique(months)):
+            mine = chosen & (months == month)
+            sums = {name: float(value[mine].sum()) for name, value in values.items()}
+            rows.append({"month": month_text(month)} | {name: one if np.isfinite(one) else None for name, one in sums.items()})
+        return rows
+
     def start_ms(self, i: int) -> int:
         """Where an hour begins."""
         return self.first_ms + i * HOUR_MS

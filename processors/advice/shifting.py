@@ -5,7 +5,8 @@ An hour may give down to the lower and take up to the upper one; the day's sum s
 other exchange within these bounds saves more.
 """
 
-from typing import Final, Literal
+from datetime import date
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -24,22 +25,22 @@ def shift(hours: Hours, by: By) -> Advice | Absent:
     worth = hours.g_per_kwh if by == "intensity" else hours.cny_per_kwh
     known = hours.known & np.isfinite(worth)
     low_kwh, high_kwh = _bounds(hours)
-    rows, windows = [], list[Window]()
+    days, windows = list[_Day](), list[Window]()
     starts = np.flatnonzero(np.diff(hours.day, prepend=hours.day[0] - 1))
     for begin, end in zip(starts, [*starts[1:], len(hours.day)], strict=True):
         if end - begin < 23 or not known[begin:end].all():
             continue
         moved, gain, best = _move(hours.use_kwh[begin:end], low_kwh[begin:end], high_kwh[begin:end], worth[begin:end])
         g, cny = (_difference(values[begin:end], best) for values in (hours.g_per_kwh, hours.cny_per_kwh))
-        rows.append((moved, gain, g, cny))
+        days.append(_Day(int(begin), int(end), moved, gain, g, cny, best))
         windows += [Window(hours.start_ms(int(begin) + i), hours.start_ms(int(begin) + i) + HOUR_MS, kwh) for i, _, kwh in best[:1]]
-    if len(rows) < LEAST_COVERED * DAYS_A_YEAR:
-        return Absent(kind, Said("few_days_intensity" if by == "intensity" else "few_days_price", (len(rows),)))
-    moved, gain = sum(row[0] for row in rows), sum(row[1] for row in rows)
-    if gain <= 0:
+    if len(days) < LEAST_COVERED * DAYS_A_YEAR:
+        return Absent(kind, Said("few_days_intensity" if by == "intensity" else "few_days_price", (len(days),)))
+    moved = sum(day.moved for day in days)
+    if sum(day.gain for day in days) <= 0:
         return Absent(kind, Said("flat_intensity" if by == "intensity" else "flat_price"))
-    scale = DAYS_A_YEAR / len(rows)
-    g, cny = (sum(row[n] for row in rows) for n in (2, 3))
+    scale = DAYS_A_YEAR / len(days)
+    g, cny = sum(day.g for day in days), sum(day.cny for day in days)
     return Advice(
         kind,
         moved * scale,
@@ -48,10 +49,12 @@ def shift(hours: Hours, by: By) -> Advice | Absent:
         "low",
         Said("who_can_wait"),
         {
-            "days": len(rows),
+            "days": len(days),
             "moved_kwh": float(moved),
             "saved_g": float(g) if np.isfinite(g) else None,
             "saved_cny": float(cny) if np.isfinite(cny) else None,
+            "by_day": [_day_row(hours, day) for day in days],
+            "greatest_day": _hour_rows(hours, max(days, key=lambda day: day.moved), low_kwh, high_kwh),
         },
         tuple(sorted(windows, key=lambda one: -one.kwh)[:MOST_WINDOWS]),
     )
@@ -71,6 +74,45 @@ def _bounds(hours: Hours) -> tuple[Floats, Floats]:
 
 Moves = list[tuple[int, int, float]]
 """(from hour, to hour, kWh), the greatest first."""
+
+
+class _Day(NamedTuple):
+    """What moves in the hours [begin, end)."""
+
+    begin: int
+    end: int
+    moved: float
+    gain: float
+    g: float
+    cny: float
+    moves: Moves
+
+
+def _day_row(hours: Hours, day: _Day) -> dict[str, Any]:
+    return {
+        "day": date.fromordinal(int(hours.day[day.begin])).isoformat(),
+        "moved_kwh": float(day.moved),
+        "saved_g": float(day.g) if np.isfinite(day.g) else None,
+        "saved_cny": float(day.cny) if np.isfinite(day.cny) else None,
+    }
+
+
+def _hour_rows(hours: Hours, day: _Day, low: Floats, high: Floats) -> list[dict[str, Any]]:
+    """The hours of a day, each with what it gives to others and takes from them."""
+    gives, takes = np.zeros(day.end - day.begin), np.zeros(day.end - day.begin)
+    for source, target, kwh in day.moves:
+        gives[source] += kwh
+        takes[target] += kwh
+    rows = []
+    for i in range(day.begin, day.end):
+        g, cny = hours.g_per_kwh[i], hours.cny_per_kwh[i]
+        rows.append({
+            "day": date.fromordinal(int(hours.day[i])).isoformat(), "hour": int(hours.hour[i]), "use_kwh": float(hours.use_kwh[i]),
+            "low_kwh": float(low[i]), "high_kwh": float(high[i]), "g_per_kwh": float(g) if np.isfinite(g) else None,
+            "cny_per_kwh": float(cny) if np.isfinite(cny) else None, "gives_kwh": float(gives[i - day.begin]),
+            "takes_kwh": float(takes[i - day.begin]),
+        })  # fmt: skip
+    return rows
 
 
 def _move(use: Floats, low: Floats, high: Floats, worth: Floats) -> tuple[float, float, Moves]:

@@ -42,6 +42,8 @@ class Run(NamedTuple):
     """In the battery, with what is left in it."""
     without_load: float
     """Of hours in which the load is not known."""
+    without_intensity: float
+    """Of what is used, in hours whose intensity is not known: it is in no kg."""
     kg: float | None
     cny: float | None
     peak_kw: float
@@ -66,13 +68,14 @@ def simulate(hours: Hours, yield_kwh: Floats, pv_kw: float, battery_kwh: float, 
     used = direct + given
     exported = surplus - taken
     priced = bool(np.isfinite(hours.cny_per_kwh[hours.known]).all())
-    kg = float(np.nansum(used * hours.g_per_kwh)) / 1000 if np.isfinite(hours.g_per_kwh).any() else None
+    has_g = np.isfinite(hours.g_per_kwh)
+    kg = float(np.nansum(used * hours.g_per_kwh)) / 1000 if has_g.any() else None
     cny = float(np.sum(used[hours.known] * hours.cny_per_kwh[hours.known])) if priced else None
     if cny is not None and prices.feed_in_per_kwh is not None:
         cny += float(exported.sum()) * prices.feed_in_per_kwh
     return Run(
         float(generated.sum()), float(used.sum()), float(exported.sum()), float(taken.sum() - given.sum()),
-        float(generated.sum() - counted.sum()), kg, cny, float((deficit - given).max()),
+        float(generated.sum() - counted.sum()), float(used[~has_g].sum()), kg, cny, float((deficit - given).max()),
     )  # fmt: skip
 
 
@@ -120,10 +123,27 @@ def solar(hours: Hours, yield_kwh: Floats | None, longitude: float | None, price
             "greatest_hour_kw": peak_kw,
             "solar_noon_off_h": off_h,
             "sizes": [_row({"pv_kw": kw}, run, _cost(kw, prices.pv_per_kw)) for kw, run in sizes],
+            "by_month": _by_month(hours, yield_kwh, pv_kw),
             "batteries": [_battery_row(kwh, run, alone, prices) for kwh, run in stores],
             "battery_efficiency": _EFFICIENCY,
+            "battery_hours_to_fill": _HOURS_TO_FILL,
+            "least_share": LEAST_SHARE,
+            "pv_cny_per_kw": prices.pv_per_kw,
+            "battery_cny_per_kwh": prices.battery_per_kwh,
+            "feed_in_cny_per_kwh": prices.feed_in_per_kwh,
         },
     )
+
+
+def _by_month(hours: Hours, yield_kwh: Floats, pv_kw: float) -> list[dict[str, Any]]:
+    """The advised PV alone, month by month: load, what is generated while it is known, used and exported, and what use is worth."""
+    generated = yield_kwh * pv_kw
+    used, has_g = np.minimum(hours.use_kwh, generated), np.isfinite(hours.g_per_kwh)
+    kg = np.where(has_g, used * hours.g_per_kwh / 1000, 0.0 if has_g.any() else np.nan)
+    return hours.by_month(
+        hours.known, load=hours.use_kwh, generated=generated, used=used, exported=generated - used, kg=kg,
+        cny_saved=used * hours.cny_per_kwh,
+    )  # fmt: skip
 
 
 def _cost(amount: float, price: float | None) -> float | None:

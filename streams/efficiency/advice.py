@@ -32,6 +32,17 @@ SELECT intDiv(toUnixTimestamp64Milli(t.start), 3600000) AS hour, scope, basis, s
     sum(toInt128(t.co2e_mg)) AS co2e_mg, sum(t.covered_ms) AS covered_ms, sum(t.expected_ms) AS expected_ms, count() AS windows
 FROM ({_MINE} AND carrier = 'electricity') AS t
 GROUP BY hour, scope, basis"""
+_MARKET: Final = f"""\
+SELECT sum(kwh) AS energy_micro, sum(mg) AS co2e_mg
+FROM (
+    SELECT sumIf(toInt128(t.energy_micro), is_import) - sumIf(toInt128(t.energy_micro), NOT is_import) AS kwh,
+        sumIf(toInt128(t.co2e_mg), is_import) - sumIf(toInt128(t.co2e_mg), NOT is_import) AS mg,
+        countIf(is_import AND t.co2e_mg IS NOT NULL) AS known
+    FROM (SELECT *, carrier = 'electricity' AS is_import
+        FROM ({_MINE} AND scope = 2 AND basis = 'market' AND (carrier = 'electricity' OR startsWith(carrier, 'contract:')))) AS t
+    GROUP BY t.start)
+WHERE known > 0 AND kwh > 0"""
+"""A window's import less what contracts took of it, where the emissions of both are known."""
 _MONTHLY: Final = f"""\
 SELECT formatDateTime(t.start, '%Y-%m', {{timezone:String}}) AS month, carrier, sum(toInt128(t.energy_micro)) AS energy_micro
 FROM ({_MINE} AND carrier IN ('electricity', 'reactive') AND scope = 0) AS t
@@ -72,7 +83,7 @@ def advice(registry: Registry, company: str, end: date, wanted: Wanted, ask: Ask
         shift(hours, "price"),
         solar(hours, yield_kwh, wanted.longitude, wanted.prices),
         power_factor(months, prices, wanted.power_factor),
-        unmatched(hours, _contracted(registry, company, first_ms), _residual(rows)),
+        unmatched(hours, _contracted(registry, company, first_ms), _residual(ask(_MARKET, parameters))),
     ]
 
 
@@ -135,11 +146,8 @@ def _contracted(registry: Registry, company: str, first_ms: int) -> Floats:
 
 def _residual(rows: list[dict[str, Any]]) -> float | None:
     """g per kWh on the market basis of what no contract covers; None where it is not known."""
-    market = [
-        row for row in rows if (row["scope"], row["basis"]) == (2, "market") and row["energy_micro"] and row["co2e_mg"] is not None
-    ]
-    energy = sum(row["energy_micro"] for row in market)
-    return sum(row["co2e_mg"] for row in market) * 1000 / energy if energy else None
+    (row,) = rows
+    return row["co2e_mg"] * 1000 / row["energy_micro"] if row["energy_micro"] else None
 
 
 def document(one: Advice | Absent, zone: ZoneInfo, say: AdviceWords) -> Mapping[str, Any]:

@@ -101,12 +101,12 @@ def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
     server.stop()
 
 
-def rows(company: str, at: Any, use: Any, scope: int, basis: str, g_per_kwh: Any) -> pa.Table:
+def rows(company: str, at: Any, use: Any, scope: int, basis: str, g_per_kwh: Any, carrier: str = "electricity") -> pa.Table:
     count = len(at)
     micro = np.round(use * 1e6).astype(np.int64)
     given: dict[str, Any] = {
         "run": ["live"] * count, "zone": ["z"] * count, "entity_kind": ["company"] * count, "entity": [company] * count,
-        "carrier": ["electricity"] * count, "basis": [basis] * count, "scope": [scope] * count, "length_s": [3600] * count,
+        "carrier": [carrier] * count, "basis": [basis] * count, "scope": [scope] * count, "length_s": [3600] * count,
         "energy_micro": micro, "estimated_micro": [0] * count, "covered_ms": [HOUR_MS] * count, "expected_ms": [HOUR_MS] * count,
         "co2e_mg": [None] * count if g_per_kwh is None else np.round(use * g_per_kwh * 1000).astype(np.int64), "revision": [1] * count,
     }  # fmt: skip
@@ -253,6 +253,86 @@ def test_advice_is_worked_out_from_the_rows(zone: Zone) -> None:
     assert german["name"] == "Grundlast nachts" and german["because"].startswith("sie folgt der Jahreszeit")
     assert german["calculation"]["months"] == months and "deren Summe" in german["calculation"]["formula"]
     assert "did you mean `c2`" in run(zone, "advice", "c22", code=2)
+
+
+ADVISED = ZONE.replace("tariffs:\n", """\
+contracts:
+  - {id: sun, company: c3, kind: ppa, hourly: {from: "2025-01-01T00:00+01:00", step: 12h, values: [%s]}, valid_from: 2025-01-01,
+     valid_to: 2026-01-01, evidence: contract}
+calendars: [{id: day, hours: ["08:00", "18:00"]}]
+tariffs:
+  - {id: peak, carrier: electricity, price: 1.1, currency: CNY, unit: kWh, source: contract, valid_from: 2020-01-01, calendar: day}
+""" .replace("%s", ", ".join(["300", "1500"] * 365)))  # fmt: skip
+"""With prices by the hour, and an hourly contract of c3."""
+
+
+def test_every_kind_of_advice_prints_the_whole_calculation(zone: Zone) -> None:
+    """Each amount is worked out again from nothing but what `--explain` shows."""
+    (zone.folder / "advised.yaml").write_text(ADVISED, "utf-8")
+    at, _ = hours()
+    use = zone.kwh["c3"]
+    with connect(zone.server, WRITER) as client:
+        client.insert_arrow("totals", rows("c3", at, use * 0.75, 0, "", None, carrier="reactive"))
+        client.insert_arrow("totals", rows("c3", at, use, 2, "market", 600 * (use - 20) / use))
+        client.insert_arrow("totals", rows("c3", at, np.full(len(at), 20.0), 2, "market", 0 * use, carrier="contract:sun"))
+    pv = zone.folder / "sun.csv"
+    first = datetime(2024, 12, 31, 23, tzinfo=UTC)
+    each = [max(0.0, float(np.cos(((first + timedelta(hours=i)).hour + 0.5 + 13.4 / 15 - 12) / 12 * np.pi))) for i in range(8760)]
+    lines = [f"{(first + timedelta(hours=i)).isoformat()},{value:.6f}" for i, value in enumerate(each)]
+    pv.write_text("\n".join(["start,kwh_per_kw", *lines]) + "\n", "utf-8")
+    asked = (
+        "advice", "c3", "--until", "2026-01-01", "--pv", str(pv), "--longitude", "13.4", "--pv-cny-per-kw", "3000",
+        "--battery-cny-per-kwh", "900", "--feed-in-cny-per-kwh", "0.3", "--power-factor", "0.9:0.5",
+    )  # fmt: skip
+    said = {one["kind"]: one for one in json.loads(run(zone, *asked, "--json", file="advised.yaml"))["advice"]}
+    assert not [one for one in said.values() if "missing" in one] and len(said) == 7
+    shown = run(zone, *asked, "--explain", file="advised.yaml")
+    for one in said.values():
+        assert one["calculation"]["formula"][:60] in " ".join(shown.split()), one["kind"]
+        for value in leaves(one["calculation"]):
+            text = "-" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+            assert text in shown, (one["kind"], value)
+
+    for kind in ("night_base_load", "weekend_base_load"):
+        one = said[kind]
+        best, months = one["calculation"]["best_kw"], one["calculation"]["months"]
+        assert one["kwh_a"] == pytest.approx(sum(row["hours"] * (row["median_kw"] - best) for row in months))
+        assert one["kg_a"] == pytest.approx(sum(row["kwh"] * row["g_per_kwh"] / 1000 for row in months))
+        assert one["cny_a"] == pytest.approx(sum(row["kwh"] * row["cny_per_kwh"] for row in months))
+    for kind in ("shift_by_intensity", "shift_by_price"):
+        one = said[kind]
+        days, scale = one["calculation"]["by_day"], 365 / one["calculation"]["days"]
+        for amount, name, size in (("kwh_a", "moved_kwh", 1), ("kg_a", "saved_g", 1000), ("cny_a", "saved_cny", 1)):
+            assert one[amount] == pytest.approx(sum(row[name] for row in days) / size * scale)
+    one = said["photovoltaics"]
+    of = one["calculation"]
+    fitting = [row for row in of["sizes"] if row["used"] >= of["least_share"] * row["generated"]]
+    assert of["pv_kw"] == (fitting[-1] if fitting else of["sizes"][0])["pv_kw"]
+    assert one["kwh_a"] == pytest.approx(sum(row["used"] for row in of["by_month"]))
+    assert one["kg_a"] == pytest.approx(sum(row["kg"] for row in of["by_month"]))
+    assert one["cny_a"] == pytest.approx(
+        sum(row["cny_saved"] + row["exported"] * of["feed_in_cny_per_kwh"] for row in of["by_month"])
+    )
+    one = said["power_factor"]
+    months = one["calculation"]["months"]
+    assert all(row["power_factor"] == pytest.approx(row["kwh"] / (row["kwh"] ** 2 + row["kvarh"] ** 2) ** 0.5) for row in months)
+    below = [(row["kwh"] * row["cny_per_kwh"] * 0.5 / 100, (0.9 - row["power_factor"]) / 0.01) for row in months]
+    assert one["cny_a"] == pytest.approx(sum(bill * hundredths for bill, hundredths in below))
+    one = said["unmatched_contracts"]
+    of = one["calculation"]
+    sums = {name: sum(row[name] for row in of["by_month"]) for name in of["by_month"][0] if name != "month"}
+    assert one["kwh_a"] == pytest.approx(min(sums["contracted_kwh"], sums["drawn_kwh"]) - sums["matched_kwh"])
+    assert of["residual_g_per_kwh"] == pytest.approx(600, rel=1e-4), "of what no contract covers, and not of the whole import"
+    assert one["kg_a"] == pytest.approx(one["kwh_a"] * of["residual_g_per_kwh"] / 1000)
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """Every number and text of a document."""
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from leaves(one)
+    elif not isinstance(value, str):
+        yield value
 
 
 def reported(zone: Zone, out: Path, *arguments: str) -> tuple[dict[str, Any], str]:

@@ -109,8 +109,9 @@ def _print_calculation(one: Any, words: AdviceWords) -> None:
     plain = {key: value for key, value in calculation.items() if key != "formula" and not isinstance(value, list)}
     if plain:
         print_table(tuple(plain), [[_text(value) for value in plain.values()]])
-    for rows in (value for value in calculation.values() if isinstance(value, list)):
-        print_table(tuple(rows[0]), [[_text(value) for value in row.values()] for row in rows])
+    for key, rows in calculation.items():
+        if isinstance(rows, list):
+            print_table(tuple(rows[0]), [[_text(value) for value in row.values()] for row in rows], title=key)
     if one["windows"]:
         print_table(
             (words("from"), words("to"), "kWh"), [(w["from"], w["to"], _text(w["kwh"])) for w in one["windows"]], right=("kWh",)

@@ -90,6 +90,26 @@ def test_without_factor_or_tariff_only_energy_is_said() -> None:
     assert found.kwh_a > 0 and found.kg_a is None and found.cny_a is None
 
 
+def test_what_moves_can_be_worked_out_again_from_its_days_and_hours() -> None:
+    one = steel()
+    g = np.where((one.hour >= 10) & (one.hour < 16), 300.0, 600.0) + one.hour
+    found = given_advice(shift(replace(one, g_per_kwh=g), "intensity"))
+    of, hours_of = found.calculation, found.calculation["greatest_day"]
+    for name in ("moved_kwh", "saved_g", "saved_cny"):
+        assert sum(row[name] for row in of["by_day"]) == pytest.approx(of[name])
+    assert (len(of["by_day"]), len(hours_of)) == (365, 24)
+    (day,) = [row for row in of["by_day"] if row["day"] == hours_of[0]["day"]]
+    assert day["moved_kwh"] == max(row["moved_kwh"] for row in of["by_day"])
+    moved = [row["gives_kwh"] - row["takes_kwh"] for row in hours_of]
+    assert sum(row["gives_kwh"] for row in hours_of) == pytest.approx(day["moved_kwh"]) and sum(moved) == pytest.approx(0)
+    assert sum(kwh * row["g_per_kwh"] for kwh, row in zip(moved, hours_of, strict=True)) == pytest.approx(day["saved_g"])
+    for row in hours_of:
+        mine = one.use_kwh[(one.hour == row["hour"]) & (one.is_weekend == (date.fromisoformat(row["day"]).weekday() >= 5))]
+        assert [row["low_kwh"], row["high_kwh"]] == pytest.approx(list(np.quantile(mine, [0.1, 0.9])))
+        assert row["gives_kwh"] <= max(0, row["use_kwh"] - row["low_kwh"]) + 1e-9
+        assert row["takes_kwh"] <= max(0, row["high_kwh"] - row["use_kwh"]) + 1e-9
+
+
 def test_load_moves_only_where_it_gains_and_only_as_far_as_it_was_seen() -> None:
     one = steel()
     g = np.where((one.hour >= 10) & (one.hour < 16), 300.0, 600.0)
@@ -150,9 +170,22 @@ def test_the_advised_size_uses_most_of_what_it_makes_and_pays_back_as_its_number
     assert found.kwh_a == chosen["used"] >= 0.8 * chosen["generated"]
     assert chosen["payback_years"] == pytest.approx(3000 * chosen["pv_kw"] / chosen["cny"])
     assert chosen["cny"] == pytest.approx(chosen["used"] * 0.7 + chosen["exported"] * 0.3)
+    months = found.calculation["by_month"]
+    for of_month, of_year in (("used", "used"), ("exported", "exported"), ("generated", "generated"), ("kg", "kg")):
+        assert sum(row[of_month] for row in months) == pytest.approx(chosen[of_year])
+    feed_in = found.calculation["feed_in_cny_per_kwh"] * chosen["exported"]
+    assert found.cny_a == pytest.approx(sum(row["cny_saved"] for row in months) + feed_in)
+    assert chosen["cost_cny"] == found.calculation["pv_cny_per_kw"] * chosen["pv_kw"]
     assert batteries[0]["payback_years"] is None
     for row in batteries[1:]:
         assert row["payback_years"] is None or row["payback_years"] == pytest.approx(row["cost_cny"] / (row["cny"] - chosen["cny"]))
+
+
+def test_use_without_a_known_intensity_is_in_no_kg_and_is_counted() -> None:
+    one = steel()
+    g = np.where(one.hour == 12, np.nan, 500.0)
+    run = simulate(replace(one, g_per_kwh=g), sun(one), 10.0, 0.0, Prices())
+    assert run.kg == pytest.approx((run.used - run.without_intensity) * 0.5) and run.without_intensity > 0
 
 
 def test_a_yield_peaks_at_the_place_s_solar_noon_or_is_refused() -> None:
@@ -203,5 +236,7 @@ def test_contracts_that_deliver_at_another_hour_are_counted() -> None:
     assert found.kwh_a == pytest.approx(min(of["lapsed_kwh"], of["unmatched_kwh"])) and found.kg_a == pytest.approx(
         found.kwh_a * 0.6
     )
-    assert of["score"] == pytest.approx(of["matched_kwh"] / use.sum())
+    assert of["score"] == pytest.approx(of["matched_kwh"] / of["drawn_kwh"]) and of["drawn_kwh"] == pytest.approx(use.sum())
+    for name in ("contracted_kwh", "drawn_kwh", "matched_kwh", "lapsed_kwh", "unmatched_kwh"):
+        assert sum(row[name] for row in of["by_month"]) == pytest.approx(of[name])
     assert isinstance(unmatched(hours(use), np.zeros(HOURS_A_YEAR), None), Absent)
