@@ -1,5 +1,5 @@
 """Records of 8 MB, the most that a broker takes, given to what consumes them in a process of its own:
-`python large_records.py CONSUMER ...`.
+`python large_records.py EVERY CONSUMER ...`, of each consumer's forms every EVERY-th.
 
 A line of JSON for each form says how many bytes the process grew at its peak, by the kernel's count, from just before the record to the
 moment when all that was made of it was sent on. Each form must be handled or refused; nothing may raise.
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -346,14 +346,14 @@ def growth(consume: Callable[[], object]) -> int:
     return memory("VmHWM") - before
 
 
-def main(consumers: Iterable[str]) -> None:
+def main(every: int, consumers: Iterable[str]) -> None:
     gc.freeze()
     for consumer in consumers:
         made = CONSUMERS[consumer]()
         next(made)[1]()  # what is imported and compiled with the first
-        for name, consume in made:
+        for name, consume in islice(made, 0, None, every):
             print(json.dumps([f"{consumer}: {name}", growth(consume)]), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(int(sys.argv[1]), sys.argv[2:])

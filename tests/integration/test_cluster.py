@@ -1,5 +1,6 @@
 """Three brokers with three copies: one is killed under load and nothing stands still; two, and nothing is acknowledged; nothing is lost."""
 
+import asyncio
 import os
 import signal
 from collections import Counter
@@ -7,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from core_runs import disagreements, emitted, expected, fetches, final
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
 from live_parts import wait_until
 from zone_runs import piece
 
@@ -35,15 +36,19 @@ def start(brokers: list[Broker]) -> None:
 
 def is_acknowledged(kafka: str, value: bytes, patience_ms: int) -> bool:
     """Whether as many brokers as must have taken a record."""
-    patience = {"delivery_timeout_ms": patience_ms, "request_timeout_ms": patience_ms // 2, "max_block_ms": patience_ms}
-    producer = KafkaProducer(**connection_to(kafka), acks="all", linger_ms=0, **patience)
-    try:
-        producer.send(INPUTS.full_name(PREFIX), value, b"k").get(patience_ms / 1000)
-    except KafkaError:
-        return False
-    finally:
-        producer.close(1)  # without a bound it may wait for ever for a broker that is gone
-    return True
+
+    async def send() -> bool:
+        producer = AIOKafkaProducer(**connection_to(kafka), acks="all", request_timeout_ms=patience_ms)
+        await producer.start()
+        try:
+            await producer.send_and_wait(INPUTS.full_name(PREFIX), value, b"k")
+        except KafkaError:
+            return False
+        finally:
+            await producer.stop()
+        return True
+
+    return asyncio.run(send())
 
 
 def test_brokers_die_and_nothing_is_lost(tmp_path: Path) -> None:

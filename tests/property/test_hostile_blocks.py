@@ -9,7 +9,7 @@ from hypothesis import settings
 
 pytestmark = pytest.mark.integration
 SCRIPT = Path(__file__).parents[1] / "hostile_blocks.py"
-ROUNDS = 15 * settings.get_current_profile_name().count("hunt") * 1_000 + 120
+ROUNDS = 15 * settings.get_current_profile_name().count("hunt") * 1_000 + 60
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -36,6 +36,7 @@ def test_numbers_that_are_none_are_told(option: list[str]) -> None:
     assert option[0] in str(result.exception) + result.output
 
 
+@pytest.mark.large
 def test_at_every_age_the_sums_hold_the_last_horizon_with_every_company_and_no_more() -> None:
     zone = CompanyZone(2, 6)
     channels = compile_registry(zone.registry(), 1)

@@ -72,6 +72,7 @@ def test_a_letter_of_an_arrow_row_holds_that_row_alone() -> None:
     assert decode(found[1_234].value).meter == ["X1234"]
 
 
+@pytest.mark.large
 def test_rows_that_share_a_long_text_do_not_multiply_it() -> None:
     rows = [{"meter": "L" * 1_000_000, "register": "1.8.0", "ts": i, "value": 1.0} for i in range(50)]
     sink = pa.BufferOutputStream()

@@ -86,6 +86,7 @@ def test_a_fault_is_found(detector: str, within_hours: int) -> None:
     assert 0 <= _raised(values, EAGER)[detector] <= within_hours
 
 
+@pytest.mark.large
 def test_what_has_spoken_must_have_more_to_say_the_next_time() -> None:
     values = _load()
     values[[FAULT, FAULT + 72]] = 150.0, 170.0

@@ -43,6 +43,7 @@ def working(hours: int) -> list[float]:
     return [(10.0 if 7 <= h % 24 < 19 else 2.0) + (h * h % 97) / 100 for h in range(hours)]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("kind", ["cumulative", "interval"])
 def test_an_hourly_register_is_judged_by_the_hour_where_windows_last_a_quarter(kind: str) -> None:
     used = [*working(15 * 24 + 3), 200.0, *working(30)]
@@ -63,6 +64,7 @@ def test_a_daily_register_that_stays_at_zero_is_told_by_the_day() -> None:
     assert days > 21 and rest == 0
 
 
+@pytest.mark.large
 def test_a_day_whose_reading_is_missing_is_not_judged() -> None:
     """Two days come as one: of each nobody knows how much was its own."""
     used = [100.0 + day * day % 7 for day in range(20)]
@@ -72,6 +74,7 @@ def test_a_day_whose_reading_is_missing_is_not_judged() -> None:
     assert starts[0] == {*range(14, 20)} and starts[1] == {*range(14, 20)} - {15, 16}
 
 
+@pytest.mark.large
 def test_what_is_read_less_than_once_a_day_is_not_judged() -> None:
     channels = compile_registry(parse_zone(text("48h", "60m")), 1)
     assert (channels.versions["stretch"].tolist(), channels.versions["detect"].tolist()) == ([NOT_JUDGED], [0])

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from small_logs import DAY, IMPORT, MINUTE, alerts, log, meter, reading, rows_of, zone_text
 
 from zonepulse.processors.accounting.plan import compile_accounts
@@ -27,6 +28,7 @@ def burns(budget: dict[str, Any], readings: list[dict[str, Any]]) -> list[dict[s
     return alerts(rows_of(text, log(*sent, (readings[-1]["ts"] + 3 * HOURS, b"[]"))), "budget_burn")
 
 
+@pytest.mark.large
 def test_a_budget_burns_when_its_day_and_its_week_go_too_fast() -> None:
     """31 days at 1 kWh an hour are 744 kWh."""
     days = [1.0] * 7 + [1.2, 1.2, 0.9, 0.9]
@@ -51,6 +53,7 @@ def test_a_week_that_is_not_known_keeps_silent() -> None:
     assert burns({"amount": 744}, month(*[2.0] * 12)[24:])[0]["starts_at"].timestamp() * 1000 == MARCH + 7 * 24 * HOURS
 
 
+@pytest.mark.large
 def test_on_the_last_day_what_burns_is_over() -> None:
     (alert,) = burns({"amount": 744}, month(*[2.0] * 32))
     assert (alert["state"], alert["ends_at"].timestamp() * 1000) == ("resolved", MARCH + 31 * 24 * HOURS)

@@ -32,7 +32,7 @@ def log() -> list[Record]:
     return records
 
 
-@pytest.mark.parametrize("sizes", [(), (1,), (7, 2)])
+@pytest.mark.parametrize("sizes", [(), pytest.param((1,), marks=pytest.mark.large), pytest.param((7, 2), marks=pytest.mark.large)])
 def test_capped_records_are_the_oracles_however_batches_are_cut(sizes: tuple[int, ...]) -> None:
     records = log()
     wanted, got = expected(ZONE, records, 1), final(emitted(ZONE, fetches(records, sizes), 1))

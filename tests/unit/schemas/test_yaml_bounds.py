@@ -127,8 +127,8 @@ HOSTILE = {
 def test_twice_the_text_takes_at_most_three_times_as_long(name: str) -> None:
     make = HOSTILE[name]
     refusal(make(1_000))
-    once = min(seconds(refusal, make(200_000)) for _ in range(3))
-    assert min(seconds(refusal, make(400_000)) for _ in range(3)) < 3 * once + 0.5
+    once = min(seconds(refusal, make(100_000)) for _ in range(3))
+    assert min(seconds(refusal, make(200_000)) for _ in range(3)) < 3 * once + 0.25
 
 
 # Identifiers
