@@ -240,8 +240,8 @@ def own(folder: str) -> "tuple[subprocess.Popen[str], list[psutil.Process], Path
     ("signals", "code"),
     [
         ((signal.SIGTERM,), 143),
-        ((signal.SIGHUP,), 129),
-        ((signal.SIGINT,), -signal.SIGINT),
+        pytest.param((signal.SIGHUP,), 129, marks=pytest.mark.soak),
+        pytest.param((signal.SIGINT,), -signal.SIGINT, marks=pytest.mark.soak),
         ((signal.SIGINT,) * 4 + (signal.SIGHUP, signal.SIGTERM), -signal.SIGINT),
     ],
     ids=["term", "hup", "ctrl-c", "all of them"],
