@@ -10,19 +10,23 @@ from pathlib import Path
 
 import numpy as np
 
-from zonepulse.processors.efficiency.history import Day, History
+from zonepulse.processors.efficiency.history import Day, History, days_between
 
 REAL = Path(__file__).parent / "data" / "real" / "efficiency" / "illinois-daily.csv.gz"
 JUDGED = json.loads(REAL.with_name("illinois-models.json").read_text("utf-8"))
 """What other programs make of the real meter, with their versions."""
+OTHERS = json.loads(REAL.with_name("opendsm-models.json").read_text("utf-8"))
+"""What OpenDSM's daily model makes of its other samples, with its version."""
 FIRST = date(2025, 1, 1)
 
 
-def real() -> History:
-    """Electricity and temperature of a home in Illinois, day by day."""
-    with gzip.open(REAL, "rt", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return History("kWh", (), tuple(Day(date.fromisoformat(r["day"]), float(r["kwh"]), float(r["temperature_c"])) for r in rows))
+def real(name: str = "illinois") -> History:
+    """Energy (kWh; of gas in Illinois therms) and temperature of a real meter, day by day; days without whole readings are not known."""
+    with gzip.open(REAL.with_name(f"{name}-daily.csv.gz"), "rt", encoding="utf-8") as file:
+        _, *lines = csv.reader(file)
+    rows = {date.fromisoformat(day): (float(energy), float(temperature_c)) for day, energy, temperature_c in lines}
+    days = days_between(min(rows), max(rows) + timedelta(days=1))
+    return History("kWh", (), tuple(Day(day, *rows.get(day, (None, None))) for day in days))
 
 
 def made(energy: Callable[[date, float, float], float], days: int = 365, *, products: bool = True, seed: int = 1) -> History:

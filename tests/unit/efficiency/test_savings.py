@@ -7,7 +7,7 @@ from math import sqrt
 
 import numpy as np
 import pytest
-from efficiency_meters import FIRST, JUDGED, made, mill, real
+from efficiency_meters import FIRST, JUDGED, OTHERS, made, mill, real
 
 from zonepulse.processors.efficiency.baseline import Baseline, Refused, fit
 from zonepulse.processors.efficiency.history import History
@@ -130,6 +130,43 @@ def test_its_reference_is_that_of_opendsm_within_a_hundredth() -> None:
     found = saved(model, history.between(first, end))
     assert found.reference == pytest.approx(judge["reference"], rel=0.01)
     assert abs(found.saved - judge["saved"]) < found.half_width
+
+
+def spans(name: str) -> tuple[History, History]:
+    """Of a sample, what its baseline is made of and what is reported."""
+    first, end, begins, ends = (
+        date.fromisoformat(OTHERS[name][key]) for key in ("first", "end", "reporting_first", "reporting_end")
+    )
+    return real(name).between(first, end), real(name).between(begins, ends)
+
+
+@pytest.mark.parametrize(
+    ("name", "rmse", "reference"),
+    [
+        ("illinois-gas", 0.02, 0.001),
+        ("illinois-cooling", 0.05, 0.001),
+        ("uk-electricity-0", 0.001, 0.001),
+        ("uk-electricity-1", 0.01, 0.002),
+        ("uk-gas", 0.01, 0.09),  # OpenDSM has a line for each season: its reference is a twelfth lower, beyond our interval
+    ],
+)
+def test_other_samples_are_explained_as_opendsm_does(name: str, rmse: float, reference: float) -> None:
+    """Within these parts of its own; `days` are the same ones."""
+    judge, (before, reported) = OTHERS[name], spans(name)
+    model = fit(before, "day")
+    assert isinstance(model, Baseline) and model.is_accepted
+    assert sqrt(model.variance * (model.rows - len(model.variables)) / model.rows) == pytest.approx(judge["rmse"], rel=rmse)
+    found = saved(model, reported)
+    assert (model.days, found.days) == (judge["days"], judge["reporting_days"])
+    assert found.reference == pytest.approx(judge["reference"], rel=reference)
+
+
+def test_samples_that_nothing_explains_have_no_baseline() -> None:
+    """OpenDSM explains 1 % of the one's variance, and 27 % of the other's."""
+    assert OTHERS["illinois-gas-constant"]["r2"] < 0.02
+    assert fit(spans("illinois-gas-constant")[0], "day") == Refused("mean", ("degree days", "weekends"))
+    model = fit(spans("uk-electricity-2")[0], "day")
+    assert isinstance(model, Baseline) and not model.is_accepted
 
 
 def measure(**given: object) -> Measure:
