@@ -162,10 +162,10 @@ class Measured:
             return use
         if hourly is None or not hourly.hours:
             return Missing(quantity, "no_hour", (ELECTRICITY,))
-        if not hourly.used_micro:
+        if not hourly.whole_micro:
             return Missing("electricity_use_kwh", "zero")
         covered = min(Fraction(1), Fraction(hourly.hours * MS_PER_HOUR, self._sums.period_ms))
-        return Known(Fraction(hourly.base_micro * hourly.hours, hourly.used_micro), covered, use.estimated)
+        return Known(Fraction(hourly.base_micro * hourly.hours, hourly.whole_micro), covered, use.estimated)
 
     def _carbon_free_share(self) -> Answer:
         """Hour by hour the lesser of use and of what was supplied without carbon; what is above lapses."""
@@ -182,11 +182,11 @@ class Measured:
                 return Missing(quantity, "no_profile", tuple(one.id for one in contracts))
             return use._replace(value=Fraction(0))
         hourly = self._sums.hourly.get(self._entity)
-        used = sum(one.used_micro for one in hourly.each) if hourly else 0
-        if hourly is None or not used:
+        if hourly is None or not hourly.used_micro:
             return Missing("electricity_use_kwh", "zero")
+        met = matched_micro(hourly.each, profiles, self._sums.from_ms) if profiles else hourly.own_met_micro
         covered = min(part.covered or Fraction(0) for part in (use, own) if part is not None)
-        return Known(Fraction(matched_micro(hourly.each, profiles, self._sums.from_ms), used), covered, use.estimated)
+        return Known(Fraction(met, hourly.used_micro), covered, use.estimated)
 
     def _use_rows(self) -> list[RowSum]:
         """Of every energy carrier that is used."""

@@ -66,12 +66,16 @@ class HourlyUse(NamedTuple):
 
     hours: int
     """That are known whole."""
-    used_micro: int
-    """In these."""
+    whole_micro: int
+    """Used in these."""
     base_micro: int
-    """In the hour of these that BASE_SHARE of them do not exceed (nearest rank)."""
+    """Used in the hour of these that BASE_SHARE of them do not exceed (nearest rank)."""
+    used_micro: int
+    """In all hours in which any use is known."""
+    own_met_micro: int
+    """Hour by hour the lesser of that and of own generation that stayed."""
     each: tuple[Hour, ...] = ()
-    """Every hour in which any use is known, of entities that have own generation or hourly contracts."""
+    """These hours, of entities that have hourly contracts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,23 +38,24 @@ FROM (SELECT * FROM intervals_final WHERE {_MINE} AND carrier = 'electricity') A
 WHERE {_ELECTRIC}
 GROUP BY part, meter, register, company, role, direction"""
 _HOURLY: Final = f"""\
-SELECT part, kind, id, countIf(is_whole) AS hours, sumIf(used, is_whole) AS used_micro,
+SELECT part, kind, id, countIf(is_whole) AS hours, sumIf(used, is_whole) AS whole_micro, sum(used) AS used_micro,
+    sumIf(greatest(0, least(used, own)), windows > 0) AS own_met_micro,
     arraySort(groupArrayIf(used, is_whole))[greatest(1, intDiv(countIf(is_whole) * {{base_of:Int64}} + {{base_in:Int64}} - 1,
         {{base_in:Int64}}))] AS base_micro,
-    if(sum(own_rows) > 0 OR has({{contracted:Array(String)}}, id), groupArrayIf((hour, used, own), windows > 0), []) AS each
+    groupArrayIf((hour, used, own), windows > 0 AND has({{contracted:Array(String)}}, id)) AS each
 FROM (
     SELECT {_PART}, t.kind AS kind, t.id AS id,
         intDiv(toUnixTimestamp64Milli(t.start) - {{begins:Array(Int64)}}[part], {{hour_ms:Int64}}) AS hour,
         toInt64(ifNull(sum(toInt128(t.use_micro)), 0)) AS used, toInt64(sum(toInt128(t.own_micro))) AS own,
-        count(t.use_micro) AS windows, sum(t.is_own) AS own_rows,
+        count(t.use_micro) AS windows,
         windows * {{window_ms:Int64}} = {{hour_ms:Int64}} AND sum(t.covered_ms) * 10 >= sum(t.expected_ms) * 9 AS is_whole
     FROM (
         SELECT start, toString(entity_kind) AS kind, toString(entity) AS id, energy_micro AS use_micro, toInt64(0) AS own_micro,
-            0 AS is_own, covered_ms, expected_ms
+            covered_ms, expected_ms
         FROM totals_final WHERE {_MINE} AND entity_kind IN ('zone', 'company') AND carrier = 'electricity' AND scope = 0
         UNION ALL
         SELECT start, whose.1 AS kind, whose.2 AS id, NULL AS use_micro,
-            ifNull(if(role = 'generation', value_micro, -value_micro), 0) AS own_micro, 1 AS is_own, toInt64(0) AS covered_ms,
+            ifNull(if(role = 'generation', value_micro, -value_micro), 0) AS own_micro, toInt64(0) AS covered_ms,
             toInt64(0) AS expected_ms
         FROM (SELECT start, role, value_micro, arrayJoin(arrayFilter(w -> w.1 = 'zone' AND role != 'main'
                 OR w.1 = 'company' AND role != 'boundary', [('company', toString(company)), ('zone', toString(zone))])) AS whose
@@ -66,13 +67,13 @@ GROUP BY part, kind, id"""
 """Hours are counted from the begin of their span: so they are those of the zone's clock."""
 
 
-def stored_sums(registry: Registry, from_ms: int, to_ms: int, ask: Ask) -> Sums:
+def stored_sums(registry: Registry, from_ms: int, to_ms: int, ask: Ask, *, by_the_hour: bool = True) -> Sums:
     """What the live run's rows of [from_ms, to_ms) add up to. Raises what `ask` raises."""
-    (found,) = stored_sums_of(registry, ((from_ms, to_ms),), ask)
+    (found,) = stored_sums_of(registry, ((from_ms, to_ms),), ask, by_the_hour=by_the_hour)
     return found
 
 
-def stored_sums_of(registry: Registry, spans: Sequence[Span], ask: Ask) -> list[Sums]:
+def stored_sums_of(registry: Registry, spans: Sequence[Span], ask: Ask, *, by_the_hour: bool = True) -> list[Sums]:
     """The same of each of some spans, in ascending order; the store is asked once for all of them. Raises what `ask` raises."""
     counting = counting_registers(registry)
     electric = {
@@ -97,7 +98,7 @@ def stored_sums_of(registry: Registry, spans: Sequence[Span], ask: Ask) -> list[
     for row in ask(_REGISTERS, parameters):
         if (row["meter"], row["register"]) in counting:
             registers[row["part"]].append(row)
-    for row in ask(_HOURLY, parameters | of_hours):
+    for row in ask(_HOURLY, parameters | of_hours) if by_the_hour else ():
         hourly[row["part"]].append(row)
     return [
         Sums(
@@ -122,4 +123,5 @@ def _register(row: Row) -> RegisterSum:
 
 
 def _hours(row: Row) -> HourlyUse:
-    return HourlyUse(row["hours"], row["used_micro"], row["base_micro"], tuple(Hour(*one) for one in row["each"]))
+    each = tuple(Hour(*one) for one in row["each"])
+    return HourlyUse(row["hours"], row["whole_micro"], row["base_micro"], row["used_micro"], row["own_met_micro"], each)

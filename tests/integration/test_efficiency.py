@@ -17,9 +17,12 @@ from typer.testing import CliRunner
 
 from zonepulse.schemas.indicators.periods import midnight_ms
 from zonepulse.schemas.tables.results import TOTALS
+from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.main import app
 from zonepulse.streams.clickhouse import migrations
+from zonepulse.streams.efficiency.daily import metered_days
 from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
+from zonepulse.streams.indicators.store import asker
 
 pytestmark = [pytest.mark.integration]
 
@@ -324,6 +327,31 @@ def test_every_kind_of_advice_prints_the_whole_calculation(zone: Zone) -> None:
     assert one["kwh_a"] == pytest.approx(min(sums["contracted_kwh"], sums["drawn_kwh"]) - sums["matched_kwh"])
     assert of["residual_g_per_kwh"] == pytest.approx(600, rel=1e-4), "of what no contract covers, and not of the whole import"
     assert one["kg_a"] == pytest.approx(one["kwh_a"] * of["residual_g_per_kwh"] / 1000)
+
+
+COUNTERS = "".join(
+    f"  - {{id: {one}, site: s-c5, role: production, registers: {{r: {{carrier: 'product:part', direction: generation, kind: cumulative,"
+    " unit: piece, max_power: 1000}}, valid_from: 2020-01-01}\n"
+    for one in ("p1", "p2")
+)
+"""Two, of one company's product."""
+
+
+def test_what_was_made_is_not_known_on_a_day_on_which_a_counter_is_silent(zone: Zone) -> None:
+    registry = parse_zone(ZONE.replace("tariffs:\n", COUNTERS + "tariffs:\n"))
+    first, end = date(2025, 3, 29), date(2025, 4, 2)
+    columns = "run, zone, meter, register, start, length_s, company, carrier, role, direction, value_micro, covered_ms, revision"
+    with connect(zone.server, WRITER) as client:
+        for day in range((end - first).days):  # the second has 23 hours
+            begin, after = (midnight_ms(first + timedelta(days=n), BERLIN) for n in (day, day + 1))
+            for meter in ("p1", "p2") if day != 2 else ("p1",):
+                client.command(
+                    f"INSERT INTO intervals ({columns}) SELECT 'live', 'z', '{meter}', 'r',"
+                    f" fromUnixTimestamp64Milli(toInt64({begin} + number * {HOUR_MS})), 3600, 'c5', 'product:part', 'production',"
+                    f" 'generation', 5000000, {HOUR_MS}, 1 FROM numbers({(after - begin) // HOUR_MS})"
+                )
+        found = metered_days(registry, ("c5",), first, end, asker(client))
+    assert found.use["c5", "product:part"] == {date(2025, 3, 29): 240, date(2025, 3, 30): 230, date(2025, 4, 1): 240}
 
 
 def leaves(value: Any) -> Iterator[Any]:

@@ -467,6 +467,15 @@ def test_a_budget_s_days_are_those_of_the_rows_and_too_few_of_them_make_no_forec
             used[row["start"].astimezone(local).date()] += row["energy_micro"] or 0
     whole = [date(2025, 11, day) for day in range(16, 24)]
     assert days[-len(whole) :].tolist() == [used[day] / 10**6 for day in whole]
+    whole_zone = entities_of(registry, SECTION)[1]
+    with connect(zone.server, READER) as client:
+        of_zone = budget_days(registry, whole_zone, date(2025, 11, 24), asker(client))
+    emitted: dict[date, int] = defaultdict(int)
+    for row in zone.rows.dicts("totals"):
+        counts = (row["scope"], row["basis"]) in ((1, "location"), (2, "market"))
+        if (row["entity_kind"], row["carrier"]) == ("zone", "") and counts:
+            emitted[row["start"].astimezone(local).date()] += row["co2e_mg"] or 0
+    assert of_zone[-len(whole) :].tolist() == [emitted[day] / 10**6 for day in whole]
     file = str(zone.file.with_name("budgets.yaml"))
     said = json.loads(run(zone, "budgets", "--zone", file, "--at", "2025-11-24T07:00:00+08:00", "--json"))["budgets"][0]
     assert said["forecast"] is None and said["forecast_needs_days"] == 37 and said["forecast_has_days"] == np.isfinite(days).sum()

@@ -77,7 +77,7 @@ def budgets(
 def _sums_in(registry: Registry, ask: Ask) -> Any:
     @cache
     def sums_in(from_ms: int, to_ms: int) -> Sums:
-        return stored_sums(registry, from_ms, to_ms, ask)
+        return stored_sums(registry, from_ms, to_ms, ask, by_the_hour=False)
 
     return sums_in
 

@@ -203,17 +203,17 @@ def by_the_hour(quantity: str, hourly: HourlyUse | None, more: str = "", registe
 
 
 def test_the_base_load_s_share_is_that_of_the_hours_that_are_known_whole() -> None:
-    found = by_the_hour("base_load_share", HourlyUse(18, 36_000_000, 1_200_000))
+    found = by_the_hour("base_load_share", HourlyUse(18, 36_000_000, 1_200_000, 0, 0))
     assert found == Known(Fraction(18 * 12, 360), Fraction(18, 24), Fraction(1, 4))
-    assert by_the_hour("base_load_share", HourlyUse(0, 0, 0)) == Missing("base_load_share", "no_hour", ("electricity",))
+    assert by_the_hour("base_load_share", HourlyUse(0, 0, 0, 0, 0)) == Missing("base_load_share", "no_hour", ("electricity",))
     assert by_the_hour("base_load_share", None) == Missing("base_load_share", "no_hour", ("electricity",))
-    assert by_the_hour("base_load_share", HourlyUse(3, 0, 0)) == Missing("electricity_use_kwh", "zero")
+    assert by_the_hour("base_load_share", HourlyUse(3, 0, 0, 0, 0)) == Missing("electricity_use_kwh", "zero")
 
 
 def test_the_24_7_score_counts_what_is_supplied_in_its_hour_and_carries_nothing_over() -> None:
     hours = (Hour(0, 4_000_000, 0), Hour(1, 4_000_000, 1_000_000), Hour(2, 4_000_000, -1_000_000), Hour(3, 8_000_000, 9_000_000))
     generated = (register("generation", "generation", 10),)
-    use = HourlyUse(4, 20_000_000, 0, hours)
+    use = HourlyUse(4, 20_000_000, 0, 20_000_000, 9_000_000, hours)
     both = by_the_hour("carbon_free_share", use, PV % 0 + CONTRACTS, generated)
     assert both == Known(Fraction(0 + 4 + 4 + 8, 20), Fraction(3, 4), Fraction(1, 4))
     alone = by_the_hour("carbon_free_share", use, PV % 0 + VOLUME, generated)
