@@ -69,10 +69,11 @@ class Events:
         await response.prepare(request)
         number = self._beat.number
         fact = {"every_s": self._beat.every_s}
-        await self._write(response, f"retry: 2000\nid: {number}\nevent: hello\ndata: {json.dumps(fact)}\n\n")
-        while not self._is_ending():
-            number = await self._beat.next(number)
-            await self._write(response, f"id: {number}\nevent: beat\ndata: {{}}\n\n")
+        with suppress(ConnectionError):  # it has gone
+            await self._write(response, f"retry: 2000\nid: {number}\nevent: hello\ndata: {json.dumps(fact)}\n\n")
+            while not self._is_ending():
+                number = await self._beat.next(number)
+                await self._write(response, f"id: {number}\nevent: beat\ndata: {{}}\n\n")
         return response
 
     @staticmethod

@@ -127,6 +127,11 @@ class Pages:
 
         return handle
 
+    async def nothing_here(self, request: web.Request) -> web.StreamResponse:
+        """What every other address is answered."""
+        language, zone = language_of(request.query.get("lang"), request.headers.get("Accept-Language", "")), await self.zone()
+        return self._message(request, Words(language, zone.limits.timezone if zone else _UTC), zone, "nothing_here", 404)
+
     async def _form(self, request: web.Request) -> web.StreamResponse:
         """The form, and what became of it; a GET changes nothing."""
         language, zone = language_of(request.query.get("lang"), request.headers.get("Accept-Language", "")), await self.zone()

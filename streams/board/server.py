@@ -63,6 +63,7 @@ class Board:
         app.add_routes([web.get("/healthz", _healthy), web.get("/readyz", self._ready)])
         app.add_routes([web.get(f"/static/{name}", _static(name, kind)) for name, kind in _STATIC.items()])
         app.add_routes([web.get("/favicon.ico", _static("icon.svg", "image/svg+xml"))])
+        app.add_routes([web.get("/{path:.*}", self._pages.nothing_here)])
         return app
 
     async def start(self) -> None:

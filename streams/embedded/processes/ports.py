@@ -18,7 +18,8 @@ def chosen_ports(folder: Path, names: Sequence[str]) -> dict[str, int]:
     """A port of 127.0.0.1 for each name: the remembered one, and a free one where none is known or somebody else listens on it."""
     known = dict[str, int]()
     with suppress(FileNotFoundError, ValueError):
-        known = {name: port for name, port in json.loads((folder / FILE).read_text()).items() if isinstance(port, int)}
+        told = json.loads((folder / FILE).read_text())
+        known = {name: port for name, port in told.items() if isinstance(port, int)} if isinstance(told, dict) else {}
     return {name: known[name] if name in known and not is_listening(known[name]) else free_port() for name in names}
 
 

@@ -195,7 +195,7 @@ def test_two_hundred_pages_ask_the_store_no_more_than_one(zone: Zone) -> None:
     assert one > 5 and asyncio.run(questions(200)) == one
 
 
-def test_a_beat_reaches_every_stream_and_one_too_many_is_told_to_come_back(zone: Zone) -> None:
+def test_a_beat_reaches_every_stream_and_one_too_many_is_told_to_come_back(zone: Zone, caplog: pytest.LogCaptureFixture) -> None:
     async def listen() -> None:
         async with running(zone, refresh_s=0.2, streams=10) as (board, _), aiohttp.ClientSession(board.address) as session:
             streams = [await session.get("/events") for _ in range(10)]
@@ -213,8 +213,12 @@ def test_a_beat_reaches_every_stream_and_one_too_many_is_told_to_come_back(zone:
                     await asyncio.sleep(0.05)
             for stream in [again, *streams]:
                 stream.close()
+            async with asyncio.timeout(patience_s(20)):
+                while board.streams:
+                    await asyncio.sleep(0.05)
 
     asyncio.run(listen())
+    assert "Traceback" not in caplog.text, "a reader who leaves is no fault"
 
 
 @pytest.mark.parametrize(
@@ -227,6 +231,7 @@ def test_a_beat_reaches_every_stream_and_one_too_many_is_told_to_come_back(zone:
 def test_an_address_that_names_nothing_is_answered_in_plain_words(zone: Zone, path: str, status: int) -> None:
     (shown,) = get(zone, path)
     assert shown.status == status and "Traceback" not in shown.text
+    assert "There is no such page" in shown.words or status == 400
     assert all(shown.headers[name] == value for name, value in HEADERS.items())
 
 
