@@ -10,7 +10,7 @@ that its horizon is in. No day before that one can be revised, by the same reaso
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,6 +134,33 @@ def day_of_zone(clock: NDArray[np.int64], at: int) -> tuple[int, int]:
     return int(out[0]), int(out[1])
 
 
+class Period(NamedTuple):
+    """An hour or a day of the calendar; times in epoch ms."""
+
+    name: str
+    start: int
+    end: int
+    local_start: int
+    """What the clock shows at `start`, as if it were UTC."""
+
+
+def cut_by(clock: NDArray[np.int64], at: int) -> list[Period]:
+    """Those that hold `at` and do not begin there."""
+    out, found = np.empty(2, np.int64), []
+    for period, name in enumerate(PERIODS):
+        bounds(clock, period, at, out)
+        start, end = out.tolist()
+        if start != at:
+            found.append(Period(name, start, end, start + int(clock[transition_at(clock, start)][1])))
+    return found
+
+
+def due_tick(end: int, length: int, delay: int, tick: int) -> int:
+    """The tick at which the last window is due that begins before `end`; all in ms."""
+    last = (end - 1) // length * length
+    return -(-(last + length + delay) // tick)
+
+
 class PeriodSums:
     """The hours and days of one aggregation plan's series: those of `totals`, stocks left out, and of `intensity`."""
 
@@ -203,6 +230,4 @@ class PeriodSums:
         return ((tick * self._tick_ms - self._delay) // self._length - 1) * self._length
 
     def _due(self, end: int) -> int:
-        """The tick at which the last window is due that begins before `end`."""
-        last = (end - 1) // self._length * self._length
-        return -(-(last + self._length + self._delay) // self._tick_ms)
+        return due_tick(end, self._length, self._delay, self._tick_ms)

@@ -20,6 +20,8 @@ from zonepulse.schemas.tables.results import PERIOD_INTENSITY, PERIOD_TOTALS, TA
 DATABASE: Final = "zonepulse"
 LIVE_RUN: Final = "live"
 """`run` of everything the workers write; a replay has its own id."""
+EDGES: Final = "/edges"
+"""Behind a run's name: the sums of the hours and days that the edges of its promoted stretch cut. No run is called so."""
 DEDUPLICATION_WINDOW: Final = 1000
 """Blocks whose tokens a table remembers."""
 
@@ -78,7 +80,7 @@ def _latest_version(name: str) -> str:
 
 
 _PROMOTED: Final = (
-    "(SELECT (groupArray((zone, run, from_at, to_at)), min(from_at), max(to_at))"
+    "(SELECT (groupArray((zone, run, from_at, to_at, is_open)), min(from_at), max(to_at))"
     f" FROM {DATABASE}.promotions_final WHERE is_active = 1)"
 )
 """The promotions in force, when the first begins and the last ends; equal text, so that a statement reads them once."""
@@ -92,16 +94,25 @@ def _as_promoted(table: Table) -> str:
     Of equal scalar subqueries a statement reads one, however many views it joins. Rows before the first and after the last promotion are
     not held against each one. `t.run IN` only spares reading other runs: it names all that were ever promoted, since a set is made later
     than the scalar, and a promotion in between would leave a gap. `t.run`: the bare name is the alias, always 'live'.
+
+    An hour or a day that a promotion's edge cuts is neither side's: what stands is written with the promotion (EDGES). With an open end
+    it is the live tasks' until the run has come to its end.
     """
-    stored, time = f"{DATABASE}.{table.name} FINAL", table.time
-    inside = f"zone = p.1 AND {table.within('p.3', 'p.4')}"
-    own = f" OR {table.live_only}" if table.live_only else ""
+    stored, promotions = f"{DATABASE}.{table.name} FINAL", f"{DATABASE}.promotions"
+    begin, end = table.time, f"addSeconds({table.time}, {table.lasts})" if table.lasts else table.time
+    within = mine = f"zone = p.1 AND {table.within('p.3', 'p.4')}"
+    before, own, known = f"{begin} <", f"t.run = p.2 AND {within}", "run"
+    if table.lasts:
+        mine = f"zone = p.1 AND {begin} < p.4 AND {end} > p.3 AND (p.5 = 0 OR {end} <= p.4)"
+        before, known = f"{end} <=", f"arrayJoin([run, concat(run, '{EDGES}')])"
+        own = f"({own} OR t.run = concat(p.2, '{EDGES}') AND {mine})"
+    stays = f" OR {table.live_only}" if table.live_only else ""
     return (
-        f"SELECT * FROM {stored}\nWHERE run != '{LIVE_RUN}'{own}\n"
-        f"OR {time} < {_PROMOTED}.2\nOR {time} >= {_PROMOTED}.3\nOR NOT arrayExists(p -> {inside}, {_PROMOTED}.1)\nUNION ALL\n"
+        f"SELECT * FROM {stored}\nWHERE run != '{LIVE_RUN}'{stays}\n"
+        f"OR {before} {_PROMOTED}.2\nOR {begin} >= {_PROMOTED}.3\nOR NOT arrayExists(p -> {mine}, {_PROMOTED}.1)\nUNION ALL\n"
         f"SELECT * REPLACE (CAST('{LIVE_RUN}', 'LowCardinality(String)') AS run) FROM {DATABASE}.{table.name} AS t FINAL\n"
-        f"WHERE t.run IN (SELECT run FROM {DATABASE}.promotions)\n"
-        f"AND arrayExists(p -> t.run = p.2 AND {inside}, {_PROMOTED}.1)"
+        f"WHERE t.run IN (SELECT {known} FROM {promotions})\n"
+        f"AND arrayExists(p -> {own}, {_PROMOTED}.1)"
     )
 
 

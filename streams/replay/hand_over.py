@@ -39,7 +39,8 @@ from zonepulse.streams.replay.promote import (
     require_alone,
     require_exact,
     require_no_open_end,
-    require_whole_days,
+    require_uncut,
+    require_whole_day,
     revert,
     who,
 )
@@ -90,7 +91,7 @@ def _following(run: Run, zone: ZonePolicy) -> Plan:
     if plan is None or run.state != runs.FOLLOWING:
         raise CannotReplay(f"run {run.name!r} is {run.state}: only a run that follows the log has an open end")
     require_exact(plan, plan.caveats[:-1] if plan.is_open else plan.caveats)
-    require_whole_days(plan.run, zone, plan.from_ms)
+    require_whole_day(plan.run, zone, plan.from_ms)
     return plan
 
 
@@ -139,8 +140,9 @@ def hand_state_over(
     plan = _following(run, zone)
     if plan.kind != REPLAY:
         raise CannotReplay(
-            f"run {run.name!r} has a registry, factors or a max_gap of its own, with which live tasks cannot go on:"
-            f" `zonepulse replay promote {run.name} --beside`, and let the run go on"
+            f"run {run.name!r} has a registry, factors or a max_gap of its own, and live tasks go on with those that the log names:"
+            f" `zonepulse replay promote {run.name} --beside`, and let the run go on until they make the same rows, as with the correction"
+            " of windows to come (`zonepulse registry apply zone.yaml`)"
         )
     applied_ms = runs.applied_ms(client, zone, LIVE_RUN)
     if plan.from_ms > (settled_ms := applied_ms - reach_ms(zone)):
@@ -152,6 +154,7 @@ def hand_state_over(
     clock = utc_offsets(zone)
     to_ms = day_of_zone(clock, day_of_zone(clock, applied_ms)[1])[1]
     require_no_open_end(client, plan, plan.from_ms, to_ms)
+    require_uncut(client, plan, zone, to_ms)
     last = max(tasks.known(), key=lambda by: by.order, default=None)
     if last is not None and last.run == run.name and last.from_ms == plan.from_ms and not last.state.endswith("-before"):
         by, states = last, dict[int, HandedState]()

@@ -19,6 +19,7 @@ from zonepulse.processors.ledger.horizon import reach_ms
 from zonepulse.processors.ledger.periods import day_of_zone
 from zonepulse.schemas.registry.model import Registry, ZonePolicy
 from zonepulse.streams.replay import runs
+from zonepulse.streams.replay.cut_periods import with_cut_periods, write_sums
 from zonepulse.streams.replay.plan import CannotReplay, Plan
 from zonepulse.streams.replay.runs import Run, instant
 
@@ -45,12 +46,13 @@ def promote(client: Client, run: Run, registry: Registry, ingest_ms: int, why: s
     """The run's rows of its stretch stand as the live ones from the next statement on. `ingest_ms`: how far the live log has come.
 
     Over what was promoted before, the newer run stands. Raises CannotReplay: the run is not done, is approximate, may still be revised,
-    cuts a day, overlaps one with an open end, or carries on into what comes.
+    shares a day that an edge cuts with another, overlaps one with an open end, or carries on into what comes.
     """
     plan = run.plan
     if plan is None or run.state not in (runs.DONE, REVERTED):
         raise CannotReplay(f"run {run.name!r} is {run.state}: only a run of the topic that is done, or follows, can be promoted")
-    settled_ms = plan.to_ms + max(reach_ms(registry.zone), reach_ms(plan.policy(registry.zone)))
+    _, whole_ms = with_cut_periods(registry.zone, plan.from_ms, plan.to_ms)
+    settled_ms = whole_ms + max(reach_ms(registry.zone), reach_ms(plan.policy(registry.zone)))
     if followed_ms := run.result.get("followed_ms", 0):
         ingest_ms = min(ingest_ms, followed_ms)
     if plan.files:
@@ -58,13 +60,14 @@ def promote(client: Client, run: Run, registry: Registry, ingest_ms: int, why: s
     require_exact(plan, plan.caveats[:-1] if followed_ms and plan.is_open else plan.caveats)
     if ingest_ms < settled_ms:
         raise CannotReplay(
-            f"a reading in time can still revise {instant(plan.from_ms)} to {instant(plan.to_ms)}; the log has come to"
+            f"a reading in time can still revise {instant(plan.from_ms)} to {instant(whole_ms)}; the log has come to"
             f" {instant(ingest_ms)}: promote once it has passed {instant(settled_ms)}, or now with an open end, while"
             f" `zonepulse replay run {run.name} --follow` goes on with the log"
         )
     _check_edge(plan, registry)
-    require_whole_days(plan.run, registry.zone, plan.from_ms, plan.to_ms)
     require_no_open_end(client, plan, plan.from_ms, plan.to_ms)
+    require_uncut(client, plan, registry.zone, plan.to_ms)
+    write_sums(client, plan, registry.zone)
     decide(client, plan, 1, why, plan.to_ms)
     runs.save(client, plan, PROMOTED, run.result, why)
 
@@ -99,15 +102,14 @@ def require_exact(plan: Plan, caveats: Sequence[str]) -> None:
         raise CannotReplay(f"run {plan.run!r} is approximate and cannot be promoted: {caveats[0]}")
 
 
-def require_whole_days(run: str, zone: ZonePolicy, *edges_ms: int) -> None:
-    """No day of the zone's calendar would be the sum of other windows than those that stand. Raises CannotReplay."""
-    for at_ms in edges_ms:
-        begin, end = day_of_zone(utc_offsets(zone), at_ms)
-        if begin != at_ms:
-            raise CannotReplay(
-                f"the stretch of run {run!r} begins or ends at {instant(at_ms)}, within a day of the zone, whose sum is of one run or"
-                f" of the other: plan it with {instant(begin)} or {instant(end)} there"
-            )
+def require_whole_day(run: str, zone: ZonePolicy, from_ms: int) -> None:
+    """A run that follows the log begins with a day of the zone's calendar. Raises CannotReplay."""
+    begin, end = day_of_zone(utc_offsets(zone), from_ms)
+    if begin != from_ms:
+        raise CannotReplay(
+            f"run {run!r} begins at {instant(from_ms)}, within a day of the zone, and follows the log: plan it from {instant(begin)} or"
+            f" {instant(end)} on"
+        )
 
 
 def require_alone(client: Client, plan: Plan, from_ms: int, to_ms: int) -> None:
@@ -126,6 +128,22 @@ def require_no_open_end(client: Client, plan: Plan, from_ms: int, to_ms: int) ->
             raise CannotReplay(
                 f"run {other.run!r} is promoted with an open end from {instant(other.from_ms)} on: `zonepulse replay revert {other.run}`"
                 " first"
+            )
+
+
+def require_uncut(client: Client, plan: Plan, zone: ZonePolicy, to_ms: int) -> None:
+    """An hour or a day that an edge cuts is of one run and the live tasks, not of two runs. Raises CannotReplay."""
+    first_ms, end_ms = with_cut_periods(zone, plan.from_ms, to_ms)
+    for other in active(client, plan.zone):
+        if other.is_open or other.run == plan.run:
+            continue
+        other_first_ms, other_end_ms = with_cut_periods(zone, other.from_ms, other.to_ms)
+        is_whole = (first_ms, end_ms, other_first_ms, other_end_ms) == (plan.from_ms, to_ms, other.from_ms, other.to_ms)
+        if not is_whole and first_ms < other_end_ms and other_first_ms < end_ms:
+            raise CannotReplay(
+                f"run {other.run!r} is promoted from {instant(other.from_ms)} to {instant(other.to_ms)}, and one of both begins or ends"
+                f" within a day of the zone that the other has a part of: `zonepulse replay revert {other.run}` first, or plan both with"
+                " whole days"
             )
 
 

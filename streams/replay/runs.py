@@ -14,7 +14,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from zonepulse.schemas.registry.model import FOREVER, ZonePolicy
-from zonepulse.schemas.tables.ddl import FOLLOWED, LIVE_RUN
+from zonepulse.schemas.tables.ddl import EDGES, FOLLOWED, LIVE_RUN
 from zonepulse.schemas.tables.results import DEAD_LETTERS, FINAL_TABLES, TABLES, Table
 from zonepulse.streams.clickhouse.stored_rows import lies_within
 from zonepulse.streams.replay.plan import CannotReplay, Plan
@@ -118,7 +118,8 @@ def delete_rows(client: Client, run: str) -> None:
     if run == LIVE_RUN:
         raise CannotReplay(f"run {run!r} is the workers': it cannot be discarded")
     for name in (*FINAL_TABLES, FOLLOWED.name):
-        client.command(f"ALTER TABLE {name} DELETE WHERE run = {{run:String}} SETTINGS mutations_sync = 1", {"run": run})
+        sql = f"ALTER TABLE {name} DELETE WHERE run IN ({{run:String}}, {{edges:String}}) SETTINGS mutations_sync = 1"
+        client.command(sql, {"run": run, "edges": run + EDGES})
 
 
 def applied_ms(client: Client, zone: ZonePolicy, run: str) -> int:

@@ -12,14 +12,15 @@ import pytest
 from clickhouse_connect import get_client
 from clickhouse_connect.driver.client import Client
 
-from zonepulse.processors.ledger.horizon import whole_before_ms
+from zonepulse.processors.ledger.horizon import reach_ms, whole_before_ms
 from zonepulse.schemas.registry.model import ALWAYS, Registry
 from zonepulse.schemas.tables.results import FINAL_TABLES, TABLES
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.clickhouse import migrations
 from zonepulse.streams.embedded.clickhouse.process import READER, WRITER, ClickHouseProcess
 from zonepulse.streams.replay import runs
-from zonepulse.streams.replay.hand_over import Followed, hand_over
+from zonepulse.streams.replay.checkpoint import State
+from zonepulse.streams.replay.hand_over import Followed, LiveTasks, hand_over, hand_state_over
 from zonepulse.streams.replay.plan import CannotReplay, Plan
 from zonepulse.streams.replay.promote import active, decide, promote, require_reverted, revert
 from zonepulse.streams.replay.runs import Run
@@ -192,10 +193,8 @@ def test_what_cannot_be_promoted_is_refused_with_what_would_help(client: Client)
     with pytest.raises(CannotReplay, match=r"approximate .* the log begins late"):
         promote(client, done(client, plan=approximate), zone, SETTLED_MS, "")
     cut = msgspec.structs.replace(plan, to_ms=plan.to_ms - WINDOW_MS)
-    with pytest.raises(
-        CannotReplay, match=r"within a day of the zone.* plan it with 2026-02-26T00:00:00Z or 2026-02-27T00:00:00Z there"
-    ):
-        promote(client, done(client, plan=cut), zone, SETTLED_MS, "")
+    with pytest.raises(CannotReplay, match="can still revise 2026-02-26T00:00:00Z to 2026-02-27T00:00:00Z; the log has come to"):
+        promote(client, done(client, plan=cut), zone, cut.to_ms + reach_ms(zone.zone), "")
     with pytest.raises(CannotReplay, match="is planned"):
         promote(client, done(client, state=runs.PLANNED), zone, SETTLED_MS, "")
     with pytest.raises(CannotReplay, match="is not promoted"):
@@ -207,6 +206,21 @@ def test_what_cannot_be_promoted_is_refused_with_what_would_help(client: Client)
             promote(client, done(client, name="q", plan=other), zone, SETTLED_MS, "")
     finally:
         revert(client, done(client), "")
+
+
+@pytest.mark.parametrize("own", [{"zone_yaml": ZONE}, {"factors_as_of": "2026-06-30"}, {"max_gap_ms": 3_600_000}])
+def test_live_tasks_do_not_go_on_from_a_run_with_a_registry_of_its_own(client: Client, own: dict[str, object]) -> None:
+    plan = done(client).plan
+    assert plan is not None
+    run = done(client, plan=msgspec.structs.replace(plan, **own), state=runs.FOLLOWING)
+
+    def state() -> State:
+        raise AssertionError("nothing is handed over")
+
+    told = r"of its own, .* `zonepulse replay promote r --beside`, and let the run go on .*`zonepulse registry apply zone\.yaml`"
+    with pytest.raises(CannotReplay, match=told):
+        hand_state_over(client, run, registry().zone, state, LiveTasks("", "zp.", 1), "")
+    assert active(client, "z") == []
 
 
 def test_over_a_promoted_stretch_the_newer_one_stands_and_the_older_around_it_and_again_behind(client: Client) -> None:
@@ -227,6 +241,104 @@ def test_over_a_promoted_stretch_the_newer_one_stands_and_the_older_around_it_an
     decide(client, plan, 0, "", plan.to_ms)
     assert client.query(parts).result_rows == [("inner", 10, 20)]
     decide(client, inner, 0, "", inner.to_ms)
+
+
+CUT_FROM_MS, CUT_TO_MS = START_MS + 41 * WINDOW_MS, START_MS + 250 * WINDOW_MS
+CUT_WINDOWS = {"live": (0, WINDOWS, 1), "halves": (41, 250, 1_000)}
+"""Of a run: the first window, the end, and mg in each; half past an hour of the first day until half past one of the third."""
+CUT_TOTALS = (
+    "SELECT '{run}', 'cut', 'company', e, fromUnixTimestamp64Milli(toInt64({start} + w * {window})), 900, c, 2, 'location', 1000, {mg},"
+    " 100, 900000, 900000, 7 FROM (SELECT {first} + number AS w FROM numbers({n})) ARRAY JOIN ['a', 'b'] AS e, ['electricity', 'gas'] AS c"
+)
+CUT_INTENSITY = (
+    "SELECT '{run}', 'cut', '', 'location', fromUnixTimestamp64Milli(toInt64({start} + w * {window})), 900, 1000, {mg}, 1, 0.1,"
+    " 900000, 900000, 7 FROM (SELECT {first} + number AS w FROM numbers({n}))"
+)
+CUT_SUMS = (
+    "INSERT INTO zonepulse.period_{table} (run, zone, period, {keys}, start, local_start, length_s, energy_micro, co2e_mg,"
+    " estimated_micro, valued_micro, covered_ms, expected_ms, revision) SELECT run, zone, '{period}', {keys}, at, at, {seconds},"
+    " sum(energy_micro), sum(co2e_mg), sum(100), sum(energy_micro), sum(covered_ms), sum(expected_ms), 7 FROM (SELECT *,"
+    " toStartOfInterval(start, toIntervalSecond({seconds})) AS at FROM zonepulse.{table}) WHERE zone = 'cut'"
+    " GROUP BY run, zone, {keys}, at HAVING count() = {seconds} / 900"
+)
+CUT_SEEN = "SELECT " + ", ".join(
+    f"(SELECT (count(), sum(energy_micro), sum(co2e_mg), sum({estimated}), sum(covered_ms)) FROM zonepulse.{view}_final"
+    f" WHERE run = 'live' AND zone = 'cut'{more})"
+    for view, estimated, more in (
+        ("totals", "estimated_micro", ""), ("period_totals", "estimated_micro", " AND period = 'hour'"),
+        ("period_totals", "estimated_micro", " AND period = 'day'"), ("intensity", "toInt64(100)", ""),
+        ("period_intensity", "estimated_micro", " AND period = 'hour'"), ("period_intensity", "estimated_micro", " AND period = 'day'"),
+    )
+)  # fmt: skip
+
+
+def fill_cut(client: Client) -> None:
+    """Three days of the live tasks and a run, with the sums of the hours and days that each has whole."""
+    for run, (first, end, mg) in CUT_WINDOWS.items():
+        for table, rows in (("totals", CUT_TOTALS), ("intensity", CUT_INTENSITY)):
+            said = rows.format(run=run, start=START_MS, window=WINDOW_MS, first=first, n=end - first, mg=mg)
+            client.command(f"INSERT INTO zonepulse.{table} {said}")
+    for period, seconds in (("hour", 3_600), ("day", 86_400)):
+        for table, keys in (("totals", "entity_kind, entity, carrier, scope, basis"), ("intensity", "node, basis")):
+            client.command(CUT_SUMS.format(table=table, keys=keys, period=period, seconds=seconds))
+
+
+def test_hours_and_days_that_the_edges_of_a_promotion_cut_are_the_sums_of_what_stands(
+    server: ClickHouseProcess, client: Client
+) -> None:
+    fill_cut(client)
+    plan = Plan("halves", "cut", CUT_FROM_MS, CUT_TO_MS, "zp.readings", ((0, 10),))
+    run, is_over, seen, wrong = done(client, name="halves", plan=plan), threading.Event(), set[int](), list[object]()
+    more = (250 - 41) * 999
+    carbon = {0: (WINDOWS * 2, WINDOWS), 1: (WINDOWS * 2 + more * 2, WINDOWS + more)}
+    rows = (WINDOWS * 2, 72 * 2, 3 * 2), (WINDOWS, 72, 3)
+
+    def read() -> None:
+        with connected(server, READER) as reader:
+            while not is_over.is_set():
+                found = reader.query(CUT_SEEN).first_row
+                side = int(found[0][2] != WINDOWS * 2)
+                must = [
+                    (n, each * 1000, mg, each * 100, each * 900_000)
+                    for counts, each, mg in zip(rows, (WINDOWS * 2, WINDOWS), carbon[side], strict=True)
+                    for n in counts
+                ]
+                if list(found) != must:
+                    wrong.append((found, must))
+                seen.add(side)
+
+    readers = [threading.Thread(target=read) for _ in range(5)]
+    for reader in readers:
+        reader.start()
+    try:
+        for _ in range(max(3, ROUNDS // 5)):
+            promote(client, run, registry(), SETTLED_MS, "a test")
+            revert(client, run, "a test")
+    finally:
+        is_over.set()
+        for reader in readers:
+            reader.join()
+    assert wrong == []
+    assert seen == {0, 1}
+    own = "SELECT count() FROM zonepulse.period_totals_final WHERE run = 'halves' AND period = 'day'"
+    assert client.query(own).first_row == (2,), "under its own name the run has the day that it has whole, and no sum with live rows"
+
+
+def test_a_day_that_an_edge_cuts_is_not_shared_by_two_runs(client: Client) -> None:
+    zone, hour_ms = registry(), 3_600_000
+    first = Plan("first", "shared", FROM_MS, TO_MS + 10 * hour_ms, "zp.readings", ((0, 10),))
+    begins = {name: msgspec.structs.replace(first, run=name, from_ms=TO_MS + at * hour_ms, to_ms=TO_MS + 72 * hour_ms)
+              for name, at in (("touches", 10), ("same-day", 12), ("next-day", 24))}  # fmt: skip
+    promote(client, done(client, name="first", plan=first), zone, SETTLED_MS, "")
+    try:
+        for name in ("touches", "same-day"):
+            with pytest.raises(CannotReplay, match="'first' is promoted .* `zonepulse replay revert first` first"):
+                promote(client, done(client, name=name, plan=begins[name]), zone, SETTLED_MS, "")
+        run = done(client, name="next-day", plan=begins["next-day"])
+        promote(client, run, zone, SETTLED_MS, "")
+        revert(client, run, "")
+    finally:
+        revert(client, done(client, name="first", plan=first), "")
 
 
 def test_a_run_of_files_is_promoted_where_they_begin_with_the_zone_and_end_behind_what_can_revise_it(client: Client) -> None:

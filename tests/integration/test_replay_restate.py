@@ -15,6 +15,9 @@ from kafka import KafkaConsumer
 from live_parts import produce
 from typer.testing import CliRunner
 
+from zonepulse.oracle.periods import periods
+from zonepulse.oracle.zone.zone_file import read_registry
+from zonepulse.schemas.factors.shipped import shipped_factors_csv
 from zonepulse.schemas.messages.partitioner import partition_of
 from zonepulse.schemas.tables.results import FINAL_TABLES
 from zonepulse.schemas.zone_file.read import parse_zone
@@ -190,6 +193,66 @@ def test_what_a_refused_apply_prints_restates_the_past_and_promotes_it(stack: Zo
         assert sums["live", "M-2"] == sums["base", "M-2"] > 0
     finally:
         plainly(stack, "replay revert doubled")
+
+
+SUMMED = "energy_micro, co2e_mg, covered_ms, expected_ms, revision"
+WINDOWS_OF = {
+    "totals": f"zone, entity_kind, entity, carrier, scope, basis, estimated_micro, {SUMMED}",
+    "intensity": f"zone, node, basis, estimated_share, {SUMMED}",
+}
+
+
+def as_dicts(client: Client, sql: str) -> list[dict[str, Any]]:
+    return list(client.query(sql).named_results())
+
+
+def test_hours_and_days_that_a_promotions_edges_cut_are_what_the_oracle_sums_of_the_windows_that_stand(
+    stack: ZoneStack, client: Client, tmp_path: Path
+) -> None:
+    """Of a stretch that begins in one hour and day, and ends in others."""
+    file = tmp_path / "doubled.yaml"
+    file.write_text(ZONE.replace("max_power: 1000}}", "max_power: 1000, multiplier: 2}}", 1))
+    zonepulse(stack, f"replay plan --from 2026-03-02T10:15Z --to 2026-03-03T14:30Z --registry '{file}' --run within")
+    zonepulse(stack, "replay run within")
+    sums = "SELECT * EXCEPT (run) FROM period_{}_final WHERE run = 'live' AND start < '2026-03-04' ORDER BY ALL"
+    before = {name: as_dicts(client, sums.format(name)) for name in WINDOWS_OF}
+    plainly(stack, "replay promote within")
+    try:
+        windows = {
+            name: as_dicts(
+                client,
+                f"SELECT {columns}, toUnixTimestamp64Milli(t.start) AS start FROM {name}_final AS t WHERE run = 'live'"
+                " AND t.start < '2026-03-04'",
+            )
+            for name, columns in WINDOWS_OF.items()
+        }
+        policy = read_registry(ZONE, shipped_factors_csv()).policy
+        must = periods(windows["totals"], windows["intensity"], policy, 1 << 62)
+        for name in WINDOWS_OF:
+            found = as_dicts(
+                client,
+                "SELECT * EXCEPT (run) REPLACE (toUnixTimestamp64Milli(t.start) AS start, toUnixTimestamp64Milli(local_start) AS"
+                f" local_start) FROM period_{name}_final AS t WHERE run = 'live' AND t.start < '2026-03-04'",
+            )
+            assert in_order(found) == in_order(must[f"period_{name}"])
+            assert len(found) == len(before[name])
+        changed = [row for row in as_dicts(client, sums.format("totals")) if row not in before["totals"]]
+        assert {(row["period"], f"{row['start']:%d %H}") for row in changed} == {
+            ("day", "02 00"), ("day", "03 00"), *(("hour", f"02 {hour}") for hour in range(10, 24)),
+            *(("hour", f"03 {hour:02}") for hour in range(15)),
+        }  # fmt: skip
+        assert zonepulse(stack, "replay verify --hour 2026-03-02T11:00:00Z")["differences"] == 0
+        assert zonepulse(stack, "replay verify --hour 2026-03-03T15:00:00Z")["differences"] == 0
+    finally:
+        plainly(stack, "replay revert within")
+    assert {name: as_dicts(client, sums.format(name)) for name in WINDOWS_OF} == before
+    plainly(stack, "replay discard within")
+    kept = "SELECT count() FROM period_totals WHERE startsWith(run, 'within')"
+    assert rows(client, kept) == [(0,)], "the sums that were written with the promotion too"
+
+
+def in_order(found: list[dict[str, Any]]) -> list[list[tuple[str, Any]]]:
+    return sorted((sorted(row.items()) for row in found), key=repr)
 
 
 def test_another_max_gap_bridges_a_silence_that_the_zone_does_not(stack: ZoneStack, client: Client) -> None:

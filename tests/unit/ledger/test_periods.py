@@ -52,6 +52,24 @@ def test_a_period_is_of_the_zones_clock_and_an_hour_ends_where_the_clock_changes
     assert stretch(timezone, period, at) == (begin, minutes)
 
 
+@pytest.mark.parametrize(
+    ("at", "cut"),
+    [
+        ("2026-03-04T00:00+05:45", []),
+        ("2026-03-04T10:00+05:45", [("day", "03-03T18:15", 24 * 60, "2026-03-04T00:00+00:00")]),
+        ("2026-03-04T10:15+05:45", [("hour", "03-04T04:15", 60, "2026-03-04T10:00+00:00"),
+                                    ("day", "03-03T18:15", 24 * 60, "2026-03-04T00:00+00:00")]),
+    ],
+)  # fmt: skip
+def test_an_instant_cuts_the_hour_and_the_day_that_hold_it_and_do_not_begin_with_it(at: str, cut: list[Any]) -> None:
+    found = periods.cut_by(np.array(offsets_of("Asia/Kathmandu"), np.int64), ms(at))
+    assert [
+        (one.name, datetime.fromtimestamp(one.start / 1000, UTC).strftime("%m-%dT%H:%M"), (one.end - one.start) // MINUTE,
+         datetime.fromtimestamp(one.local_start / 1000, UTC).isoformat(timespec="minutes"))
+        for one in found
+    ] == cut  # fmt: skip
+
+
 def test_an_hour_and_a_day_are_said_when_their_last_window_is_due_and_again_with_each_of_their_windows() -> None:
     sent = [reading(DAY + quarter * 15 * MINUTE, 4) for quarter in range(1, 97)]
     late = [r for r in sent if r["ts"] != DAY + 10 * HOUR + 30 * MINUTE]
