@@ -17,6 +17,8 @@ HEADER: Final = "hand-over"
 KEPT: Final = "kept"
 """Header of every interval block since a partition's state was kept: under which name. The ledger's state is kept behind those of all
 partitions, so that it has taken everything that they had made."""
+REFUSED: Final = "hand-over-refused"
+"""Header of every interval block of a partition that has no state to go on from by the hand-over that holds: the order of that."""
 TOPICS: Final = "hand-over-"
 """How the names of the topics begin, behind the zone's prefix, in which states are handed over."""
 LATEST_MS: Final = 1 << 62

@@ -21,8 +21,8 @@ from zonepulse.processors.live import PartialSums
 from zonepulse.processors.metering.partition import Partition
 from zonepulse.processors.metering.snapshot import BadSnapshot, Frozen, freeze_partition, restore_partition
 from zonepulse.processors.metering.windows import new_out, new_work
-from zonepulse.schemas.messages.hand_overs import KEPT, HandOver, facts_of, hand_over_in, headers_of, kept_topic, order_of
-from zonepulse.schemas.messages.records import HEARTBEAT, RecordSpans
+from zonepulse.schemas.messages.hand_overs import KEPT, REFUSED, HandOver, facts_of, hand_over_in, headers_of, kept_topic, order_of
+from zonepulse.schemas.messages.records import HEARTBEAT, Headers, RecordSpans
 from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.messages.topics import INTERVALS, READINGS, RESULTS
 from zonepulse.schemas.tables.results import EXPECTED
@@ -314,16 +314,16 @@ class IntervalsTask:
     async def _send(self, partition: Partition, records: RecordSpans, made: Made) -> int:
         """Returns how many letters there were. What the piece before made is acknowledged by now, most likely: one is under way."""
         await self._outbox.flush()
-        key, headers = b"%d" % partition.partition, headers_of(self._hand_overs.get(partition.partition))
-        kept = ((KEPT, name.encode()),) if (name := self._names.get(partition.partition, "")) else ()
+        key, by = b"%d" % partition.partition, self._hand_overs.get(partition.partition)
+        headers, own = headers_of(by), self._said_of_state(partition.partition, by)
         *early, last = made.blocks
         for block in early + made.candidates:
-            await self._outbox.send(INTERVALS.full_name(self._prefix), key, block, headers=(*headers, *kept))
+            await self._outbox.send(INTERVALS.full_name(self._prefix), key, block, headers=(*headers, *own))
         for block in made.expected:
             await self._outbox.send(RESULTS.full_name(self._prefix), EXPECTED.name.encode(), block, headers=headers)
         if early or made.candidates:
             await self._outbox.flush()
-        await self._outbox.send(INTERVALS.full_name(self._prefix), key, last, headers=(*headers, *kept))
+        await self._outbox.send(INTERVALS.full_name(self._prefix), key, last, headers=(*headers, *own))
         for position, why in made.folded.poison.items():
             await self.quarantine.tell(records.topic, records.partition, int(records.offset[position]), why)
         letters = 0
@@ -335,6 +335,12 @@ class IntervalsTask:
                 await asyncio.sleep(0)  # membership and other partitions live on the same loop
         self._measure(partition, made)
         return letters
+
+    def _said_of_state(self, number: int, by: HandOver | None) -> Headers:
+        """What the ledger is told with every block of a partition: under which name its state was kept, and what it could not go on from."""
+        kept = ((KEPT, name.encode()),) if (name := self._names.get(number, "")) else ()
+        refused = self._refused.get(number, 0)
+        return (*kept, (REFUSED, b"%d" % refused)) if refused > order_of(by) else kept
 
     def _beat(self, number: int) -> None:
         if self.pulse is not None:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
@@ -31,6 +31,7 @@ from zonepulse.schemas.messages.alerts import alert_key
 from zonepulse.schemas.messages.hand_overs import (
     HEADER,
     KEPT,
+    REFUSED,
     HandOver,
     facts_of,
     hand_over_in,
@@ -43,6 +44,7 @@ from zonepulse.schemas.messages.hand_overs import (
 from zonepulse.schemas.messages.records import HEARTBEAT, Headers, RecordSpans
 from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.messages.topics import ALERTS, COMMANDS, INTERVALS, RESULTS
+from zonepulse.schemas.tables.ddl import LIVE_RUN
 from zonepulse.schemas.tables.results import LIVE
 from zonepulse.schemas.values import LATEST_MS
 from zonepulse.streams.checkpoints.checkpoint import POLL_S, Checkpoints, save
@@ -79,6 +81,21 @@ def alert_record(row: Mapping[str, Any], zone: str) -> tuple[bytes, bytes]:
     return alert_key(row["fingerprint"], row["starts_at"]), msgspec.json.encode({"zone": zone, **row})
 
 
+class HandedStateLost(RuntimeError):
+    """The books go on from a state that was handed over, and the task of a partition has none of it to go on from."""
+
+
+def _lost(by: HandOver, keys: Iterable[bytes]) -> str:
+    numbers = ", ".join(sorted(key.decode("ascii", "replace") for key in keys))
+    back = "" if by.run == LIVE_RUN else f"`zonepulse replay revert {by.run}` goes on from where the live tasks stood before it; or "
+    return (
+        f"the ledger goes on from the state of run {by.run!r} (hand-over {by.id}), and partitions {numbers} of the readings cannot: their"
+        " snapshots are gone, and their states of the hand-over, or the log from there on. What they make is not in the books. "
+        f"{back}plan another run, let it follow the log (`zonepulse replay run RUN --follow`), and `zonepulse replay promote RUN`; the"
+        " ledger goes on once one of them is said"
+    )
+
+
 class LedgerTask:
     """The zone's books, while this worker holds them."""
 
@@ -101,6 +118,8 @@ class LedgerTask:
         """The order of the last hand-over whose state cannot be gone on from."""
         self._takes = {0}
         """Orders of the hand-overs whose blocks are taken; 0: those of no hand-over."""
+        self._left_out = set[bytes]()
+        """Keys of the partitions whose blocks are not taken, since they cannot go on from the state that these books were handed with."""
         self._name, self._names = "", dict[bytes, str]()
         """Under which the books were kept last, and under which each partition was, by the key of its blocks."""
         self._live: LiveView | None = None
@@ -125,6 +144,7 @@ class LedgerTask:
         stored = await self._checkpoints.find(0)
         if stored is None:
             self._turns.places, self._hand_over, self._takes, self._name = Places(), None, {0}, ""
+            self._left_out.clear()
             ledger = await self.thread.run(Ledger, await self._registries.first())
             ledger.progress = self.thread.beat
             return ledger
@@ -139,6 +159,7 @@ class LedgerTask:
         places = facts.get("places")
         self._turns.places = Places(next_offset) if places is None else Places.of(places)
         self._hand_over, self._takes = hand_over_in(facts), set(facts.get("takes", [0]))
+        self._left_out.clear()
 
     async def _ledger_of(self, facts: Mapping[str, Any], chunks: Sequence[Arrays]) -> Ledger:
         versions = {n: await self._registries.version(n) for n in {*facts["versions"], facts["registry"]}}
@@ -290,6 +311,21 @@ class LedgerTask:
         self._measure(ledger, records)
         if self.batches is not None and self._turns.places.next_offset != records.next_offset:
             await self.batches.seek({self._blocks: self._turns.places.next_offset})
+        self._require_all_partitions(records, orders)
+
+    def _require_all_partitions(self, records: RecordSpans, orders: Mapping[int, HandOver]) -> None:
+        """At the end of the log, and as long as no other hand-over is said. Raises HandedStateLost."""
+        by = self._hand_over
+        for i in records.headers:
+            key = records.key(i) or b""
+            if order_of(orders.get(i)) in self._takes:
+                self._left_out.discard(key)
+            elif by is not None and records.header(i, REFUSED) == b"%d" % by.order:
+                self._left_out.add(key)
+        if by is None or not self._left_out or self.commands is None or order_of(self.commands.hand_over) != by.order:
+            return
+        if self.batches is not None and self.batches.lag(self._blocks, self._turns.places.next_offset) == 0:
+            raise HandedStateLost(_lost(by, self._left_out))
 
     async def _keep(self, ledger: Ledger, records: RecordSpans) -> None:
         """Keeps the books once those of all partitions are kept, which they have taken everything of that was made before."""

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from zonepulse.schemas.messages.commands import HAND_OVER, Command
 from zonepulse.schemas.messages.hand_overs import HandOver
 from zonepulse.schemas.messages.partitioner import partition_of
+from zonepulse.schemas.messages.tasks import TASKS
 from zonepulse.schemas.zone_file.read import parse_zone
 from zonepulse.streams.cli.main import app
 from zonepulse.streams.control.command_log import tell
@@ -212,10 +213,51 @@ def test_live_workers_go_on_from_the_state_of_a_run_and_back_and_readers_see_eac
         assert refused() == PARTITIONS, "said once, and not asked for again and again"
 
 
+def test_the_ledger_does_not_wait_in_silence_for_a_partition_that_cannot_go_on_from_what_it_was_handed(stack: ZoneStack) -> None:
+    """The snapshots of the partitions are gone, and so is what they were handed: they begin with the log, as ordered."""
+    with stack.client() as client:
+        log = Log(stack)
+        try:
+            live = f"SELECT count() {TOTAL}"
+            wait_until(lambda: client.query(live).first_row[0] > BEGUN - 8, 120, "live has come to the head")
+            zonepulse(stack, "plan", "--from", "2026-03-01T12:00Z", "--to", "2026-03-02T12:00Z", "--run", "repaired", "--include-late")
+            with following(stack, "repaired"):
+                state = "SELECT state FROM runs_final WHERE run = 'repaired'"
+                wait_until(lambda: client.query(state).first_row[0] == "following", 120, "it follows")
+                zonepulse(stack, "promote", "repaired")
+            stack.workers["intervals-0"].stop()
+            snapshots = TASKS["intervals"].snapshots("zp.")
+            (states,) = (name for name in handed(stack) if not name.endswith("-before"))
+            with admin_of(stack.kafka) as admin:
+                admin.delete_topics([snapshots, states])
+            wait_until(lambda: not {snapshots, states} & topics(stack), 30, "the topics are gone")
+            environment = {**stack.worker_environment, "COLUMNS": "400"}
+            assert CliRunner().invoke(app, ["checkpoints", "begin", "intervals"], env=environment).exit_code == 0
+            stack.start_worker("intervals")
+            said = stack.workers["ledger-0"].log
+            lost = "the ledger goes on from the state of run 'repaired'"
+            wait_until(lambda: lost in said.read_text(), 120, "the ledger says what it misses")
+            (line, *_) = (line for line in said.read_text().splitlines() if lost in line)
+            assert re.search("partitions (0|1|0, 1) of the readings cannot", line)
+            assert "`zonepulse replay revert repaired`" in line and "`zonepulse replay promote RUN`" in line
+            zonepulse(stack, "revert", "repaired")
+        finally:
+            log.stop()
+        wait_until(lambda: client.query(live).first_row[0] >= log.steps - 2, 120, "live has come to the end")
+        zonepulse(stack, "plan", "--from", "2026-03-01T12:00Z", "--to", "2026-03-08T00:00Z", "--run", "whole")
+        zonepulse(stack, "run", "whole")
+        whole = datetime.fromtimestamp((START_MS + (log.steps - 6) * WINDOW_MS) / 1000, UTC).isoformat()
+        zonepulse(stack, "diff", "live", "whole", "--from", "2026-03-01T12:00Z", "--to", whole)
+
+
+def topics(stack: ZoneStack) -> set[str]:
+    with admin_of(stack.kafka) as admin:
+        return set(admin.list_topics())
+
+
 def handed(stack: ZoneStack) -> list[str]:
     """The topics of states that were handed over."""
-    with admin_of(stack.kafka) as admin:
-        return [name for name in admin.list_topics() if re.fullmatch(r"zp\.hand-over-[0-9a-f]{8}(-before)?", name)]
+    return [name for name in topics(stack) if re.fullmatch(r"zp\.hand-over-[0-9a-f]{8}(-before)?", name)]
 
 
 def refuses_a_state_that_is_not_there(stack: ZoneStack) -> Callable[[], int]:
