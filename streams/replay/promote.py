@@ -18,12 +18,14 @@ from zonepulse.processors.channels.table import utc_offsets
 from zonepulse.processors.ledger.horizon import reach_ms
 from zonepulse.processors.ledger.periods import day_of_zone
 from zonepulse.schemas.registry.model import Registry, ZonePolicy
+from zonepulse.streams.clickhouse.cut_periods import cut_sums, with_cut_periods
 from zonepulse.streams.replay import runs
-from zonepulse.streams.replay.cut_periods import with_cut_periods, write_sums
 from zonepulse.streams.replay.plan import CannotReplay, Plan
 from zonepulse.streams.replay.runs import Run, instant
 
 PROMOTED, REVERTED = "promoted", "reverted"
+PAUSE_S: Final = 1.0
+"""Between such sums and the promotion: a statement that looks at tables first and at promotions behind that sees both or neither."""
 _MS: Final = pa.timestamp("ms", tz="UTC")
 _SCHEMA: Final = pa.schema(
     [(name, pa.string()) for name in ("zone", "run", "who", "why")]
@@ -67,7 +69,7 @@ def promote(client: Client, run: Run, registry: Registry, ingest_ms: int, why: s
     _check_edge(plan, registry)
     require_no_open_end(client, plan, plan.from_ms, plan.to_ms)
     require_uncut(client, plan, registry.zone, plan.to_ms)
-    write_sums(client, plan, registry.zone)
+    _write_cut_sums(client, plan, registry.zone)
     decide(client, plan, 1, why, plan.to_ms)
     runs.save(client, plan, PROMOTED, run.result, why)
 
@@ -145,6 +147,16 @@ def require_uncut(client: Client, plan: Plan, zone: ZonePolicy, to_ms: int) -> N
                 f" within a day of the zone that the other has a part of: `zonepulse replay revert {other.run}` first, or plan both with"
                 " whole days"
             )
+
+
+def _write_cut_sums(client: Client, plan: Plan, zone: ZonePolicy) -> None:
+    """Readers see nothing of them before the promotion."""
+    written = 0
+    for name, rows in cut_sums(client, plan.run, plan.zone, zone, plan.from_ms, plan.to_ms):
+        runs.insert(client, name, rows)
+        written += len(rows)
+    if written:
+        time.sleep(PAUSE_S)
 
 
 def require_reverted(client: Client, run: Run) -> None:

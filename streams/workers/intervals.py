@@ -337,7 +337,7 @@ class IntervalsTask:
         return letters
 
     def _said_of_state(self, number: int, by: HandOver | None) -> Headers:
-        """What the ledger is told with every block of a partition: under which name its state was kept, and what it could not go on from."""
+        """What the ledger is told with each block of a partition: under which name its state was kept, what it could not go on from."""
         kept = ((KEPT, name.encode()),) if (name := self._names.get(number, "")) else ()
         refused = self._refused.get(number, 0)
         return (*kept, (REFUSED, b"%d" % refused)) if refused > order_of(by) else kept

@@ -87,7 +87,9 @@ class HandedStateLost(RuntimeError):
 
 def _lost(by: HandOver, keys: Iterable[bytes]) -> str:
     numbers = ", ".join(sorted(key.decode("ascii", "replace") for key in keys))
-    back = "" if by.run == LIVE_RUN else f"`zonepulse replay revert {by.run}` goes on from where the live tasks stood before it; or "
+    back = (
+        "" if by.run == LIVE_RUN else f"`zonepulse replay revert {by.run}` goes on from where the live tasks stood before it; or "
+    )
     return (
         f"the ledger goes on from the state of run {by.run!r} (hand-over {by.id}), and partitions {numbers} of the readings cannot: their"
         " snapshots are gone, and their states of the hand-over, or the log from there on. What they make is not in the books. "

@@ -114,7 +114,8 @@ WHERE t.run IN (SELECT run FROM zonepulse.promotions)
 AND arrayExists(p -> t.run = p.2 AND zone = p.1 AND start >= p.3 AND start < p.4, PROMOTED.1);
 """.replace(
     "PROMOTED",
-    "(SELECT (groupArray((zone, run, from_at, to_at)), min(from_at), max(to_at)) FROM zonepulse.promotions_final WHERE is_active = 1)",
+    "(SELECT (groupArray((zone, run, from_at, to_at, is_open)), min(from_at), max(to_at))"
+    " FROM zonepulse.promotions_final WHERE is_active = 1)",
 )
 
 

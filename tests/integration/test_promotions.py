@@ -321,7 +321,9 @@ def test_hours_and_days_that_the_edges_of_a_promotion_cut_are_the_sums_of_what_s
     assert wrong == []
     assert seen == {0, 1}
     own = "SELECT count() FROM zonepulse.period_totals_final WHERE run = 'halves' AND period = 'day'"
-    assert client.query(own).first_row == (2,), "under its own name the run has the day that it has whole, and no sum with live rows"
+    assert client.query(own).first_row == (2,), (
+        "under its own name the run has the day that it has whole, and no sum with live rows"
+    )
 
 
 def test_a_day_that_an_edge_cuts_is_not_shared_by_two_runs(client: Client) -> None:
@@ -332,7 +334,7 @@ def test_a_day_that_an_edge_cuts_is_not_shared_by_two_runs(client: Client) -> No
     promote(client, done(client, name="first", plan=first), zone, SETTLED_MS, "")
     try:
         for name in ("touches", "same-day"):
-            with pytest.raises(CannotReplay, match="'first' is promoted .* `zonepulse replay revert first` first"):
+            with pytest.raises(CannotReplay, match=r"'first' is promoted .* `zonepulse replay revert first` first"):
                 promote(client, done(client, name=name, plan=begins[name]), zone, SETTLED_MS, "")
         run = done(client, name="next-day", plan=begins["next-day"])
         promote(client, run, zone, SETTLED_MS, "")

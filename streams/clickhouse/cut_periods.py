@@ -3,10 +3,10 @@
 They are written before the promotion's row, under the run's name with ddl.EDGES behind it, and stand in the views as long as that row does.
 """
 
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from zonepulse.processors.channels.table import utc_offsets
@@ -15,11 +15,7 @@ from zonepulse.schemas.registry.model import ZonePolicy
 from zonepulse.schemas.tables.basis_texts import STOCKS
 from zonepulse.schemas.tables.ddl import EDGES, LIVE_RUN
 from zonepulse.schemas.tables.results import INTENSITY, PERIOD_INTENSITY, PERIOD_TOTALS, TOTALS, Table
-from zonepulse.streams.replay import runs
-from zonepulse.streams.replay.plan import Plan
 
-PAUSE_S: Final = 1.0
-"""Between the sums and the promotion: a statement that looks at the tables first and at promotions behind that sees both or neither."""
 _IS_SUMMED: Final = {
     PERIOD_TOTALS.name: (TOTALS, "estimated_micro", f"entity_kind NOT IN ({', '.join(map(repr, STOCKS))})"),
     PERIOD_INTENSITY.name: (INTENSITY, "toInt64(round(estimated_share * ifNull(energy_micro, 0)))", "1"),
@@ -55,14 +51,16 @@ def with_cut_periods(zone: ZonePolicy, from_ms: int, to_ms: int) -> tuple[int, i
     return min([from_ms, *(period.start for period in cut)]), max([to_ms, *(period.end for period in cut)])
 
 
-def write_sums(client: Client, plan: Plan, zone: ZonePolicy) -> None:
-    """Those of the hours and days that the plan's stretch cuts; readers see nothing of them before the promotion."""
-    cut = cut_periods(zone, plan.from_ms, plan.to_ms)
+def cut_sums(client: Client, run: str, zone_id: str, zone: ZonePolicy, from_ms: int, to_ms: int) -> Iterator[tuple[str, pa.Table]]:
+    """(table, rows) of the hours and days that the stretch of a run cuts; `zone` has the calendar, `zone_id` names the rows."""
+    cut = cut_periods(zone, from_ms, to_ms)
+    first_ms, end_ms = with_cut_periods(zone, from_ms, to_ms)
+    parameters = {
+        "run": run + EDGES, "own": run, "zone": zone_id, "first_ms": first_ms, "end_ms": end_ms, "from_ms": from_ms, "to_ms": to_ms,
+    }  # fmt: skip
     for table in (PERIOD_TOTALS, PERIOD_INTENSITY) if cut else ():
-        rows = client.query_arrow(_sql(table, zone, cut), parameters=_parameters(plan, zone))
-        runs.insert(client, table.name, rows.select(["run", *(column.name for column in table.stored)]))
-    if cut:
-        time.sleep(PAUSE_S)
+        rows = client.query_arrow(_sql(table, zone, cut), parameters=parameters)
+        yield table.name, rows.select(["run", *(column.name for column in table.stored)])
 
 
 def _sql(table: Table, zone: ZonePolicy, cut: Sequence[Period]) -> str:
@@ -77,11 +75,3 @@ def _sql(table: Table, zone: ZonePolicy, cut: Sequence[Period]) -> str:
         keys=keys, size=1 << SIZE_BITS, most=MOST_SIZES, estimated=estimated, table=windows.name, is_summed=is_summed,
         live=LIVE_RUN, periods=periods,
     )  # fmt: skip
-
-
-def _parameters(plan: Plan, zone: ZonePolicy) -> dict[str, object]:
-    first_ms, end_ms = with_cut_periods(zone, plan.from_ms, plan.to_ms)
-    return {
-        "run": plan.run + EDGES, "own": plan.run, "zone": plan.zone, "first_ms": first_ms, "end_ms": end_ms, "from_ms": plan.from_ms,
-        "to_ms": plan.to_ms,
-    }  # fmt: skip
