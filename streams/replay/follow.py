@@ -23,6 +23,7 @@ from zonepulse.streams.replay.checkpoint import Pace, RunFolder
 from zonepulse.streams.replay.file import FinalRows, with_run
 from zonepulse.streams.replay.hand_over import Followed
 from zonepulse.streams.replay.plan import Plan
+from zonepulse.streams.replay.promote import PAUSE_S
 from zonepulse.streams.replay.shares import let_know_versions, made_on, tell_ledger
 
 POLL_S: Final = 1.0
@@ -54,6 +55,7 @@ def follow(
         for name in FINAL_TABLES:
             found = runs.of_stretch(TABLES[name], rows.table(name), plan.from_ms)
             runs.insert(client, name, with_run(stored(TABLES[name], found), plan.run))
+        is_over.wait(PAUSE_S)
         followed.say(zone.registry.zone, zone.ledger.applied)
         at = ends
         for number, partition in enumerate(zone.partitions):
