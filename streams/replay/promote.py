@@ -25,7 +25,7 @@ from zonepulse.streams.replay.runs import Run, instant
 
 PROMOTED, REVERTED = "promoted", "reverted"
 PAUSE_S: Final = 1.0
-"""Between rows and what lets them stand, a promotion or how far a run has come: a statement that looks at tables first sees both or neither."""
+"""Between rows and what lets them stand (a promotion, how far a run has come): a statement that looks at tables first sees both or none."""
 _MS: Final = pa.timestamp("ms", tz="UTC")
 _SCHEMA: Final = pa.schema(
     [(name, pa.string()) for name in ("zone", "run", "who", "why")]
