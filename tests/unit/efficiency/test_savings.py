@@ -1,5 +1,6 @@
 """Savings: every day of the period counts, what stands in for missing weather is said, and intervals hold what they promise."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
@@ -10,7 +11,7 @@ import pytest
 from efficiency_meters import FIRST, JUDGED, OTHERS, made, mill, real
 
 from zonepulse.processors.efficiency.baseline import Baseline, Refused, fit
-from zonepulse.processors.efficiency.history import History
+from zonepulse.processors.efficiency.history import Day, History
 from zonepulse.processors.efficiency.savings import TopDown, baseline_span, bottom_up, top_down
 from zonepulse.schemas.registry.efficiency.networks import Measure, StaticChange
 
@@ -147,7 +148,6 @@ def spans(name: str) -> tuple[History, History]:
         ("illinois-cooling", 0.05, 0.001),
         ("uk-electricity-0", 0.001, 0.001),
         ("uk-electricity-1", 0.01, 0.002),
-        ("uk-gas", 0.01, 0.09),  # OpenDSM has a line for each season: its reference is a twelfth lower, beyond our interval
     ],
 )
 def test_other_samples_are_explained_as_opendsm_does(name: str, rmse: float, reference: float) -> None:
@@ -159,6 +159,52 @@ def test_other_samples_are_explained_as_opendsm_does(name: str, rmse: float, ref
     found = saved(model, reported)
     assert (model.days, found.days) == (judge["days"], judge["reporting_days"])
     assert found.reference == pytest.approx(judge["reference"], rel=reference)
+
+
+def of_lines(days: Iterable[Day], balance: str) -> list[float]:
+    """What OpenDSM's lines of British gas, one for each season, say of days (kWh); `balance` is their balance temperature's key."""
+    by_month = {month: line for line in OTHERS["uk-gas"]["lines"].values() for month in line["months"]}
+    found = []
+    for day in days:
+        assert day.temperature_c is not None
+        line = by_month[day.day.month]
+        found.append(line["intercept"] - line["hdd_beta"] * max(0.0, line[balance] - (32 + 1.8 * day.temperature_c)))
+    return found
+
+
+def test_british_gas_has_the_reference_that_opendsm_fits() -> None:
+    """With one line, and with its lines of seasons; these have a smaller RMSE, as winter uses more at the same temperature than summer."""
+    before, reported = spans("uk-gas")
+    model = fit(before, "day")
+    assert isinstance(model, Baseline) and model.is_accepted
+    rmse = sqrt(model.variance * (model.rows - len(model.variables)) / model.rows)
+    found, judge = saved(model, reported), OTHERS["uk-gas"]["without_split"]
+    assert found.reference == pytest.approx(judge["reference"], rel=0.001) and rmse == pytest.approx(judge["rmse"], rel=0.02)
+    assert found.reference == pytest.approx(sum(of_lines(reported.days, "hdd_bp_fitted")), rel=0.001)
+    errors = np.array([day.energy for day in before.days]) - of_lines(before.days, "hdd_bp_fitted")
+    assert abs(np.mean(errors)) < 0.01 and 1.07 < rmse / sqrt(np.mean(errors**2)) < 1.08
+    too_much = {
+        season: saved(model, replace(before, days=tuple(day for day in before.days if day.day.month in line["months"])))
+        for season, line in OTHERS["uk-gas"]["lines"].items()
+    }
+    means = {season: one.saved / one.days for season, one in too_much.items()}
+    assert means == pytest.approx({"winter": -2.2, "shoulder": 0.1, "summer": 2.0}, abs=0.05)
+
+
+def test_opendsm_predicts_less_british_gas_than_it_fits() -> None:
+    """It moves winter's balance temperature down to that of the sixth warmest day and keeps the constant: the baseline itself is missed."""
+    judge, (before, reported) = OTHERS["uk-gas"], spans("uk-gas")
+    assert sum(of_lines(reported.days, "hdd_bp")) == pytest.approx(judge["reference"])
+    errors = np.array([day.energy for day in before.days]) - of_lines(before.days, "hdd_bp")
+    assert sqrt(np.mean(errors**2)) == pytest.approx(judge["rmse"])
+    assert 0.074 < np.mean(errors) / judge["mean"] < 0.076
+    in_winter = np.array([day.day.month in judge["lines"]["winter"]["months"] for day in before.days])
+    assert 4.6 < np.mean(errors[in_winter]) < 4.8 and abs(np.mean(errors[~in_winter])) < 0.01
+    model = fit(before, "day")
+    assert isinstance(model, Baseline)
+    found = saved(model, reported)
+    assert 1.081 < found.reference / judge["reference"] < 1.083
+    assert found.saved - judge["saved"] > found.half_width
 
 
 def test_samples_that_nothing_explains_have_no_baseline() -> None:
