@@ -36,13 +36,15 @@ test: needs-test dev ## everything that must hold; the last line is pytest's sum
 	@echo "== 2/3 unit and property tests, compiled, with bounds checked"
 	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest $(UNITS) -m "not soak" tests/unit tests/property
 	@echo "== 3/3 contracts, and real Kafka and ClickHouse; behind them, where these wait, unit tests of the kernels without the compiler"
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line servers uncompiled
+	@$(MAKE) --no-print-directory --jobs=2 servers uncompiled
 
 servers: $(KAFKA_ARCHIVE)
 	PYTHONPATH=$(CURDIR)/tests/as_installed JAVA_TOOL_OPTIONS="$(BRIEF_JVM) -XX:SharedArchiveFile=$(CURDIR)/$(KAFKA_ARCHIVE)" $(BIN)/python -m pytest $(SERVERS) --durations=60 -m "not soak" tests/contract tests/integration
 
 uncompiled: dev
-	NUMBA_DISABLE_JIT=1 nice -n 19 $(BIN)/python -m pytest -n 1 --hypothesis-profile=brief -m "not large" $$(grep -rl --include=test_*.py zonepulse.processors tests/unit)
+	@log=$$(mktemp); trap 'rm -f $$log' EXIT; \
+	NUMBA_DISABLE_JIT=1 nice -n 19 $(BIN)/python -m pytest -n 1 --hypothesis-profile=brief -m "not large" $$(grep -rl --include=test_*.py zonepulse.processors tests/unit) > $$log 2>&1 \
+	&& echo "without the compiler: $$(tail -n 1 $$log)" || { cat $$log; exit 1; }
 
 kernels: dev
 	@NUMBA_BOUNDSCHECK=1 $(BIN)/python tests/compile_kernels.py & $(BIN)/python tests/compile_kernels.py && wait $$!
