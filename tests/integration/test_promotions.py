@@ -101,7 +101,7 @@ EVERY = "SELECT " + ", ".join(
     for name, time in OTHERS.items()
 )
 EVERY_LIVE, EVERY_PROMOTED = (WINDOWS, WINDOWS, 0, WINDOWS), (WINDOWS, WINDOWS, 96, WINDOWS - 96)
-ROUNDS = int(os.environ.get("ZONEPULSE_SOAK_PROMOTES", "10"))
+ROUNDS = int(os.environ.get("ZONEPULSE_SOAK_PROMOTES", "4"))
 """Promotes and reverts; `make soak` does many."""
 BOTH = """SELECT (SELECT (count(), sum(co2e_mg), uniqExact(start)) FROM zonepulse.totals_final WHERE run = 'live' AND zone = 'z'),
 (SELECT (count(), sum(co2e_mg), uniqExact(start)) FROM zonepulse.emissions_final WHERE run = 'live' AND zone = 'z')"""

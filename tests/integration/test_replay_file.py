@@ -32,7 +32,7 @@ from zonepulse.streams.replay import file as replay_file
 from zonepulse.streams.replay.file import FinalRows, Replayed, replay_files, write_parquet
 
 UNTIL_MS = 1_795_392_000_000
-DAYS = 2
+DAYS = 1
 N = 3
 T0 = 1_790_784_900_000
 ZONE = small()
