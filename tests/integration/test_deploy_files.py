@@ -189,6 +189,15 @@ def test_kubernetes_refers_only_to_what_is_there(resources: list[dict[str, Any]]
     assert (trigger["metadata"]["consumerGroup"], trigger["metadata"]["topic"]) == (task.group("zp."), *task.topics("zp."))
 
 
+def test_prometheus_finds_the_services_in_kubernetes(resources: list[dict[str, Any]]) -> None:
+    (monitor,) = of_kind(resources, "ServiceMonitor").values()
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    found = {
+        name for name, service in of_kind(resources, "Service").items() if wanted <= service["metadata"].get("labels", {}).items()
+    }
+    assert found == of_kind(resources, "Service").keys() == {"workers", "board"}
+
+
 def test_kubernetes_has_prometheus_rules(resources: list[dict[str, Any]]) -> None:
     rules = yaml.safe_load((DEPLOY / "prometheus" / "zonepulse.rules.yml").read_text())["groups"]
     assert of_kind(resources, "PrometheusRule")["zonepulse"]["spec"]["groups"] == rules
