@@ -40,7 +40,17 @@ class TestScript:
         for name in ("bash", "dirname", "make", "mkdir", "mktemp", "rm", "find", "head", "cp"):
             (programs / name).symlink_to(shutil.which(name) or name)
         self.program(programs, "python3", f'exec {sys.executable} "$@"')
-        for name in ("java", "javac", "mvn", "promtool", "prometheus-alertmanager", "amtool", "chromium", "kubectl", "systemd-analyze"):
+        for name in (
+            "java",
+            "javac",
+            "mvn",
+            "promtool",
+            "prometheus-alertmanager",
+            "amtool",
+            "chromium",
+            "kubectl",
+            "systemd-analyze",
+        ):
             self.program(programs, name, "exit 0")
         self.program(programs, "id", "echo 1000")
         for path in (row[2] for row in ROWS if row[1] == "file"):
