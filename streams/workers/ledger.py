@@ -317,14 +317,15 @@ class LedgerTask:
 
     def _require_all_partitions(self, records: RecordSpans, orders: Mapping[int, HandOver]) -> None:
         """At the end of the log, and as long as no other hand-over is said. Raises HandedStateLost."""
-        by = self._hand_over
+        if (by := self._hand_over) is None:
+            return
         for i in records.headers:
             key = records.key(i) or b""
             if order_of(orders.get(i)) in self._takes:
                 self._left_out.discard(key)
-            elif by is not None and records.header(i, REFUSED) == b"%d" % by.order:
+            elif records.header(i, REFUSED) == b"%d" % by.order:
                 self._left_out.add(key)
-        if by is None or not self._left_out or self.commands is None or order_of(self.commands.hand_over) != by.order:
+        if not self._left_out or self.commands is None or order_of(self.commands.hand_over) != by.order:
             return
         if self.batches is not None and self.batches.lag(self._blocks, self._turns.places.next_offset) == 0:
             raise HandedStateLost(_lost(by, self._left_out))

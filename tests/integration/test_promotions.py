@@ -112,8 +112,25 @@ LIVE = (ALL, ALL, WINDOWS)
 PROMOTED = (ALL, ALL + 96 * ENTITIES * 1_000_000, WINDOWS)
 
 
+def promote_and_revert(
+    client: Client, run: Run, rounds: int, readers: int, read: Callable[[], None], is_over: threading.Event
+) -> None:
+    """So many times while so many read, until `is_over`."""
+    threads = [threading.Thread(target=read) for _ in range(readers)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(rounds):
+            promote(client, run, registry(), SETTLED_MS, "a test")
+            revert(client, run, "a test")
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+
+
 def test_readers_see_the_live_rows_or_the_promoted_ones_and_nothing_between(server: ClickHouseProcess, client: Client) -> None:
-    run, zone, is_over, seen, wrong = done(client), registry(), threading.Event(), set[object](), list[object]()
+    run, is_over, seen, wrong = done(client), threading.Event(), set[object](), list[object]()
 
     def read() -> None:
         with connected(server, READER) as reader:
@@ -126,17 +143,7 @@ def test_readers_see_the_live_rows_or_the_promoted_ones_and_nothing_between(serv
                     wrong.append((totals, emissions, differing, joined))
                 seen.add(totals)
 
-    readers = [threading.Thread(target=read) for _ in range(10)]
-    for reader in readers:
-        reader.start()
-    try:
-        for _ in range(ROUNDS):
-            promote(client, run, zone, SETTLED_MS, "a test")
-            revert(client, run, "a test")
-    finally:
-        is_over.set()
-        for reader in readers:
-            reader.join()
+    promote_and_revert(client, run, ROUNDS, 10, read, is_over)
     assert wrong == []
     assert seen == {LIVE, PROMOTED}
 
@@ -308,17 +315,7 @@ def test_hours_and_days_that_the_edges_of_a_promotion_cut_are_the_sums_of_what_s
                     wrong.append((found, must))
                 seen.add(side)
 
-    readers = [threading.Thread(target=read) for _ in range(5)]
-    for reader in readers:
-        reader.start()
-    try:
-        for _ in range(max(3, ROUNDS // 5)):
-            promote(client, run, registry(), SETTLED_MS, "a test")
-            revert(client, run, "a test")
-    finally:
-        is_over.set()
-        for reader in readers:
-            reader.join()
+    promote_and_revert(client, run, max(3, ROUNDS // 5), 5, read, is_over)
     assert wrong == []
     assert seen == {0, 1}
     own = "SELECT count() FROM zonepulse.period_totals_final WHERE run = 'halves' AND period = 'day'"

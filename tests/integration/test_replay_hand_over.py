@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from clickhouse_connect.driver.client import Client
 from live_parts import produce, wait_until
 from typer.testing import CliRunner
 
@@ -114,21 +115,15 @@ def zonepulse(stack: ZoneStack, *arguments: str, code: int = 0) -> str:
 
 
 @contextmanager
-def following(stack: ZoneStack, run: str) -> Iterator[None]:
-    command = [
-        sys.executable,
-        "-m",
-        "zonepulse.streams.cli.main",
-        "replay",
-        "run",
-        run,
-        "--follow",
-        "--json",
-        "--checkpoint-s",
-        "1",
-    ]
+def following(stack: ZoneStack, client: Client) -> Iterator[None]:
+    """Run `repaired` takes in what came late, and follows the log."""
+    zonepulse(stack, "plan", "--from", "2026-03-01T12:00Z", "--to", "2026-03-02T12:00Z", "--run", "repaired", "--include-late")
+    command = [sys.executable, "-m", "zonepulse.streams.cli.main", "replay", "run", "repaired"]
+    command += ["--follow", "--json", "--checkpoint-s", "1"]
     with subprocess.Popen(command, env=stack.worker_environment, stdout=subprocess.PIPE, text=True) as shadow:
         try:
+            state = "SELECT state FROM runs_final WHERE run = 'repaired'"
+            wait_until(lambda: client.query(state).first_row[0] == "following", 120, "it follows")
             yield
             shadow.send_signal(signal.SIGTERM)
             assert shadow.wait(60) == 0
@@ -179,12 +174,7 @@ def test_live_workers_go_on_from_the_state_of_a_run_and_back_and_readers_see_eac
             wait_until(lambda: client.query(live).first_row[0] > BEGUN - 8, 120, "live has come to the head")
             zonepulse(stack, "keep")
             kept_before = log.steps + 2
-            zonepulse(
-                stack, "plan", "--from", "2026-03-01T12:00Z", "--to", "2026-03-02T12:00Z", "--run", "repaired", "--include-late"
-            )
-            with following(stack, "repaired"):
-                state = "SELECT state FROM runs_final WHERE run = 'repaired'"
-                wait_until(lambda: client.query(state).first_row[0] == "following", 120, "it follows")
+            with following(stack, client):
                 readers = Readers(stack)
                 try:
                     for _ in range(ROUNDS):
@@ -223,12 +213,7 @@ def test_the_ledger_does_not_wait_in_silence_for_a_partition_that_cannot_go_on_f
         try:
             live = f"SELECT count() {TOTAL}"
             wait_until(lambda: client.query(live).first_row[0] > BEGUN - 8, 120, "live has come to the head")
-            zonepulse(
-                stack, "plan", "--from", "2026-03-01T12:00Z", "--to", "2026-03-02T12:00Z", "--run", "repaired", "--include-late"
-            )
-            with following(stack, "repaired"):
-                state = "SELECT state FROM runs_final WHERE run = 'repaired'"
-                wait_until(lambda: client.query(state).first_row[0] == "following", 120, "it follows")
+            with following(stack, client):
                 zonepulse(stack, "promote", "repaired")
             stack.workers["intervals-0"].stop()
             snapshots = TASKS["intervals"].snapshots("zp.")
