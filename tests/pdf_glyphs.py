@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterator
 
+import weasyprint
 from fontTools.ttLib import TTFont
 
 SHOWN = re.compile(rb"/([A-Z]{6}) [\d.]+ Tf|\[([^\[\]]*)\]\s*TJ")
@@ -33,3 +34,13 @@ def boxes(pdf: bytes) -> int:
 
 def pages(pdf: bytes) -> int:
     return len(re.findall(rb"/Type /Page\b", pdf))
+
+
+def cut_off(page: str) -> list[str]:
+    """The texts of a page of HTML that end beyond the right margin of the paper (14 mm)."""
+    found = []
+    for sheet in weasyprint.HTML(string=page).render().pages:
+        end = sheet.width - 14 / 25.4 * 96
+        texts = (box for box in sheet._page_box.descendants() if isinstance(box, weasyprint.formatting_structure.boxes.TextBox))
+        found += [box.text for box in texts if box.position_x + box.width > end + 0.5]
+    return found

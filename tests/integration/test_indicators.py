@@ -15,7 +15,7 @@ import numpy as np
 import openpyxl
 import pytest
 from demo_store import DAYS, UNTIL_MS, DemoRows, connect, fill, keep_indicators
-from pdf_glyphs import boxes, glyphs, pages
+from pdf_glyphs import boxes, cut_off, glyphs, pages
 from typer.testing import CliRunner
 
 from zonepulse.oracle import indicators as oracle
@@ -444,7 +444,7 @@ def test_a_month_without_rows_has_dashes_and_no_zero(zone: Zone, tmp_path: Path)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_report_on_paper_has_every_glyph(zone: Zone, tmp_path: Path, language: str) -> None:
+def test_a_report_on_paper_has_every_glyph_and_none_beyond_its_margin(zone: Zone, tmp_path: Path, language: str) -> None:
     registry = parse_zone(zone.file.read_text("utf-8"))
     of = ("zone", "--month", "2025-11", "--language", language, "--format", "html")
     run(zone, "report", *of, "--zone", str(zone.file), "--out", str(tmp_path))
@@ -452,6 +452,7 @@ def test_a_report_on_paper_has_every_glyph(zone: Zone, tmp_path: Path, language:
     drawn = paper(page, uncompressed_pdf=True)
     assert drawn.missing == "" and boxes(drawn.pdf) == 0
     assert pages(drawn.pdf) >= 3 and len(list(glyphs(drawn.pdf))) > 4000
+    assert cut_off(page) == []
     assert registry.sha256 in page
 
 
